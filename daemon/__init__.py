@@ -1,0 +1,1 @@
+"""The runtime around the rules: thin adapters for the database, the clock, the network and the init system."""

@@ -1,0 +1,155 @@
+"""The composition root: introduces everybody to each other, and reads signals. Decides nothing else."""
+
+import os
+import signal
+import socket
+import threading
+import uuid
+from types import FrameType
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from daemon import clock, logs, metrics, server
+from daemon.bell import Bell
+from daemon.config import Config
+from daemon.connection import connect, database
+from daemon.crew import Crew
+from daemon.errors import LeaseLost, Unavailable
+from daemon.keeper import Keeper
+from daemon.leader import Leader, Stopped
+from daemon.nightly import Nightly
+from daemon.notify import notify
+from daemon.progress import Progress
+from daemon.readiness import require
+from daemon.store import indexes
+from daemon.store.lease import LeaseOffice
+
+Document = dict[str, Any]
+
+STANDBY_SECONDS = 2.0
+BACKOFF_SECONDS = (0.2, 0.5, 1, 2, 5)
+
+log = logs.get("app")
+
+
+class Daemon:
+    """One process: its threads, its terms of leadership, its end."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.stop = threading.Event()
+        self.ready = threading.Event()
+        self.progress = Progress()
+        self.leader: Leader | None = None
+
+    def run(self) -> None:
+        """Run until a signal or an error; raises what ended it."""
+        self._listen_to_signals()
+        listening = server.listen(self.config.http)
+        with connect(self.config.mongodb) as client:
+            db = database(client, self.config.mongodb)
+            require(db)
+            indexes.create(db)
+            self._crew(client, db, listening)
+        log.info("daemon.stopped")
+
+    def _crew(self, client: MongoClient[Document], db: Database[Document], listening: socket.socket) -> None:
+        crew = Crew(self.stop)
+        app = server.application(self.progress)
+        bell = Bell(Nightly(db, self.config), self.config, self.progress, self._take_changed)
+        crew.start("http", lambda: server.serve(app, listening, self.stop))
+        crew.start("pipeline", lambda: self._terms(client, db))
+        crew.start("bell", lambda: bell.run(self.stop))
+        crew.start("herald", self._herald)
+        crew.wait()
+
+    # -- terms of leadership --------------------------------------------------------------------------------
+
+    def _terms(self, client: MongoClient[Document], db: Database[Document]) -> None:
+        """Stand by until the lease is free, lead, and begin again from the checkpoint after a setback."""
+        office = LeaseOffice(db, holder_name(), self.config.lease.seconds)
+        setbacks = 0
+        while not self.stop.is_set():
+            try:
+                if self._term(client, db, office):
+                    setbacks = 0
+            except Unavailable as setback:
+                setbacks += 1
+                self._set_back(setback, setbacks)
+
+    def _term(self, client: MongoClient[Document], db: Database[Document], office: LeaseOffice) -> bool:
+        """One attempt at the lease and, if it is had, one term; whether it was had."""
+        with client.start_session() as session:
+            lease = office.take(session)
+            if lease is None:
+                self._stand_by()
+                return False
+            self.leader = Leader(db, lease, self.config, self.progress, self.stop, self.ready)
+            with Keeper(office, lease, self.config.lease.seconds / 3):
+                try:
+                    metrics.LEADER.set(1)
+                    log.info("lease.taken", holder=lease.holder, epoch=lease.epoch)
+                    self.leader.lead()
+                except Stopped:
+                    pass
+                except LeaseLost as lost:
+                    metrics.RESTARTS.labels("lease").inc()
+                    log.warning("lease.lost", problem=str(lost))
+                finally:
+                    metrics.LEADER.set(0)
+            if self.stop.is_set():
+                office.give_back(lease)
+            return True
+
+    def _stand_by(self) -> None:
+        if self.progress.role != "standby":
+            log.info("standby.entered")
+        self.progress.turn("standby", clock.monotonic())
+        self.ready.set()
+        self.stop.wait(STANDBY_SECONDS)
+
+    def _set_back(self, setback: Unavailable, count: int) -> None:
+        wait = BACKOFF_SECONDS[min(count, len(BACKOFF_SECONDS)) - 1]
+        metrics.RESTARTS.labels("network").inc()
+        log.warning("database.unavailable", problem=str(setback), retry_seconds=wait)
+        self.progress.turn("retrying", clock.monotonic(), str(setback))
+        self.stop.wait(wait)
+
+    def _take_changed(self) -> bool:
+        """Whether anything was committed since the last call; asked by the bell for the live row."""
+        pipeline = self.leader.pipeline if self.leader else None
+        if pipeline is None or not pipeline.changed:
+            return False
+        pipeline.changed = False
+        return True
+
+    # -- the init system ------------------------------------------------------------------------------------
+
+    def _herald(self) -> None:
+        """Tell systemd: READY once the stream is open (or this daemon stands by), then WATCHDOG while all get on."""
+        told = False
+        while not self.stop.wait(1.0 if told else 0.05):
+            if self.ready.is_set() and not told:
+                told = True
+                notify("READY=1")
+                log.info("daemon.ready", role=self.progress.role)
+            if told and not self.progress.stalled(clock.monotonic()):
+                notify("WATCHDOG=1", f"STATUS={self.progress.role} {self.progress.reason}".rstrip())
+        notify("STOPPING=1")
+
+    def _listen_to_signals(self) -> None:
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        """The first signal stops in order, the second at once: the database is consistent either way."""
+        if self.stop.is_set():
+            os._exit(128 + number)
+        self.stop.set()
+
+
+def holder_name() -> str:
+    """A name for this process that no other one ever has."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"

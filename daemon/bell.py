@@ -1,0 +1,68 @@
+"""The bell: `schedule` rings, and what is to be done is decided from the database each time.
+
+A job that fails is logged and rings again; it can neither stop the bell nor starve another job.
+"""
+
+import threading
+from collections.abc import Callable
+
+import schedule
+
+from daemon import clock, logs, metrics
+from daemon.config import Config
+from daemon.errors import ChatelloError
+from daemon.nightly import Nightly
+from daemon.progress import Progress
+
+TICK_SECONDS = 1.0
+
+log = logs.get("bell")
+
+
+class Bell:
+    """Rings for the nightly rows and the live row while `leads` says this daemon is the one to write them."""
+
+    def __init__(self, nightly: Nightly, config: Config, progress: Progress, take_changed: Callable[[], bool]) -> None:
+        self.nightly = nightly
+        self.progress = progress
+        self.take_changed = take_changed
+        self.scheduler = schedule.Scheduler()
+        at = config.time.rollup_at.strftime("%H:%M:%S")
+        self.scheduler.every().day.at(at, str(config.time.zone)).do(self._guarded, self.close_days)
+        self.scheduler.every(10).minutes.do(self._guarded, self.close_days)
+        self.scheduler.every(1).minutes.do(self._guarded, self.keep_today)
+
+    def run(self, stop: threading.Event) -> None:
+        """Ring until told to stop; what is owed is looked at as soon as this daemon leads."""
+        looked = False
+        while not stop.wait(TICK_SECONDS):
+            self.progress.beat("bell", clock.monotonic())
+            if self.progress.role != "leader":
+                looked = False
+                continue
+            if not looked:
+                self._guarded(self.close_days)
+                self._guarded(self.keep_today)
+                looked = True
+            self.scheduler.run_pending()
+
+    def close_days(self) -> None:
+        """Write the rows that are owed, whatever time it is."""
+        now = clock.now()
+        written = self.nightly.catch_up(now)
+        metrics.ROLLUP.set(now.timestamp())
+        metrics.DAYS_OWED.set(len(self.nightly.owed(now)))
+        if written:
+            log.info("days.closed", days=[str(day) for day in written])
+
+    def keep_today(self) -> None:
+        """Bring today's row up to date, if anything was committed since."""
+        if self.take_changed():
+            self.nightly.write_today(clock.now())
+
+    def _guarded(self, job: Callable[[], None]) -> None:
+        try:
+            job()
+        except ChatelloError as error:
+            log.error("job.failed", job=job.__name__, problem=str(error))
+        self.progress.beat("bell", clock.monotonic())

@@ -1,0 +1,196 @@
+"""The configuration: a TOML file, systemd credentials above it, the environment above both.
+
+A wrong value is one `ConfigurationError` that names its key, its value and what was wanted; the values of
+secrets are never named. Reading it touches files and the environment handed in, nothing else.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from datetime import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SecretStr,
+    ValidationError,
+)
+
+from daemon.errors import ConfigurationError
+from rules.settings import Settings
+
+DEFAULT_PATH = Path("/etc/chatello-analytics/config.toml")
+PREFIX = "CHATELLO_"
+TEST_PREFIX = "CHATELLO_TEST_"
+SECRETS = frozenset({"mongodb.uri"})
+PLAIN_VARIABLES = {"MONGODB_URI": "mongodb.uri", "MONGODB_DATABASE": "mongodb.database"}
+CREDENTIALS = {"mongodb-uri": "mongodb.uri"}
+
+
+def _zone(value: object) -> object:
+    if isinstance(value, ZoneInfo):
+        return value
+    if isinstance(value, str) and value in available_timezones():
+        return ZoneInfo(value)
+    raise ValueError('a zone of the IANA database, such as "Europe/Rome"')
+
+
+Zone = Annotated[ZoneInfo, BeforeValidator(_zone), PlainSerializer(str)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class Mongodb(Section):
+    """Where the dashboard's database is. `timeout_seconds` bounds every single operation."""
+
+    uri: SecretStr = SecretStr("mongodb://127.0.0.1:27017")
+    database: str = Field(default="chatello_saas", min_length=1, max_length=63, pattern=r"^[^/\\. \"$\x00]+$")
+    timeout_seconds: float = Field(default=20, ge=1, le=600)
+
+
+class Http(Section):
+    """Where metrics and health are served."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=5013, ge=1, le=65535)
+
+
+class Time(Section):
+    """The business day's zone, when a day is closed, and how times without a zone were written.
+
+    `naive_zone` is the zone of a dashboard API that stores local times as if they were UTC; "UTC" takes
+    every date as it stands.
+    """
+
+    zone: Zone = ZoneInfo("Europe/Rome")
+    rollup_at: time = time(6, 0)
+    naive_zone: Zone = ZoneInfo("UTC")
+
+
+class Stream(Section):
+    """How the change stream is read: changes per transaction, and how much may wait in memory."""
+
+    batch_size: int = Field(default=1000, ge=1, le=10_000)
+    await_seconds: float = Field(default=3, ge=0.1, le=30)
+    checkpoint_seconds: float = Field(default=10, ge=0.1, le=3600)
+
+
+class Lease(Section):
+    """Two daemons may run: the holder renews, the other takes over after `seconds` of silence."""
+
+    seconds: float = Field(default=8, ge=2, le=300)
+
+
+class Reconciliation(Section):
+    """Above this share of disappeared documents (and this many) a person has to accept the deletions."""
+
+    max_deleted_share: float = Field(default=0.2, ge=0, le=1)
+    max_deleted: int = Field(default=20, ge=0)
+
+
+class Logs(Section):
+    """`auto` is pretty on a terminal and JSON elsewhere."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "pretty"] = "auto"
+
+
+class Rules(Section):
+    """What the rules may be told; see docs/configuration.md."""
+
+    plan_order: tuple[str, ...] = Settings().plan_order
+    rates: dict[str, Decimal] = {}
+    manual_source: str = Settings().manual_source
+    manual_email: str = Settings().manual_email
+    note_names: int = Field(default=Settings().note_names, ge=0, le=20)
+    note_length: int = Field(default=Settings().note_length, ge=80, le=5000)
+
+
+class Config(Section):
+    mongodb: Mongodb = Mongodb()
+    http: Http = Http()
+    time: Time = Time()
+    stream: Stream = Stream()
+    lease: Lease = Lease()
+    reconciliation: Reconciliation = Reconciliation()
+    logs: Logs = Logs()
+    rules: Rules = Rules()
+
+    def settings(self) -> Settings:
+        """What of the configuration the rules may see."""
+        return Settings(zone=self.time.zone, **dict(self.rules))
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Config:
+    """The configuration in force; `path` None means the default file if it is there."""
+    values = read_file(path or DEFAULT_PATH, must_exist=path is not None)
+    for key, value in (*credentials(environ), *variables(environ)):
+        put(values, key, value)
+    try:
+        return Config.model_validate(values)
+    except ValidationError as invalid:
+        raise ConfigurationError(explain(invalid)) from None
+
+
+def read_file(path: Path, *, must_exist: bool) -> dict[str, Any]:
+    """The file's tables; CRLF and a byte order mark do no harm."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        if must_exist:
+            raise ConfigurationError(f"the configuration file {path} does not exist") from None
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+        raise ConfigurationError(f"the configuration file {path} cannot be read: {problem}") from None
+
+
+def credentials(environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Secrets handed over by systemd (LoadCredential=)."""
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    files = [(Path(directory) / name, key) for name, key in CREDENTIALS.items()] if directory else []
+    return [(key, file.read_text(encoding="utf-8").strip()) for file, key in files if file.is_file()]
+
+
+def variables(environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Our environment variables as dotted keys; a CHATELLO_ name without "__" is a mistake worth telling."""
+    found = [(key, environ[name]) for name, key in PLAIN_VARIABLES.items() if name in environ]
+    for name in sorted(environ):
+        if not name.startswith(PREFIX) or name.startswith(TEST_PREFIX):
+            continue
+        section, separator, key = name.removeprefix(PREFIX).partition("__")
+        if not (section and separator and key):
+            raise ConfigurationError(
+                f"the environment variable {name} names no setting; wanted CHATELLO_SECTION__KEY, "
+                "such as CHATELLO_HTTP__PORT"
+            )
+        found.append((f"{section.lower()}.{key.lower()}", environ[name]))
+    return found
+
+
+def put(values: dict[str, Any], key: str, value: str) -> None:
+    section, _, name = key.partition(".")
+    table = values.setdefault(section, {})
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{section}: wanted a table [{section}] in the configuration file")
+    table[name] = value
+
+
+def explain(invalid: ValidationError) -> str:
+    """All mistakes in one sentence: key, value (never a secret's), what was wanted."""
+    return "; ".join(_mistake(error) for error in invalid.errors(include_url=False, include_context=False))
+
+
+def _mistake(error: Any) -> str:
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"{key}: there is no such setting"
+    value = "" if key in SECRETS else f", got {error['input']!r:.80}"
+    return f"{key}: {error['msg'].removeprefix('Value error, ')}{value}"

@@ -1,0 +1,111 @@
+"""Opens the database and translates what the driver raises into our decisions.
+
+The client reads dates of any year, survives invalid UTF-8, and never retries longer than its timeout.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from bson.codec_options import CodecOptions, DatetimeConversion
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.errors import (
+    ConfigurationError as DriverConfigurationError,
+)
+from pymongo.errors import (
+    ConnectionFailure,
+    ExecutionTimeout,
+    InvalidURI,
+    OperationFailure,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+)
+
+from daemon.config import Mongodb
+from daemon.errors import ChatelloError, ConfigurationError, LoginRefused, StreamBroken, Unavailable
+
+Document = dict[str, Any]
+
+HISTORY_LOST = {286: "history_lost", 136: "history_lost", 280: "fatal", 260: "bad_token"}
+BAD_TOKEN = {9, 15, 40647, 50811}
+LOGIN = {13, 18, 8000}
+NO_REPLICA_SET = {20, 40573}
+
+CODEC: CodecOptions[Document] = CodecOptions(
+    tz_aware=True,
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+    unicode_decode_error_handler="replace",
+)
+
+
+def connect(config: Mongodb) -> MongoClient[Document]:
+    """A client that fails within `timeout_seconds`; raises ConfigurationError for an unusable URI."""
+    try:
+        return MongoClient(
+            config.uri.get_secret_value(),
+            appname="chatello-analytics",
+            serverSelectionTimeoutMS=int(config.timeout_seconds * 1000),
+            connectTimeoutMS=5000,
+            socketTimeoutMS=int((config.timeout_seconds + 30) * 1000),
+            tz_aware=True,
+            maxPoolSize=10,
+        )
+    except (DriverConfigurationError, InvalidURI, ValueError, TypeError):
+        raise ConfigurationError(
+            "mongodb.uri: not a usable MongoDB connection string; wanted mongodb://HOST:PORT/?replicaSet=NAME "
+            "or mongodb+srv://HOST (the value is not shown, it may hold a password)"
+        ) from None
+
+
+def database(client: MongoClient[Document], config: Mongodb) -> Database[Document]:
+    return client.get_database(config.database, codec_options=CODEC)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn driver errors inside the block into ours, keeping the cause."""
+    try:
+        yield
+    except PyMongoError as error:
+        raise translate(error) from error
+
+
+def translate(error: PyMongoError) -> ChatelloError:
+    """Which decision a driver error asks for (field notes: error classes)."""
+    if isinstance(error, OperationFailure):
+        return _operation_failure(error)
+    text = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
+    if isinstance(error, ServerSelectionTimeoutError) and _is_tls(text):
+        return ConfigurationError(f"TLS to the database fails: {text}; check tls options and certificates in the URI")
+    if isinstance(error, ConnectionFailure | ExecutionTimeout):
+        return Unavailable(f"the database does not answer: {text}")
+    return Unavailable(f"the database driver reports {type(error).__name__}: {text}")
+
+
+def _is_tls(text: str) -> bool:
+    return "SSL" in text or "certificate" in text
+
+
+def _operation_failure(error: OperationFailure) -> ChatelloError:
+    code, text = error.code or 0, str(error.details.get("errmsg", "") if error.details else error)[:300]
+    if code in LOGIN:
+        return LoginRefused(f"the database refuses us: {text}; check user, password and role (deploy/mongodb)")
+    if code in NO_REPLICA_SET:
+        return ConfigurationError(
+            f"the MongoDB server is not a replica set ({text}); change streams and transactions need one: "
+            "start mongod with --replSet NAME and run rs.initiate() once"
+        )
+    if code in HISTORY_LOST:
+        return StreamBroken(HISTORY_LOST[code], f"the change stream ended for good: {text}")
+    return Unavailable(
+        f"the database reports error {code} ({error.details.get('codeName', '?') if error.details else '?'}): {text}"
+    )
+
+
+def broken_token(error: OperationFailure) -> StreamBroken | None:
+    """The decision for an error that opening a stream at a stored token can bring, else None."""
+    if error.code in BAD_TOKEN:
+        return StreamBroken("bad_token", "the stored resume token is not one the server understands")
+    translated_error = _operation_failure(error)
+    return translated_error if isinstance(translated_error, StreamBroken) else None

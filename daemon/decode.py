@@ -1,0 +1,169 @@
+"""Raw change events and documents become `Change`s: BSON's corners are rounded off here and nowhere else.
+
+Dates beyond year 9999 or before year 1 become the ends of the calendar, Decimal128 becomes Decimal, ids that
+are written as 24 hex digits become ObjectIds, long texts are cut, and of e-mail addresses only the dashboard's
+placeholder for hand-entered licences is kept. Knows BSON, not the driver.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, tzinfo
+from typing import Any, NamedTuple
+
+from bson import Decimal128, ObjectId
+from bson.datetime_ms import DatetimeMS
+from bson.timestamp import Timestamp
+
+from rules.documents import CARRIED, TRACKED
+from rules.model import Change, Fields, Operation, Source
+
+Document = Mapping[str, Any]
+
+MAX_TEXT = 500
+"""Characters of a text that are kept; nothing the rules read is longer."""
+
+FIRST = datetime(1, 1, 2, tzinfo=UTC)
+LAST = datetime(9999, 12, 30, tzinfo=UTC)
+_HEX_ID = re.compile(r"[0-9a-fA-F]{24}")
+_REFERENCES = ("customer_id", "plan_id")
+_LOCAL_TIMES = ("expires_at", "created_at")
+
+
+class Discontinuity(NamedTuple):
+    """The collection or database behind the stream was dropped, renamed or replaced."""
+
+    cause: str
+    at: datetime
+    what: str
+
+
+class Undecodable(NamedTuple):
+    """A change of a document whose very identity cannot be handled."""
+
+    source: Source
+    raw: str
+    reason: str
+    at: datetime
+
+
+class Decoder:
+    """Decodes for one configuration. `naive_zone` is how dates without a zone were meant (UTC: as they are)."""
+
+    def __init__(self, naive_zone: tzinfo, manual_email: str) -> None:
+        self.manual_email = manual_email
+        self.naive_zone = None if str(naive_zone) == "UTC" else naive_zone
+
+    def change(self, event: Document) -> Change | Discontinuity | Undecodable:
+        """One event of the stream, as `daemon.source.pipeline` projects it."""
+        at = event_time(event)
+        try:
+            operation = Operation(event["operationType"])
+        except ValueError:
+            return Discontinuity(event["operationType"], at, _namespace(event))
+        source = Source(event["ns"]["coll"])
+        doc_id = event["documentKey"]["_id"]
+        if not hashable(doc_id):
+            return Undecodable(source, repr(doc_id)[:MAX_TEXT], "the document's _id is no plain value", at)
+        cause = event["_id"]["_data"]
+        if operation is Operation.UPDATE:
+            described = event["updateDescription"]
+            return Change(
+                source,
+                operation,
+                doc_id,
+                at,
+                cause,
+                self.values(described.get("updatedFields") or {}),
+                tuple(described.get("removedFields") or ()),
+                tuple((t["field"], t["newSize"]) for t in described.get("truncatedArrays") or ()),
+            )
+        if operation is Operation.DELETE:
+            return Change(source, operation, doc_id, at, cause)
+        return Change(source, operation, doc_id, at, cause, self.document(source, event["fullDocument"]))
+
+    def document(self, source: Source, raw: Document) -> Fields:
+        """The tracked and carried fields of a whole document, absent ones left out."""
+        found = {name: raw[name] for name in _WHOLE[source] if name in raw}
+        if "email" in found and found["email"] != self.manual_email:
+            del found["email"]
+        if "metadata" in found:
+            found["metadata"] = _only_source(found["metadata"])
+        return self.values(found)
+
+    def values(self, fields: Document) -> dict[str, Any]:
+        return {name: self._value(name, value) for name, value in fields.items()}
+
+    def _value(self, name: str, value: Any) -> Any:
+        decode = _PLAIN.get(type(value))
+        if decode is not None:
+            value = decode(value)
+        if name in _REFERENCES and isinstance(value, str) and _HEX_ID.fullmatch(value):
+            return ObjectId(value)
+        if self.naive_zone is not None and name in _LOCAL_TIMES and isinstance(value, datetime):
+            return value.replace(tzinfo=self.naive_zone).astimezone(UTC)
+        return value
+
+
+def event_time(event: Document) -> datetime:
+    """When the server made the change: its wall clock, else (before 6.0) the cluster time in whole seconds."""
+    wall = event.get("wallTime")
+    if isinstance(wall, datetime):
+        return wall
+    return cluster_datetime(event["clusterTime"])
+
+
+def cluster_datetime(time: Timestamp) -> datetime:
+    """A cluster time as an instant, in whole seconds."""
+    return time.as_datetime()
+
+
+def token_time(token: Document | None) -> Timestamp | None:
+    """The cluster time a resume token stands at, read from its KeyString: 0x82, seconds, increment.
+
+    The server writes every token so (src/mongo/db/pipeline/resume_token.h); None for one it did not.
+    """
+    data = token.get("_data") if token else None
+    if not isinstance(data, str) or len(data) < 18 or not data.startswith("82"):
+        return None
+    return Timestamp(int(data[2:10], 16), int(data[10:18], 16))
+
+
+def hashable(value: object) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
+
+
+def _namespace(event: Document) -> str:
+    names = event.get("ns") or {}
+    return ".".join(str(names[key]) for key in ("db", "coll") if key in names)
+
+
+def _only_source(metadata: object) -> object:
+    return {"source": metadata["source"]} if isinstance(metadata, Mapping) and "source" in metadata else None
+
+
+def _date(value: DatetimeMS) -> datetime:
+    return FIRST if int(value) < 0 else LAST
+
+
+def _shorter(value: str) -> str:
+    return value if len(value) <= MAX_TEXT else value[:MAX_TEXT]
+
+
+def _array(value: list[Any]) -> list[Any]:
+    return value[:10]
+
+
+_PLAIN: dict[type, Callable[[Any], Any]] = {
+    str: _shorter,
+    DatetimeMS: _date,
+    Decimal128: lambda value: value.to_decimal(),
+    list: _array,
+}
+
+_WHOLE = {
+    source: tuple({name.partition(".")[0] for name in (*TRACKED[source], *CARRIED[source])}) for source in TRACKED
+}

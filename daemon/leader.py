@@ -1,0 +1,205 @@
+"""What the holder of the lease does: reconcile when it must, else follow the stream, until something ends it.
+
+`lead` returns when it is told to stop and raises for everything a person or the next attempt must deal with;
+`StreamBroken` is dealt with here: a gap is recorded and closed by a reconciliation.
+"""
+
+import threading
+from datetime import datetime
+from typing import Any
+
+from pymongo.database import Database
+
+from daemon import clock, logs, metrics
+from daemon.config import Config
+from daemon.decode import Decoder, cluster_datetime
+from daemon.errors import ChatelloError, DeletionsNotAccepted, StreamBroken
+from daemon.inbox import Closed, Inbox
+from daemon.pipeline import Pipeline
+from daemon.progress import Progress
+from daemon.reconciliation import Reconciliation
+from daemon.source.pipeline import fingerprint
+from daemon.source.stream import Position, Stream
+from daemon.store import checkpoint as checkpoints
+from daemon.store import gaps, letters
+from daemon.store.checkpoint import Checkpoint
+from daemon.store.commit import Committer
+from daemon.store.lease import Lease
+from daemon.store.mirror import MirrorReader
+
+Document = dict[str, Any]
+
+ASK_AGAIN_SECONDS = 60.0
+INBOX_BATCHES = 4
+
+log = logs.get("leader")
+
+
+class Leader:
+    """Everything one term of leadership needs. `ready` is set once the stream is open."""
+
+    def __init__(
+        self,
+        database: Database[Document],
+        lease: Lease,
+        config: Config,
+        progress: Progress,
+        stop: threading.Event,
+        ready: threading.Event,
+    ) -> None:
+        self.database = database
+        self.lease = lease
+        self.config = config
+        self.progress = progress
+        self.stop = stop
+        self.ready = ready
+        self.decoder = Decoder(config.time.naive_zone, config.rules.manual_email)
+        self.reader = MirrorReader(database, config.settings())
+        self.committer = Committer(database, lease, config.settings(), config.mongodb.timeout_seconds)
+        self.pipeline: Pipeline | None = None
+
+    def lead(self) -> None:
+        """One term: from the checkpoint on until told to stop."""
+        while not self.stop.is_set():
+            pipeline = self.pipeline = self._resume()
+            try:
+                if pipeline.checkpoint.reconciling is not None:
+                    self._reconcile(pipeline)
+                self._follow(pipeline)
+            except StreamBroken as broken:
+                metrics.RESTARTS.labels("history").inc()
+                self._open_gap(pipeline.checkpoint, broken.cause, str(broken))
+            except DeletionsNotAccepted as question:
+                self._ask(pipeline.checkpoint, str(question))
+
+    # -- where to begin -------------------------------------------------------------------------------------
+
+    def _resume(self) -> Pipeline:
+        """The pipeline at the stored checkpoint, with a gap opened where the stream cannot be trusted."""
+        checkpoint = checkpoints.load(self.database)
+        expected = fingerprint(self.config.mongodb.database)
+        if checkpoint is None:
+            checkpoint = Checkpoint(epoch=self.lease.epoch, fingerprint=expected)
+            self._open_gap(checkpoint, "first_start", "there was no checkpoint")
+        checkpoint.epoch = self.lease.epoch
+        if checkpoint.fingerprint != expected:
+            self._open_gap(checkpoint, "filter_change", "the watched collections or fields changed")
+            checkpoint.fingerprint = expected
+        pipeline = Pipeline(self.reader, self.committer, checkpoint, self.config)
+        metrics.show_totals(checkpoint.totals)
+        self._show_records()
+        return pipeline
+
+    def _open_gap(self, checkpoint: Checkpoint, cause: str, detail: str) -> None:
+        """Record a discontinuity, and in the checkpoint that it is to be closed first of all."""
+        since = _since(checkpoint)
+        checkpoint.reconciling = gaps.open_gap(self.database, cause, detail, since, clock.now())
+        self.committer.advance(checkpoint)
+        metrics.GAPS_RECORDED.inc()
+        self._show_records()
+        log.warning("gap.opened", cause=cause, detail=detail, since=since)
+
+    def _show_records(self) -> None:
+        metrics.GAPS.set(gaps.count_open(self.database))
+        metrics.DEAD_LETTERS.set(letters.count_held(self.database))
+
+    # -- reconciling ----------------------------------------------------------------------------------------
+
+    def _reconcile(self, pipeline: Pipeline) -> None:
+        gap_id = pipeline.checkpoint.reconciling
+        gap = gaps.find(self.database, gap_id) or {}
+        since = gap.get("since")
+        self.progress.turn("reconciling", clock.monotonic(), str(gap.get("cause", "")))
+        log.info("reconciliation.started", cause=gap.get("cause"), since=since)
+        run = Reconciliation(self.database, pipeline, self.decoder, self.config)
+        accepted = bool(gap.get("accept_deletions"))
+        cluster_time = run.run(since, accept_deletions=accepted, beat=self._beat)
+        self._close_gap(pipeline, gap_id, run, Position(None, cluster_time))
+
+    def _close_gap(self, pipeline: Pipeline, gap_id: object, run: Reconciliation, position: Position) -> None:
+        checkpoint = pipeline.checkpoint
+        checkpoint.token, checkpoint.cluster_time = position
+        checkpoint.position = ""
+        checkpoint.reconciling = None
+        closed = {"closed_at": clock.now(), "until": _since(checkpoint), "recovered": dict(run.recovered)}
+        gaps.note(self.database, gap_id, {**closed, "waiting": None, "closed_by": "reconciliation"})
+        pipeline.advance()
+        self._show_records()
+        log.info("gap.closed", recovered=dict(run.recovered), until=closed["until"])
+
+    def _ask(self, checkpoint: Checkpoint, question: str) -> None:
+        """Wait for a person to accept the deletions, and look again every minute whether they still stand."""
+        log.error("deletions.questioned", question=question)
+        gaps.note(self.database, checkpoint.reconciling, {"waiting": question})
+        began = clock.monotonic()
+        while not self.stop.wait(2) and clock.monotonic() - began < ASK_AGAIN_SECONDS:
+            self.progress.turn("waiting", clock.monotonic(), question)
+            gap = gaps.find(self.database, checkpoint.reconciling)
+            if gap is None or gap.get("accept_deletions"):
+                return
+
+    # -- following ------------------------------------------------------------------------------------------
+
+    def _follow(self, pipeline: Pipeline) -> None:
+        checkpoint = pipeline.checkpoint
+        assert checkpoint.cluster_time is not None, "a checkpoint without a gap has a position"
+        start = Position(checkpoint.token, checkpoint.cluster_time)
+        pipeline.finish_sweeps()
+        with Stream(self.database, start, self.decoder, self.config.stream.await_seconds) as stream:
+            self.progress.turn("leader", clock.monotonic())
+            self.ready.set()
+            log.info("stream.opened", at=cluster_datetime(start.cluster_time))
+            self._pump(pipeline, stream)
+
+    def _pump(self, pipeline: Pipeline, stream: Stream) -> None:
+        inbox = Inbox(self.config.stream.batch_size * INBOX_BATCHES)
+        reader = threading.Thread(target=self._read, args=(stream, inbox), name="reader", daemon=True)
+        reader.start()
+        try:
+            self._work(pipeline, inbox)
+        finally:
+            inbox.close()
+            reader.join(self.config.stream.await_seconds + 5)
+
+    def _read(self, stream: Stream, inbox: Inbox) -> None:
+        """The reader's thread: its end, however it comes, is the pipeline's to hear."""
+        try:
+            for heard in stream.read():
+                now = clock.monotonic()
+                self.progress.beat("stream", now)
+                inbox.put(heard)
+        except Closed:
+            return
+        except ChatelloError as error:
+            inbox.fail(error)
+        except BaseException as error:  # noqa: BLE001 - whatever ends this thread must end the process
+            inbox.fail(error)
+
+    def _work(self, pipeline: Pipeline, inbox: Inbox) -> None:
+        stored = clock.monotonic()
+        while not self.stop.is_set():
+            heard = inbox.take(self.config.stream.batch_size, timeout=1.0)
+            self._beat()
+            if heard:
+                metrics.STREAM_CONTACT.set(clock.now().timestamp())
+                metrics.STREAM_TOKEN.set(heard[-1].position.cluster_time.time)
+                commits = pipeline.checkpoint.seq
+                pipeline.handle(heard)
+                if pipeline.checkpoint.seq != commits:
+                    stored = clock.monotonic()
+            if clock.monotonic() - stored >= self.config.stream.checkpoint_seconds:
+                pipeline.advance()
+                stored = clock.monotonic()
+
+    def _beat(self) -> None:
+        self.progress.beat("pipeline", clock.monotonic())
+        if self.stop.is_set():
+            raise Stopped
+
+
+class Stopped(ChatelloError):
+    """Told to stop in the middle of something that can be begun anew."""
+
+
+def _since(checkpoint: Checkpoint) -> datetime | None:
+    return cluster_datetime(checkpoint.cluster_time) if checkpoint.cluster_time is not None else None

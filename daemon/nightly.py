@@ -1,0 +1,102 @@
+"""The day: which rows are owed, and writing them. `schedule` only rings; the database decides.
+
+Everything here may run twice, late or after a crash: a row is a function of ledger, events and rules.
+"""
+
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Any
+
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
+
+from daemon import clock, logs
+from daemon.config import Config
+from daemon.connection import translated
+from daemon.store import checkpoint as checkpoints
+from daemon.store import ledger, rows
+from daemon.store.mirror import MirrorReader
+from rules import days, notes, rollup
+from rules.names import one_line
+
+Document = dict[str, Any]
+
+log = logs.get("nightly")
+
+
+class Nightly:
+    """Writes rows for one database. Safe to run beside another one: rows come out the same."""
+
+    def __init__(self, database: Database[Document], config: Config) -> None:
+        self.database = database
+        self.settings = config.settings()
+        self.rollup_at = config.time.rollup_at
+        self.mirror = MirrorReader(database, self.settings)
+
+    def owed(self, now: datetime) -> list[date]:
+        """The closed days without a final row that the checkpoint has passed, oldest first."""
+        checkpoint = checkpoints.load(self.database)
+        first = ledger.first_day(self.database)
+        if checkpoint is None or checkpoint.cluster_time is None or first is None:
+            return []
+        last = days.last_closed(now, self.rollup_at, self.settings.zone)
+        passed = days.business_day(checkpoint.cluster_time.as_datetime(), self.settings.zone) - days.ONE_DAY
+        known = rows.final_days(self.database, first, last)
+        return list(days.owed(known, first, min(last, passed)))
+
+    def catch_up(self, now: datetime) -> list[date]:
+        """Write every owed row, then those that late facts reopened; the days written."""
+        owed = self.owed(now)
+        for day in owed:
+            self.write(day, final=True)
+        reopened = checkpoints.reopened(self.database)
+        today = days.business_day(now, self.settings.zone)
+        for day in sorted({entry["day"].date() for entry in reopened} - set(owed)):
+            if day < today and rows.final_days(self.database, day, day):
+                self.write(day, final=True)
+                log.info("row.amended", day=str(day))
+        checkpoints.settle_reopened(self.database, reopened)
+        return owed
+
+    def write_today(self, now: datetime) -> Document:
+        """Bring today's live row up to date."""
+        return self.write(days.business_day(now, self.settings.zone), final=False)
+
+    def write(self, day: date, *, final: bool) -> Document:
+        """Compute one row at one snapshot and store it; the row."""
+        row = self.row(day)
+        rows.write(self.database, row, final=final, now=clock.now())
+        if final:
+            rows.mark_processed(self.database, *self._bounds(day))
+            log.info("row.closed", day=str(day), mrr=row["mrr"], customers=row["total_customers"])
+        return row
+
+    def row(self, day: date) -> Document:
+        """The row of `day` as ledger and events have it now."""
+        with translated(), self.database.client.start_session(snapshot=True) as session:
+            return self._row(day, session)
+
+    def _row(self, day: date, session: ClientSession) -> Document:
+        running = checkpoints.running_totals(self.database, session)
+        totals = ledger.totals_after(self.database, running, day, session)
+        sums = rollup.DaySums()
+        for movement in ledger.of_day(self.database, day, session):
+            sums.add(movement)
+        told = list(rows.events_between(self.database, *self._bounds(day), session))
+        return {
+            **rollup.row(day, totals, sums, self.mirror.plans(), self.settings),
+            "auto_events": [rollup.auto_event(event, self.settings) for event in told[: rollup.MAX_AUTO_EVENTS]],
+            "auto_notes": notes.compose(facts(told), self.settings),
+        }
+
+    def _bounds(self, day: date) -> tuple[datetime, datetime]:
+        zone = self.settings.zone
+        return days.start(day, zone), days.start(day + days.ONE_DAY, zone)
+
+
+def facts(stored: Iterable[Document]) -> Iterable[notes.Fact]:
+    """Stored events as the note sees them; whatever others put into theirs, it is text or nothing."""
+    for event in stored:
+        metadata = event.get("metadata")
+        name = metadata.get("customer_name") if isinstance(metadata, dict) else None
+        yield notes.Fact(str(event.get("event_type")), one_line(event.get("description")), one_line(name))

@@ -1,0 +1,227 @@
+"""The street itself: a batch of changes is decided on and committed, one transaction each, in order.
+
+Holds in memory only what the checkpoint holds, the plans, and when the next licence ends. Whatever fails here
+leaves the database at a checkpoint; the caller starts again from there.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from bson.min_key import MinKey
+
+from daemon import clock, logs, metrics
+from daemon.config import Config
+from daemon.decode import Discontinuity, Undecodable, cluster_datetime
+from daemon.errors import StreamBroken
+from daemon.source.stream import Heard, Position
+from daemon.store.checkpoint import Checkpoint
+from daemon.store.commit import Committer
+from daemon.store.mirror import MirrorReader
+from rules import days
+from rules.decide import Decision, decide
+from rules.model import Change, DocId, LicenseState, Operation, Source, Sweep
+
+MOST_DUE = 1000
+"""Licences that end are applied in steps of this many: a transaction stays small whatever happened."""
+
+log = logs.get("pipeline")
+
+
+class Pipeline:
+    """Applies changes for the holder of the lease, from the checkpoint on."""
+
+    def __init__(self, reader: MirrorReader, committer: Committer, checkpoint: Checkpoint, config: Config) -> None:
+        self.reader = reader
+        self.committer = committer
+        self.checkpoint = checkpoint
+        self.settings = config.settings()
+        self.batch_size = config.stream.batch_size
+        self.plans = reader.plans()
+        self.next_due = reader.next_due()
+        self.changed = True
+        """Whether anything was committed since somebody last looked (the live row does)."""
+
+    def handle(self, heard: Sequence[Heard]) -> None:
+        """Commit everything heard; a plan's change closes its batch, a discontinuity ends the stream."""
+        changes: list[Change] = []
+        undecodable: list[Undecodable] = []
+        position: Position | None = None
+        for what, position in heard:
+            if isinstance(what, Discontinuity):
+                self._flush(changes, undecodable, None)
+                raise StreamBroken(what.cause, f"{what.what or 'the database'}: {what.cause}", what.at)
+            if isinstance(what, Undecodable):
+                undecodable.append(what)
+            elif what is not None:
+                changes.append(what)
+                if what.source is Source.PLANS:
+                    self._flush(changes, undecodable, position)
+                    changes, undecodable = [], []
+        self._flush(changes, undecodable, position)
+
+    def advance(self) -> None:
+        """Store the position reached while nothing relevant happened."""
+        self.committer.advance(self.checkpoint)
+        metrics.CHECKPOINT.set(self._checkpoint_seconds())
+
+    def _flush(self, changes: list[Change], undecodable: list[Undecodable], position: Position | None) -> None:
+        if changes or undecodable:
+            self.apply(changes, position, undecodable)
+        elif position is not None:
+            self._reach(position)
+        self.finish_sweeps()
+
+    def _reach(self, position: Position) -> None:
+        """Nothing relevant up to here: move on in memory, and let end what ends by now."""
+        self.checkpoint.token, self.checkpoint.cluster_time = position
+        self.tick(cluster_datetime(position.cluster_time))
+
+    def tick(self, instant: datetime) -> None:
+        """Let every licence end whose time has come by `instant`."""
+        while self.next_due is not None and self.next_due <= instant:
+            due = self.reader.due(instant, MOST_DUE)
+            until = due[-1].license.expires_at if due and due[-1].license else None
+            if until is None:
+                self.next_due = self.reader.next_due()
+                return
+            self._commit([_tick(until)], due, None, ())
+
+    def apply(
+        self,
+        changes: Sequence[Change],
+        position: Position | None,
+        undecodable: Sequence[Undecodable] = (),
+    ) -> None:
+        """Decide and commit one batch, its licences' ends included; `position` then is the checkpoint's."""
+        if not changes:
+            self._commit(changes, (), position, undecodable)
+            return
+        horizon = max(change.at for change in changes)
+        due: Sequence[LicenseState] = ()
+        if self.next_due is not None and self.next_due <= horizon:
+            if len(changes) == 1:
+                self.tick(horizon)
+            else:
+                due = self.reader.due(horizon, MOST_DUE + 1)
+        if len(due) > MOST_DUE:
+            middle = len(changes) // 2
+            self.apply(changes[:middle], None)
+            self.apply(changes[middle:], position, undecodable)
+            return
+        self._commit(changes, due, position, undecodable)
+
+    def finish_sweeps(self) -> None:
+        """Value every licence of a changed plan anew, in steps, going on where a former run stopped."""
+        while self.checkpoint.sweeps:
+            sweep, after = self.checkpoint.sweeps[0]
+            states = self.reader.licenses_on(sweep.plan_id, after, self.batch_size)
+            rest = self.checkpoint.sweeps[1:]
+            if len(states) == self.batch_size:
+                rest = [(sweep, states[-1].id), *rest]
+            self._commit([_revalue(sweep, state.id) for state in states], states, None, (), sweeps=rest)
+
+    def _commit(
+        self,
+        changes: Sequence[Change],
+        loaded: Iterable[LicenseState],
+        position: Position | None,
+        undecodable: Sequence[Undecodable],
+        sweeps: list[tuple[Sweep, Any]] | None = None,
+    ) -> None:
+        """One transaction. `position` None keeps the stream's position: more of the same fact is to come."""
+        known = self.reader.load(list(changes), self.plans, self.checkpoint.totals, self.checkpoint.position, loaded)
+        decision = decide(known, changes, self.settings)
+        following = self._following(decision, position, self.checkpoint.sweeps if sweeps is None else sweeps)
+        today = days.business_day(clock.now(), self.settings.zone)
+        with metrics.COMMIT_SECONDS.time():
+            events = self.committer.commit(decision, known, following, today, undecodable)
+        self._committed(decision, following, changes, events)
+
+    def _following(self, decision: Decision, position: Position | None, sweeps: list[tuple[Sweep, Any]]) -> Checkpoint:
+        now = self.checkpoint
+        token, cluster_time = position if position is not None else (now.token, now.cluster_time)
+        return Checkpoint(
+            epoch=now.epoch,
+            fingerprint=now.fingerprint,
+            token=token,
+            cluster_time=cluster_time,
+            position=decision.position,
+            totals=decision.totals,
+            seq=now.seq + len(decision.movements),
+            sweeps=[*sweeps, *((sweep, MinKey()) for sweep in decision.sweeps)],
+            reconciling=now.reconciling,
+        )
+
+    def _committed(self, decision: Decision, checkpoint: Checkpoint, changes: Sequence[Change], events: int) -> None:
+        self.checkpoint = checkpoint
+        self.plans.update(decision.plans)
+        self.changed = True
+        self._look_ahead(decision)
+        self._measure(decision, changes)
+        self._tell(decision, changes, events)
+
+    def _look_ahead(self, decision: Decision) -> None:
+        """Keep `next_due` right: at or before the next end, and exact once that end was applied."""
+        ends = [
+            state.license.expires_at
+            for state in decision.licenses.values()
+            if state and state.worth and state.worth.active and state.license and state.license.expires_at
+        ]
+        if ends and (self.next_due is None or min(ends) < self.next_due):
+            self.next_due = min(ends)
+        elif any(state and state.worth and not state.worth.active for state in decision.licenses.values()):
+            self.next_due = self.reader.next_due()
+
+    def _measure(self, decision: Decision, changes: Sequence[Change]) -> None:
+        metrics.COMMITS.inc()
+        metrics.MOVEMENTS.inc(len(decision.movements))
+        metrics.CHECKPOINT.set(self._checkpoint_seconds())
+        for change in changes:
+            if change.source is not Source.CLOCK:
+                metrics.CHANGES.labels(change.source.value).inc()
+        for event in decision.events:
+            metrics.EVENTS.labels(event.type.value).inc()
+        metrics.show_totals(decision.totals)
+
+    def _checkpoint_seconds(self) -> float:
+        time = self.checkpoint.cluster_time
+        return float(time.time) if time is not None else 0.0
+
+    def _tell(self, decision: Decision, changes: Sequence[Change], events: int) -> None:
+        for event in decision.events:
+            log.info(
+                "event.recorded",
+                type=event.type.value,
+                description=event.description,
+                customer_id=event.customer_id,
+                license_id=event.license_id,
+                amount_cents=event.amount_cents,
+                at=event.at,
+            )
+        for held in decision.held.values():
+            log.warning(
+                "document.held",
+                collection=held.source.value,
+                id=held.id,
+                problem=held.reason,
+                cure="mend the document; a good version of it is taken up by itself",
+            )
+        for source, doc_id in decision.released:
+            log.info("document.released", collection=source.value, id=doc_id)
+        if changes:
+            log.info(
+                "batch.committed",
+                changes=len(changes),
+                events=events,
+                movements=len(decision.movements),
+                mrr_cents=decision.totals.mrr_cents,
+            )
+
+
+def _tick(instant: datetime) -> Change:
+    return Change(Source.CLOCK, Operation.TICK, None, instant, "")
+
+
+def _revalue(sweep: Sweep, license_id: DocId) -> Change:
+    return Change(Source.LICENSES, Operation.REVALUE, license_id, sweep.at, sweep.cause, origin=sweep.origin)

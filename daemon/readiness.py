@@ -1,0 +1,123 @@
+"""Is the database as we need it? Each finding says in plain words what is there, and how to mend what is not."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from pymongo.database import Database
+
+from daemon.connection import translated
+from daemon.errors import ChatelloError, ConfigurationError
+from daemon.source.pipeline import WATCHED, stages
+from daemon.store import indexes
+from daemon.store.names import EVENTS, OWN, ROWS
+
+Document = dict[str, Any]
+
+OLDEST = (6, 0)
+
+
+class Finding(NamedTuple):
+    """One thing looked at; `cure` is empty when it is as it should be."""
+
+    what: str
+    found: str
+    cure: str = ""
+
+
+def require(database: Database[Document]) -> None:
+    """The least that must hold before anything starts; raises ConfigurationError, LoginRefused or Unavailable."""
+    with translated():
+        hello = database.client.admin.command("hello")
+        database.command("ping")
+    if "setName" not in hello and hello.get("msg") != "isdbgrid":
+        raise ConfigurationError(
+            "the MongoDB server is not a replica set; change streams and transactions need one: start mongod "
+            "with --replSet NAME and run rs.initiate() once (one member is enough)"
+        )
+    with translated():
+        database[EVENTS].find_one({}, {"_id": 1})
+
+
+def findings(database: Database[Document]) -> Iterator[Finding]:
+    """Everything `check` looks at, in the order a person would; stops at the first thing the rest needs."""
+    try:
+        require(database)
+    except ChatelloError as problem:
+        yield Finding("database", "not usable", str(problem))
+        return
+    yield Finding("database", f"{database.name}, reached as a replica set")
+    yield _version(database)
+    yield _stream(database)
+    yield from _collections(database)
+    yield from _indexes(database)
+    yield from _rights(database)
+
+
+def _version(database: Database[Document]) -> Finding:
+    with translated():
+        version = database.client.server_info()["version"]
+    old = tuple(int(part) for part in version.split(".")[:2]) < OLDEST
+    return Finding("version", f"MongoDB {version}", "upgrade the server to 6.0 or newer" if old else "")
+
+
+def _stream(database: Database[Document]) -> Finding:
+    try:
+        with translated(), database.watch(stages(), max_await_time_ms=1) as stream:
+            stream.try_next()
+    except ChatelloError as problem:
+        return Finding("change stream", "cannot be opened", str(problem))
+    return Finding("change stream", "opens")
+
+
+def _collections(database: Database[Document]) -> Iterator[Finding]:
+    with translated():
+        present = set(database.list_collection_names())
+    for name in WATCHED:
+        there = name in present
+        yield Finding(
+            name,
+            "is there" if there else "does not exist yet",
+            "" if there else f"no harm on a new shop; else check mongodb.database: it is {database.name!r}",
+        )
+
+
+def _indexes(database: Database[Document]) -> Iterator[Finding]:
+    for name in indexes.WANTED:
+        missing = indexes.missing(database, name)
+        keys = [", ".join(index.document["key"]) for index in missing]
+        yield Finding(
+            f"indexes of {name}",
+            f"missing: {'; '.join(keys)}" if keys else "complete",
+            "the daemon makes them when it starts" if keys else "",
+        )
+
+
+def _rights(database: Database[Document]) -> Iterator[Finding]:
+    """What the signed-in user may do, as the server tells; a server without access control allows all."""
+    with translated():
+        status = database.command("connectionStatus", showPrivileges=True)["authInfo"]
+    if not status["authenticatedUsers"]:
+        yield Finding("rights", "the server asks for no login", "")
+        return
+    for name, wanted in (
+        *((own, "insert update find") for own in OWN),
+        (EVENTS, "insert update find"),
+        (ROWS, "insert update find"),
+    ):
+        lacking = sorted(set(wanted.split()) - _allowed(status["authenticatedUserPrivileges"], database.name, name))
+        yield Finding(
+            f"rights on {name}",
+            f"missing: {', '.join(lacking)}" if lacking else "as needed",
+            f"grant {', '.join(lacking)} on {database.name}.{name} (deploy/mongodb)" if lacking else "",
+        )
+
+
+def _allowed(privileges: list[Document], database: str, collection: str) -> set[str]:
+    allowed: set[str] = set()
+    for privilege in privileges:
+        resource = privilege["resource"]
+        if resource.get("anyResource") or (
+            resource.get("db") in (database, "") and resource.get("collection") in (collection, "")
+        ):
+            allowed.update(privilege["actions"])
+    return allowed

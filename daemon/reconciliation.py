@@ -1,0 +1,164 @@
+"""Makes the mirror equal to the source again: the one way for first start, lost history, drop, restore, repair.
+
+The source is read at one snapshot; every difference becomes a Change and goes through the same door as the
+stream's; the stream then goes on from the snapshot's cluster time: no overlap, no hole. A run that is cut off
+leaves `reconciling` in the checkpoint and is begun anew.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+from bson.timestamp import Timestamp
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
+
+from daemon import logs
+from daemon.config import Config
+from daemon.connection import translated
+from daemon.decode import Decoder, cluster_datetime
+from daemon.errors import DeletionsNotAccepted
+from daemon.pipeline import Pipeline
+from daemon.source import scan
+from daemon.source.scan import Difference
+from daemon.store.mirror import MirrorReader
+from rules.model import Change, DocId, Fields, Operation, Origin, Source
+
+Document = dict[str, Any]
+Beat = Callable[[], None]
+
+ORDER = (Source.PLANS, Source.CUSTOMERS, Source.LICENSES)
+"""Plans first, they price licences; customers next, licences name them."""
+
+log = logs.get("reconciliation")
+
+
+class Walk:
+    """One comparison of source and mirror at one snapshot. Writes nothing."""
+
+    def __init__(
+        self,
+        database: Database[Document],
+        reader: MirrorReader,
+        decoder: Decoder,
+        session: ClientSession,
+    ) -> None:
+        self.database = database
+        self.reader = reader
+        self.decoder = decoder
+        self.session = session
+        self.cluster_time: Timestamp = scan.snapshot_time(database, session)
+        self.mirrored: Counter[Source] = Counter()
+
+    def differences(self, source: Source) -> Iterator[Difference]:
+        found = scan.read(self.database, source, self.decoder, self.session)
+        return scan.differences(source, found, self._mirror(source))
+
+    def _mirror(self, source: Source) -> Iterator[tuple[DocId, Fields]]:
+        """The mirror's documents that stand for one in the source, counted as they pass."""
+        self.mirrored[source] = 0
+        for document in self.reader.documents(source, session=self.session):
+            if document.get("present", True):
+                self.mirrored[source] += 1
+                yield document["_id"]["id"], document["fields"]
+
+
+class Reconciliation:
+    """One run. `since` is when the stream was last followed; None on the first start, which is silent."""
+
+    def __init__(self, database: Database[Document], pipeline: Pipeline, decoder: Decoder, config: Config) -> None:
+        self.database = database
+        self.pipeline = pipeline
+        self.decoder = decoder
+        self.limits = config.reconciliation
+        self.batch_size = config.stream.batch_size
+        self.recovered: Counter[str] = Counter()
+
+    def run(self, since: datetime | None, *, accept_deletions: bool, beat: Beat) -> Timestamp:
+        """Commit every difference; the cluster time to follow the stream from.
+
+        Raises DeletionsNotAccepted when too much disappeared, with everything else committed.
+        """
+        with translated(), self.database.client.start_session(snapshot=True) as session:
+            walk = Walk(self.database, self.pipeline.reader, self.decoder, session)
+            until = cluster_datetime(walk.cluster_time)
+            gone = {source: self._take_over(walk, source, since, until, beat) for source in ORDER}
+            if any(gone.values()):
+                self._check_deletions(walk, gone, accept_deletions)
+                for source in reversed(ORDER):
+                    self._delete(walk, source, until, beat)
+            self.pipeline.tick(until)
+            return walk.cluster_time
+
+    def _take_over(self, walk: Walk, source: Source, since: datetime | None, until: datetime, beat: Beat) -> int:
+        """Commit what is new or different in one collection; how many documents disappeared from it."""
+        gone = 0
+        batch: list[Change] = []
+        for difference in walk.differences(source):
+            if difference.found is None:
+                gone += 1
+                continue
+            batch.append(_found(difference, difference.found, since, until, walk.cluster_time))
+            if len(batch) == self.batch_size:
+                self._commit(batch, beat)
+                batch = []
+        self._commit(batch, beat)
+        return gone
+
+    def _delete(self, walk: Walk, source: Source, until: datetime, beat: Beat) -> None:
+        batch: list[Change] = []
+        for difference in walk.differences(source):
+            if difference.found is None:
+                batch.append(_gone(difference, until, walk.cluster_time))
+            if len(batch) == self.batch_size:
+                self._commit(batch, beat)
+                batch = []
+        self._commit(batch, beat)
+
+    def _commit(self, batch: list[Change], beat: Beat) -> None:
+        beat()
+        if batch:
+            self.pipeline.apply(batch, None)
+            self.pipeline.finish_sweeps()
+            self.recovered.update(f"{change.source}_{change.op}" for change in batch)
+            log.info("difference.committed", **self.recovered)
+
+    def _check_deletions(self, walk: Walk, gone: dict[Source, int], accepted: bool) -> None:
+        for source, count in gone.items():
+            known = walk.mirrored[source]
+            too_many = count > self.limits.max_deleted and count > known * self.limits.max_deleted_share
+            if too_many and not accepted:
+                raise DeletionsNotAccepted(
+                    f"{count} of {known} {source} disappeared from the database; if that is meant, say "
+                    "'chatello-analytics reconcile --accept-deletions'; if not, restore the collection: "
+                    "it is looked at again every minute"
+                )
+
+
+def _found(difference: Difference, fields: Fields, since: datetime | None, until: datetime, time: Timestamp) -> Change:
+    """A document that appeared or differs, dated by its own creation where that is sane, else by the gap's end."""
+    is_new = difference.mirrored is None
+    return Change(
+        source=difference.source,
+        op=Operation.INSERT if is_new else Operation.REPLACE,
+        id=difference.id,
+        at=_dated(fields, since, until) if is_new else until,
+        cause=_cause(time),
+        fields=fields,
+        origin=Origin.BOOTSTRAP if since is None else Origin.RECOVERED,
+    )
+
+
+def _gone(difference: Difference, until: datetime, time: Timestamp) -> Change:
+    return Change(difference.source, Operation.DELETE, difference.id, until, _cause(time), origin=Origin.RECOVERED)
+
+
+def _cause(time: Timestamp) -> str:
+    return f"reconciliation:{time.time}.{time.inc}"
+
+
+def _dated(fields: Fields, since: datetime | None, until: datetime) -> datetime:
+    created = fields.get("created_at")
+    sane = since is not None and isinstance(created, datetime) and since < created <= until
+    return created if sane and isinstance(created, datetime) else until

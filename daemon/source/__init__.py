@@ -1,0 +1,1 @@
+"""The reading side: the change stream and the scan of the source collections. Nothing here writes."""

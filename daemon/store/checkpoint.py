@@ -1,0 +1,108 @@
+"""The one document that says how far we are, and the state that vouches for it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bson.timestamp import Timestamp
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
+from pymongo.read_concern import ReadConcern
+
+from daemon.connection import translated
+from daemon.store.names import CHECKPOINT
+from daemon.store.records import totals_document, totals_of
+from rules.model import Origin, Sweep, Totals
+
+Document = dict[str, Any]
+
+CHECKPOINT_ID = "checkpoint"
+
+
+@dataclass(slots=True, kw_only=True)
+class Checkpoint:
+    """Everything before `cluster_time` (and `token`, where there is one) is committed.
+
+    `position` is the cause of the last stream change applied, `seq` the last ledger line, `sweeps` the plans
+    whose licences are still being valued anew with the last licence done, `reconciling` the gap that a
+    reconciliation under way is to close.
+    """
+
+    epoch: int
+    fingerprint: str
+    token: Mapping[str, Any] | None = None
+    cluster_time: Timestamp | None = None
+    position: str = ""
+    totals: Totals = field(default_factory=Totals)
+    seq: int = 0
+    sweeps: list[tuple[Sweep, Any]] = field(default_factory=list)
+    reconciling: Any = None
+
+
+def load(database: Database[Document]) -> Checkpoint | None:
+    """The checkpoint as a majority holds it; None before the first start."""
+    collection = database.get_collection(CHECKPOINT, read_concern=ReadConcern("majority"))
+    with translated():
+        document = collection.find_one({"_id": CHECKPOINT_ID})
+    if document is None or "fingerprint" not in document:
+        return None
+    return Checkpoint(
+        epoch=document["epoch"],
+        fingerprint=document["fingerprint"],
+        token=document["token"],
+        cluster_time=document["cluster_time"],
+        position=document["position"],
+        totals=totals_of(document["totals"]),
+        seq=document["seq"],
+        sweeps=[(sweep_of(sweep), sweep["after"]) for sweep in document["sweeps"]],
+        reconciling=document["reconciling"],
+    )
+
+
+def document_of(checkpoint: Checkpoint) -> Document:
+    """All fields but `_id` and `epoch`, which only the lease sets."""
+    return {
+        "fingerprint": checkpoint.fingerprint,
+        "token": checkpoint.token,
+        "cluster_time": checkpoint.cluster_time,
+        "position": checkpoint.position,
+        "totals": totals_document(checkpoint.totals),
+        "seq": checkpoint.seq,
+        "sweeps": [sweep_document(sweep, after) for sweep, after in checkpoint.sweeps],
+        "reconciling": checkpoint.reconciling,
+    }
+
+
+def sweep_document(sweep: Sweep, after: object) -> Document:
+    return {
+        "plan_id": sweep.plan_id,
+        "at": sweep.at,
+        "cause": sweep.cause,
+        "origin": sweep.origin.value,
+        "after": after,
+    }
+
+
+def sweep_of(document: Mapping[str, Any]) -> Sweep:
+    return Sweep(document["plan_id"], document["at"], document["cause"], Origin(document["origin"]))
+
+
+def running_totals(database: Database[Document], session: ClientSession) -> Totals:
+    """The running totals at the session's snapshot; all zero before the first start."""
+    with translated():
+        document = database[CHECKPOINT].find_one({"_id": CHECKPOINT_ID}, {"totals": 1}, session=session)
+    return totals_of(document["totals"]) if document and "totals" in document else Totals()
+
+
+def reopened(database: Database[Document]) -> list[Document]:
+    """The closed days that commits since have added facts to: `{day, seq}` each."""
+    with translated():
+        document = database[CHECKPOINT].find_one({"_id": CHECKPOINT_ID}, {"reopened": 1})
+    return list(document.get("reopened", ())) if document else []
+
+
+def settle_reopened(database: Database[Document], entries: list[Document]) -> None:
+    """Strike off reopened days whose rows are written; entries added meanwhile stay."""
+    if entries:
+        with translated():
+            database[CHECKPOINT].update_one({"_id": CHECKPOINT_ID}, {"$pullAll": {"reopened": entries}})

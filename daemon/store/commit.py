@@ -1,0 +1,218 @@
+"""The one transaction: events, ledger, mirror, dead letters and checkpoint move together or not at all.
+
+The checkpoint is moved by compare-and-set on the fencing epoch, first of all, so a former holder of the lease
+is refused before it writes a thing.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import pymongo
+from pymongo import DeleteOne, InsertOne, ReplaceOne, UpdateOne
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from daemon.connection import translated
+from daemon.decode import Undecodable
+from daemon.errors import LeaseLost
+from daemon.store import records
+from daemon.store.checkpoint import CHECKPOINT_ID, Checkpoint, document_of
+from daemon.store.lease import Lease
+from daemon.store.names import CHECKPOINT, DEAD_LETTERS, EVENTS, LEDGER, MIRROR
+from rules import days
+from rules.decide import Decision, Held, Mirror
+from rules.model import DocId, Source
+from rules.settings import Settings
+
+Document = dict[str, Any]
+Write = InsertOne[Document] | ReplaceOne[Document] | DeleteOne | UpdateOne
+
+DUPLICATE_KEY = 11000
+
+
+@dataclass(slots=True)
+class Writes:
+    """Everything one commit writes, encoded beforehand: the transaction may run more than once."""
+
+    events: list[Document]
+    movements: list[Document]
+    mirror: list[Write]
+    letters: list[Write]
+    checkpoint: Document
+    reopened: list[Document]
+
+
+class Committer:
+    """Commits for the holder of one lease. Every method raises LeaseLost once somebody else holds it."""
+
+    def __init__(self, database: Database[Document], lease: Lease, settings: Settings, timeout_seconds: float) -> None:
+        self.database = database
+        self.lease = lease
+        self.settings = settings
+        self.timeout_seconds = timeout_seconds
+
+    def commit(
+        self,
+        decision: Decision,
+        known: Mirror,
+        checkpoint: Checkpoint,
+        today: date,
+        undecodable: Iterable[Undecodable] = (),
+    ) -> int:
+        """Make a decision durable and move the checkpoint; the number of events that are new.
+
+        `known` is the mirror the decision was made on; days before `today` that it touches are reopened.
+        Raises LeaseLost, Unavailable and what the driver's errors translate to; after any of them nothing or
+        everything was written: read the checkpoint.
+        """
+        writes = Writes(
+            events=[records.event_document(event) for event in decision.events],
+            movements=self._movements(decision, checkpoint),
+            mirror=mirror_writes(decision, known),
+            letters=letter_writes(decision, undecodable),
+            checkpoint=document_of(checkpoint),
+            reopened=[{"day": days.stored(day), "seq": checkpoint.seq} for day in self._past_days(decision, today)],
+        )
+        return self.write(writes)
+
+    def advance(self, checkpoint: Checkpoint) -> None:
+        """Move the checkpoint alone: nothing relevant happened up to here."""
+        with translated(), pymongo.timeout(self.timeout_seconds):
+            self._move(document_of(checkpoint), [], None)
+
+    def _past_days(self, decision: Decision, today: date) -> set[date]:
+        touched = {days.business_day(one.at, self.settings.zone) for one in decision.movements}
+        touched |= {days.business_day(one.at, self.settings.zone) for one in decision.events}
+        return {day for day in touched if day < today}
+
+    def _movements(self, decision: Decision, checkpoint: Checkpoint) -> list[Document]:
+        first = checkpoint.seq - len(decision.movements) + 1
+        return [
+            records.movement_document(movement, seq, days.business_day(movement.at, self.settings.zone))
+            for seq, movement in enumerate(decision.movements, first)
+        ]
+
+    def write(self, writes: Writes) -> int:
+        """Run the transaction, leaving out events that stand already."""
+        while True:
+            try:
+                with translated(), pymongo.timeout(self.timeout_seconds):
+                    self._transaction(writes)
+                return len(writes.events)
+            except _EventsStandAlready:
+                writes.events = self._missing(writes.events)
+
+    def _transaction(self, writes: Writes) -> None:
+        self.lease.session.with_transaction(
+            lambda session: self._all(writes, session),
+            read_concern=ReadConcern("snapshot"),
+            write_concern=WriteConcern("majority"),
+        )
+
+    def _all(self, writes: Writes, session: ClientSession) -> None:
+        self._move(writes.checkpoint, writes.reopened, session)
+        if writes.mirror:
+            self.database[MIRROR].bulk_write(writes.mirror, ordered=False, session=session)
+        if writes.movements:
+            self.database[LEDGER].insert_many(writes.movements, session=session)
+        if writes.letters:
+            self.database[DEAD_LETTERS].bulk_write(writes.letters, session=session)
+        if writes.events:
+            self._insert_events(writes.events, session)
+
+    def _move(self, document: Document, reopened: list[Document], session: ClientSession | None) -> None:
+        change: Document = {"$set": document}
+        if reopened:
+            change["$addToSet"] = {"reopened": {"$each": reopened}}
+        moved = self.database.get_collection(
+            CHECKPOINT, write_concern=None if session else WriteConcern("majority")
+        ).update_one({"_id": CHECKPOINT_ID, "epoch": self.lease.epoch}, change, session=session)
+        if moved.matched_count != 1:
+            raise LeaseLost(
+                f"the checkpoint no longer carries epoch {self.lease.epoch}: another daemon took over; standing by"
+            )
+
+    def _insert_events(self, events: list[Document], session: ClientSession) -> None:
+        try:
+            self.database[EVENTS].insert_many(events, session=session)
+        except BulkWriteError as error:
+            failed = error.details.get("writeErrors", [])
+            if failed and all(one.get("code") == DUPLICATE_KEY for one in failed):
+                raise _EventsStandAlready from error
+            raise
+
+    def _missing(self, events: list[Document]) -> list[Document]:
+        """Those events whose fact is not told yet, each once."""
+        ids = list({event["_id"]: event for event in events})
+        with translated():
+            stored = {d["_id"] for d in self.database[EVENTS].find({"_id": {"$in": ids}}, {"_id": 1})}
+        unique = {event["_id"]: event for event in reversed(events)}
+        return [event for event_id, event in reversed(unique.items()) if event_id not in stored]
+
+
+class _EventsStandAlready(Exception):
+    """A duplicate `_id` aborted the transaction; run it again without the events that stand."""
+
+
+def mirror_writes(decision: Decision, known: Mirror) -> list[Write]:
+    """Inserts for documents new to the mirror, replacements for known ones, deletions for forgotten ones."""
+    writes: list[Write] = []
+    for customer_id, customer in decision.customers.items():
+        body = records.customer_document(customer) if customer else None
+        writes += _state(Source.CUSTOMERS, customer_id, body, known.customers.get(customer_id) is not None)
+    for license_id, license in decision.licenses.items():
+        body = records.license_document(license) if license else None
+        writes += _state(Source.LICENSES, license_id, body, known.licenses.get(license_id) is not None)
+    for plan_id, plan in decision.plans.items():
+        writes += _state(Source.PLANS, plan_id, records.plan_document(plan), plan_id in known.plans)
+    return writes
+
+
+def _state(source: Source, doc_id: DocId, body: Document | None, is_known: bool) -> list[Write]:
+    mirror_id = records.mirror_id(source, doc_id)
+    if body is None:
+        return [DeleteOne({"_id": mirror_id})] if is_known else []
+    if is_known:
+        return [ReplaceOne({"_id": mirror_id}, body)]
+    return [InsertOne({"_id": mirror_id, **body})]
+
+
+def letter_writes(decision: Decision, undecodable: Iterable[Undecodable]) -> list[Write]:
+    """One dead letter per held document, kept after its release as a record."""
+    writes: list[Write] = [_letter(held) for held in decision.held.values()]
+    writes += [_raw_letter(one) for one in undecodable]
+    writes += [
+        UpdateOne({"_id": records.mirror_id(source, doc_id)}, {"$set": {"state": "released"}})
+        for source, doc_id in decision.released
+    ]
+    return writes
+
+
+def _letter(held: Held) -> UpdateOne:
+    raw = {
+        "operation": held.change.op.value,
+        "cause": held.change.cause,
+        "fields": records.storable(held.fields),
+    }
+    return _upsert(records.mirror_id(held.source, held.id), held.reason, raw, held.change.at)
+
+
+def _raw_letter(one: Undecodable) -> UpdateOne:
+    return _upsert({"k": one.source.value, "id": one.raw}, one.reason, {"raw": one.raw}, one.at)
+
+
+def _upsert(letter_id: Document, reason: str, change: Document, at: datetime) -> UpdateOne:
+    return UpdateOne(
+        {"_id": letter_id},
+        {
+            "$set": {"state": "held", "reason": reason, "change": change, "last_at": at},
+            "$min": {"first_at": at},
+            "$inc": {"count": 1},
+        },
+        upsert=True,
+    )

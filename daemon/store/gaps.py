@@ -1,0 +1,55 @@
+"""The discontinuities of the stream, each a recorded fact from its discovery to its closing."""
+
+from datetime import datetime
+from typing import Any
+
+from pymongo.database import Database
+
+from daemon.connection import translated
+from daemon.store.names import GAPS
+
+Document = dict[str, Any]
+
+
+def open_gap(database: Database[Document], cause: str, detail: str, since: datetime | None, now: datetime) -> Any:
+    """Record that the stream could not be followed from `since` (None: never was) on; the gap's `_id`.
+
+    A gap that is open already takes the new cause as a further one: one reconciliation closes both.
+    """
+    with translated():
+        known = database[GAPS].find_one({"closed_at": None})
+        if known is not None:
+            database[GAPS].update_one({"_id": known["_id"]}, {"$addToSet": {"further_causes": cause}})
+            return known["_id"]
+        document = {
+            "cause": cause,
+            "detail": detail,
+            "since": since,
+            "opened_at": now,
+            "closed_at": None,
+            "accept_deletions": False,
+        }
+        return database[GAPS].insert_one(document).inserted_id
+
+
+def find(database: Database[Document], gap_id: object) -> Document | None:
+    with translated():
+        return database[GAPS].find_one({"_id": gap_id})
+
+
+def note(database: Database[Document], gap_id: object, facts: Document) -> None:
+    """Add facts to a gap: what was recovered, why it waits, when it was closed."""
+    with translated():
+        database[GAPS].update_one({"_id": gap_id}, {"$set": facts})
+
+
+def accept_deletions(database: Database[Document]) -> bool:
+    """A person says the disappearance of so many documents is meant; False if no gap waits for it."""
+    with translated():
+        result = database[GAPS].update_one({"closed_at": None}, {"$set": {"accept_deletions": True}})
+    return result.matched_count == 1
+
+
+def count_open(database: Database[Document]) -> int:
+    with translated():
+        return database[GAPS].count_documents({"closed_at": None})

@@ -1,0 +1,38 @@
+"""The indexes the daemon needs, and making them. Creating one that exists is no work."""
+
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.database import Database
+
+from daemon.connection import translated
+from daemon.store.names import GAPS, LEDGER, MIRROR, OWN, ROWS
+
+Document = dict[str, Any]
+
+WANTED: dict[str, tuple[IndexModel, ...]] = {
+    MIRROR: (IndexModel([("due", ASCENDING)], name="due", sparse=True),),
+    LEDGER: (IndexModel([("day", ASCENDING)], name="day"),),
+    GAPS: (IndexModel([("closed_at", ASCENDING), ("opened_at", DESCENDING)], name="open"),),
+    ROWS: (IndexModel([("date", ASCENDING), ("period_type", ASCENDING)], name="date_1_period_type_1", unique=True),),
+}
+
+
+def create(database: Database[Document]) -> None:
+    """Make every missing collection and index: a transaction cannot make a collection on every server."""
+    with translated():
+        existing = set(database.list_collection_names())
+        for name in OWN:
+            if name not in existing:
+                database.create_collection(name)
+        for name in WANTED:
+            missing_here = missing(database, name)
+            if missing_here:
+                database[name].create_indexes(missing_here)
+
+
+def missing(database: Database[Document], name: str) -> list[IndexModel]:
+    """The wanted indexes of one collection that no index with the same keys serves yet."""
+    with translated():
+        present = {tuple(index["key"].items()) for index in database[name].list_indexes()}
+    return [index for index in WANTED[name] if tuple(index.document["key"].items()) not in present]

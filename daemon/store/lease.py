@@ -1,0 +1,105 @@
+"""Who may write: one holder at a time, by the server's clock, fenced by an epoch that only grows.
+
+Taking the lease raises the epoch in the checkpoint, so a former holder that wakes up finds its next commit
+refused. The holder's session stands in the lease: who takes over ends a transaction it may have left open.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pymongo import ReturnDocument
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError, OperationFailure
+from pymongo.write_concern import WriteConcern
+
+from daemon.connection import translated
+from daemon.store.checkpoint import CHECKPOINT_ID
+from daemon.store.names import CHECKPOINT
+
+Document = dict[str, Any]
+
+LEASE_ID = "lease"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A lease in hand: the epoch it fences with, and the session its transactions run in."""
+
+    holder: str
+    epoch: int
+    session: ClientSession
+
+
+class LeaseOffice:
+    """Takes, renews and gives back the lease for one daemon, named `holder`."""
+
+    def __init__(self, database: Database[Document], holder: str, seconds: float) -> None:
+        self.database = database
+        self.holder = holder
+        self.milliseconds = int(seconds * 1000)
+        self.collection: Collection[Document] = database.get_collection(
+            CHECKPOINT, write_concern=WriteConcern("majority")
+        )
+
+    def take(self, session: ClientSession) -> Lease | None:
+        """The lease if it is free or has run out, else None. `session` is recorded before it is used."""
+        with translated():
+            before = self._seize(session)
+            if before is None:
+                return None
+            self._end_transactions_of(before)
+            lease = self.collection.find_one({"_id": LEASE_ID, "holder": self.holder})
+            if lease is None:
+                return None
+            self.collection.update_one({"_id": CHECKPOINT_ID}, {"$max": {"epoch": lease["epoch"]}}, upsert=True)
+            return Lease(self.holder, lease["epoch"], session)
+
+    def _seize(self, session: ClientSession) -> Document | None:
+        """The lease document as it was before we took it (maybe from ourselves); None if somebody else holds it."""
+        expires_at = {"$add": ["$$NOW", self.milliseconds]}
+        taken = {
+            "holder": {"$literal": self.holder},
+            "epoch": {"$add": [{"$ifNull": ["$epoch", 0]}, 1]},
+            "expires_at": expires_at,
+            "session": {"$literal": session.session_id},
+        }
+        run_out = {"$lt": [{"$ifNull": ["$expires_at", EPOCH]}, "$$NOW"]}
+        free = {"$or": [{"holder": self.holder}, {"$expr": run_out}]}
+        with suppress(DuplicateKeyError):
+            self.collection.insert_one({"_id": LEASE_ID, "epoch": 0})
+        return self.collection.find_one_and_update(
+            {"_id": LEASE_ID, **free}, [{"$set": taken}], return_document=ReturnDocument.BEFORE
+        )
+
+    def _end_transactions_of(self, lease: Document) -> None:
+        """A killed holder leaves its transaction open on the server; ending its session frees the locks."""
+        session_id = lease.get("session")
+        if session_id is None:
+            return
+        try:
+            self.database.client.admin.command("killSessions", [session_id])
+        except OperationFailure as refused:
+            if refused.code not in (13, 8000):
+                raise
+
+    def renew(self, lease: Lease) -> bool:
+        """Hold on to the lease; False if it is somebody else's by now."""
+        with translated():
+            result = self.collection.update_one(
+                {"_id": LEASE_ID, "holder": lease.holder, "epoch": lease.epoch},
+                [{"$set": {"expires_at": {"$add": ["$$NOW", self.milliseconds]}}}],
+            )
+        return result.matched_count == 1
+
+    def give_back(self, lease: Lease) -> None:
+        """Let the next daemon in at once."""
+        with translated():
+            self.collection.update_one(
+                {"_id": LEASE_ID, "holder": lease.holder, "epoch": lease.epoch},
+                {"$unset": {"expires_at": "", "session": ""}},
+            )

@@ -1,0 +1,124 @@
+"""Reads the ledger: the movements of a day, and the totals as they stood at a day's end."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
+
+from daemon.connection import translated
+from daemon.store.names import LEDGER
+from daemon.store.records import movement_of
+from rules import days
+from rules.model import Movement, PlanTotals, Totals
+
+Document = dict[str, Any]
+
+SUMS = ("customers", "paying_customers", "active_licenses", "mrr_cents", "one_time_cents")
+
+
+def of_day(database: Database[Document], day: date, session: ClientSession | None = None) -> Iterator[Movement]:
+    """The movements of a business day, in ledger order."""
+    with translated():
+        found = database[LEDGER].find({"day": days.stored(day)}, session=session).sort([("day", 1), ("_id", 1)])
+        yield from map(movement_of, found)
+
+
+def first_day(database: Database[Document]) -> date | None:
+    """The business day of the oldest movement; None for an empty ledger."""
+    with translated():
+        document = database[LEDGER].find_one({}, {"day": 1}, sort=[("day", 1)])
+    return document["day"].date() if document else None
+
+
+def totals_after(
+    database: Database[Document], running: Totals, day: date, session: ClientSession | None = None
+) -> Totals:
+    """The totals at the end of `day`: the running totals less everything later, summed by the server."""
+    later = sums(database, {"day": {"$gt": days.stored(day)}}, session)
+    plans = {
+        plan_id: _less(plan, later.by_plan.get(plan_id, PlanTotals())) for plan_id, plan in running.by_plan.items()
+    }
+    return Totals(
+        running.customers - later.customers,
+        running.paying_customers - later.paying_customers,
+        running.active_licenses - later.active_licenses,
+        running.mrr_cents - later.mrr_cents,
+        running.one_time_cents - later.one_time_cents,
+        plans,
+    )
+
+
+def sums(database: Database[Document], match: Mapping[str, Any], session: ClientSession | None = None) -> Totals:
+    """What the movements that match add up to."""
+    collection = database[LEDGER]
+    with translated():
+        plain = list(collection.aggregate([{"$match": match}, {"$group": _sums()}], session=session))
+        plans = list(collection.aggregate([{"$match": match}, *_by_plan()], session=session))
+    by_plan = {
+        plan["_id"]: PlanTotals(plan["licenses"], plan["active"], plan["mrr_cents"], plan["one_time_cents"])
+        for plan in plans
+        if plan["_id"] is not None
+    }
+    found = plain[0] if plain else dict.fromkeys(SUMS, 0)
+    return Totals(
+        found["customers"],
+        found["paying_customers"],
+        found["active_licenses"],
+        found["mrr_cents"],
+        found["one_time_cents"],
+        by_plan,
+    )
+
+
+def _sums() -> Document:
+    return {"_id": None, **{name: {"$sum": f"${name}"} for name in SUMS}}
+
+
+def _by_plan() -> list[Document]:
+    """Each movement taken apart into what it takes from one plan and gives to another."""
+    return [
+        {"$project": {"part": {"$concatArrays": [_part("before", -1), _part("after", 1), _whole()]}}},
+        {"$unwind": "$part"},
+        {
+            "$group": {
+                "_id": "$part.plan_id",
+                **{name: {"$sum": f"$part.{name}"} for name in ("licenses", "active", "mrr_cents", "one_time_cents")},
+            }
+        },
+    ]
+
+
+def _part(side: str, sign: int) -> Document:
+    part = {
+        "plan_id": f"${side}.plan_id",
+        "licenses": sign,
+        "active": {"$cond": [f"${side}.active", sign, 0]},
+        "mrr_cents": {"$multiply": [f"${side}.mrr_cents", sign]},
+        "one_time_cents": 0,
+    }
+    return {"$cond": [{"$eq": [{"$type": f"${side}"}, "object"]}, [part], []]}
+
+
+def _whole() -> list[Document]:
+    """What stands on the movement itself: one-time revenue, and an opening line's balance."""
+    is_opening = {"$eq": ["$kind", "opening"]}
+    return [
+        {
+            "plan_id": "$plan_id",
+            "licenses": {"$cond": [is_opening, "$licenses", 0]},
+            "active": {"$cond": [is_opening, "$active_licenses", 0]},
+            "mrr_cents": {"$cond": [is_opening, "$mrr_cents", 0]},
+            "one_time_cents": "$one_time_cents",
+        }
+    ]
+
+
+def _less(plan: PlanTotals, later: PlanTotals) -> PlanTotals:
+    return PlanTotals(
+        plan.licenses - later.licenses,
+        plan.active - later.active,
+        plan.mrr_cents - later.mrr_cents,
+        plan.one_time_cents - later.one_time_cents,
+    )

@@ -1,0 +1,92 @@
+"""Reads the mirror: the states a batch needs, the plans, and the licences that are due to expire."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from bson.max_key import MaxKey
+from bson.min_key import MinKey
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
+
+from daemon.connection import translated
+from daemon.store.names import MIRROR
+from daemon.store.records import customer_of, license_of, mirror_id, plan_of
+from rules.decide import Mirror, required
+from rules.model import Change, DocId, LicenseState, PlanState, Source, Totals
+from rules.settings import Settings
+
+Document = dict[str, Any]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class MirrorReader:
+    """Loads what `decide` asks for. Holds no state besides its connection."""
+
+    def __init__(self, database: Database[Document], settings: Settings) -> None:
+        self.collection = database[MIRROR]
+        self.settings = settings
+
+    def load(
+        self,
+        changes: list[Change],
+        plans: dict[DocId, PlanState],
+        totals: Totals,
+        position: str,
+        due: Iterable[LicenseState] = (),
+    ) -> Mirror:
+        """The mirror for a batch: every state `required` names, looked up until nothing new is named."""
+        mirror = Mirror(plans=plans, totals=totals, position=position)
+        mirror.licenses.update((state.id, state) for state in due)
+        while True:
+            customers, licenses = required(changes, mirror)
+            new_customers = customers - mirror.customers.keys()
+            new_licenses = licenses - mirror.licenses.keys()
+            if not new_customers and not new_licenses:
+                return mirror
+            self._add(mirror, new_customers, new_licenses)
+
+    def _add(self, mirror: Mirror, customers: set[DocId], licenses: set[DocId]) -> None:
+        mirror.customers.update(dict.fromkeys(customers))
+        mirror.licenses.update(dict.fromkeys(licenses))
+        ids = [mirror_id(Source.CUSTOMERS, doc_id) for doc_id in customers]
+        ids += [mirror_id(Source.LICENSES, doc_id) for doc_id in licenses]
+        with translated():
+            for document in self.collection.find({"_id": {"$in": ids}}):
+                if document["_id"]["k"] == Source.CUSTOMERS:
+                    customer = customer_of(document)
+                    mirror.customers[customer.id] = customer
+                else:
+                    license = license_of(document, self.settings)
+                    mirror.licenses[license.id] = license
+
+    def plans(self) -> dict[DocId, PlanState]:
+        """Every plan ever seen; there are few."""
+        return {state.id: state for state in map(plan_of, self.documents(Source.PLANS))}
+
+    def documents(self, source: Source, session: ClientSession | None = None) -> Iterator[Document]:
+        """The mirror of one collection in the source's `_id` order."""
+        bounds = {"$gt": mirror_id(source, MinKey()), "$lt": mirror_id(source, MaxKey())}
+        with translated():
+            yield from self.collection.find({"_id": bounds}, session=session, batch_size=1000).sort("_id", 1)
+
+    def licenses_on(self, plan_id: DocId, after: object, limit: int) -> list[LicenseState]:
+        """The next licences that count on a plan or name it, in `_id` order behind `after`."""
+        bounds = {"$gt": mirror_id(Source.LICENSES, after), "$lt": mirror_id(Source.LICENSES, MaxKey())}
+        on_plan = [{"fields.plan_id": plan_id}, {"worth.plan_id": plan_id}]
+        with translated():
+            found = self.collection.find({"_id": bounds, "$or": on_plan}).sort("_id", 1).limit(limit)
+            return [license_of(document, self.settings) for document in found]
+
+    def due(self, until: datetime, limit: int) -> list[LicenseState]:
+        """The first active licences whose end is at or before `until`, soonest first."""
+        with translated():
+            found = self.collection.find({"due": {"$lte": until}}).sort([("due", 1), ("_id", 1)]).limit(limit)
+            return [license_of(document, self.settings) for document in found]
+
+    def next_due(self) -> datetime | None:
+        """When the next active licence ends; None if none does."""
+        with translated():
+            document = self.collection.find_one({"due": {"$gt": EPOCH}}, {"due": 1}, sort=[("due", 1)])
+        return document["due"] if document else None

@@ -1,0 +1,12 @@
+"""The collections the daemon keeps, and the two it shares with the dashboard."""
+
+MIRROR = "analytics_mirror"
+LEDGER = "analytics_ledger"
+CHECKPOINT = "analytics_checkpoint"
+DEAD_LETTERS = "analytics_dead_letters"
+GAPS = "analytics_gaps"
+EVENTS = "business_events"
+ROWS = "historical_analytics"
+
+OWN = (MIRROR, LEDGER, CHECKPOINT, DEAD_LETTERS, GAPS)
+SHARED = (EVENTS, ROWS)

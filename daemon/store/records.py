@@ -1,0 +1,268 @@
+"""How our values are written as documents and read back. Pure: no connection, no clock.
+
+The mirror keeps one document per source document, `_id: {k: collection, id: source _id}`, so that a range of
+`_id` is one collection in the source's own `_id` order.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from bson import Decimal128, ObjectId
+
+from rules import days, lifecycle
+from rules.model import (
+    CustomerState,
+    Event,
+    Fields,
+    LicenseState,
+    Movement,
+    MovementKind,
+    Plan,
+    PlanState,
+    PlanTotals,
+    Reason,
+    Source,
+    Totals,
+    Worth,
+)
+from rules.settings import Settings
+
+Document = dict[str, Any]
+
+SOURCE_NAME = "chatello-analytics"
+"""Stands in `metadata.source` of every business event of ours."""
+
+
+def event_id(key: str) -> ObjectId:
+    """The `_id` of the event with this natural key, made of nothing else: a replay collides."""
+    return ObjectId(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:12])
+
+
+def event_document(event: Event) -> Document:
+    """A business event in the dashboard's shape. `amount` is in euros, as a double."""
+    return {
+        "_id": event_id(event.key),
+        "event_type": event.type.value,
+        "event_date": event.at,
+        "customer_id": event.customer_id,
+        "license_id": event.license_id,
+        "plan_name": event.plan_name,
+        "amount": None if event.amount_cents is None else event.amount_cents / 100,
+        "currency": event.currency,
+        "description": event.description,
+        "auto_generated": True,
+        "metadata": {**event.metadata, "source": SOURCE_NAME, **_origin(event), "key": event.key},
+        "processed": False,
+        "created_at": event.at,
+    }
+
+
+def _origin(event: Event) -> Document:
+    """The dashboard's own `source` mark (a licence entered by hand) moves beside ours."""
+    return {"origin": event.metadata["source"]} if "source" in event.metadata else {}
+
+
+def movement_document(movement: Movement, seq: int, day: date) -> Document:
+    """A ledger line; its `_id` is its place in the ledger, counted from 1 without a hole."""
+    return {
+        "_id": seq,
+        "at": movement.at,
+        "day": days.stored(day),
+        "kind": movement.kind.value,
+        "reason": movement.reason.value,
+        "customer_id": movement.customer_id,
+        "license_id": movement.license_id,
+        "plan_id": movement.plan_id,
+        "mrr_cents": movement.mrr_cents,
+        "one_time_cents": movement.one_time_cents,
+        "customers": movement.customers,
+        "paying_customers": movement.paying_customers,
+        "active_licenses": movement.active_licenses,
+        "licenses": movement.licenses,
+        "before": worth_document(movement.before),
+        "after": worth_document(movement.after),
+        "customer_mrr": list(movement.customer_mrr),
+        "cause": movement.cause,
+    }
+
+
+def movement_of(document: Mapping[str, Any]) -> Movement:
+    before, after = document["customer_mrr"]
+    return Movement(
+        at=document["at"],
+        kind=MovementKind(document["kind"]),
+        reason=Reason(document["reason"]),
+        cause=document["cause"],
+        customer_id=document["customer_id"],
+        license_id=document["license_id"],
+        plan_id=document["plan_id"],
+        mrr_cents=document["mrr_cents"],
+        one_time_cents=document["one_time_cents"],
+        customers=document["customers"],
+        paying_customers=document["paying_customers"],
+        active_licenses=document["active_licenses"],
+        licenses=document["licenses"],
+        before=worth_of(document["before"]),
+        after=worth_of(document["after"]),
+        customer_mrr=(before, after),
+    )
+
+
+def worth_document(worth: Worth | None) -> Document | None:
+    if worth is None:
+        return None
+    return {
+        "plan_id": worth.plan_id,
+        "active": worth.active,
+        "mrr_cents": worth.mrr_cents,
+        "paid": worth.paid,
+    }
+
+
+def worth_of(document: Mapping[str, Any] | None) -> Worth | None:
+    if document is None:
+        return None
+    return Worth(document["plan_id"], document["active"], document["mrr_cents"], document["paid"])
+
+
+def mirror_id(source: Source, doc_id: object) -> Document:
+    return {"k": source.value, "id": doc_id}
+
+
+def customer_document(state: CustomerState) -> Document:
+    return {
+        "fields": dict(state.fields),
+        "present": state.present,
+        "mrr_cents": state.mrr_cents,
+        "active_licenses": state.active_licenses,
+        "paid_licenses": state.paid_licenses,
+        "ever_mrr": state.ever_mrr,
+    }
+
+
+def customer_of(document: Mapping[str, Any]) -> CustomerState:
+    return CustomerState(
+        document["_id"]["id"],
+        document["fields"],
+        document["present"],
+        document["mrr_cents"],
+        document["active_licenses"],
+        document["paid_licenses"],
+        document["ever_mrr"],
+    )
+
+
+def license_document(state: LicenseState) -> Document:
+    """`due` stands only on active licences with an end: a sparse index finds the next to expire.
+
+    `good` keeps the fields of the last version understood while a newer one is held.
+    """
+    document: Document = {
+        "fields": dict(state.fields),
+        "worth": worth_document(state.worth),
+        "started": state.started,
+    }
+    if state.held is not None:
+        document["held"] = state.held
+        document["good"] = _good(state)
+    if state.worth is not None and state.worth.active and state.license and state.license.expires_at:
+        document["due"] = state.license.expires_at
+    return document
+
+
+def _good(state: LicenseState) -> Document | None:
+    license = state.license
+    if license is None:
+        return None
+    good = {
+        "customer_id": license.customer_id,
+        "plan_id": license.plan_id,
+        "status": license.status.value,
+        "expires_at": license.expires_at,
+    }
+    return good | ({"metadata": state.fields.get("metadata")} if license.is_manual else {})
+
+
+def license_of(document: Mapping[str, Any], settings: Settings) -> LicenseState:
+    held = document.get("held")
+    understood = document["fields"] if held is None else document.get("good")
+    return LicenseState(
+        document["_id"]["id"],
+        document["fields"],
+        lifecycle.read_license(understood, settings) if understood is not None else None,
+        worth_of(document["worth"]),
+        document["started"],
+        held,
+    )
+
+
+def plan_document(state: PlanState) -> Document:
+    plan = state.plan
+    return {
+        "fields": {name: to_bson(value) for name, value in state.fields.items()},
+        "plan": None if plan is None else {**plan._asdict()},
+        "present": state.present,
+        "held": state.held,
+    }
+
+
+def plan_of(document: Mapping[str, Any]) -> PlanState:
+    plan = document["plan"]
+    return PlanState(
+        document["_id"]["id"],
+        {name: from_bson(value) for name, value in document["fields"].items()},
+        Plan(**plan) if plan is not None else None,
+        document["present"],
+        document["held"],
+    )
+
+
+def to_bson(value: object) -> object:
+    return Decimal128(value) if isinstance(value, Decimal) else value
+
+
+def from_bson(value: object) -> object:
+    return value.to_decimal() if isinstance(value, Decimal128) else value
+
+
+def totals_document(totals: Totals) -> Document:
+    return {
+        "customers": totals.customers,
+        "paying_customers": totals.paying_customers,
+        "active_licenses": totals.active_licenses,
+        "mrr_cents": totals.mrr_cents,
+        "one_time_cents": totals.one_time_cents,
+        "by_plan": [
+            {
+                "plan_id": plan_id,
+                "licenses": plan.licenses,
+                "active": plan.active,
+                "mrr_cents": plan.mrr_cents,
+                "one_time_cents": plan.one_time_cents,
+            }
+            for plan_id, plan in totals.by_plan.items()
+        ],
+    }
+
+
+def totals_of(document: Mapping[str, Any]) -> Totals:
+    plans = {
+        plan["plan_id"]: PlanTotals(plan["licenses"], plan["active"], plan["mrr_cents"], plan["one_time_cents"])
+        for plan in document["by_plan"]
+    }
+    return Totals(
+        document["customers"],
+        document["paying_customers"],
+        document["active_licenses"],
+        document["mrr_cents"],
+        document["one_time_cents"],
+        plans,
+    )
+
+
+def storable(fields: Fields) -> Document:
+    """Fields for a dead letter: whatever they hold, the database takes it."""
+    return {name: to_bson(value) for name, value in fields.items()}

@@ -1,0 +1,43 @@
+"""Business days: calendar days in the shop's own zone, 23 and 25 hours included.
+
+A day is stored as its calendar date at 00:00 UTC, because the dashboard shows it with strftime in UTC.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+ONE_DAY = timedelta(days=1)
+
+
+def business_day(at: datetime, zone: tzinfo) -> date:
+    """The business day an instant belongs to."""
+    return at.astimezone(zone).date()
+
+
+def stored(day: date) -> datetime:
+    """A business day as the analytics table stores it: its date at midnight UTC."""
+    return datetime.combine(day, time.min, UTC)
+
+
+def start(day: date, zone: tzinfo) -> datetime:
+    """The instant a business day begins, in UTC; the day's end is the start of the next."""
+    return datetime.combine(day, time.min, zone).astimezone(UTC)
+
+
+def last_closed(now: datetime, rollup_time: time, zone: tzinfo) -> date:
+    """The newest day that is owed a final row: yesterday from `rollup_time` on, before it the day before."""
+    local = now.astimezone(zone)
+    return local.date() - (ONE_DAY if local.time().replace(tzinfo=None) >= rollup_time else 2 * ONE_DAY)
+
+
+def between(first: date, last: date) -> Iterator[date]:
+    """Every day from `first` to `last`, both included."""
+    day = first
+    while day <= last:
+        yield day
+        day += ONE_DAY
+
+
+def owed(known_final: set[date], first: date, last: date) -> Iterator[date]:
+    """The days from `first` to `last` that have no final row yet, oldest first."""
+    return (day for day in between(first, last) if day not in known_final)

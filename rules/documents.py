@@ -1,0 +1,98 @@
+"""Which fields of a source document count, and how an update changes them.
+
+TRACKED fields make an update worth reading; CARRIED ones are only taken along from whole documents.
+The stream's filter, the reconciliation's projection and the mirror all follow these two tables.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rules.model import Change, Fields, Operation, Source
+
+TRACKED: Mapping[Source, tuple[str, ...]] = {
+    Source.CUSTOMERS: ("name", "company"),
+    Source.LICENSES: ("customer_id", "plan_id", "status", "expires_at"),
+    Source.PLANS: (
+        "name",
+        "display_name",
+        "price",
+        "currency",
+        "is_lifetime",
+        "lifetime_limit",
+        "billing_period",
+    ),
+}
+
+CARRIED: Mapping[Source, tuple[str, ...]] = {
+    Source.CUSTOMERS: ("created_at", "email"),
+    Source.LICENSES: ("license_key", "created_at", "metadata.source"),
+    Source.PLANS: (),
+}
+
+
+def after(fields: Fields | None, change: Change) -> Fields | None:
+    """The document's fields once `change` is applied; None where they cannot be known or it is gone."""
+    if change.op in (Operation.INSERT, Operation.REPLACE):
+        return change.fields
+    if change.op is Operation.DELETE or fields is None:
+        return None
+    if change.op is not Operation.UPDATE:
+        return fields
+    return updated(fields, change)
+
+
+def updated(fields: Fields, change: Change) -> Fields:
+    """An update applied as the server did: truncations, then removals, then new values; the input is kept."""
+    result: dict[str, Any] = dict(fields)
+    for path, size in change.truncated:
+        _edit(result, path, lambda array, size=size: array[:size] if isinstance(array, list) else array)
+    for path in change.removed:
+        _remove(result, path)
+    for path, value in change.fields.items():
+        if "." in path:
+            _edit(result, path, lambda _old, value=value: value)
+        else:
+            result[path] = value
+    return result
+
+
+def same(source: Source, left: Fields, right: Fields) -> bool:
+    """Whether two versions of a document agree in every tracked field (NaN agrees with NaN)."""
+    return all(_equal(left.get(name), right.get(name)) for name in TRACKED[source])
+
+
+def _equal(left: object, right: object) -> bool:
+    return left == right or (left != left and right != right)
+
+
+def _edit(document: dict[str, Any], path: str, change: Any) -> None:
+    """Replace the value at a dotted path by `change(old)`, copying every container on the way."""
+    head, _, rest = path.partition(".")
+    if not rest:
+        document[head] = change(document.get(head))
+        return
+    document[head] = _edited(document.get(head), rest, change)
+
+
+def _edited(container: object, path: str, change: Any) -> Any:
+    if isinstance(container, list):
+        as_map = {str(index): value for index, value in enumerate(container)}
+        _edit(as_map, path, change)
+        return [as_map[key] for key in sorted(as_map, key=_array_order)]
+    copy: dict[str, Any] = dict(container) if isinstance(container, Mapping) else {}
+    _edit(copy, path, change)
+    return copy
+
+
+def _array_order(key: str) -> tuple[int, str]:
+    return (int(key), "") if key.isdecimal() else (1 << 62, key)
+
+
+def _remove(document: dict[str, Any], path: str) -> None:
+    head, _, rest = path.partition(".")
+    if not rest:
+        document.pop(head, None)
+    elif isinstance(document.get(head), Mapping):
+        inner = dict(document[head])
+        _remove(inner, rest)
+        document[head] = inner

@@ -1,0 +1,208 @@
+"""What happened to a licence: its document read, its worth taken, and the events between two versions."""
+
+from collections.abc import Hashable, Iterator, Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from rules import catalogue
+from rules.model import (
+    DocId,
+    Event,
+    EventType,
+    Fields,
+    License,
+    LicenseStatus,
+    Plan,
+    PlanState,
+    Reason,
+    Worth,
+)
+from rules.pricing import Unintelligible, describe
+from rules.settings import Settings
+
+_STATUSES = {status.value: status for status in LicenseStatus}
+
+TURNED_OFF = {
+    LicenseStatus.CANCELLED: EventType.LICENSE_CANCELLED,
+    LicenseStatus.EXPIRED: EventType.LICENSE_EXPIRED,
+    LicenseStatus.ACTIVE: EventType.LICENSE_EXPIRED,
+    LicenseStatus.SUSPENDED: EventType.LICENSE_SUSPENDED,
+    LicenseStatus.INACTIVE: EventType.LICENSE_SUSPENDED,
+}
+"""The event for an active licence that left active, by its new status (still ACTIVE: its time ran out)."""
+
+REASONS = {
+    EventType.LICENSE_CANCELLED: Reason.CANCELLED,
+    EventType.LICENSE_EXPIRED: Reason.EXPIRED,
+    EventType.LICENSE_SUSPENDED: Reason.SUSPENDED,
+}
+
+
+def read_license(fields: Fields, settings: Settings) -> License:
+    """The licence a document describes; raises Unintelligible naming the field at fault."""
+    status = fields.get("status")
+    if not isinstance(status, str) or status not in _STATUSES:
+        wanted = ", ".join(_STATUSES)
+        raise Unintelligible(f"status must be one of {wanted}, got {describe(status)}")
+    expires_at = fields.get("expires_at")
+    if expires_at is not None and not isinstance(expires_at, datetime):
+        raise Unintelligible(f"expires_at must be a date or null, got {describe(expires_at)}")
+    for name in ("customer_id", "plan_id"):
+        if not isinstance(fields.get(name), Hashable):
+            raise Unintelligible(f"{name} must be an id, got {describe(fields.get(name))}")
+    metadata = fields.get("metadata")
+    is_manual = isinstance(metadata, Mapping) and metadata.get("source") == settings.manual_source
+    return License(fields.get("customer_id"), fields.get("plan_id"), _STATUSES[status], expires_at, is_manual)
+
+
+def plan_of(license: License, previous: License | None, plans: Mapping[DocId, PlanState]) -> Plan:
+    """The plan that prices a licence; raises Unintelligible while it is unknown, unread or deleted.
+
+    A licence that was on a plan before the plan was deleted keeps the last price it was sold at.
+    """
+    state = plans.get(license.plan_id)
+    if state is None:
+        raise Unintelligible(f"plan_id names no plan that exists: {describe(license.plan_id)}")
+    if state.plan is None:
+        raise Unintelligible(f"plan_id names plan {license.plan_id}, which is itself held: {state.held}")
+    if not state.present and (previous is None or previous.plan_id != license.plan_id):
+        raise Unintelligible(f"plan_id names plan {license.plan_id} ({state.plan.name}), which was deleted")
+    return state.plan
+
+
+def worth(license: License, plan: Plan, at: datetime) -> Worth:
+    """What a licence counts for at the instant `at`."""
+    active = license.is_active(at)
+    return Worth(plan.id, active, plan.mrr_cents if active else 0, active and plan.price_cents > 0)
+
+
+class Turn(NamedTuple):
+    """One licence between two versions. `plan_before` prices `before`; `name` is its customer's.
+
+    `cause` tells this turn from every other one of the licence; `pays` is false for licences entered by hand;
+    `started` is true once the licence was active with a price before this turn.
+    """
+
+    license_id: DocId
+    at: datetime
+    cause: str
+    name: str
+    before: License | None
+    was: Worth | None
+    plan_before: Plan | None
+    after: License | None
+    now: Worth | None
+    plan: Plan
+    started: bool
+    pays: bool
+    settings: Settings
+
+
+def events(turn: Turn) -> Iterator[Event]:
+    """The business events of one turn, in the order a person would tell them."""
+    if turn.was is None:
+        yield created(turn)
+        yield from payment(turn, f"payment_completed:{turn.license_id}")
+        return
+    was_active, is_active = turn.was.active, turn.now is not None and turn.now.active
+    if was_active and not is_active:
+        yield turned(turn, off_event(turn), turn.plan_before or turn.plan)
+    elif is_active and not was_active:
+        yield turned(turn, EventType.LICENSE_ACTIVATED, turn.plan)
+        yield from activation_payment(turn)
+    elif is_active:
+        yield from plan_change(turn)
+        yield from renewal(turn)
+
+
+def created(turn: Turn) -> Event:
+    assert turn.after is not None
+    return _event(
+        turn,
+        EventType.LICENSE_CREATED,
+        f"license_created:{turn.license_id}",
+        catalogue.license_created(turn.plan, turn.name, not turn.pays),
+        {} if turn.pays else {"source": turn.settings.manual_source},
+    )
+
+
+def turned(turn: Turn, kind: EventType, plan: Plan) -> Event:
+    return _event(
+        turn,
+        kind,
+        f"{kind}:{turn.license_id}:{turn.cause}",
+        catalogue.license_turned(kind, plan, turn.name),
+    )
+
+
+def off_event(turn: Turn) -> EventType:
+    """Why a licence left active; one whose document was deleted was cancelled."""
+    return EventType.LICENSE_CANCELLED if turn.after is None else TURNED_OFF[turn.after.status]
+
+
+def activation_payment(turn: Turn) -> Iterator[Event]:
+    """A licence that becomes active is paid for if it never was, or if its term moved on."""
+    if not turn.started:
+        yield from payment(turn, f"payment_completed:{turn.license_id}")
+    elif term_moved_later(turn):
+        yield from payment(turn, f"payment_completed:{turn.license_id}:{turn.cause}")
+
+
+def plan_change(turn: Turn) -> Iterator[Event]:
+    """An active licence that moves to a dearer plan is an upgrade, to a cheaper one a downgrade.
+
+    Plans of one price are told apart by the configured order; neither then is silence.
+    """
+    if turn.plan_before is None or turn.plan_before.id == turn.plan.id:
+        return
+    before, after = _rank(turn.plan_before, turn.settings), _rank(turn.plan, turn.settings)
+    if before == after:
+        return
+    kind = EventType.PLAN_UPGRADED if after > before else EventType.PLAN_DOWNGRADED
+    text = catalogue.plan_changed(turn.plan_before, turn.plan, turn.name, after > before)
+    yield _event(turn, kind, f"{kind}:{turn.license_id}:{turn.cause}", text, {"previous_plan": turn.plan_before.name})
+
+
+def renewal(turn: Turn) -> Iterator[Event]:
+    """An active licence whose expiry moves later was renewed, and paid for unless its plan is for life."""
+    if not term_moved_later(turn):
+        return
+    yield turned(turn, EventType.LICENSE_RENEWED, turn.plan)
+    if not turn.plan.is_lifetime:
+        yield from payment(turn, f"payment_completed:{turn.license_id}:{turn.cause}")
+
+
+def payment(turn: Turn, key: str) -> Iterator[Event]:
+    """A paid licence that starts or renews stands for a payment; one entered by hand does not."""
+    if turn.now is None or not turn.now.paid or not turn.pays:
+        return
+    text = catalogue.payment_completed(turn.plan.price_cents, turn.name)
+    yield _event(turn, EventType.PAYMENT_COMPLETED, key, text)
+
+
+def term_moved_later(turn: Turn) -> bool:
+    """Whether the licence's end moved later; from a date to "never" is a gift, not a renewal."""
+    before = turn.before.expires_at if turn.before else None
+    after = turn.after.expires_at if turn.after else None
+    return before is not None and after is not None and after > before
+
+
+def _rank(plan: Plan, settings: Settings) -> tuple[int, int]:
+    order = settings.plan_order
+    return plan.price_cents, order.index(plan.name) if plan.name in order else len(order)
+
+
+def _event(turn: Turn, kind: EventType, key: str, text: str, metadata: dict[str, object] | None = None) -> Event:
+    license = turn.after or turn.before
+    facts: dict[str, object] = {"customer_name": turn.name} if turn.name else {}
+    return Event(
+        key=key,
+        type=kind,
+        at=turn.at,
+        description=text,
+        customer_id=license.customer_id if license else None,
+        license_id=turn.license_id,
+        plan_name=turn.plan.name,
+        amount_cents=turn.plan.price_cents,
+        metadata=facts | (metadata or {}),
+    )

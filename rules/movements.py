@@ -1,0 +1,97 @@
+"""MRR movements per customer, and the totals they add up to.
+
+The five kinds are ChartMogul's (help.chartmogul.com, "MRR movements"): a customer's MRR is looked at before
+and after, so cancelling one of two licences is a contraction, and only the last one is churn.
+"""
+
+from dataclasses import replace
+
+from rules.model import (
+    CustomerState,
+    DocId,
+    Movement,
+    MovementKind,
+    PlanTotals,
+    Totals,
+    Worth,
+)
+
+NOTHING = Worth(None, False, 0, False)
+
+
+def kind(before_cents: int, after_cents: int, ever_mrr: bool) -> MovementKind:
+    """The kind of movement that takes a customer from one MRR to another."""
+    if before_cents == after_cents:
+        return MovementKind.NEUTRAL
+    if before_cents == 0:
+        return MovementKind.REACTIVATION if ever_mrr else MovementKind.NEW
+    if after_cents == 0:
+        return MovementKind.CHURN
+    return MovementKind.EXPANSION if after_cents > before_cents else MovementKind.CONTRACTION
+
+
+def settle(movement: Movement, customer: CustomerState) -> CustomerState:
+    """Fill in a licence movement's deltas from its `before` and `after`; the customer's next state."""
+    was, now = movement.before or NOTHING, movement.after or NOTHING
+    movement.mrr_cents = now.mrr_cents - was.mrr_cents
+    movement.active_licenses = now.active - was.active
+    movement.licenses = (movement.after is not None) - (movement.before is not None)
+    mrr = customer.mrr_cents + movement.mrr_cents
+    paid = customer.paid_licenses + now.paid - was.paid
+    movement.paying_customers = (paid > 0) - (customer.paid_licenses > 0)
+    movement.kind = kind(customer.mrr_cents, mrr, customer.ever_mrr)
+    movement.customer_mrr = (customer.mrr_cents, mrr)
+    return CustomerState(
+        id=customer.id,
+        fields=customer.fields,
+        present=customer.present,
+        mrr_cents=mrr,
+        active_licenses=customer.active_licenses + movement.active_licenses,
+        paid_licenses=paid,
+        ever_mrr=customer.ever_mrr or mrr > 0,
+    )
+
+
+def add(totals: Totals, movement: Movement) -> None:
+    """Add one movement to the totals, in place: the only arithmetic totals ever see."""
+    totals.customers += movement.customers
+    totals.paying_customers += movement.paying_customers
+    totals.active_licenses += movement.active_licenses
+    totals.mrr_cents += movement.mrr_cents
+    totals.one_time_cents += movement.one_time_cents
+    if movement.one_time_cents:
+        _plan(totals, movement.plan_id).one_time_cents += movement.one_time_cents
+    if movement.kind is MovementKind.OPENING:
+        _shift(totals, movement.plan_id, movement.licenses, movement.active_licenses, movement.mrr_cents)
+        return
+    if movement.before is not None:
+        _shift(totals, movement.before.plan_id, -1, -movement.before.active, -movement.before.mrr_cents)
+    if movement.after is not None:
+        _shift(totals, movement.after.plan_id, 1, movement.after.active, movement.after.mrr_cents)
+
+
+def _plan(totals: Totals, plan_id: DocId) -> PlanTotals:
+    return totals.by_plan.setdefault(plan_id, PlanTotals())
+
+
+def _shift(totals: Totals, plan_id: DocId, licenses: int, active: int, mrr_cents: int) -> None:
+    if licenses or active or mrr_cents:
+        plan = _plan(totals, plan_id)
+        plan.licenses += licenses
+        plan.active += active
+        plan.mrr_cents += mrr_cents
+
+
+def copy(totals: Totals) -> Totals:
+    """A copy that may be added to."""
+    return replace(totals, by_plan={plan_id: replace(plan) for plan_id, plan in totals.by_plan.items()})
+
+
+def gather(opening: Movement, movement: Movement) -> None:
+    """Add one licence's first balance to the opening line of its plan, in place."""
+    opening.customers += movement.customers
+    opening.paying_customers += movement.paying_customers
+    opening.active_licenses += movement.active_licenses
+    opening.mrr_cents += movement.mrr_cents
+    opening.one_time_cents += movement.one_time_cents
+    opening.licenses += movement.licenses

@@ -1,0 +1,45 @@
+"""A real replica set for every storage test: our own, or the one CHATELLO_TEST_MONGODB_URI names on purpose."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import hypothesis
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from daemon.connection import CODEC
+from daemon.embedded import EmbeddedMongo
+
+hypothesis.settings.register_profile(
+    "house", deadline=None, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("house")
+
+
+@pytest.fixture(scope="session")
+def mongo_uri() -> Iterator[str]:
+    """The URI of a replica set the tests may write to."""
+    given = os.environ.get("CHATELLO_TEST_MONGODB_URI")
+    if given:
+        yield given
+        return
+    with EmbeddedMongo() as mongo:
+        yield mongo.uri
+
+
+@pytest.fixture(scope="session")
+def client(mongo_uri: str) -> Iterator[MongoClient[dict[str, Any]]]:
+    opened: MongoClient[dict[str, Any]]
+    with MongoClient(mongo_uri, tz_aware=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+def database(client: MongoClient[dict[str, Any]]) -> Iterator[Database[dict[str, Any]]]:
+    """An empty database of this test's own."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    yield client.get_database(name, codec_options=CODEC)
+    client.drop_database(name)
