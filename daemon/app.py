@@ -18,7 +18,7 @@ from daemon.connection import connect, database
 from daemon.crew import Crew
 from daemon.errors import LeaseLost, Unavailable
 from daemon.keeper import Keeper
-from daemon.leader import Leader, Stopped
+from daemon.leader import Leader
 from daemon.nightly import Nightly
 from daemon.notify import notify
 from daemon.progress import Progress
@@ -92,8 +92,6 @@ class Daemon:
                     metrics.LEADER.set(1)
                     log.info("lease.taken", holder=lease.holder, epoch=lease.epoch)
                     self.leader.lead()
-                except Stopped:
-                    pass
                 except LeaseLost as lost:
                     metrics.RESTARTS.labels("lease").inc()
                     log.warning("lease.lost", problem=str(lost))

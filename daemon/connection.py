@@ -75,7 +75,7 @@ def translate(error: PyMongoError) -> ChatelloError:
     """Which decision a driver error asks for (field notes: error classes)."""
     if isinstance(error, OperationFailure):
         return _operation_failure(error)
-    text = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
+    text = str(error).partition(" (configured timeouts")[0].splitlines()[0][:300] if str(error) else "no reason given"
     if isinstance(error, ServerSelectionTimeoutError) and _is_tls(text):
         return ConfigurationError(f"TLS to the database fails: {text}; check tls options and certificates in the URI")
     if isinstance(error, ConnectionFailure | ExecutionTimeout):

@@ -128,7 +128,7 @@ class EmbeddedMongo(AbstractContextManager["EmbeddedMongo"]):
             str(self.mongod),
             *("--dbpath", str(member.folder), "--port", str(member.port), "--bind_ip", "127.0.0.1"),
             *("--logpath", str(member.folder / "mongod.log"), "--logappend"),
-            *("--wiredTigerCacheSizeGB", "0.25", "--nounixsocket"),
+            *("--wiredTigerCacheSizeGB", "0.5", "--nounixsocket"),
             *(("--replSet", SET_NAME) if self.initiate else ()),
             *self.arguments,
         ]
@@ -160,6 +160,11 @@ class EmbeddedMongo(AbstractContextManager["EmbeddedMongo"]):
 
         wait_for(look, "a primary")
         return found[0]
+
+    def create_user(self, name: str, password: str, role: str) -> None:
+        """The first user of a set with access control, through the localhost exception."""
+        with _direct(self.primary()) as client:
+            client.admin.command("createUser", name, pwd=password, roles=[role])
 
     def stop(self) -> None:
         """End every member and delete the data. May be called twice."""

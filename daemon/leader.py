@@ -66,6 +66,8 @@ class Leader:
                 if pipeline.checkpoint.reconciling is not None:
                     self._reconcile(pipeline)
                 self._follow(pipeline)
+            except Stopped:
+                return
             except StreamBroken as broken:
                 metrics.RESTARTS.labels("history").inc()
                 self._open_gap(pipeline.checkpoint, broken.cause, str(broken))

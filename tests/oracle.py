@@ -1,0 +1,89 @@
+"""What must be true of a database, computed anew from the source collections, without any code under test."""
+
+from collections import Counter
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+from pymongo.database import Database
+
+Db = Database[dict[str, Any]]
+NUMBERS = ("customers", "paying_customers", "active_licenses", "mrr_cents")
+
+
+def recount(db: Db, at: datetime | None = None) -> dict[str, int]:
+    """The totals of the source collections as of `at` (now by default), by the plainest code there is."""
+    instant = at or datetime.now(UTC)  # noqa: TID251 - an oracle asks for itself
+    plans = {plan["_id"]: plan for plan in db.plans.find()}
+    active = [
+        (license, plans[license["plan_id"]])
+        for license in db.licenses.find()
+        if license.get("status") == "active"
+        and (license.get("expires_at") is None or license["expires_at"] > instant)
+        and license.get("plan_id") in plans
+    ]
+    return {
+        "customers": db.customers.count_documents({}),
+        "paying_customers": len({license["customer_id"] for license, plan in active if plan["price"] > 0}),
+        "active_licenses": len(active),
+        "mrr_cents": sum(cents(plan) for _, plan in active if not plan.get("is_lifetime")),
+    }
+
+
+def cents(plan: dict[str, Any]) -> int:
+    return int((Decimal(str(plan["price"])) * 100).quantize(Decimal(1), ROUND_HALF_EVEN))
+
+
+def totals(db: Db) -> dict[str, int]:
+    """The running totals of the checkpoint; {} before the first start."""
+    checkpoint = db.analytics_checkpoint.find_one({"_id": "checkpoint"}) or {}
+    found = checkpoint.get("totals", {})
+    return {name: found[name] for name in NUMBERS if name in found}
+
+
+def ledger_sums(db: Db) -> dict[str, int]:
+    """What every movement ever written adds up to."""
+    result = dict.fromkeys(NUMBERS, 0)
+    for movement in db.analytics_ledger.find():
+        for name in NUMBERS:
+            result[name] += movement[name]
+    return result
+
+
+def events(db: Db) -> Counter[tuple[str, Any]]:
+    """How often each type was told of each licence (or customer)."""
+    return Counter((e["event_type"], e.get("license_id") or e.get("customer_id")) for e in db.business_events.find())
+
+
+def assert_books_balance(db: Db) -> None:
+    """Law 2: ledger = running totals = a recount of the source; and the ledger has no hole and no double."""
+    expected = recount(db)
+
+    assert totals(db) == expected
+    assert ledger_sums(db) == expected
+    places = [movement["_id"] for movement in db.analytics_ledger.find({}, {"_id": 1}).sort("_id", 1)]
+    assert places == list(range(1, len(places) + 1))
+    assert_mirror_agrees(db)
+
+
+def assert_mirror_agrees(db: Db) -> None:
+    """Each mirrored customer carries exactly what its mirrored licences add up to."""
+    sums: dict[Any, list[int]] = {}
+    for license in db.analytics_mirror.find({"_id.k": "licenses", "worth": {"$ne": None}}):
+        worth = license["worth"]
+        entry = sums.setdefault(license["fields"].get("customer_id"), [0, 0, 0])
+        entry[0] += worth["mrr_cents"]
+        entry[1] += worth["active"]
+        entry[2] += worth["paid"]
+    for customer in db.analytics_mirror.find({"_id.k": "customers"}):
+        found = [customer["mrr_cents"], customer["active_licenses"], customer["paid_licenses"]]
+        assert found == sums.get(customer["_id"]["id"], [0, 0, 0]), customer
+
+
+def assert_each_event_once(db: Db, once: tuple[str, ...] = ("new_customer", "license_created")) -> None:
+    """Every customer and licence document has its creation told exactly once."""
+    told = events(db)
+    for kind, collection in zip(once, ("customers", "licenses"), strict=True):
+        ids = {d["_id"] for d in db[collection].find({}, {"_id": 1})}
+        counts = {doc_id: told[kind, doc_id] for doc_id in ids}
+        assert not {k: v for k, v in counts.items() if v != 1}

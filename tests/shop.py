@@ -1,0 +1,198 @@
+"""A small shop in a real database, and the daemon running on it: in a thread, or as a real process."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from bson import ObjectId
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from daemon.app import holder_name
+from daemon.config import Config
+from daemon.connection import database as open_database
+from daemon.embedded import free_port, wait_for
+from daemon.keeper import Keeper
+from daemon.leader import Leader
+from daemon.progress import Progress
+from daemon.store import indexes
+from daemon.store.lease import LeaseOffice
+
+Db = Database[dict[str, Any]]
+ROOT = Path(__file__).parent.parent
+PRICES = {"starter": 2.99, "pro": 7.99, "agency": 19.99, "founders": 29.0}
+
+
+def plans(db: Db) -> dict[str, ObjectId]:
+    """The dashboard's four plans, freshly inserted."""
+    made: dict[str, ObjectId] = {}
+    for name, price in PRICES.items():
+        lifetime = name == "founders"
+        plan: dict[str, Any] = {
+            "name": name,
+            "display_name": "Founders Deal" if lifetime else name.capitalize(),
+            "price": price,
+            "currency": "EUR",
+            "is_lifetime": lifetime,
+            "lifetime_limit": 500 if lifetime else None,
+        }
+        made[name] = db.plans.insert_one(plan).inserted_id
+    return made
+
+
+def customer(db: Db, name: str, **more: Any) -> ObjectId:
+    document: dict[str, Any] = {"name": name, "created_at": datetime.now(UTC), **more}  # noqa: TID251
+    made: ObjectId = db.customers.insert_one(document).inserted_id
+    return made
+
+
+def license(db: Db, customer_id: Any, plan_id: Any, **more: Any) -> ObjectId:
+    document: dict[str, Any] = {
+        "license_key": f"CHA-{ObjectId()}",
+        "customer_id": customer_id,
+        "plan_id": plan_id,
+        "status": "active",
+        "expires_at": None,
+        **more,
+    }
+    made: ObjectId = db.licenses.insert_one(document).inserted_id
+    return made
+
+
+def config_for(uri: str, db: Db, **sections: Any) -> Config:
+    values: dict[str, Any] = {
+        "mongodb": {"uri": uri, "database": db.name, "timeout_seconds": 10},
+        "stream": {"await_seconds": 0.2, "checkpoint_seconds": 0.3},
+        "http": {"port": free_port()},
+    }
+    for name, section in sections.items():
+        values[name] = {**values.get(name, {}), **section}
+    return Config.model_validate(values)
+
+
+class Running:
+    """A leader in a thread of this process."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.stop = threading.Event()
+        self.ready = threading.Event()
+        self.progress = Progress()
+        self.error: BaseException | None = None
+        self.leader: Leader | None = None
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        try:
+            client: MongoClient[dict[str, Any]]
+            with MongoClient(self.config.mongodb.uri.get_secret_value(), tz_aware=True) as client:
+                db = open_database(client, self.config.mongodb)
+                indexes.create(db)
+                self._lead(client, db)
+        except BaseException as error:  # noqa: BLE001 - the test hears of it
+            self.error = error
+
+    def _lead(self, client: MongoClient[dict[str, Any]], db: Db) -> None:
+        office = LeaseOffice(db, holder_name(), self.config.lease.seconds)
+        with client.start_session() as session:
+            lease = office.take(session)
+            assert lease is not None, "the lease is somebody else's"
+            with Keeper(office, lease, self.config.lease.seconds / 3):
+                self.leader = Leader(db, lease, self.config, self.progress, self.stop, self.ready)
+                self.leader.lead()
+            office.give_back(lease)
+
+
+@contextmanager
+def running(config: Config) -> Iterator[Running]:
+    """The daemon's leader on a database, its stream open; stopped at the end, its error raised."""
+    run = Running(config)
+    run.thread.start()
+    try:
+        wait_for(lambda: run.ready.is_set() or run.error is not None, "the stream to open")
+        if run.error is not None:
+            raise run.error
+        yield run
+    finally:
+        run.stop.set()
+        run.thread.join(30)
+    if run.error is not None:
+        raise run.error
+
+
+def until(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
+    wait_for(condition, what, seconds)
+
+
+class Process:
+    """The real daemon process."""
+
+    def __init__(self, uri: str, db_name: str, **environment: str) -> None:
+        self.port = free_port()
+        self.environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("CHATELLO_", "MONGODB_"))},
+            "MONGODB_URI": uri,
+            "MONGODB_DATABASE": db_name,
+            "CHATELLO_HTTP__PORT": str(self.port),
+            "CHATELLO_STREAM__AWAIT_SECONDS": "0.5",
+            "CHATELLO_LEASE__SECONDS": "2",
+            **environment,
+        }
+        self.process: subprocess.Popen[str] | None = None
+        self.lines: list[str] = []
+
+    def start(self) -> Self:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "daemon", "run"],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        threading.Thread(target=self._drain, args=(self.process,), daemon=True).start()
+        return self
+
+    def _drain(self, process: "subprocess.Popen[str]") -> None:
+        assert process.stdout is not None
+        with process.stdout as out:
+            self.lines.extend(out)
+
+
+
+    def send(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        self.send(signal.SIGKILL)
+        self.wait()
+
+    def wait(self, seconds: float = 20) -> int:
+        assert self.process is not None
+        return self.process.wait(seconds)
+
+    def stop(self) -> int:
+        self.send(signal.SIGTERM)
+        return self.wait()
+
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+
+@contextmanager
+def process(uri: str, db_name: str, **environment: str) -> Iterator[Process]:
+    """A daemon process, killed at the end whatever happens."""
+    made = Process(uri, db_name, **environment).start()
+    try:
+        yield made
+    finally:
+        if made.is_running():
+            made.kill()

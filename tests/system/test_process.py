@@ -1,0 +1,220 @@
+"""The real process: killed at any moment it loses and doubles nothing; misconfigured it says one clear sentence."""
+
+import random
+import signal
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from daemon.embedded import EmbeddedMongo, wait_for
+from tests import shop
+from tests.oracle import assert_books_balance, assert_each_event_once, events, recount, totals
+
+Db = Database[dict[str, Any]]
+
+
+def get(port: int, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, refused.read().decode()
+    except OSError:
+        return 0, ""
+
+
+def ready(port: int) -> bool:
+    return get(port, "/readyz")[0] == 200
+
+
+def busy_shop(db: Db, changes: int, done: threading.Event) -> None:
+    """Customers, licences and plan changes, one write at a time."""
+    plans = shop.plans(db)
+    chance = random.Random(1)
+    licenses = []
+    for n in range(changes):
+        pick = chance.random()
+        if pick < 0.4 or not licenses:
+            licenses.append(shop.license(db, shop.customer(db, f"C{n}"), plans[chance.choice(list(plans))]))
+        elif pick < 0.8:
+            db.licenses.update_one(
+                {"_id": chance.choice(licenses)}, {"$set": {"plan_id": plans[chance.choice(list(plans))]}}
+            )
+        elif pick < 0.9:
+            status = chance.choice(["active", "suspended", "cancelled"])
+            db.licenses.update_one({"_id": chance.choice(licenses)}, {"$set": {"status": status}})
+        else:
+            db.licenses.update_many({"_id": {"$in": licenses}}, {"$set": {"last_check": n}})
+    done.set()
+
+
+def test_kill_nine_at_random_moments_loses_and_doubles_nothing(mongo_uri: str, database: Db) -> None:
+    done = threading.Event()
+    writer = threading.Thread(target=busy_shop, args=(database, 2000, done))
+    chance = random.Random(7)
+    kills = 0
+    with shop.process(mongo_uri, database.name, CHATELLO_STREAM__BATCH_SIZE="20") as daemon:
+        wait_for(lambda: ready(daemon.port), "the daemon to be ready")
+        writer.start()
+        while not done.wait(chance.uniform(0.2, 1.2)) or kills < 5:
+            daemon.kill()
+            kills += 1
+            daemon.start()
+            wait_for(lambda: ready(daemon.port), "the daemon to be ready again", 30)
+        writer.join()
+        wait_for(lambda: totals(database) == recount(database), "the totals to become true", 60)
+        wait_for(lambda: _nothing_waits(database), "the last event", 30)
+        status = daemon.stop()
+
+    assert status == 0
+    assert_books_balance(database)
+    assert_each_event_once(database)
+    assert database.analytics_gaps.count_documents({"cause": {"$ne": "first_start"}}) == 0
+
+
+def _nothing_waits(db: Db) -> bool:
+    told = events(db)
+    return all(told["license_created", d["_id"]] == 1 for d in db.licenses.find({}, {"_id": 1}))
+
+
+def test_sigterm_ends_with_status_zero_within_ten_seconds(mongo_uri: str, database: Db) -> None:
+    with shop.process(mongo_uri, database.name) as daemon:
+        wait_for(lambda: ready(daemon.port), "the daemon to be ready")
+        daemon.send(signal.SIGTERM)
+        assert daemon.wait(10) == 0
+
+
+def test_metrics_health_and_readiness_are_served(mongo_uri: str, database: Db) -> None:
+    plans = shop.plans(database)
+    with shop.process(mongo_uri, database.name) as daemon:
+        wait_for(lambda: ready(daemon.port), "the daemon to be ready")
+        shop.license(database, shop.customer(database, "A"), plans["pro"])
+        wait_for(lambda: "chatello_analytics_mrr_euros 7.99" in get(daemon.port, "/metrics")[1], "the MRR metric")
+        assert get(daemon.port, "/healthz")[0] == 200
+        assert 'chatello_analytics_events_total{type="payment_completed"} 1.0' in get(daemon.port, "/metrics")[1]
+
+
+def test_a_standby_takes_over_within_ten_seconds_of_the_holders_kill(mongo_uri: str, database: Db) -> None:
+    shop.plans(database)
+    with shop.process(mongo_uri, database.name) as holder:
+        wait_for(lambda: ready(holder.port), "the holder to be ready")
+        with shop.process(mongo_uri, database.name) as standby:
+            wait_for(lambda: '"standby"' in get(standby.port, "/readyz")[1], "the standby to stand by")
+            holder.kill()
+            customer = shop.customer(database, "after the kill")
+            wait_for(lambda: events(database)["new_customer", customer] == 1, "the standby to take over", 10)
+
+
+def run_once(*arguments: str, **environment: str) -> tuple[int, str]:
+    """The exit status and everything printed by one call of the command line."""
+    made = shop.Process("mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=1", "x", **environment)
+    found = subprocess.run(
+        [sys.executable, "-m", "daemon", *arguments],
+        cwd=shop.ROOT,
+        env=made.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return found.returncode, found.stdout + found.stderr
+
+
+BAD_CONFIGURATIONS = [
+    ({"CHATELLO_HTTP__PROT": "1"}, "http.prot: there is no such setting"),
+    ({"CHATELLO_HTTP_PORT": "5013"}, "CHATELLO_HTTP_PORT names no setting"),
+    ({"CHATELLO_HTTP__PORT": "70000"}, "http.port: Input should be less than or equal to 65535, got '70000'"),
+    ({"CHATELLO_HTTP__PORT": "many"}, "http.port: "),
+    ({"CHATELLO_TIME__ZONE": "Europe/Roma"}, "time.zone: a zone of the IANA database"),
+    ({"CHATELLO_TIME__ROLLUP_AT": "25:00"}, "time.rollup_at: "),
+    ({"MONGODB_URI": "postgres://secret-canary@host"}, "mongodb.uri: not a usable MongoDB connection string"),
+    ({"MONGODB_URI": ""}, "mongodb.uri: not a usable MongoDB connection string"),
+    ({"MONGODB_DATABASE": "a.b"}, "mongodb.database: "),
+]
+
+
+@pytest.mark.parametrize(("environment", "sentence"), BAD_CONFIGURATIONS, ids=lambda value: str(value)[:40])
+def test_bad_configuration_is_one_sentence_and_status_78(environment: dict[str, str], sentence: str) -> None:
+    status, output = run_once("run", **environment)
+
+    assert status == 78
+    assert output.startswith("chatello-analytics: ")
+    assert sentence in output
+    assert output.count("\n") == 1
+    assert "secret-canary" not in output
+
+
+def test_an_unreadable_or_unknown_file_is_one_sentence_and_status_78(tmp_path: Any) -> None:
+    broken = tmp_path / "config.toml"
+    broken.write_text("[http\nport=")
+
+    for path in (broken, tmp_path / "missing.toml"):
+        status, output = run_once("run", "--config", str(path))
+        assert (status, output.count("\n")) == (78, 1)
+        assert str(path) in output
+
+
+def test_a_file_with_crlf_and_a_byte_order_mark_is_read(tmp_path: Any) -> None:
+    odd = tmp_path / "config.toml"
+    odd.write_bytes(b"\xef\xbb\xbf[time]\r\nzone = \"Europe/Roma\"\r\n")
+
+    status, output = run_once("run", "--config", str(odd))
+    assert status == 78
+    assert "time.zone: " in output
+
+
+def test_a_server_that_is_no_replica_set_is_one_sentence_and_status_78() -> None:
+    with EmbeddedMongo(initiate=False) as plain:
+        status, output = run_once("run", MONGODB_URI=plain.uri)
+
+    assert (status, output.count("\n")) == (78, 1)
+    assert "--replSet" in output
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedMongo]:
+    """A replica set with access control and one user, `owner`."""
+    key = tmp_path_factory.mktemp("key") / "key"
+    key.write_text("0123456789abcdef" * 4)
+    key.chmod(0o600)
+    with EmbeddedMongo(arguments=("--auth", "--keyFile", str(key))) as mongo:
+        mongo.create_user("owner", "right", "root")
+        yield mongo
+
+
+def test_a_wrong_password_is_one_sentence_and_status_77(guarded: EmbeddedMongo) -> None:
+    uri = guarded.uri.replace("mongodb://", "mongodb://owner:wrong-canary@")
+    status, output = run_once("run", MONGODB_URI=uri)
+
+    assert (status, output.count("\n")) == (77, 1)
+    assert "password" in output
+    assert "wrong-canary" not in output
+
+
+def test_check_says_in_plain_words_what_is_fine_and_what_is_not(mongo_uri: str, database: Db) -> None:
+    status, output = run_once("check", MONGODB_URI=mongo_uri, MONGODB_DATABASE=database.name)
+    assert status == 1
+    assert "customers: does not exist yet" in output
+    assert "change stream: opens" in output
+
+    shop.license(database, shop.customer(database, "A"), shop.plans(database)["pro"])
+    with shop.process(mongo_uri, database.name) as daemon:
+        wait_for(lambda: ready(daemon.port), "the daemon to be ready")
+    status, output = run_once("check", MONGODB_URI=mongo_uri, MONGODB_DATABASE=database.name)
+    assert status == 0, output
+
+
+def test_a_port_in_use_is_one_sentence_and_status_78(mongo_uri: str, database: Db) -> None:
+    with shop.process(mongo_uri, database.name) as daemon:
+        wait_for(lambda: ready(daemon.port), "the daemon to be ready")
+        status, output = run_once("run", MONGODB_URI=mongo_uri, CHATELLO_HTTP__PORT=str(daemon.port))
+
+    assert (status, output.count("\n")) == (78, 1)
+    assert "http.port" in output
