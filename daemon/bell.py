@@ -3,6 +3,7 @@
 A job that fails is logged and rings again; it can neither stop the bell nor starve another job.
 """
 
+import math
 import threading
 from collections.abc import Callable
 
@@ -30,7 +31,7 @@ class Bell:
         at = config.time.rollup_at.strftime("%H:%M:%S")
         self.scheduler.every().day.at(at, str(config.time.zone)).do(self._guarded, self.close_days)
         self.scheduler.every(10).minutes.do(self._guarded, self.close_days)
-        self.scheduler.every(1).minutes.do(self._guarded, self.keep_today)
+        self.scheduler.every(math.ceil(config.time.live_row_seconds)).seconds.do(self._guarded, self.keep_today)
 
     def run(self, stop: threading.Event) -> None:
         """Ring until told to stop; what is owed is looked at as soon as this daemon leads."""

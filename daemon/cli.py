@@ -109,6 +109,26 @@ def rollup(path: Path | None, date: datetime | None) -> None:
             click.echo(row["auto_notes"] or "(no events)")
 
 
+@main.command()
+@click.option("--seconds", type=click.FloatRange(min=1), help="End by itself after this time (default: Ctrl-C).")
+@click.option("--seed", type=int, help="The same seed makes the same shop.")
+def demo(seconds: float | None, seed: int | None) -> None:
+    """Show the main job on a throw-away MongoDB of its own; touches no other server.
+
+    \b
+    Example:
+      chatello-analytics demo --seconds 20
+    """
+    from daemon import demo as stage
+    from daemon.embedded import EmbeddedUnavailable
+
+    try:
+        stage.play(seconds, seed, clock.now())
+    except EmbeddedUnavailable as problem:
+        click.echo(f"chatello-analytics: {problem}", err=True)
+        sys.exit(1)
+
+
 def load(path: Path | None) -> Config:
     return config.load(path, os.environ)
 

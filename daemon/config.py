@@ -71,6 +71,7 @@ class Time(Section):
     """
 
     zone: Zone = ZoneInfo("Europe/Rome")
+    live_row_seconds: float = Field(default=60, ge=1, le=3600)
     rollup_at: time = time(6, 0)
     naive_zone: Zone = ZoneInfo("UTC")
 

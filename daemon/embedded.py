@@ -133,7 +133,7 @@ class EmbeddedMongo(AbstractContextManager["EmbeddedMongo"]):
             *self.arguments,
         ]
         member.process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=_die_with(os.getpid())
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent(os.getpid())
         )
         wait_for(lambda: self._listening(member), f"mongod at {member.address} to listen")
 
@@ -215,7 +215,7 @@ def _is_primary(member: Member) -> bool:
         return False
 
 
-def _die_with(parent: int) -> Callable[[], None]:
+def die_with_parent(parent: int) -> Callable[[], None]:
     """Run in the child before exec: the kernel kills it when its parent ends (prctl(2), PR_SET_PDEATHSIG)."""
     libc = ctypes.CDLL(None)
 

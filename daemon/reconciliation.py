@@ -58,10 +58,9 @@ class Walk:
     def _mirror(self, source: Source) -> Iterator[tuple[DocId, Fields]]:
         """The mirror's documents that stand for one in the source, counted as they pass."""
         self.mirrored[source] = 0
-        for document in self.reader.documents(source, session=self.session):
-            if document.get("present", True):
-                self.mirrored[source] += 1
-                yield document["_id"]["id"], document["fields"]
+        for mirrored in self.reader.fields(source, self.session):
+            self.mirrored[source] += 1
+            yield mirrored
 
 
 class Reconciliation:

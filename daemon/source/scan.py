@@ -49,6 +49,13 @@ def read(
                 yield raw["_id"], decoder.document(source, raw)
 
 
+def read_one(database: Database[Document], source: Source, doc_id: DocId, decoder: Decoder) -> Fields | None:
+    """One document's decoded fields; None where it is not there."""
+    with translated():
+        raw = database[source.value].find_one({"_id": doc_id})
+    return None if raw is None else decoder.document(source, raw)
+
+
 def differences(
     source: Source, found: Iterator[tuple[DocId, Fields]], mirrored: Iterator[tuple[DocId, Fields]]
 ) -> Iterator[Difference]:

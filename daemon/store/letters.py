@@ -7,6 +7,7 @@ from pymongo.database import Database
 
 from daemon.connection import translated
 from daemon.store.names import DEAD_LETTERS
+from rules.model import DocId, Source
 
 Document = dict[str, Any]
 
@@ -15,6 +16,13 @@ def held(database: Database[Document]) -> Iterator[Document]:
     """The documents held now, the longest held first."""
     with translated():
         yield from database[DEAD_LETTERS].find({"state": "held"}).sort("first_at", 1)
+
+
+def held_ids(database: Database[Document], source: Source) -> list[DocId]:
+    """The ids of one collection's documents held now."""
+    with translated():
+        found = database[DEAD_LETTERS].find({"state": "held", "_id.k": source.value}, {"_id": 1})
+        return [document["_id"]["id"] for document in found]
 
 
 def count_held(database: Database[Document]) -> int:

@@ -11,9 +11,9 @@ from pymongo.database import Database
 
 from daemon.connection import translated
 from daemon.store.names import MIRROR
-from daemon.store.records import customer_of, license_of, mirror_id, plan_of
+from daemon.store.records import customer_of, decoded_fields, license_of, mirror_id, plan_of
 from rules.decide import Mirror, required
-from rules.model import Change, DocId, LicenseState, PlanState, Source, Totals
+from rules.model import Change, CustomerState, DocId, Fields, LicenseState, PlanState, Source, Totals
 from rules.settings import Settings
 
 Document = dict[str, Any]
@@ -70,6 +70,30 @@ class MirrorReader:
         bounds = {"$gt": mirror_id(source, MinKey()), "$lt": mirror_id(source, MaxKey())}
         with translated():
             yield from self.collection.find({"_id": bounds}, session=session, batch_size=1000).sort("_id", 1)
+
+    def fields(self, source: Source, session: ClientSession | None = None) -> Iterator[tuple[DocId, Fields]]:
+        """Id and fields of every mirrored document that stands for one in the source, in its `_id` order."""
+        for document in self.documents(source, session):
+            if document.get("present", True):
+                yield document["_id"]["id"], decoded_fields(document)
+
+    def fields_of(self, source: Source, doc_id: DocId) -> Fields | None:
+        """The mirrored fields of one document; None where it is not there."""
+        with translated():
+            document = self.collection.find_one({"_id": mirror_id(source, doc_id)})
+        return decoded_fields(document) if document and document.get("present", True) else None
+
+    def licenses(self, ids: list[DocId]) -> list[LicenseState]:
+        """The licences with these ids that are mirrored."""
+        with translated():
+            found = self.collection.find({"_id": {"$in": [mirror_id(Source.LICENSES, i) for i in ids]}})
+            return [license_of(document, self.settings) for document in found]
+
+    def customers(self, ids: list[DocId]) -> list[CustomerState]:
+        """The customers with these ids that are mirrored."""
+        with translated():
+            found = self.collection.find({"_id": {"$in": [mirror_id(Source.CUSTOMERS, i) for i in ids]}})
+            return [customer_of(document) for document in found]
 
     def licenses_on(self, plan_id: DocId, after: object, limit: int) -> list[LicenseState]:
         """The next licences that count on a plan or name it, in `_id` order behind `after`."""

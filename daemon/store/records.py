@@ -213,11 +213,16 @@ def plan_of(document: Mapping[str, Any]) -> PlanState:
     plan = document["plan"]
     return PlanState(
         document["_id"]["id"],
-        {name: from_bson(value) for name, value in document["fields"].items()},
+        decoded_fields(document),
         Plan(**plan) if plan is not None else None,
         document["present"],
         document["held"],
     )
+
+
+def decoded_fields(document: Mapping[str, Any]) -> Fields:
+    """The fields of a mirror document of any kind, as the decoder made them."""
+    return {name: from_bson(value) for name, value in document["fields"].items()}
 
 
 def to_bson(value: object) -> object:

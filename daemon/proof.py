@@ -1,0 +1,167 @@
+"""The numbers prove themselves: ledger = running totals = what the server counts in the source; mirror = source.
+
+The source is counted as of the checkpoint's cluster time, so a proof does not need the shop to hold still. What
+differs is looked at again, because a licence may end between two looks; only what stays different is a mismatch.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC
+from typing import Any
+
+from bson.timestamp import Timestamp
+from pymongo.database import Database
+
+from daemon.config import Config
+from daemon.connection import translated
+from daemon.decode import Decoder, cluster_datetime
+from daemon.errors import ChatelloError
+from daemon.source import recount, scan
+from daemon.source.scan import Difference
+from daemon.store import checkpoint as checkpoints
+from daemon.store import ledger, letters
+from daemon.store.mirror import MirrorReader
+from rules import documents, pricing
+from rules.model import DocId, Plan, Source
+from rules.pricing import Unintelligible
+
+Document = dict[str, Any]
+
+LOOKS = 5
+BETWEEN_LOOKS_SECONDS = 1.0
+MOST_NAMED = 100
+NUMBERS = ("customers", "paying_customers", "active_licenses", "mrr_cents")
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What a proof found: the numbers of each book, and each mismatch as a sentence."""
+
+    totals: dict[str, int] = field(default_factory=dict)
+    mismatches: list[str] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        return not self.mismatches
+
+
+class Proof:
+    """Proves one database. Reads only."""
+
+    def __init__(
+        self, database: Database[Document], config: Config, wait: Callable[[float], None] = time.sleep
+    ) -> None:
+        self.database = database
+        self.settings = config.settings()
+        self.zone = config.time.naive_zone
+        self.decoder = Decoder(config.time.naive_zone, config.rules.manual_email)
+        self.mirror = MirrorReader(database, self.settings)
+        self.wait = wait
+
+    def numbers(self) -> Verdict:
+        """Ledger = totals = source; raises Unavailable when the source cannot be read at the checkpoint."""
+        verdict = Verdict()
+        for look in range(LOOKS):
+            verdict = self._look()
+            if verdict.holds or look == LOOKS - 1:
+                break
+            self.wait(BETWEEN_LOOKS_SECONDS)
+        return verdict
+
+    def documents(self) -> list[str]:
+        """Mirror = source, document by document; what stays different, named."""
+        suspects = list(self._differences())
+        for _ in range(LOOKS):
+            if not suspects:
+                break
+            self.wait(BETWEEN_LOOKS_SECONDS)
+            suspects = [found for found in suspects if self._still_differs(found)]
+        return [_sentence(found) for found in suspects]
+
+    def _look(self) -> Verdict:
+        checkpoint = checkpoints.load(self.database)
+        if checkpoint is None or checkpoint.cluster_time is None or checkpoint.reconciling is not None:
+            return Verdict(mismatches=["the daemon has not taken over this database yet, or is reconciling"])
+        if checkpoint.sweeps:
+            return Verdict(mismatches=["a plan's new price is still being applied"])
+        totals = {name: getattr(checkpoint.totals, name) for name in NUMBERS}
+        sums = ledger.sums(self.database, {"_id": {"$lte": checkpoint.seq}})
+        booked = {name: getattr(sums, name) for name in NUMBERS}
+        counted = self._counted(checkpoint.cluster_time)
+        return Verdict(totals, [*_compare("ledger", booked, totals), *_compare("source", counted, totals)])
+
+    def _counted(self, time: Timestamp) -> dict[str, int]:
+        """The source as of the checkpoint; held licences count as when they were last understood."""
+        held = letters.held_ids(self.database, Source.LICENSES)
+        instant = cluster_datetime(time).astimezone(self.zone).replace(tzinfo=UTC)
+        counted = recount.totals(self.database, self._plans(), held, instant, time)
+        return self._with_held(counted, held)
+
+    def _plans(self) -> dict[DocId, Plan]:
+        """The plans as their documents price them now; as last understood where they no longer can be."""
+        plans = {state.id: state.plan for state in self.mirror.plans().values() if state.plan is not None}
+        for plan_id, fields in scan.read(self.database, Source.PLANS, self.decoder, None):
+            try:
+                plans[plan_id] = pricing.read_plan(plan_id, fields, self.settings.rates)
+            except Unintelligible:
+                continue
+        return plans
+
+    def _with_held(self, counted: dict[str, int], held: list[DocId]) -> dict[str, int]:
+        states = [state for state in self.mirror.licenses(held) if state.worth and state.worth.active]
+        paying = {state.license.customer_id for state in states if state.worth and state.worth.paid and state.license}
+        alone = [c for c in self.mirror.customers(list(paying)) if c.paid_licenses == _own(states, c.id)]
+        return {
+            "customers": counted["customers"],
+            "paying_customers": counted["paying_customers"] + len(alone),
+            "active_licenses": counted["active_licenses"] + len(states),
+            "mrr_cents": counted["mrr_cents"] + sum(state.worth.mrr_cents for state in states if state.worth),
+        }
+
+    def _differences(self) -> Iterator[Difference]:
+        with translated(), self.database.client.start_session(snapshot=True) as session:
+            scan.snapshot_time(self.database, session)
+            found = 0
+            for source in (Source.PLANS, Source.CUSTOMERS, Source.LICENSES):
+                theirs = scan.read(self.database, source, self.decoder, session)
+                for difference in scan.differences(source, theirs, self.mirror.fields(source, session)):
+                    yield difference
+                    found += 1
+                    if found == MOST_NAMED:
+                        return
+
+    def _still_differs(self, found: Difference) -> bool:
+        theirs = scan.read_one(self.database, found.source, found.id, self.decoder)
+        ours = self.mirror.fields_of(found.source, found.id)
+        if theirs is None or ours is None:
+            return (theirs is None) != (ours is None)
+        return not documents.same(found.source, theirs, ours)
+
+
+def attempt(proof: Proof) -> Verdict:
+    """A verdict in every case: what kept the proof from being made is its mismatch."""
+    try:
+        return proof.numbers()
+    except ChatelloError as problem:
+        return Verdict(mismatches=[f"no proof could be made: {problem}"])
+
+
+def _own(states: list[Any], customer_id: DocId) -> int:
+    return sum(1 for s in states if s.worth.paid and s.license.customer_id == customer_id)
+
+
+def _compare(book: str, found: dict[str, int], totals: dict[str, int]) -> list[str]:
+    return [
+        f"{name}: the {book} says {found[name]}, the running totals say {totals[name]}"
+        for name in NUMBERS
+        if found[name] != totals[name]
+    ]
+
+
+def _sentence(found: Difference) -> str:
+    if found.found is None:
+        return f"{found.source} {found.id}: in the mirror, but no longer in the source"
+    if found.mirrored is None:
+        return f"{found.source} {found.id}: in the source, but not in the mirror"
+    return f"{found.source} {found.id}: the mirror's fields differ from the source's"
