@@ -22,6 +22,7 @@ from daemon.leader import Leader
 from daemon.nightly import Nightly
 from daemon.notify import notify
 from daemon.progress import Progress
+from daemon.proof import Proof
 from daemon.readiness import require
 from daemon.store import indexes
 from daemon.store.lease import LeaseOffice
@@ -58,7 +59,7 @@ class Daemon:
     def _crew(self, client: MongoClient[Document], db: Database[Document], listening: socket.socket) -> None:
         crew = Crew(self.stop)
         app = server.application(self.progress)
-        bell = Bell(Nightly(db, self.config), self.config, self.progress, self._take_changed)
+        bell = Bell(Nightly(db, self.config), Proof(db, self.config), self.config, self.progress, self._take_changed)
         crew.start("http", lambda: server.serve(app, listening, self.stop))
         crew.start("pipeline", lambda: self._terms(client, db))
         crew.start("bell", lambda: bell.run(self.stop))

@@ -14,6 +14,7 @@ from daemon.config import Config
 from daemon.errors import ChatelloError
 from daemon.nightly import Nightly
 from daemon.progress import Progress
+from daemon.proof import Proof, attempt
 
 TICK_SECONDS = 1.0
 
@@ -23,13 +24,22 @@ log = logs.get("bell")
 class Bell:
     """Rings for the nightly rows and the live row while `leads` says this daemon is the one to write them."""
 
-    def __init__(self, nightly: Nightly, config: Config, progress: Progress, take_changed: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        nightly: Nightly,
+        proof: Proof,
+        config: Config,
+        progress: Progress,
+        take_changed: Callable[[], bool],
+    ) -> None:
         self.nightly = nightly
+        self.proof = proof
         self.progress = progress
         self.take_changed = take_changed
         self.scheduler = schedule.Scheduler()
         at = config.time.rollup_at.strftime("%H:%M:%S")
         self.scheduler.every().day.at(at, str(config.time.zone)).do(self._guarded, self.close_days)
+        self.scheduler.every().day.at(at, str(config.time.zone)).do(self._guarded, self.prove)
         self.scheduler.every(10).minutes.do(self._guarded, self.close_days)
         self.scheduler.every(math.ceil(config.time.live_row_seconds)).seconds.do(self._guarded, self.keep_today)
 
@@ -55,6 +65,16 @@ class Bell:
         metrics.DAYS_OWED.set(len(self.nightly.owed(now)))
         if written:
             log.info("days.closed", days=[str(day) for day in written])
+
+    def prove(self) -> None:
+        """Ledger = running totals = source: the nightly proof, told in the log and as a metric."""
+        verdict = attempt(self.proof)
+        metrics.PROOF_MISMATCHES.set(len(verdict.mismatches))
+        if verdict.holds:
+            metrics.PROOF.set(clock.now().timestamp())
+            log.info("proof.made", **verdict.totals)
+        for mismatch in verdict.mismatches:
+            log.error("proof.failed", mismatch=mismatch, cure="chatello-analytics verify, then reconcile")
 
     def keep_today(self) -> None:
         """Bring today's row up to date, if anything was committed since."""

@@ -110,6 +110,108 @@ def rollup(path: Path | None, date: datetime | None) -> None:
 
 
 @main.command()
+@CONFIG_OPTION
+@click.option("--documents", is_flag=True, help="Also compare every document with the mirror.")
+def verify(path: Path | None, documents: bool) -> None:
+    """Prove that ledger = running totals = what the database counts; exit status 1 if not.
+
+    \b
+    Example:
+      chatello-analytics verify --documents
+    """
+    with errors_as_statuses():
+        loaded = load(path)
+        with opened(loaded) as database:
+            from daemon.proof import Proof
+
+            proof = Proof(database, loaded)
+            verdict = proof.numbers()
+            for name, number in verdict.totals.items():
+                click.echo(f"{name:18} {number}")
+            mismatches = verdict.mismatches + (proof.documents() if documents else [])
+        for mismatch in mismatches:
+            click.echo(f"differs: {mismatch}", err=True)
+        if mismatches:
+            click.echo("-> chatello-analytics reconcile --dry-run shows what a repair would do", err=True)
+            sys.exit(1)
+        click.echo("proved: ledger, running totals and source agree")
+
+
+@main.command()
+@CONFIG_OPTION
+@click.option("--dry-run", is_flag=True, help="Only show what differs.")
+@click.option("--accept-deletions", is_flag=True, help="The disappearance of so many documents is meant.")
+def reconcile(path: Path | None, dry_run: bool, accept_deletions: bool) -> None:
+    """Ask the daemon to make its mirror equal to the source again.
+
+    \b
+    Examples:
+      chatello-analytics reconcile --dry-run
+      chatello-analytics reconcile
+      chatello-analytics reconcile --accept-deletions
+    """
+    with errors_as_statuses():
+        loaded = load(path)
+        with opened(loaded) as database:
+            from daemon import reconciliation
+            from daemon.store import gaps
+
+            if dry_run:
+                found = reconciliation.survey(database, loaded)
+                for line in found or ["nothing differs"]:
+                    click.echo(line)
+            elif accept_deletions:
+                waits = gaps.accept_deletions(database)
+                click.echo("accepted; the daemon goes on within seconds" if waits else "no gap waits for that")
+            else:
+                gaps.open_gap(database, "requested", "asked for on the command line", None, clock.now())
+                click.echo("asked for; the daemon takes it up within seconds (or when it starts)")
+
+
+@main.group("dead-letters")
+def dead_letters() -> None:
+    """The documents held because they could not be understood."""
+
+
+@dead_letters.command("list")
+@CONFIG_OPTION
+def list_letters(path: Path | None) -> None:
+    """List them, the longest held first.
+
+    \b
+    Example:
+      chatello-analytics dead-letters list
+    """
+    with errors_as_statuses():
+        loaded = load(path)
+        with opened(loaded) as database:
+            from daemon.store import letters
+            from rules.names import one_line
+
+            for letter in letters.held(database):
+                where = f"{letter['_id']['k']} {letter['_id']['id']}"
+                click.echo(f"{letter['first_at']:%Y-%m-%d %H:%M}  {where}  {one_line(letter['reason'])}")
+
+
+@dead_letters.command("retry")
+@CONFIG_OPTION
+def retry_letters(path: Path | None) -> None:
+    """Look at every held document again, after the database or the configuration was mended.
+
+    \b
+    Example:
+      chatello-analytics dead-letters retry
+    """
+    with errors_as_statuses():
+        loaded = load(path)
+        with opened(loaded) as database:
+            from daemon.store import gaps
+
+            gaps.open_gap(database, "retry", "held documents are tried again", None, clock.now())
+            click.echo("asked for; the daemon takes it up within seconds (or when it starts)")
+
+
+@main.command()
 @click.option("--seconds", type=click.FloatRange(min=1), help="End by itself after this time (default: Ctrl-C).")
 @click.option("--seed", type=int, help="The same seed makes the same shop.")
 def demo(seconds: float | None, seed: int | None) -> None:

@@ -87,6 +87,7 @@ class Leader:
         if checkpoint.fingerprint != expected:
             self._open_gap(checkpoint, "filter_change", "the watched collections or fields changed")
             checkpoint.fingerprint = expected
+        self._take_up_request(checkpoint)
         pipeline = Pipeline(self.reader, self.committer, checkpoint, self.config)
         metrics.show_totals(checkpoint.totals)
         self._show_records()
@@ -100,6 +101,12 @@ class Leader:
         metrics.GAPS_RECORDED.inc()
         self._show_records()
         log.warning("gap.opened", cause=cause, detail=detail, since=since)
+
+    def _take_up_request(self, checkpoint: Checkpoint) -> None:
+        """A gap somebody else opened (`chatello-analytics reconcile`) is closed as our own are."""
+        gap = gaps.waiting(self.database) if checkpoint.reconciling is None else None
+        if gap is not None:
+            self._open_gap(checkpoint, gap["cause"], gap["detail"])
 
     def _show_records(self) -> None:
         metrics.GAPS.set(gaps.count_open(self.database))
@@ -192,6 +199,8 @@ class Leader:
             if clock.monotonic() - stored >= self.config.stream.checkpoint_seconds:
                 pipeline.advance()
                 stored = clock.monotonic()
+                if gaps.waiting(self.database) is not None:
+                    raise StreamBroken("requested", "a person asked for a reconciliation")
 
     def _beat(self) -> None:
         self.progress.beat("pipeline", clock.monotonic())

@@ -23,6 +23,7 @@ from daemon.pipeline import Pipeline
 from daemon.source import scan
 from daemon.source.scan import Difference
 from daemon.store.mirror import MirrorReader
+from daemon.store.records import decoded_fields
 from rules.model import Change, DocId, Fields, Operation, Origin, Source
 
 Document = dict[str, Any]
@@ -30,6 +31,8 @@ Beat = Callable[[], None]
 
 ORDER = (Source.PLANS, Source.CUSTOMERS, Source.LICENSES)
 """Plans first, they price licences; customers next, licences name them."""
+
+NAMED = 5
 
 log = logs.get("reconciliation")
 
@@ -56,11 +59,38 @@ class Walk:
         return scan.differences(source, found, self._mirror(source))
 
     def _mirror(self, source: Source) -> Iterator[tuple[DocId, Fields]]:
-        """The mirror's documents that stand for one in the source, counted as they pass."""
+        """The mirror's documents that stand for one in the source, counted as they pass.
+
+        A held one shows no fields: it differs from whatever is there, and so is tried again.
+        """
         self.mirrored[source] = 0
-        for mirrored in self.reader.fields(source, self.session):
-            self.mirrored[source] += 1
-            yield mirrored
+        for document in self.reader.documents(source, self.session):
+            if document.get("present", True):
+                self.mirrored[source] += 1
+                yield document["_id"]["id"], {} if document.get("held") else decoded_fields(document)
+
+
+def survey(database: Database[Document], config: Config) -> list[str]:
+    """What a reconciliation would take over or delete, a line per kind with the first ids; writes nothing."""
+    decoder = Decoder(config.time.naive_zone, config.rules.manual_email)
+    reader = MirrorReader(database, config.settings())
+    counts: Counter[str] = Counter()
+    first: dict[str, list[str]] = {}
+    with translated(), database.client.start_session(snapshot=True) as session:
+        walk = Walk(database, reader, decoder, session)
+        for source in ORDER:
+            for found in walk.differences(source):
+                kind = f"{source} {_kind(found)}"
+                counts[kind] += 1
+                if counts[kind] <= NAMED:
+                    first.setdefault(kind, []).append(str(found.id))
+    return [f"{count} {kind}: {', '.join(first[kind])}" for kind, count in counts.items()]
+
+
+def _kind(found: Difference) -> str:
+    if found.found is None:
+        return "disappeared"
+    return "new" if found.mirrored is None else "different"
 
 
 class Reconciliation:

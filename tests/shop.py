@@ -165,8 +165,6 @@ class Process:
         with process.stdout as out:
             self.lines.extend(out)
 
-
-
     def send(self, number: signal.Signals) -> None:
         assert self.process is not None
         self.process.send_signal(number)

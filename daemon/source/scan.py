@@ -14,6 +14,7 @@ from pymongo.database import Database
 
 from daemon.connection import translated
 from daemon.decode import Decoder, hashable
+from daemon.errors import Unavailable
 from daemon.store.names import CHECKPOINT
 from rules import documents
 from rules.model import DocId, Fields, Source
@@ -34,7 +35,9 @@ def snapshot_time(database: Database[Document], session: ClientSession) -> Times
     """The cluster time a snapshot session reads at. Must be its first read; the checkpoint collection must exist."""
     with translated():
         reply = database.command("find", CHECKPOINT, limit=1, singleBatch=True, session=session)
-    time: Timestamp = reply["cursor"]["atClusterTime"]
+    time: Timestamp | None = reply["cursor"].get("atClusterTime")
+    if time is None:
+        raise Unavailable(f"the collection {CHECKPOINT} does not exist yet: start the daemon once")
     return time
 
 

@@ -19,7 +19,7 @@ def open_gap(database: Database[Document], cause: str, detail: str, since: datet
     with translated():
         known = database[GAPS].find_one({"closed_at": None})
         if known is not None:
-            database[GAPS].update_one({"_id": known["_id"]}, {"$addToSet": {"further_causes": cause}})
+            _join(database, known, cause, since)
             return known["_id"]
         document = {
             "cause": cause,
@@ -32,6 +32,16 @@ def open_gap(database: Database[Document], cause: str, detail: str, since: datet
         return database[GAPS].insert_one(document).inserted_id
 
 
+def _join(database: Database[Document], gap: Document, cause: str, since: datetime | None) -> None:
+    change: Document = {}
+    if cause != gap["cause"]:
+        change["$addToSet"] = {"further_causes": cause}
+    if gap["since"] is None and since is not None:
+        change["$set"] = {"since": since}
+    if change:
+        database[GAPS].update_one({"_id": gap["_id"]}, change)
+
+
 def find(database: Database[Document], gap_id: object) -> Document | None:
     with translated():
         return database[GAPS].find_one({"_id": gap_id})
@@ -41,6 +51,12 @@ def note(database: Database[Document], gap_id: object, facts: Document) -> None:
     """Add facts to a gap: what was recovered, why it waits, when it was closed."""
     with translated():
         database[GAPS].update_one({"_id": gap_id}, {"$set": facts})
+
+
+def waiting(database: Database[Document]) -> Document | None:
+    """The gap that is open, if one is: found by the stream, or asked for by a person."""
+    with translated():
+        return database[GAPS].find_one({"closed_at": None})
 
 
 def accept_deletions(database: Database[Document]) -> bool:

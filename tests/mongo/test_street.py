@@ -85,9 +85,7 @@ def test_a_licence_nobody_writes_expires_by_the_clock_of_the_stream(mongo_uri: s
     assert_books_balance(database)
 
 
-def test_a_plans_new_price_moves_mrr_by_the_difference_times_its_active_licences(
-    mongo_uri: str, database: Db
-) -> None:
+def test_a_plans_new_price_moves_mrr_by_the_difference_times_its_active_licences(mongo_uri: str, database: Db) -> None:
     plans = shop.plans(database)
     with shop.running(shop.config_for(mongo_uri, database, stream={"batch_size": 7})):
         for n in range(25):
@@ -151,9 +149,7 @@ def test_the_last_check_flood_neither_reaches_us_nor_makes_us_write_while_the_ch
     assert database.business_events.count_documents({}) == 0
 
 
-def test_an_old_database_is_taken_over_silently_with_one_opening_balance_per_plan(
-    mongo_uri: str, database: Db
-) -> None:
+def test_an_old_database_is_taken_over_silently_with_one_opening_balance_per_plan(mongo_uri: str, database: Db) -> None:
     plans = shop.plans(database)
     for n in range(30):
         shop.license(database, shop.customer(database, f"C{n}"), plans[("pro", "agency", "founders")[n % 3]])
@@ -237,7 +233,9 @@ def test_a_sixteen_megabyte_document_does_not_choke_the_stream(mongo_uri: str, d
     with shop.running(shop.config_for(mongo_uri, database)):
         customer = shop.customer(database, "A", metadata={"notes": big})
         license = shop.license(database, customer, plans["pro"])
-        database.licenses.update_one({"_id": license}, {"$set": {"metadata": {"big": big[: 1 << 23]}, "status": "suspended"}})
+        database.licenses.update_one(
+            {"_id": license}, {"$set": {"metadata": {"big": big[: 1 << 23]}, "status": "suspended"}}
+        )
         wait_for(lambda: events(database)["license_suspended", license] == 1, "the suspension")
 
     assert_books_balance(database)

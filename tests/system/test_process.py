@@ -163,7 +163,7 @@ def test_an_unreadable_or_unknown_file_is_one_sentence_and_status_78(tmp_path: A
 
 def test_a_file_with_crlf_and_a_byte_order_mark_is_read(tmp_path: Any) -> None:
     odd = tmp_path / "config.toml"
-    odd.write_bytes(b"\xef\xbb\xbf[time]\r\nzone = \"Europe/Roma\"\r\n")
+    odd.write_bytes(b'\xef\xbb\xbf[time]\r\nzone = "Europe/Roma"\r\n')
 
     status, output = run_once("run", "--config", str(odd))
     assert status == 78

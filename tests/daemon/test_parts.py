@@ -1,0 +1,238 @@
+"""The small parts of the runtime, each on its own: no database, no network."""
+
+import json
+import logging
+import re
+import socket
+import threading
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from bson import Decimal128, ObjectId
+from bson.datetime_ms import DatetimeMS
+from bson.timestamp import Timestamp
+
+from daemon import logs
+from daemon.config import Config, Logs, load
+from daemon.decode import LAST, Decoder, Discontinuity, Undecodable, token_time
+from daemon.errors import ConfigurationError, StreamBroken
+from daemon.inbox import Closed, Inbox
+from daemon.notify import notify
+from daemon.progress import Progress
+from daemon.source import scan
+from daemon.source.stream import Heard, Position
+from daemon.store import records
+from rules.model import Change, Operation, Source
+
+PLACE = Position({"_data": "8200"}, Timestamp(1, 1))
+DECODER = Decoder(ZoneInfo("UTC"), "manual@chatello.io")
+
+
+def test_the_inbox_keeps_order_and_gives_what_is_there() -> None:
+    inbox = Inbox(10)
+    for _ in range(3):
+        inbox.put(Heard(None, PLACE))
+
+    assert len(inbox.take(2, 0)) == 2
+    assert len(inbox.take(2, 0)) == 1
+    assert inbox.take(2, 0) == []
+
+
+def test_a_readers_error_comes_out_behind_everything_it_had_read() -> None:
+    inbox = Inbox(10)
+    inbox.put(Heard(None, PLACE))
+    inbox.fail(StreamBroken("history_lost", "gone"))
+
+    assert len(inbox.take(5, 0)) == 1
+    with pytest.raises(StreamBroken):
+        inbox.take(5, 0)
+
+
+def test_a_full_inbox_makes_the_reader_wait_and_a_closed_one_sends_it_home() -> None:
+    inbox = Inbox(1)
+    inbox.put(Heard(None, PLACE))
+    sent_home = threading.Event()
+
+    def put() -> None:
+        try:
+            inbox.put(Heard(None, PLACE))
+        except Closed:
+            sent_home.set()
+
+    reader = threading.Thread(target=put)
+    reader.start()
+    assert len(inbox) == 1
+    inbox.close()
+    reader.join(5)
+    assert sent_home.is_set()
+
+
+def test_progress_names_the_room_that_stalls_and_only_a_leader_needs_the_stream() -> None:
+    progress = Progress()
+    progress.turn("leader", 0)
+    progress.beat("bell", 0)
+    assert progress.stalled(29) == []
+
+    assert [problem.split()[0] for problem in progress.stalled(50)] == ["bell", "stream"]
+    progress.turn("standby", 50)
+    progress.beat("bell", 50)
+    assert progress.not_ready(60) == []
+    progress.turn("reconciling", 60, "history_lost")
+    assert progress.not_ready(61) == ["reconciling: history_lost"]
+
+
+def test_notify_speaks_to_abstract_and_path_sockets_and_is_silent_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    assert notify("READY=1") is False
+    for address, shown in ((str(tmp_path / "s"), str(tmp_path / "s")), ("\0chatello-test", "@chatello-test")):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+            server.bind(address)
+            monkeypatch.setenv("NOTIFY_SOCKET", shown)
+            assert notify("READY=1", "STATUS=x") is True
+            assert server.recv(100) == b"READY=1\nSTATUS=x"
+
+
+def test_configuration_comes_from_file_then_credential_then_environment(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[mongodb]\nuri = "mongodb://file"\ndatabase = "from_file"\n[http]\nport = 1\n')
+    (tmp_path / "mongodb-uri").write_text("mongodb://credential\n")
+    config = load(file, {"CREDENTIALS_DIRECTORY": str(tmp_path), "CHATELLO_HTTP__PORT": "2"})
+
+    assert config.mongodb.uri.get_secret_value() == "mongodb://credential"
+    assert (config.mongodb.database, config.http.port) == ("from_file", 2)
+    assert "credential" not in repr(config)
+
+
+@pytest.mark.parametrize(("variable", "value"), [("CHATELLO_HTTP__PORT", "0"), ("CHATELLO_LOGS__LEVEL", "loud")])
+def test_a_wrong_value_names_key_and_value(variable: str, value: str) -> None:
+    with pytest.raises(ConfigurationError) as told:
+        load(None, {variable: value})
+
+    assert variable.removeprefix("CHATELLO_").lower().replace("__", ".") in str(told.value)
+    assert repr(value) in str(told.value)
+
+
+def test_the_shipped_configuration_file_is_the_defaults(tmp_path: Path) -> None:
+    shipped = (Path(__file__).parents[2] / "deploy" / "config.toml").read_text()
+    spoken = tmp_path / "config.toml"
+    spoken.write_text(re.sub(r"^# (?=\w+ = )", "", shipped, flags=re.MULTILINE).replace("{ USD = 0.92 }", "{}"))
+
+    assert load(Path("deploy/config.toml"), {}) == Config()
+    assert load(spoken, {}) == Config()
+    for section, values in Config().model_dump().items():
+        for key in values:
+            assert f"{key} = " in shipped, f"{section}.{key} is not in deploy/config.toml"
+
+
+def test_a_log_line_is_one_line_of_json_whatever_a_name_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up(Logs(format="json"))
+    evil = 'x\n{"event": "forged"}\x1b[31m\u202e'
+    logs.get("test").info("event.recorded", name=evil, uri="mongodb://user:canary@host/db")
+    out = capsys.readouterr().out
+
+    assert out.count("\n") == 1
+    assert json.loads(out)["name"] == evil
+    assert "canary" not in out
+    assert "\x1b" not in out and "\u202e" not in out
+    assert logging.INFO == 20
+
+
+def event(**more: Any) -> dict[str, Any]:
+    return {
+        "_id": {"_data": "8265"},
+        "operationType": "insert",
+        "ns": {"db": "d", "coll": "licenses"},
+        "documentKey": {"_id": 1},
+        "clusterTime": Timestamp(100, 1),
+        "fullDocument": {"_id": 1},
+        **more,
+    }
+
+
+def test_an_event_becomes_a_change_dated_by_wall_time_else_by_cluster_time() -> None:
+    wall = datetime(2026, 1, 1, tzinfo=UTC)
+
+    assert DECODER.change(event()).at == datetime.fromtimestamp(100, UTC)
+    assert DECODER.change(event(wallTime=wall)).at == wall
+
+
+def test_corners_of_bson_are_rounded_off() -> None:
+    found = DECODER.document(
+        Source.LICENSES,
+        {
+            "customer_id": "65F0C0FFEE65F0C0FFEE65F0",
+            "plan_id": "pro",
+            "expires_at": DatetimeMS(2**60),
+            "status": "x" * 10_000,
+            "metadata": {"source": "manual_insert", "big": "y" * 10_000},
+            "last_check": 1,
+        },
+    )
+
+    assert found["customer_id"] == ObjectId("65f0c0ffee65f0c0ffee65f0")
+    assert found["plan_id"] == "pro"
+    assert found["expires_at"] == LAST
+    assert len(found["status"]) == 500
+    assert found["metadata"] == {"source": "manual_insert"}
+    assert "last_check" not in found
+    assert DECODER.document(Source.PLANS, {"price": Decimal128("7.99")}) == {"price": Decimal("7.99")}
+
+
+def test_no_email_but_the_placeholders_is_kept() -> None:
+    for email, kept in (("a@b.c", {}), ("manual@chatello.io", {"email": "manual@chatello.io"})):
+        assert DECODER.document(Source.CUSTOMERS, {"email": email}) == kept
+
+
+def test_local_times_are_read_in_their_configured_zone() -> None:
+    decoder = Decoder(ZoneInfo("Europe/Rome"), "")
+    written = datetime(2026, 7, 1, 12, tzinfo=UTC)
+
+    assert decoder.document(Source.LICENSES, {"expires_at": written})["expires_at"].hour == 10
+
+
+def test_an_update_a_delete_a_drop_and_an_id_that_is_no_value_are_told_apart() -> None:
+    described = {"updatedFields": {"status": "x"}, "removedFields": ["plan_id"], "truncatedArrays": None}
+    update = DECODER.change(event(operationType="update", updateDescription=described))
+    assert isinstance(update, Change)
+    assert (update.op, dict(update.fields), update.removed) == (Operation.UPDATE, {"status": "x"}, ("plan_id",))
+    delete = DECODER.change(event(operationType="delete"))
+    assert isinstance(delete, Change)
+    assert delete.op is Operation.DELETE
+    assert isinstance(DECODER.change(event(operationType="drop")), Discontinuity)
+    assert isinstance(DECODER.change(event(documentKey={"_id": {"$ne": None}})), Undecodable)
+
+
+def test_a_resume_tokens_time_is_read_from_its_keystring() -> None:
+    assert token_time({"_data": "826B04B503000000042B0229296E04"}) == Timestamp(0x6B04B503, 4)
+    for odd in (None, {}, {"_data": 5}, {"_data": "83"}, {"_data": "99" * 20}):
+        assert token_time(odd) is None
+
+
+def test_the_same_key_always_makes_the_same_event_id() -> None:
+    assert records.event_id("license_created:1") == records.event_id("license_created:1")
+    assert records.event_id("license_created:1") != records.event_id("license_created:2")
+    assert records.event_id("\ud800") is not None
+
+
+def test_ids_sort_as_the_server_sorts_them() -> None:
+    values: list[Any] = [None, -1, 1.5, 2, "A", "a", "b", b"\x00", ObjectId("0" * 24), ObjectId("f" * 24), False, True]
+
+    assert sorted(values[::-1], key=scan.order) == values
+
+
+def test_the_walk_tells_new_different_and_disappeared_documents_apart() -> None:
+    found: list[tuple[Any, Any]] = [(1, {"name": "a"}), (2, {"name": "b"}), (4, {"name": float("nan")})]
+    mirror: list[tuple[Any, Any]] = [(2, {"name": "c"}), (3, {"name": "d"}), (4, {"name": float("nan")})]
+    told = list(scan.differences(Source.CUSTOMERS, iter(found), iter(mirror)))
+
+    assert [(d.id, d.found is None, d.mirrored is None) for d in told] == [
+        (1, False, True),
+        (2, False, False),
+        (3, True, False),
+    ]

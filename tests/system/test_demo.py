@@ -1,0 +1,26 @@
+"""`make demo`: it shows the main job, ends by itself, and leaves nothing running."""
+
+import os
+import subprocess
+import sys
+
+from tests.shop import ROOT
+
+
+def test_the_demo_ends_by_itself_with_the_table_and_leaves_nothing_running() -> None:
+    poisoned = {**os.environ, "MONGODB_URI": "mongodb://production.invalid/", "MONGODB_DATABASE": "x"}
+    found = subprocess.run(
+        [sys.executable, "-m", "daemon", "demo", "--seconds", "4", "--seed", "5"],
+        cwd=ROOT,
+        env=poisoned,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert found.returncode == 0, found.stderr
+    assert "Nuovo cliente" in found.stdout
+    assert "Clienti Paganti" in found.stdout
+    assert "production" not in found.stdout + found.stderr
+    left = subprocess.run(["pgrep", "-fa", "chatello_demo|--dbpath.*chatello-mongo"], capture_output=True, text=True)
+    assert "chatello_demo" not in left.stdout
