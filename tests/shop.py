@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +14,7 @@ from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from daemon import clock
 from daemon.app import holder_name
 from daemon.config import Config
 from daemon.connection import database as open_database
@@ -48,7 +48,7 @@ def plans(db: Db) -> dict[str, ObjectId]:
 
 
 def customer(db: Db, name: str, **more: Any) -> ObjectId:
-    document: dict[str, Any] = {"name": name, "created_at": datetime.now(UTC), **more}  # noqa: TID251
+    document: dict[str, Any] = {"name": name, "created_at": clock.now(), **more}
     made: ObjectId = db.customers.insert_one(document).inserted_id
     return made
 

@@ -1,13 +1,13 @@
 """The numbers prove themselves on a real replica set, and a book that was tampered with is named."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from random import Random
 from typing import Any
 
 from bson import ObjectId
 from pymongo.database import Database
 
-from daemon import reconciliation
+from daemon import clock, reconciliation
 from daemon.embedded import wait_for
 from daemon.proof import Proof
 from daemon.simulator import Dashboard
@@ -18,17 +18,13 @@ from tests.oracle import assert_books_balance, assert_each_event_once, events, r
 Db = Database[dict[str, Any]]
 
 
-def now() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251
-
-
 def test_a_busy_shop_is_proved_while_it_goes_on_and_when_it_rests(mongo_uri: str, database: Db) -> None:
     dashboard = Dashboard(database, Random(3))
-    dashboard.set_up(now())
+    dashboard.set_up(clock.now())
     config = shop.config_for(mongo_uri, database)
     with shop.running(config):
         for _ in range(150):
-            dashboard.step(now())
+            dashboard.step(clock.now())
         wait_for(lambda: totals(database) == recount(database), "the books to follow", 30)
         verdict = Proof(database, config).numbers()
         assert verdict.mismatches == []
@@ -84,7 +80,7 @@ def test_a_reconciliation_asked_for_finds_what_the_mirror_lacks_and_doubles_noth
         license = shop.license(database, shop.customer(database, "A"), plans["starter"])
         wait_for(lambda: events(database)["license_created", license] == 1, "the licence")
         database.analytics_mirror.update_one({"_id.id": license}, {"$set": {"fields.plan_id": plans["pro"]}})
-        gaps.open_gap(database, "requested", "a test", None, now())
+        gaps.open_gap(database, "requested", "a test", None, clock.now())
         wait_for(lambda: gaps.count_open(database) == 0, "the gap to be closed", 20)
         after = shop.customer(database, "afterwards")
         wait_for(lambda: events(database)["new_customer", after] == 1, "the stream to go on")
@@ -102,7 +98,7 @@ def test_a_retry_takes_up_licences_once_their_plans_currency_has_a_rate(mongo_ur
     license = shop.license(database, shop.customer(database, "A"), plan)
     with shop.running(shop.config_for(mongo_uri, database)):
         assert totals(database)["mrr_cents"] == 0
-    gaps.open_gap(database, "retry", "a test", None, now())
+    gaps.open_gap(database, "retry", "a test", None, clock.now())
     with shop.running(shop.config_for(mongo_uri, database, rules={"rates": {"USD": "0.9"}})):
         wait_for(lambda: totals(database)["mrr_cents"] == 900, "the licence to count")
 
@@ -119,7 +115,7 @@ def test_four_days_away_leave_four_days_owed_and_each_is_written_once(mongo_uri:
     with shop.running(config):
         license = shop.license(database, shop.customer(database, "A"), plans["pro"])
         wait_for(lambda: events(database)["license_created", license] == 1, "the licence")
-    today = days.business_day(now(), config.time.zone)
+    today = days.business_day(clock.now(), config.time.zone)
     _pretend_it_happened(database, timedelta(days=4))
     nightly = Nightly(database, config)
     morning = days.start(today, config.time.zone) + timedelta(hours=6)
@@ -155,7 +151,7 @@ def test_a_late_fact_amends_the_final_row_and_keeps_what_was_first_reported(mong
         license = shop.license(database, shop.customer(database, "A"), plans["pro"])
         wait_for(lambda: events(database)["license_created", license] == 1, "the licence")
     _pretend_it_happened(database, timedelta(days=1))
-    today = days.business_day(now(), config.time.zone)
+    today = days.business_day(clock.now(), config.time.zone)
     nightly = Nightly(database, config)
     noon = days.start(today, config.time.zone) + timedelta(hours=12)
     nightly.catch_up(noon)

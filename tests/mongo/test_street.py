@@ -1,5 +1,6 @@
 """The main job on a real replica set: written documents become events, movements, totals and a row."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,8 +9,11 @@ from bson import Decimal128, ObjectId
 from pymongo import UpdateOne
 from pymongo.database import Database
 
+from daemon import clock
 from daemon.embedded import wait_for
 from daemon.nightly import Nightly
+from daemon.source.stream import Heard
+from rules.days import business_day
 from tests import shop
 from tests.oracle import assert_books_balance, assert_each_event_once, events, recount, totals
 
@@ -75,7 +79,7 @@ def test_a_licence_lives_through_upgrade_suspension_return_and_cancellation(mong
 def test_a_licence_nobody_writes_expires_by_the_clock_of_the_stream(mongo_uri: str, database: Db) -> None:
     plans = shop.plans(database)
     with shop.running(shop.config_for(mongo_uri, database)):
-        end = datetime.now(UTC) + timedelta(seconds=1)
+        end = clock.now() + timedelta(seconds=1)
         license = shop.license(database, shop.customer(database, "A"), plans["pro"], expires_at=end)
         wait_for(lambda: events(database)["license_expired", license] == 1, "the expiry", 30)
 
@@ -125,12 +129,14 @@ def test_the_last_check_flood_neither_reaches_us_nor_makes_us_write_while_the_ch
     with shop.running(shop.config_for(mongo_uri, database)) as run:
         before = database.analytics_checkpoint.find_one({"_id": "checkpoint"})
         assert before is not None and run.leader is not None and run.leader.pipeline is not None
-        heard: list[Any] = []
+        arrived: list[Heard] = []
         handle = run.leader.pipeline.handle
-        run.leader.pipeline.handle = lambda items: (  # type: ignore[method-assign]
-            heard.extend(item for item in items if item.what is not None),
-            handle(items),
-        )[1]
+
+        def listen(heard: Sequence[Heard]) -> None:
+            arrived.extend(item for item in heard if item.what is not None)
+            handle(heard)
+
+        run.leader.pipeline.handle = listen  # type: ignore[method-assign]
         database.licenses.bulk_write(
             [UpdateOne({"_id": license}, {"$set": {"last_check": n, "usage_count": n}}) for n in range(10_000)]
         )
@@ -143,7 +149,7 @@ def test_the_last_check_flood_neither_reaches_us_nor_makes_us_write_while_the_ch
         wait_for(advanced, "the checkpoint to pass the flood", 30)
         after = database.analytics_checkpoint.find_one({"_id": "checkpoint"})
 
-    assert heard == []
+    assert arrived == []
     assert after is not None
     assert (after["seq"], after["position"]) == (before["seq"], before["position"])
     assert database.business_events.count_documents({}) == 0
@@ -172,7 +178,7 @@ BAD_FIELDS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("bad", BAD_FIELDS, ids=lambda bad: str(bad))
+@pytest.mark.parametrize("bad", BAD_FIELDS, ids=str)
 def test_a_licence_that_cannot_be_understood_is_held_and_released_by_a_good_version(
     mongo_uri: str, database: Db, bad: dict[str, Any]
 ) -> None:
@@ -248,7 +254,7 @@ def test_the_days_row_has_the_dashboards_shape_and_keeps_what_a_person_wrote(mon
         license = shop.license(database, shop.customer(database, "TechCorp"), plans["pro"])
         wait_for(lambda: events(database)["payment_completed", license] == 1, "the payment")
     nightly = Nightly(database, config)
-    today = datetime.now(config.time.zone).date()  # noqa: TID251
+    today = business_day(clock.now(), config.time.zone)
     nightly.write(today, final=False)
     database.historical_analytics.update_one({}, {"$set": {"notes": "Giornata memorabile"}})
     nightly.write(today, final=False)

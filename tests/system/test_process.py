@@ -39,7 +39,7 @@ def busy_shop(db: Db, changes: int, done: threading.Event) -> None:
     """Customers, licences and plan changes, one write at a time."""
     plans = shop.plans(db)
     chance = random.Random(1)
-    licenses = []
+    licenses: list[Any] = []
     for n in range(changes):
         pick = chance.random()
         if pick < 0.4 or not licenses:
