@@ -182,6 +182,7 @@ class EmbeddedMongo(AbstractContextManager["EmbeddedMongo"]):
         with _direct(self.members[0]) as client:
             client.admin.command("replSetInitiate", config)
         self.primary()
+        wait_for(lambda: all(_serves(member) for member in self.members), "every member to follow")
 
 
 def free_port() -> int:
@@ -206,13 +207,23 @@ def _direct(member: Member) -> MongoClient[dict[str, Any]]:
 
 
 def _is_primary(member: Member) -> bool:
+    return bool(_hello(member).get("isWritablePrimary"))
+
+
+def _serves(member: Member) -> bool:
+    """Primary, or a secondary that has caught up: a majority of such members survives a kill."""
+    hello = _hello(member)
+    return bool(hello.get("isWritablePrimary") or hello.get("secondary"))
+
+
+def _hello(member: Member) -> dict[str, Any]:
     if member.process is None or member.process.poll() is not None:
-        return False
+        return {}
     try:
         with _direct(member) as client:
-            return bool(client.admin.command("hello").get("isWritablePrimary"))
+            return client.admin.command("hello")
     except PyMongoError:
-        return False
+        return {}
 
 
 def die_with_parent(parent: int) -> Callable[[], None]:
