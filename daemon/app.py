@@ -1,5 +1,6 @@
 """The composition root: introduces everybody to each other, and reads signals. Decides nothing else."""
 
+import gc
 import os
 import signal
 import socket
@@ -29,7 +30,8 @@ from daemon.store.lease import LeaseOffice
 
 Document = dict[str, Any]
 
-STANDBY_SECONDS = 2.0
+STANDBY_SECONDS = 1.0
+"""With a lease of 8 seconds a takeover stays below the 10 seconds we promise."""
 BACKOFF_SECONDS = (0.2, 0.5, 1, 2, 5)
 
 log = logs.get("app")
@@ -48,6 +50,7 @@ class Daemon:
     def run(self) -> None:
         """Run until a signal or an error; raises what ended it."""
         self._listen_to_signals()
+        _spare_the_collector()
         listening = server.listen(self.config.http)
         with connect(self.config.mongodb) as client:
             db = database(client, self.config.mongodb)
@@ -147,6 +150,15 @@ class Daemon:
         if self.stop.is_set():
             os._exit(128 + number)
         self.stop.set()
+
+
+def _spare_the_collector() -> None:
+    """Keep the garbage collector from walking what never dies, and from running at every few hundred objects.
+
+    A batch makes and drops tens of thousands of objects without cycles; walking them cost a fifth of the time.
+    """
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
 
 
 def holder_name() -> str:

@@ -62,4 +62,4 @@ def with_priority(_logger: object, _method: str, line: Line) -> str:
 
 def get(name: str) -> Any:
     """A logger whose lines carry `part`, the room they come from."""
-    return structlog.get_logger().bind(part=name)
+    return structlog.get_logger(part=name)
