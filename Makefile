@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SECONDS_FLAG = $(if $(filter command line environment,$(origin SECONDS)),--seconds $(SECONDS))
 
-.PHONY: help setup demo test check format lock clean
+.PHONY: help setup demo test soak check format lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
@@ -25,7 +25,11 @@ demo: setup  ## run the main job on a throw-away MongoDB; make demo SECONDS=20 e
 	@$(BIN)/chatello-analytics demo $(SECONDS_FLAG)
 
 test: setup  ## run the whole test suite on a real replica set of its own
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
+
+soak: setup  ## tell random stories of faults for MINUTES (default 10), a new seed each round
+	@end=$$(( $$(date +%s) + 60 * $(or $(MINUTES),10) )); \
+	while [ $$(date +%s) -lt $$end ]; do CHATELLO_TEST_STORIES=50 $(BIN)/pytest -q -x tests/simulation || exit 1; done
 
 check: setup  ## format, lint, types and import contracts
 	$(BIN)/ruff format --check .

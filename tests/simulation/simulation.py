@@ -1,0 +1,219 @@
+"""A shop, a daemon, and everything that can happen to them, drawn from one seed; then the oracle.
+
+The daemon is the real `Leader` on a real replica set. It dies where a kill would hurt most: before its transaction,
+in the middle of it, and after the commit before it knows. The same seed tells the same story: what the shop does, where
+the daemon dies, how large its batches are (how the threads interleave is up to the machine).
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from bson import ObjectId
+from pymongo import MongoClient
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
+
+from daemon import clock
+from daemon.config import Config
+from daemon.embedded import wait_for
+from daemon.errors import LeaseLost, Unavailable
+from daemon.leader import Leader
+from daemon.progress import Progress
+from daemon.simulator import Dashboard
+from daemon.store import gaps, indexes
+from daemon.store.commit import Committer, Writes
+from daemon.store.lease import LeaseOffice
+from tests.oracle import assert_books_balance, events, recount, totals
+
+Db = Database[dict[str, Any]]
+
+POISON: tuple[dict[str, Any], ...] = (
+    {"status": "frozen"},
+    {"status": ["active"]},
+    {"expires_at": "domani"},
+    {"plan_id": "nowhere"},
+    {"customer_id": {"$ne": 1}},
+)
+
+
+class Killed(BaseException):
+    """The daemon's process is gone; nothing below may catch it."""
+
+
+class DeadlyCommitter(Committer):
+    """Commits, and dies in the phase it was told to die in."""
+
+    doom: str | None = None
+
+    def write(self, writes: Writes) -> int:
+        if self.doom == "before":
+            raise Killed
+        written = super().write(writes)
+        if self.doom == "after":
+            raise Killed
+        return written
+
+    def _all(self, writes: Writes, session: ClientSession) -> None:
+        super()._all(writes, session)
+        if self.doom == "inside":
+            raise Killed
+
+
+class Daemon:
+    """One life of the daemon, in a thread."""
+
+    def __init__(self, db: Db, config: Config, holder: str) -> None:
+        self.stop = threading.Event()
+        self.ready = threading.Event()
+        self.died: BaseException | None = None
+        self.db = db
+        self.config = config
+        self.holder = holder
+        self.leader: Leader | None = None
+        self.thread = threading.Thread(target=self._live, daemon=True)
+        self.thread.start()
+        wait_for(lambda: self.ready.is_set() or self.died is not None, "the daemon to be ready", 30)
+
+    def _live(self) -> None:
+        try:
+            with self.db.client.start_session() as session:
+                lease = LeaseOffice(self.db, self.holder, 60).take(session)
+                assert lease is not None
+                self.leader = Leader(self.db, lease, self.config, Progress(), self.stop, self.ready)
+                self.leader.committer = DeadlyCommitter(self.db, lease, self.config.settings(), 20)
+                self.leader.lead()
+        except BaseException as end:  # noqa: BLE001 - the simulation asks how it ended
+            self.died = end
+
+    def doom(self, phase: str) -> None:
+        assert self.leader is not None
+        committer = self.leader.committer
+        assert isinstance(committer, DeadlyCommitter)
+        committer.doom = phase
+
+    def end(self) -> None:
+        """Stop it if it still lives; what killed it must be of our making."""
+        self.stop.set()
+        self.thread.join(30)
+        if self.died is not None and not isinstance(self.died, Killed | LeaseLost | Unavailable):
+            raise self.died
+
+
+class Simulation:
+    """One story. `steps` is how many things happen."""
+
+    def __init__(self, client: MongoClient[dict[str, Any]], db: Db, config: Callable[..., Config], seed: int) -> None:
+        self.chance = Random(seed)
+        self.db = db
+        batch = self.chance.choice((1, 2, 5, 50, 1000))
+        self.config = config(stream={"batch_size": batch, "await_seconds": 0.1, "checkpoint_seconds": 0.2})
+        self.dashboard = Dashboard(db, self.chance)
+        self.inserted: Counter[tuple[str, ObjectId]] = Counter()
+        self.daemon: Daemon | None = None
+
+    def run(self, steps: int) -> None:
+        self.dashboard.set_up(clock.now())
+        indexes.create(self.db)
+        self.daemon = self._start()
+        try:
+            for _ in range(steps):
+                self._step()
+            self._mend()
+            self._let_it_catch_up()
+        finally:
+            self.daemon.end()
+        self._judge()
+
+    def _start(self) -> Daemon:
+        return Daemon(self.db, self.config, "the one")
+
+    def _step(self) -> None:
+        happening = self.chance.choices(
+            (self._trade, self._kill, self._restart, self._poison, self._reprice, self._usurp, self._ask_for_repair),
+            (12, 4, 2, 2, 1, 1, 1),
+        )[0]
+        happening()
+
+    # -- what the shop does ---------------------------------------------------------------------------------
+
+    def _trade(self) -> None:
+        for _ in range(self.chance.randrange(1, 6)):
+            pick = self.chance.random()
+            if pick < 0.06 and self.dashboard.licenses:
+                self.dashboard.delete_license(clock.now())
+            elif pick < 0.12 and self.dashboard.licenses:
+                self.dashboard.replace_license(clock.now())
+            else:
+                self.dashboard.step(clock.now())
+
+    def _poison(self) -> None:
+        if self.dashboard.licenses:
+            victim = self.chance.choice(self.dashboard.licenses)
+            self.db.licenses.update_one({"_id": victim}, {"$set": self.chance.choice(POISON)})
+
+    def _mend(self) -> None:
+        """Good versions of everything that was poisoned: all holds must be released."""
+        plan = self.dashboard.plans["pro"]["_id"]
+        customer = self.dashboard.customers[0] if self.dashboard.customers else None
+        good = {"status": "active", "plan_id": plan, "expires_at": None, "customer_id": customer}
+        for poison in POISON:
+            (name,) = poison
+            self.db.licenses.update_many({name: poison[name]}, {"$set": {name: good[name]}})
+
+    def _reprice(self) -> None:
+        self.dashboard.reprice(self.chance.choice(("starter", "pro", "agency")), self.chance.choice((1.5, 7.99, 30.0)))
+
+    # -- what happens to the daemon -------------------------------------------------------------------------
+
+    def _kill(self) -> None:
+        assert self.daemon is not None
+        self.daemon.doom(self.chance.choice(("before", "inside", "after")))
+        self._trade()
+        self.daemon.thread.join(self.chance.choice((0.0, 0.05, 0.5)))
+        self._restart()
+
+    def _restart(self) -> None:
+        assert self.daemon is not None
+        self.daemon.end()
+        self.daemon = self._start()
+
+    def _usurp(self) -> None:
+        """A second daemon takes the lease while the first still works: its next commit must be refused."""
+        assert self.daemon is not None
+        first, self.daemon = self.daemon, self._start()
+        self._trade()
+        first.end()
+
+    def _ask_for_repair(self) -> None:
+        gaps.open_gap(self.db, "requested", "the simulation asks", None, clock.now())
+
+    # -- the end --------------------------------------------------------------------------------------------
+
+    def _let_it_catch_up(self) -> None:
+        if self.daemon is None or self.daemon.died is not None or not self.daemon.thread.is_alive():
+            self._restart()
+        self.daemon = self.daemon or self._start()
+        last = self.db.customers.insert_one({"name": "the last one", "email": "last@example.com"}).inserted_id
+        wait_for(lambda: events(self.db)["new_customer", last] == 1, "the last customer's event", 30)
+        wait_for(lambda: gaps.count_open(self.db) == 0, "every gap to be closed", 30)
+        wait_for(self._agrees, f"totals {totals(self.db)} to become {recount(self.db)}", 30)
+
+    def _agrees(self) -> bool:
+        return totals(self.db) == recount(self.db)
+
+    def _judge(self) -> None:
+        assert_books_balance(self.db)
+        told = events(self.db)
+        for kind, collection in (("new_customer", "customers"), ("license_created", "licenses")):
+            there = {document["_id"] for document in self.db[collection].find({}, {"_id": 1})}
+            missing = {doc_id for doc_id in there if told[kind, doc_id] == 0}
+            extra = {key for key, count in told.items() if key[0] == kind and count > 1}
+            assert not missing, f"never told: {kind} {missing}"
+            assert not extra, f"told more than once: {extra}"
+        keys = Counter(event["metadata"]["key"] for event in self.db.business_events.find())
+        assert set(keys.values()) <= {1}
+        held = self.db.analytics_dead_letters.count_documents({"state": "held"})
+        assert held == 0
