@@ -28,7 +28,9 @@ from daemon.errors import ChatelloError, ConfigurationError, LoginRefused, Strea
 Document = dict[str, Any]
 
 HISTORY_LOST = {286: "history_lost", 136: "history_lost", 280: "fatal", 260: "bad_token"}
-BAD_TOKEN = {9, 15, 40647, 50811}
+BAD_TOKEN = {9, 15}
+FIRST_ASSERTION = 40_000
+"""The server refuses a malformed token by whichever assertion it meets first: 40647, 50796, 50811 and others."""
 LOGIN = {13, 18, 8000}
 NO_REPLICA_SET = {20, 40573}
 
@@ -72,7 +74,10 @@ def translated() -> Iterator[None]:
 
 
 def translate(error: PyMongoError) -> ChatelloError:
-    """Which decision a driver error asks for (field notes: error classes)."""
+    """Which decision a driver error asks for (field notes: error classes).
+
+    Never StreamBroken: only the stream can be, and after a failed write the checkpoint has to be read back first.
+    """
     if isinstance(error, OperationFailure):
         return _operation_failure(error)
     text = str(error).partition(" (configured timeouts")[0].splitlines()[0][:300] if str(error) else "no reason given"
@@ -96,16 +101,17 @@ def _operation_failure(error: OperationFailure) -> ChatelloError:
             f"the MongoDB server is not a replica set ({text}); change streams and transactions need one: "
             "start mongod with --replSet NAME and run rs.initiate() once"
         )
-    if code in HISTORY_LOST:
-        return StreamBroken(HISTORY_LOST[code], f"the change stream ended for good: {text}")
     return Unavailable(
         f"the database reports error {code} ({error.details.get('codeName', '?') if error.details else '?'}): {text}"
     )
 
 
-def broken_token(error: OperationFailure) -> StreamBroken | None:
-    """The decision for an error that opening a stream at a stored token can bring, else None."""
-    if error.code in BAD_TOKEN:
+def stream_failure(error: PyMongoError, *, opening: bool = False) -> ChatelloError:
+    """Which decision an error of the change stream asks for; a bad token shows itself when `opening` with it."""
+    code = error.code if isinstance(error, OperationFailure) else None
+    if code in HISTORY_LOST:
+        text = str(error).partition(", full error")[0][:300]
+        return StreamBroken(HISTORY_LOST[code], f"the change stream ended for good: {text}")
+    if opening and code is not None and (code in BAD_TOKEN or (code >= FIRST_ASSERTION and code not in NO_REPLICA_SET)):
         return StreamBroken("bad_token", "the stored resume token is not one the server understands")
-    translated_error = _operation_failure(error)
-    return translated_error if isinstance(translated_error, StreamBroken) else None
+    return translate(error)

@@ -25,6 +25,7 @@ MAX_TEXT = 500
 FIRST = datetime(1, 1, 2, tzinfo=UTC)
 LAST = datetime(9999, 12, 30, tzinfo=UTC)
 _HEX_ID = re.compile(r"[0-9a-fA-F]{24}")
+_TOKEN = re.compile(r"82([0-9a-fA-F]{8})([0-9a-fA-F]{8})[0-9a-fA-F]*")
 _REFERENCES = ("customer_id", "plan_id")
 _LOCAL_TIMES = ("expires_at", "created_at")
 
@@ -117,15 +118,14 @@ def cluster_datetime(time: Timestamp) -> datetime:
     return time.as_datetime()
 
 
-def token_time(token: Document | None) -> Timestamp | None:
+def token_time(token: object) -> Timestamp | None:
     """The cluster time a resume token stands at, read from its KeyString: 0x82, seconds, increment.
 
     The server writes every token so (src/mongo/db/pipeline/resume_token.h); None for one it did not.
     """
-    data = token.get("_data") if token else None
-    if not isinstance(data, str) or len(data) < 18 or not data.startswith("82"):
-        return None
-    return Timestamp(int(data[2:10], 16), int(data[10:18], 16))
+    data = token.get("_data") if isinstance(token, Mapping) else None
+    found = _TOKEN.fullmatch(data) if isinstance(data, str) else None
+    return Timestamp(int(found[1], 16), int(found[2], 16)) if found else None
 
 
 def hashable(value: object) -> bool:

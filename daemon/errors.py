@@ -49,4 +49,11 @@ class LeaseLost(ChatelloError):
 
 
 class DeletionsNotAccepted(ChatelloError):
-    """So many documents disappeared that a person has to say it is meant: gap stays open, nothing is deleted."""
+    """Documents disappeared in a way nobody may take for deletions yet: the gap stays open, nothing is deleted.
+
+    `missing` counts them per collection, for the next look to compare with.
+    """
+
+    def __init__(self, text: str, missing: dict[str, int]) -> None:
+        super().__init__(text)
+        self.missing = missing

@@ -8,6 +8,7 @@ import threading
 from datetime import datetime
 from typing import Any
 
+from bson.timestamp import Timestamp
 from pymongo.database import Database
 
 from daemon import clock, logs, metrics
@@ -19,9 +20,9 @@ from daemon.pipeline import Pipeline
 from daemon.progress import Progress
 from daemon.reconciliation import Reconciliation
 from daemon.source.pipeline import fingerprint
-from daemon.source.stream import Position, Stream
+from daemon.source.stream import Position, Stream, doubt, newest
 from daemon.store import checkpoint as checkpoints
-from daemon.store import gaps, letters
+from daemon.store import gaps, indexes, ledger, letters
 from daemon.store.checkpoint import Checkpoint
 from daemon.store.commit import Committer
 from daemon.store.lease import Lease
@@ -36,7 +37,7 @@ log = logs.get("leader")
 
 
 class Leader:
-    """Everything one term of leadership needs. `ready` is set once the stream is open."""
+    """Everything one term of leadership needs. `ready` is set once the stream is open, or a person is asked."""
 
     def __init__(
         self,
@@ -72,7 +73,7 @@ class Leader:
                 metrics.RESTARTS.labels("history").inc()
                 self._open_gap(pipeline.checkpoint, broken.cause, str(broken))
             except DeletionsNotAccepted as question:
-                self._ask(pipeline.checkpoint, str(question))
+                self._ask(pipeline.checkpoint, question)
 
     # -- where to begin -------------------------------------------------------------------------------------
 
@@ -82,16 +83,27 @@ class Leader:
         expected = fingerprint(self.config.mongodb.database)
         if checkpoint is None:
             checkpoint = Checkpoint(epoch=self.lease.epoch, fingerprint=expected)
+            indexes.create(self.database)
             self._open_gap(checkpoint, "first_start", "there was no checkpoint")
         checkpoint.epoch = self.lease.epoch
         if checkpoint.fingerprint != expected:
             self._open_gap(checkpoint, "filter_change", "the watched collections or fields changed")
             checkpoint.fingerprint = expected
+        if checkpoint.reconciling is None:
+            self._question(checkpoint)
         self._take_up_request(checkpoint)
         pipeline = Pipeline(self.reader, self.committer, checkpoint, self.config)
         metrics.show_totals(checkpoint.totals)
         self._show_records()
         return pipeline
+
+    def _question(self, checkpoint: Checkpoint) -> None:
+        """A stored position that cannot be right is not followed; the ledger then tells how far we were."""
+        found = doubt(checkpoint.token, checkpoint.cluster_time, newest(self.database))
+        if found is not None:
+            last = ledger.last_at(self.database)
+            checkpoint.token, checkpoint.cluster_time = None, None if last is None else Timestamp(last, 0)
+            self._open_gap(checkpoint, *found)
 
     def _open_gap(self, checkpoint: Checkpoint, cause: str, detail: str) -> None:
         """Record a discontinuity, and in the checkpoint that it is to be closed first of all."""
@@ -121,8 +133,7 @@ class Leader:
         self.progress.turn("reconciling", clock.monotonic(), str(gap.get("cause", "")))
         log.info("reconciliation.started", cause=gap.get("cause"), since=since)
         run = Reconciliation(self.database, pipeline, self.decoder, self.config)
-        accepted = bool(gap.get("accept_deletions"))
-        cluster_time = run.run(since, accept_deletions=accepted, beat=self._beat)
+        cluster_time = run.run(since, gap, self._beat)
         self._close_gap(pipeline, gap_id, run, Position(None, cluster_time))
 
     def _close_gap(self, pipeline: Pipeline, gap_id: object, run: Reconciliation, position: Position) -> None:
@@ -136,13 +147,16 @@ class Leader:
         self._show_records()
         log.info("gap.closed", recovered=dict(run.recovered), until=closed["until"])
 
-    def _ask(self, checkpoint: Checkpoint, question: str) -> None:
+    def _ask(self, checkpoint: Checkpoint, question: DeletionsNotAccepted) -> None:
         """Wait for a person to accept the deletions, and look again every minute whether they still stand."""
-        log.error("deletions.questioned", question=question)
-        gaps.note(self.database, checkpoint.reconciling, {"waiting": question})
+        log.error("deletions.questioned", question=str(question))
+        self.progress.turn("waiting", clock.monotonic(), str(question))
+        facts = {"waiting": str(question), "missing": question.missing}
+        gaps.note(self.database, checkpoint.reconciling, facts)
+        self.ready.set()
         began = clock.monotonic()
         while not self.stop.wait(2) and clock.monotonic() - began < ASK_AGAIN_SECONDS:
-            self.progress.turn("waiting", clock.monotonic(), question)
+            self.progress.turn("waiting", clock.monotonic(), str(question))
             gap = gaps.find(self.database, checkpoint.reconciling)
             if gap is None or gap.get("accept_deletions"):
                 return

@@ -6,7 +6,7 @@ leaves `reconciling` in the checkpoint and is begun anew.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from daemon.decode import Decoder, cluster_datetime
 from daemon.errors import DeletionsNotAccepted
 from daemon.pipeline import Pipeline
 from daemon.source import scan
+from daemon.source.pipeline import DISCONTINUITIES
 from daemon.source.scan import Difference
 from daemon.store.mirror import MirrorReader
 from daemon.store.records import decoded_fields
@@ -104,17 +105,18 @@ class Reconciliation:
         self.batch_size = config.stream.batch_size
         self.recovered: Counter[str] = Counter()
 
-    def run(self, since: datetime | None, *, accept_deletions: bool, beat: Beat) -> Timestamp:
+    def run(self, since: datetime | None, gap: Mapping[str, Any], beat: Beat) -> Timestamp:
         """Commit every difference; the cluster time to follow the stream from.
 
-        Raises DeletionsNotAccepted when too much disappeared, with everything else committed.
+        Raises DeletionsNotAccepted when too much disappeared, or when a restore may still be bringing it back,
+        with everything else committed.
         """
         with translated(), self.database.client.start_session(snapshot=True) as session:
             walk = Walk(self.database, self.pipeline.reader, self.decoder, session)
             until = cluster_datetime(walk.cluster_time)
             gone = {source: self._take_over(walk, source, since, until, beat) for source in ORDER}
             if any(gone.values()):
-                self._check_deletions(walk, gone, accept_deletions)
+                self._check_deletions(walk, gone, gap)
                 for source in reversed(ORDER):
                     self._delete(walk, source, until, beat)
             self.pipeline.tick(until)
@@ -153,16 +155,31 @@ class Reconciliation:
             self.recovered.update(f"{change.source}_{change.op}" for change in batch)
             log.info("difference.committed", **self.recovered)
 
-    def _check_deletions(self, walk: Walk, gone: dict[Source, int], accepted: bool) -> None:
+    def _check_deletions(self, walk: Walk, gone: dict[Source, int], gap: Mapping[str, Any]) -> None:
+        if gap.get("accept_deletions"):
+            return
+        missing = {source.value: count for source, count in gone.items() if count}
         for source, count in gone.items():
             known = walk.mirrored[source]
-            too_many = count > self.limits.max_deleted and count > known * self.limits.max_deleted_share
-            if too_many and not accepted:
+            if count > self.limits.max_deleted and count > known * self.limits.max_deleted_share:
                 raise DeletionsNotAccepted(
                     f"{count} of {known} {source} disappeared from the database; if that is meant, say "
                     "'chatello-analytics reconcile --accept-deletions'; if not, restore the collection: "
-                    "it is looked at again every minute"
+                    "it is looked at again every minute",
+                    missing,
                 )
+        if _may_be_coming_back(gap) and missing != gap.get("missing"):
+            named = ", ".join(f"{count} {source}" for source, count in missing.items())
+            raise DeletionsNotAccepted(
+                f"{named} disappeared with a collection, which may be on its way back: looked at again in a minute",
+                missing,
+            )
+
+
+def _may_be_coming_back(gap: Mapping[str, Any]) -> bool:
+    """After a drop or rename, or while deletions are questioned, only what two looks miss alike is gone."""
+    causes = {gap.get("cause"), *gap.get("further_causes", ())}
+    return bool(causes & set(DISCONTINUITIES)) or gap.get("missing") is not None
 
 
 def _found(difference: Difference, fields: Fields, since: datetime | None, until: datetime, time: Timestamp) -> Change:

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from bson.timestamp import Timestamp
 from pymongo.change_stream import DatabaseChangeStream
 from pymongo.database import Database
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import PyMongoError
 
-from daemon.connection import broken_token, translate
+from daemon.connection import stream_failure, translated
 from daemon.decode import Decoder, Discontinuity, Undecodable, token_time
 from daemon.errors import Unavailable
 from daemon.source.pipeline import stages
@@ -53,10 +53,8 @@ class Stream(AbstractContextManager["Stream"]):
             where = {"start_after": start.token}
         try:
             return database.watch(stages(), max_await_time_ms=await_ms, batch_size=1000, **where)
-        except OperationFailure as error:
-            raise (broken_token(error) or translate(error)) from error
         except PyMongoError as error:
-            raise translate(error) from error
+            raise stream_failure(error, opening=True) from error
 
     def read(self) -> Iterator[Heard]:
         """Everything that comes, and after each quiet wait the position reached; ends only by an error."""
@@ -71,7 +69,7 @@ class Stream(AbstractContextManager["Stream"]):
                 else:
                     yield Heard(None, self._reached())
         except PyMongoError as error:
-            raise translate(error) from error
+            raise stream_failure(error) from error
 
     def _reached(self) -> Position:
         token = self._stream.resume_token
@@ -88,6 +86,25 @@ class Stream(AbstractContextManager["Stream"]):
             self._stream.close()
         except PyMongoError:
             return
+
+
+def newest(database: Database[Document]) -> Timestamp:
+    """The cluster time of the newest write the server we write to knows."""
+    with translated():
+        time: Timestamp = database.command("ping")["operationTime"]
+    return time
+
+
+def doubt(token: object, cluster_time: object, newest: Timestamp) -> tuple[str, str] | None:
+    """Why a stored position cannot be trusted, as cause and sentence; None where nothing speaks against it.
+
+    The server takes a token of the future in silence and skips all until then, so it is told by its own time.
+    """
+    if not isinstance(cluster_time, Timestamp) or (token is not None and token_time(token) != cluster_time):
+        return "bad_token", "the stored resume token does not stand at the cluster time stored beside it"
+    if cluster_time > newest:
+        return "future_token", f"the stored position {cluster_time.as_datetime()} is one the server has yet to see"
+    return None
 
 
 def following(time: Timestamp) -> Timestamp:

@@ -1,7 +1,7 @@
 """Reads the ledger: the movements of a day, and the totals as they stood at a day's end."""
 
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from pymongo.client_session import ClientSession
@@ -30,6 +30,13 @@ def first_day(database: Database[Document]) -> date | None:
     with translated():
         document = database[LEDGER].find_one({}, {"day": 1}, sort=[("day", 1)])
     return document["day"].date() if document else None
+
+
+def last_at(database: Database[Document]) -> datetime | None:
+    """When the last movement booked happened; None for an empty ledger."""
+    with translated():
+        document = database[LEDGER].find_one({}, {"at": 1}, sort=[("_id", -1)])
+    return document["at"] if document else None
 
 
 def totals_after(

@@ -1,0 +1,129 @@
+"""A stored position that cannot be right is noticed, recorded as a gap and reconciled; it is never just followed."""
+
+from typing import Any
+
+import pytest
+from bson.timestamp import Timestamp
+from pymongo.database import Database
+
+from daemon.decode import token_time
+from daemon.embedded import EmbeddedMongo
+from tests import shop
+from tests.faults.injection import assert_nothing_lost_or_doubled, fresh_database, gap, marked, now, settled
+from tests.oracle import events
+
+Db = Database[dict[str, Any]]
+
+YEARS = 10 * 365 * 24 * 3600
+
+
+def at(time: Timestamp) -> str:
+    """The beginning of a token that stands at `time`."""
+    return f"82{time.time:08X}{time.inc:08X}"
+
+
+def later(time: Timestamp, seconds: int) -> Timestamp:
+    return Timestamp(time.time + seconds, time.inc)
+
+
+def text(_db: Db, _token: Any, _time: Timestamp) -> dict[str, Any]:
+    return {"token": "garbage"}
+
+
+def garbage(_db: Db, _token: Any, _time: Timestamp) -> dict[str, Any]:
+    return {"token": {"_data": "zz garbage"}}
+
+
+def a_number(_db: Db, _token: Any, _time: Timestamp) -> dict[str, Any]:
+    return {"token": {"_data": 5}}
+
+
+def torn(_db: Db, token: Any, time: Timestamp) -> dict[str, Any]:
+    return {"token": {"_data": token["_data"][:-3]}, "cluster_time": time}
+
+
+def hex_noise(_db: Db, _token: Any, time: Timestamp) -> dict[str, Any]:
+    return {"token": {"_data": at(time) + "DEADBEEF00"}, "cluster_time": time}
+
+
+def nothing_behind_the_time(_db: Db, _token: Any, time: Timestamp) -> dict[str, Any]:
+    return {"token": {"_data": at(time)}, "cluster_time": time}
+
+
+def another_time_than_the_checkpoints(_db: Db, token: Any, time: Timestamp) -> dict[str, Any]:
+    return {"cluster_time": later(time, -5)}
+
+
+def no_position(_db: Db, _token: Any, _time: Timestamp) -> dict[str, Any]:
+    return {"token": None, "cluster_time": None}
+
+
+def of_the_future(_db: Db, token: Any, time: Timestamp) -> dict[str, Any]:
+    ahead = later(time, YEARS)
+    return {"token": {"_data": at(ahead) + token["_data"][18:]}, "cluster_time": ahead}
+
+
+def a_future_time_without_a_token(_db: Db, _token: Any, time: Timestamp) -> dict[str, Any]:
+    return {"token": None, "cluster_time": later(time, YEARS)}
+
+
+def of_another_server(db: Db, _token: Any, _time: Timestamp) -> dict[str, Any]:
+    """An event's token from a server of its own, whose history ours never had."""
+    with EmbeddedMongo() as other, fresh_database(other.uri) as theirs:
+        theirs.customers.insert_one({})
+        with theirs.watch() as stream:
+            theirs.customers.insert_one({})
+            token = next(stream)["_id"]
+    time = token_time(token)
+    assert time is not None
+    while now(db) <= time:
+        db.noise.insert_one({})
+    return {"token": token, "cluster_time": time}
+
+
+def another_filter(_db: Db, _token: Any, _time: Timestamp) -> dict[str, Any]:
+    return {"fingerprint": "of an older version"}
+
+
+DAMAGES = {
+    text: "bad_token",
+    garbage: "bad_token",
+    a_number: "bad_token",
+    torn: "bad_token",
+    hex_noise: "bad_token",
+    nothing_behind_the_time: "bad_token",
+    another_time_than_the_checkpoints: "bad_token",
+    no_position: "bad_token",
+    of_the_future: "future_token",
+    a_future_time_without_a_token: "future_token",
+    of_another_server: "fatal",
+    another_filter: "filter_change",
+}
+
+
+@pytest.mark.parametrize(("damage", "cause"), DAMAGES.items(), ids=lambda value: getattr(value, "__name__", ""))
+def test_a_position_that_cannot_be_right_is_a_recorded_gap_and_nothing_else(
+    brittle: EmbeddedMongo, shop_db: Db, damage: Any, cause: str
+) -> None:
+    db = shop_db
+    plans = shop.plans(db)
+    config = shop.config_for(brittle.uri, db)
+    with shop.running(config):
+        seen = shop.license(db, shop.customer(db, "seen"), plans["pro"])
+        marked(db)
+    stored = db.analytics_checkpoint.find_one({"_id": "checkpoint"})
+    assert stored is not None
+    worse = damage(db, stored["token"], stored["cluster_time"])
+    db.analytics_checkpoint.update_one({"_id": "checkpoint"}, {"$set": worse})
+    unseen = shop.license(db, shop.customer(db, "unseen"), plans["agency"])
+    db.licenses.update_one({"_id": seen}, {"$set": {"status": "suspended"}})
+    with shop.running(config):
+        settled(db)
+        marked(db)
+
+    found = gap(db, cause)
+    assert found["since"] is not None
+    assert found["since"] <= found["until"] <= now(db).as_datetime()
+    assert (events(db)["license_created", unseen], events(db)["license_suspended", seen]) == (1, 1)
+    assert db.business_events.count_documents({"metadata.recovered": True}) >= 3
+    assert_nothing_lost_or_doubled(db)
