@@ -2,6 +2,7 @@
 
 import os
 import random
+import uuid
 from typing import Any
 
 import pytest
@@ -11,14 +12,17 @@ from pymongo.database import Database
 from tests import shop
 from tests.simulation.simulation import Simulation
 
-STORIES = int(os.environ.get("CHATELLO_TEST_STORIES", "100"))
-FIRST = int(os.environ.get("CHATELLO_TEST_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
+STORIES = int(os.environ.get("CHATELLO_TEST_STORIES", "200"))
+SEED = os.environ.get("CHATELLO_TEST_SEED")
+RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid.uuid4().hex)
+"""The same for every worker of one run, another one for every run."""
 
 
-@pytest.mark.parametrize("seed", range(FIRST, FIRST + STORIES))
+@pytest.mark.parametrize("number", range(STORIES))
 def test_whatever_happens_the_books_balance_and_each_fact_is_told_once(
-    mongo_uri: str, client: MongoClient[dict[str, Any]], database: Database[dict[str, Any]], seed: int
+    mongo_uri: str, client: MongoClient[dict[str, Any]], database: Database[dict[str, Any]], number: int
 ) -> None:
+    seed = (int(SEED) if SEED else random.Random(RUN).randrange(1, 10**6)) + number
     print(f"replay with CHATELLO_TEST_SEED={seed} CHATELLO_TEST_STORIES=1")
     story = Simulation(client, database, lambda **more: shop.config_for(mongo_uri, database, **more), seed)
     story.run(steps=10)
