@@ -27,7 +27,7 @@ def start(day: date, zone: tzinfo) -> datetime:
 def last_closed(now: datetime, rollup_time: time, zone: tzinfo) -> date:
     """The newest day that is owed a final row: yesterday from `rollup_time` on, before it the day before."""
     local = now.astimezone(zone)
-    return local.date() - (ONE_DAY if local.time().replace(tzinfo=None) >= rollup_time else 2 * ONE_DAY)
+    return local.date() - (ONE_DAY if local.time() >= rollup_time else 2 * ONE_DAY)
 
 
 def between(first: date, last: date) -> Iterator[date]:

@@ -7,7 +7,7 @@ The stream's filter, the reconciliation's projection and the mirror all follow t
 from collections.abc import Mapping
 from typing import Any
 
-from rules.model import Change, Fields, Operation, Source
+from rules.model import Change, DocId, Fields, Operation, Source
 
 TRACKED: Mapping[Source, tuple[str, ...]] = {
     Source.CUSTOMERS: ("name", "company"),
@@ -54,6 +54,20 @@ def updated(fields: Fields, change: Change) -> Fields:
         else:
             result[path] = value
     return result
+
+
+def is_id(value: object) -> bool:
+    """Whether a value can name a document; a bool (equal to 1) and NaN (not equal to itself) cannot."""
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return not isinstance(value, bool) and value == value
+
+
+def id_key(value: DocId) -> str:
+    """An id as part of an event's key: the text "1" and the number 1 name two documents."""
+    return repr(value) if isinstance(value, str) else str(value)
 
 
 def same(source: Source, left: Fields, right: Fields) -> bool:

@@ -1,10 +1,10 @@
 """What happened to a licence: its document read, its worth taken, and the events between two versions."""
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from rules import catalogue
+from rules import catalogue, documents
 from rules.model import (
     DocId,
     Event,
@@ -47,8 +47,10 @@ def read_license(fields: Fields, settings: Settings) -> License:
     expires_at = fields.get("expires_at")
     if expires_at is not None and not isinstance(expires_at, datetime):
         raise Unintelligible(f"expires_at must be a date or null, got {describe(expires_at)}")
+    if expires_at is not None and expires_at.tzinfo is None:
+        raise Unintelligible(f"expires_at must be a date with its zone, got {describe(expires_at)}")
     for name in ("customer_id", "plan_id"):
-        if not isinstance(fields.get(name), Hashable):
+        if not documents.is_id(fields.get(name)):
             raise Unintelligible(f"{name} must be an id, got {describe(fields.get(name))}")
     metadata = fields.get("metadata")
     is_manual = isinstance(metadata, Mapping) and metadata.get("source") == settings.manual_source
@@ -61,7 +63,7 @@ def plan_of(license: License, previous: License | None, plans: Mapping[DocId, Pl
     A licence that was on a plan before the plan was deleted keeps the last price it was sold at.
     """
     state = plans.get(license.plan_id)
-    if state is None:
+    if state is None or (state.plan is None and not state.present):
         raise Unintelligible(f"plan_id names no plan that exists: {describe(license.plan_id)}")
     if state.plan is None:
         raise Unintelligible(f"plan_id names plan {license.plan_id}, which is itself held: {state.held}")
@@ -102,7 +104,7 @@ def events(turn: Turn) -> Iterator[Event]:
     """The business events of one turn, in the order a person would tell them."""
     if turn.was is None:
         yield created(turn)
-        yield from payment(turn, f"payment_completed:{turn.license_id}")
+        yield from payment(turn, _once(EventType.PAYMENT_COMPLETED, turn))
         return
     was_active, is_active = turn.was.active, turn.now is not None and turn.now.active
     if was_active and not is_active:
@@ -120,7 +122,8 @@ def created(turn: Turn) -> Event:
     return _event(
         turn,
         EventType.LICENSE_CREATED,
-        f"license_created:{turn.license_id}",
+        _once(EventType.LICENSE_CREATED, turn),
+        turn.plan,
         catalogue.license_created(turn.plan, turn.name, not turn.pays),
         {} if turn.pays else {"source": turn.settings.manual_source},
     )
@@ -130,7 +133,8 @@ def turned(turn: Turn, kind: EventType, plan: Plan) -> Event:
     return _event(
         turn,
         kind,
-        f"{kind}:{turn.license_id}:{turn.cause}",
+        _recurring(kind, turn),
+        plan,
         catalogue.license_turned(kind, plan, turn.name),
     )
 
@@ -143,9 +147,9 @@ def off_event(turn: Turn) -> EventType:
 def activation_payment(turn: Turn) -> Iterator[Event]:
     """A licence that becomes active is paid for if it never was, or if its term moved on."""
     if not turn.started:
-        yield from payment(turn, f"payment_completed:{turn.license_id}")
+        yield from payment(turn, _once(EventType.PAYMENT_COMPLETED, turn))
     elif term_moved_later(turn):
-        yield from payment(turn, f"payment_completed:{turn.license_id}:{turn.cause}")
+        yield from payment(turn, _recurring(EventType.PAYMENT_COMPLETED, turn))
 
 
 def plan_change(turn: Turn) -> Iterator[Event]:
@@ -160,7 +164,7 @@ def plan_change(turn: Turn) -> Iterator[Event]:
         return
     kind = EventType.PLAN_UPGRADED if after > before else EventType.PLAN_DOWNGRADED
     text = catalogue.plan_changed(turn.plan_before, turn.plan, turn.name, after > before)
-    yield _event(turn, kind, f"{kind}:{turn.license_id}:{turn.cause}", text, {"previous_plan": turn.plan_before.name})
+    yield _event(turn, kind, _recurring(kind, turn), turn.plan, text, {"previous_plan": turn.plan_before.name})
 
 
 def renewal(turn: Turn) -> Iterator[Event]:
@@ -169,7 +173,7 @@ def renewal(turn: Turn) -> Iterator[Event]:
         return
     yield turned(turn, EventType.LICENSE_RENEWED, turn.plan)
     if not turn.plan.is_lifetime:
-        yield from payment(turn, f"payment_completed:{turn.license_id}:{turn.cause}")
+        yield from payment(turn, _recurring(EventType.PAYMENT_COMPLETED, turn))
 
 
 def payment(turn: Turn, key: str) -> Iterator[Event]:
@@ -177,7 +181,25 @@ def payment(turn: Turn, key: str) -> Iterator[Event]:
     if turn.now is None or not turn.now.paid or not turn.pays:
         return
     text = catalogue.payment_completed(turn.plan.price_cents, turn.name)
-    yield _event(turn, EventType.PAYMENT_COMPLETED, key, text)
+    yield _event(turn, EventType.PAYMENT_COMPLETED, key, turn.plan, text)
+
+
+def sale_cents(turn: Turn) -> int:
+    """What a turn sells for life: the plan's price, when its licence comes to the plan or starts on it.
+
+    A plan's new price sells nothing to those who have it.
+    """
+    if turn.now is None or not turn.now.paid or not turn.plan.is_lifetime:
+        return 0
+    arrives = turn.was is None or turn.was.plan_id != turn.plan.id
+    starts = turn.was is not None and not turn.was.active and not turn.started
+    return turn.plan.price_cents if arrives or starts else 0
+
+
+def changed_hands(turn: Turn) -> bool:
+    """Whether the licence went from one customer to another."""
+    before, after = turn.before, turn.after
+    return before is not None and after is not None and before.customer_id != after.customer_id
 
 
 def term_moved_later(turn: Turn) -> bool:
@@ -192,7 +214,23 @@ def _rank(plan: Plan, settings: Settings) -> tuple[int, int]:
     return plan.price_cents, order.index(plan.name) if plan.name in order else len(order)
 
 
-def _event(turn: Turn, kind: EventType, key: str, text: str, metadata: dict[str, object] | None = None) -> Event:
+def _once(kind: EventType, turn: Turn) -> str:
+    """The key of what happens once in a licence's life."""
+    return f"{kind}:{documents.id_key(turn.license_id)}"
+
+
+def _recurring(kind: EventType, turn: Turn) -> str:
+    return f"{kind}:{documents.id_key(turn.license_id)}:{turn.cause}"
+
+
+def _event(
+    turn: Turn,
+    kind: EventType,
+    key: str,
+    plan: Plan,
+    text: str,
+    metadata: dict[str, object] | None = None,
+) -> Event:
     license = turn.after or turn.before
     facts: dict[str, object] = {"customer_name": turn.name} if turn.name else {}
     return Event(
@@ -202,7 +240,7 @@ def _event(turn: Turn, kind: EventType, key: str, text: str, metadata: dict[str,
         description=text,
         customer_id=license.customer_id if license else None,
         license_id=turn.license_id,
-        plan_name=turn.plan.name,
-        amount_cents=turn.plan.price_cents,
+        plan_name=plan.name,
+        amount_cents=plan.price_cents,
         metadata=facts | (metadata or {}),
     )

@@ -4,6 +4,7 @@ The five kinds are ChartMogul's (help.chartmogul.com, "MRR movements"): a custom
 and after, so cancelling one of two licences is a contraction, and only the last one is churn.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from rules.model import (
@@ -71,7 +72,10 @@ def add(totals: Totals, movement: Movement) -> None:
 
 
 def _plan(totals: Totals, plan_id: DocId) -> PlanTotals:
-    return totals.by_plan.setdefault(plan_id, PlanTotals())
+    found = totals.by_plan.get(plan_id)
+    if found is None:
+        found = totals.by_plan[plan_id] = PlanTotals()
+    return found
 
 
 def _shift(totals: Totals, plan_id: DocId, licenses: int, active: int, mrr_cents: int) -> None:
@@ -85,6 +89,20 @@ def _shift(totals: Totals, plan_id: DocId, licenses: int, active: int, mrr_cents
 def copy(totals: Totals) -> Totals:
     """A copy that may be added to."""
     return replace(totals, by_plan={plan_id: replace(plan) for plan_id, plan in totals.by_plan.items()})
+
+
+def balances(movement: Movement) -> Iterator[Movement]:
+    """A movement as lines of an opening balance, one for each plan it touches."""
+    before, after = movement.before, movement.after
+    moves = before is not None and after is not None and before.plan_id != after.plan_id
+    if before is not None and moves:
+        left = Movement(movement.at, MovementKind.OPENING, movement.reason, movement.cause, plan_id=before.plan_id)
+        left.licenses, left.active_licenses, left.mrr_cents = -1, -before.active, -before.mrr_cents
+        yield left
+    joined = replace(movement, kind=MovementKind.OPENING, before=None, after=None)
+    if after is not None and moves:
+        joined.licenses, joined.active_licenses, joined.mrr_cents = 1, after.active, after.mrr_cents
+    yield joined
 
 
 def gather(opening: Movement, movement: Movement) -> None:

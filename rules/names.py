@@ -11,25 +11,32 @@ MAX_TEXT = 300
 READ_AHEAD = 4
 """How many times its length limit of a text is looked at: a 1 MB name costs no more than a long one."""
 
-_KEPT_FORMAT = {"\u200d"}
-"""The zero-width joiner holds composed emoji together."""
+JOINER = "\u200d"
+"""The zero-width joiner holds composed emoji together; at an edge it holds nothing."""
+
+_BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols by category that show as nothing: fillers of Hangul, the empty Braille cell."""
+
+_UNSEEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
 
 def one_line(text: object, limit: int = MAX_TEXT) -> str:
     """`text` on one line of at most `limit` characters, without invisible characters; "" if it is no text."""
     if not isinstance(text, str):
         return ""
-    visible = "".join(_visible(char) for char in text[: limit * READ_AHEAD])
-    line = " ".join(visible.split())
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+    start = text[: limit * READ_AHEAD]
+    if not start.isascii() or not start.isprintable():
+        start = "".join(map(_visible, start))
+    line = " ".join(start.split()).strip(JOINER + " ")
+    return line if len(line) <= limit else line[: limit - 1].rstrip(JOINER + " ") + "…"
 
 
 def _visible(char: str) -> str:
     if char.isspace():
         return " "
-    if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") and char not in _KEPT_FORMAT:
-        return ""
-    return char
+    if char == JOINER:
+        return char
+    return "" if char in _BLANKS or unicodedata.category(char) in _UNSEEN else char
 
 
 def customer_name(fields: object) -> str:

@@ -4,15 +4,15 @@ Facts of one kind stand together, the most important kind first; few are told on
 with the first names. The line is bounded in length whatever happened.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from rules.catalogue import SEPARATOR, STYLES, Style
-from rules.model import EventType
 from rules.names import MAX_NAME, one_line
 from rules.settings import Settings
 
 OTHER = Style("•", 200, "altri eventi")
+_STYLES: Mapping[str, Style] = {kind.value: look for kind, look in STYLES.items()}
 TOLD_ONE_BY_ONE = 3
 """Up to this many facts of one kind each get a line of their own."""
 
@@ -25,22 +25,28 @@ class Fact(NamedTuple):
     name: str = ""
 
 
+class Line(NamedTuple):
+    """A piece of the note, and how many facts it tells."""
+
+    text: str
+    facts: int
+
+
 def compose(facts: Iterable[Fact], settings: Settings) -> str:
     """The day's note; "" for a day without events. `facts` are in the order they happened."""
     groups: dict[str, list[Fact]] = {}
     for fact in facts:
         groups.setdefault(fact.type, []).append(fact)
-    lines = [
-        line
-        for kind in sorted(groups, key=lambda kind: (style(kind).rank, kind))
-        for line in tell(kind, groups[kind], settings)
-    ]
+    lines: list[Line] = []
+    for kind in sorted(groups, key=lambda kind: (style(kind).rank, kind)):
+        told = tell(kind, groups[kind], settings)
+        lines += [Line(text, len(groups[kind]) // len(told)) for text in told]
     return _bounded(lines, settings.note_length)
 
 
 def style(kind: str) -> Style:
     """How a kind of event shows; one nobody knows comes last."""
-    return STYLES[EventType(kind)] if kind in EventType._value2member_map_ else OTHER
+    return _STYLES.get(kind, OTHER)
 
 
 def tell(kind: str, facts: Sequence[Fact], settings: Settings) -> list[str]:
@@ -65,13 +71,20 @@ def _first(names: Sequence[str], count: int, shown: int) -> str:
     return f": {first} e altri {rest}" if rest > 0 else f": {first}"
 
 
-def _bounded(lines: Sequence[str], limit: int) -> str:
-    """As many whole lines as fit, and how many facts are not told."""
+def _bounded(lines: Sequence[Line], limit: int) -> str:
+    """As many whole lines as fit, and how many facts then are not told; never longer than `limit`."""
+    untold = sum(line.facts for line in lines)
     note = ""
-    for index, line in enumerate(lines):
-        longer = f"{note}{SEPARATOR}{line}" if note else one_line(line, limit)
-        left = len(lines) - index
-        if len(longer) > limit:
-            return f"{note}{SEPARATOR}… e altri {left}"
-        note = longer
-    return note
+    for line in lines:
+        longer = f"{note}{SEPARATOR}{line.text}" if note else line.text
+        if len(longer) + len(_rest(untold - line.facts)) > limit:
+            break
+        note, untold = longer, untold - line.facts
+    if not note and lines:
+        untold -= lines[0].facts
+        note = one_line(lines[0].text, max(1, limit - len(_rest(untold))))
+    return f"{note}{_rest(untold)}"
+
+
+def _rest(facts: int) -> str:
+    return f"{SEPARATOR}… e altri {facts}" if facts else ""

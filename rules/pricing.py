@@ -9,6 +9,7 @@ from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import Any
 
 from rules.model import DocId, Fields, Plan
+from rules.names import MAX_NAME, one_line
 
 MONTHS_PER_PERIOD = {"month": 1, "year": 12}
 WEEKS_PER_MONTH = Decimal(52) / Decimal(12)
@@ -51,18 +52,17 @@ def per_month(price_cents: int, period: object) -> int:
 
 def read_plan(plan_id: DocId, fields: Fields, rates: Mapping[str, Decimal]) -> Plan:
     """The plan a document describes, in EUR cents; raises Unintelligible naming the field at fault."""
-    name = fields.get("name")
-    if not isinstance(name, str) or not name.strip():
-        raise Unintelligible(f"name must be a text, got {describe(name)}")
+    name = one_line(fields.get("name"), MAX_NAME)
+    if not name:
+        raise Unintelligible(f"name must be a text, got {describe(fields.get('name'))}")
     price = in_euro(cents(fields.get("price")), fields.get("currency"), rates)
-    is_lifetime = fields.get("is_lifetime") is True or name.strip().lower() == "founders"
+    is_lifetime = read_flag(fields.get("is_lifetime"), "is_lifetime") or name.lower() == "founders"
     period = fields.get("billing_period")
     monthly = 0 if is_lifetime else per_month(price, "month" if period is None else period)
-    title = fields.get("display_name")
     return Plan(
         id=plan_id,
-        name=name.strip(),
-        title=title.strip() if isinstance(title, str) and title.strip() else name.strip().capitalize(),
+        name=name,
+        title=one_line(fields.get("display_name"), MAX_NAME) or name.capitalize(),
         price_cents=price,
         mrr_cents=monthly,
         is_lifetime=is_lifetime,
@@ -78,6 +78,13 @@ def in_euro(amount_cents: int, currency: object, rates: Mapping[str, Decimal]) -
     if rate is None:
         raise Unintelligible(f"currency must be EUR or one with a configured rate, got {describe(currency)}")
     return round_half_even(Decimal(amount_cents) * rate)
+
+
+def read_flag(value: object, field: str) -> bool:
+    """Yes or no; a missing flag is no, and 1 and 0 are what some shells write for it."""
+    if value is None or (isinstance(value, bool | int | float) and value in (0, 1)):
+        return bool(value)
+    raise Unintelligible(f"{field} must be true or false, got {describe(value)}")
 
 
 def read_limit(value: object) -> int | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from rules import days
 from rules.model import DocId, Movement, MovementKind, PlanState, Totals
+from rules.names import one_line
 from rules.settings import Settings
 
 MAX_AUTO_EVENTS = 500
@@ -27,9 +28,10 @@ class DaySums:
     mrr_by_customer: dict[DocId, tuple[int, int]] = field(default_factory=dict)
 
     def add(self, movement: Movement) -> None:
-        """Count one movement; they come in ledger order."""
-        self.new_customers += movement.customers > 0 and movement.kind is not MovementKind.OPENING
-        self.one_time_cents += movement.one_time_cents
+        """Count one movement; they come in ledger order. An opening balance is not the day's own business."""
+        if movement.kind is not MovementKind.OPENING:
+            self.new_customers += movement.customers > 0
+            self.one_time_cents += movement.one_time_cents
         if movement.kind is not MovementKind.NEUTRAL:
             tally = self.by_kind.setdefault(movement.kind, [0, 0])
             tally[0] += 1
@@ -73,14 +75,13 @@ def row(
 
 def revenue_by_plan(totals: Totals, plans: Mapping[DocId, PlanState]) -> dict[str, dict[str, float | int]]:
     """Per plan name: active licences, and their MRR plus what was sold once, in euros."""
-    result: dict[str, dict[str, float | int]] = {}
+    names: dict[str, list[int]] = {}
     for plan_id, sums in totals.by_plan.items():
-        if not (sums.active or sums.mrr_cents or sums.one_time_cents):
-            continue
-        entry = result.setdefault(plan_key(plans.get(plan_id)), {"revenue": 0.0, "count": 0})
-        entry["revenue"] = round(entry["revenue"] + (sums.mrr_cents + sums.one_time_cents) / 100, 2)
-        entry["count"] += sums.active
-    return dict(sorted(result.items()))
+        if sums.active or sums.mrr_cents or sums.one_time_cents:
+            entry = names.setdefault(plan_key(plans.get(plan_id)), [0, 0])
+            entry[0] += sums.mrr_cents + sums.one_time_cents
+            entry[1] += sums.active
+    return {name: {"revenue": cents / 100, "count": count} for name, (cents, count) in sorted(names.items())}
 
 
 def plan_key(state: PlanState | None) -> str:
@@ -90,11 +91,14 @@ def plan_key(state: PlanState | None) -> str:
 
 
 def auto_event(stored: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
-    """One entry of `auto_events`, in the dashboard's shape, for a stored event (times are aware)."""
+    """One entry of `auto_events`, in the dashboard's shape, for a stored event (times are aware).
+
+    Texts are bounded, as others may write events too: 500 of them must fit into one row.
+    """
     customer_id = stored.get("customer_id")
     return {
-        "type": stored.get("event_type"),
-        "description": stored.get("description"),
+        "type": one_line(stored.get("event_type")),
+        "description": one_line(stored.get("description")),
         "time": stored["event_date"].astimezone(settings.zone).strftime("%H:%M"),
         "customer_id": None if customer_id is None else str(customer_id),
         "amount": stored.get("amount"),

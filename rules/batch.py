@@ -1,0 +1,128 @@
+"""The working copy behind `decide`: states are replaced, never altered; what follows is gathered in `out`."""
+
+import heapq
+from datetime import datetime
+
+from rules import movements
+from rules.mirror import Decision, Held, Mirror
+from rules.model import (
+    Change,
+    CustomerState,
+    DocId,
+    Event,
+    Fields,
+    LicenseState,
+    Movement,
+    MovementKind,
+    Origin,
+    Plan,
+    PlanState,
+    Reason,
+    Source,
+)
+from rules.settings import Settings
+
+End = tuple[datetime, str, str, DocId]
+"""When a licence ends. Ends at one instant come in an order that no split into batches changes."""
+
+
+class Batch:
+    """One run of `decide`: what is known, what changed already, and what follows so far."""
+
+    def __init__(self, mirror: Mirror, settings: Settings) -> None:
+        self.settings = settings
+        self.known = mirror
+        self.plans = dict(mirror.plans)
+        self.out = Decision(totals=movements.copy(mirror.totals), position=mirror.position)
+        self.openings: dict[DocId, Movement] = {}
+        self.ends = [_end(state) for state in mirror.licenses.values() if state is not None and is_ending(state)]
+        heapq.heapify(self.ends)
+
+    def license_state(self, license_id: DocId) -> LicenseState | None:
+        if license_id in self.out.licenses:
+            return self.out.licenses[license_id]
+        return self.known.licenses[license_id]
+
+    def keep_license(self, state: LicenseState) -> None:
+        self.out.licenses[state.id] = state
+        if is_ending(state):
+            heapq.heappush(self.ends, _end(state))
+
+    def next_to_end(self, instant: datetime) -> tuple[LicenseState, datetime] | None:
+        """The next active licence that ends at or before `instant`, and when; None once there is none."""
+        while self.ends and self.ends[0][0] <= instant:
+            end, _, _, license_id = heapq.heappop(self.ends)
+            state = self.license_state(license_id)
+            if state is not None and is_ending(state) and state.license and state.license.expires_at == end:
+                return state, end
+        return None
+
+    def customer_state(self, customer_id: DocId) -> CustomerState:
+        """The customer's state; an empty one, not present, where only its licences are known."""
+        if customer_id in self.out.customers:
+            state = self.out.customers[customer_id]
+        else:
+            state = self.known.customers[customer_id]
+        return state or CustomerState(customer_id, {})
+
+    def keep_customer(self, state: CustomerState) -> None:
+        """Keep a customer, or forget one that is gone and of whom nothing needs to be remembered."""
+        counts = state.present or state.active_licenses or state.paid_licenses or state.ever_mrr
+        self.out.customers[state.id] = state if counts else None
+
+    def keep_plan(self, state: PlanState) -> None:
+        self.plans[state.id] = self.out.plans[state.id] = state
+
+    def plan_behind(self, plan_id: DocId) -> Plan:
+        plan = self.plans[plan_id].plan
+        assert plan is not None, "a licence only counts on a plan that was understood"
+        return plan
+
+    def post(self, change: Change, movement: Movement) -> None:
+        """Into the ledger and the totals; a bootstrap's movements become one opening balance per plan."""
+        if change.origin is Origin.BOOTSTRAP:
+            self._open(change, movement)
+            return
+        movements.add(self.out.totals, movement)
+        self.out.movements.append(movement)
+
+    def _open(self, change: Change, movement: Movement) -> None:
+        for balance in movements.balances(movement):
+            movements.add(self.out.totals, balance)
+            opening = self.openings.get(balance.plan_id)
+            if opening is None:
+                opening = _opening(change, balance.plan_id)
+                self.openings[balance.plan_id] = opening
+                self.out.movements.append(opening)
+            movements.gather(opening, balance)
+
+    def tell(self, change: Change, event: Event) -> None:
+        """Say what happened: never during a bootstrap, and marked where it was only found out later."""
+        if change.origin is Origin.BOOTSTRAP:
+            return
+        if change.origin is Origin.RECOVERED:
+            event.metadata["recovered"] = True
+        self.out.events.append(event)
+
+    def hold(self, change: Change, fields: Fields, reason: str) -> None:
+        self.out.released.discard((change.source, change.id))
+        self.out.held[change.source, change.id] = Held(change.source, change.id, reason, change, fields)
+
+    def release(self, source: Source, doc_id: DocId) -> None:
+        self.out.held.pop((source, doc_id), None)
+        self.out.released.add((source, doc_id))
+
+
+def is_ending(state: LicenseState) -> bool:
+    """Whether a licence counts as active and has an end to come."""
+    worth, license = state.worth, state.license
+    return worth is not None and worth.active and license is not None and license.expires_at is not None
+
+
+def _end(state: LicenseState) -> End:
+    assert state.license is not None and state.license.expires_at is not None
+    return state.license.expires_at, str(state.id), type(state.id).__name__, state.id
+
+
+def _opening(change: Change, plan_id: DocId) -> Movement:
+    return Movement(change.at, MovementKind.OPENING, Reason.BOOTSTRAP, change.cause, plan_id=plan_id)

@@ -1,0 +1,208 @@
+"""What a change of a licence does to the books: it is read, valued, booked and told, or held."""
+
+from datetime import UTC, datetime, timedelta
+
+from rules import catalogue, documents, lifecycle, movements
+from rules.batch import Batch
+from rules.lifecycle import Turn
+from rules.model import (
+    Change,
+    DocId,
+    Event,
+    EventType,
+    Fields,
+    License,
+    LicenseState,
+    Movement,
+    MovementKind,
+    Operation,
+    Plan,
+    Reason,
+    Source,
+    Worth,
+)
+from rules.names import customer_name
+from rules.pricing import Unintelligible
+
+UNSEEN = "an update of a licence never seen whole; its next replacement or a reconciliation brings the rest"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND = timedelta(milliseconds=1)
+
+
+def apply(batch: Batch, change: Change) -> None:
+    """Take over a change of a licence document, or value it anew (REVALUE)."""
+    before = batch.license_state(change.id)
+    if change.op is Operation.DELETE:
+        _delete(batch, change, before)
+        return
+    if change.op in (Operation.UPDATE, Operation.REVALUE) and (before is None or before.held == UNSEEN):
+        _keep_unseen(batch, change, before)
+        return
+    fields = documents.after(before.fields if before else None, change)
+    assert fields is not None, "a licence that is not deleted has fields"
+    try:
+        license = lifecycle.read_license(fields, batch.settings)
+        plan = lifecycle.plan_of(license, before.license if before else None, batch.plans)
+    except Unintelligible as problem:
+        _hold(batch, change, before, fields, str(problem))
+        return
+    _take(batch, change, before, LicenseState(change.id, fields, license), plan)
+
+
+def expire(batch: Batch, state: LicenseState, end: datetime) -> None:
+    """Let a licence end: nobody writes that, the clock alone brings it."""
+    assert state.license is not None and state.worth is not None
+    change = Change(Source.CLOCK, Operation.TICK, state.id, end, str((end - EPOCH) // MILLISECOND))
+    plan = batch.plan_behind(state.worth.plan_id)
+    now = lifecycle.worth(state.license, plan, end)
+    batch.keep_license(LicenseState(state.id, state.fields, state.license, now, state.started, state.held))
+    _book_and_tell(batch, change, _turn(batch, change, state, state.license, now, plan))
+
+
+def _take(batch: Batch, change: Change, before: LicenseState | None, after: LicenseState, plan: Plan) -> None:
+    """Count a licence that was understood; `after` is still without its worth."""
+    assert after.license is not None
+    now = after.worth = lifecycle.worth(after.license, plan, change.at)
+    after.started = now.paid or (before is not None and before.started)
+    if before is not None and before.held:
+        batch.release(Source.LICENSES, change.id)
+    if change.op is not Operation.REVALUE or after != before:
+        batch.keep_license(after)
+    _book_and_tell(batch, change, _turn(batch, change, before, after.license, now, plan))
+
+
+def _delete(batch: Batch, change: Change, before: LicenseState | None) -> None:
+    if before is None:
+        return
+    batch.out.licenses[change.id] = None
+    if before.held:
+        batch.release(Source.LICENSES, change.id)
+    if before.worth is not None:
+        plan = batch.plan_behind(before.worth.plan_id)
+        _book_and_tell(batch, change, _turn(batch, change, before, None, None, plan))
+
+
+def _keep_unseen(batch: Batch, change: Change, before: LicenseState | None) -> None:
+    if change.op is Operation.UPDATE:
+        fields = documents.updated(before.fields if before else {}, change)
+        _hold(batch, change, before, fields, UNSEEN)
+
+
+def _hold(batch: Batch, change: Change, before: LicenseState | None, fields: Fields, reason: str) -> None:
+    """Keep a document that cannot be understood beside what its last good version counts for."""
+    if change.op is Operation.REVALUE and before is not None and before.held == reason:
+        return
+    good = before or LicenseState(change.id, fields)
+    batch.out.licenses[change.id] = LicenseState(change.id, fields, good.license, good.worth, good.started, held=reason)
+    batch.hold(change, fields, reason)
+
+
+def _turn(
+    batch: Batch,
+    change: Change,
+    before: LicenseState | None,
+    license: License | None,
+    now: Worth | None,
+    plan: Plan,
+) -> Turn:
+    owner = license or (before.license if before else None)
+    assert owner is not None, "only a licence that was understood can turn"
+    customer = batch.customer_state(owner.customer_id).fields
+    was = before.worth if before else None
+    return Turn(
+        license_id=change.id,
+        at=change.at,
+        cause=change.cause,
+        name=customer_name(customer),
+        before=before.license if before else None,
+        was=was,
+        plan_before=batch.plan_behind(was.plan_id) if was else None,
+        after=license,
+        now=now,
+        plan=plan,
+        started=before is not None and before.started,
+        pays=not (owner.is_manual or customer.get("email") == batch.settings.manual_email),
+        settings=batch.settings,
+    )
+
+
+def _book_and_tell(batch: Batch, change: Change, turn: Turn) -> None:
+    _book(batch, change, turn)
+    for event in lifecycle.events(turn):
+        batch.tell(change, event)
+    sale = _limited_sale(batch, turn)
+    if sale is not None:
+        batch.tell(change, sale)
+
+
+def _book(batch: Batch, change: Change, turn: Turn) -> None:
+    """Book the difference between a licence's two worths; a licence that changes hands leaves, then joins."""
+    sold = lifecycle.sale_cents(turn)
+    if turn.was is not None and turn.now is not None and lifecycle.changed_hands(turn):
+        assert turn.before is not None and turn.after is not None
+        _post(batch, change, _movement(change, turn, turn.before.customer_id, (turn.was, None)))
+        _post(batch, change, _movement(change, turn, turn.after.customer_id, (None, turn.now), sold))
+    elif turn.was != turn.now or sold:
+        owner = turn.after or turn.before
+        assert owner is not None
+        _post(batch, change, _movement(change, turn, owner.customer_id, (turn.was, turn.now), sold))
+
+
+def _movement(
+    change: Change, turn: Turn, customer_id: DocId, worths: tuple[Worth | None, Worth | None], sold_cents: int = 0
+) -> Movement:
+    before, after = worths
+    return Movement(
+        at=change.at,
+        kind=MovementKind.NEUTRAL,
+        reason=reason(turn),
+        cause=change.cause,
+        customer_id=customer_id,
+        license_id=turn.license_id,
+        plan_id=(after or before or movements.NOTHING).plan_id,
+        one_time_cents=sold_cents,
+        before=before,
+        after=after,
+    )
+
+
+def _post(batch: Batch, change: Change, movement: Movement) -> None:
+    batch.keep_customer(movements.settle(movement, batch.customer_state(movement.customer_id)))
+    batch.post(change, movement)
+
+
+def reason(turn: Turn) -> Reason:
+    """Why a licence's worth moved."""
+    if turn.was is None:
+        return Reason.LICENSE_CREATED
+    if turn.now is None:
+        return Reason.LICENSE_DELETED
+    if lifecycle.changed_hands(turn):
+        return Reason.LICENSE_MOVED
+    if turn.was.active and not turn.now.active:
+        return lifecycle.REASONS[lifecycle.off_event(turn)]
+    if turn.now.active and not turn.was.active:
+        return Reason.ACTIVATED
+    return Reason.PLAN_CHANGED if turn.was.plan_id != turn.now.plan_id else Reason.REPRICE
+
+
+def _limited_sale(batch: Batch, turn: Turn) -> Event | None:
+    """The sale of a plan of which only so many are sold, such as the Founders Deal, and how many are left."""
+    arrives = turn.now is not None and (turn.was is None or turn.was.plan_id != turn.plan.id)
+    if turn.plan.limit is None or not turn.plan.is_lifetime or not arrives:
+        return None
+    remaining = max(0, turn.plan.limit - batch.out.totals.by_plan[turn.plan.id].licenses)
+    license = batch.license_state(turn.license_id)
+    return Event(
+        key=f"limited_sale:{documents.id_key(turn.license_id)}:{documents.id_key(turn.plan.id)}",
+        type=EventType.MILESTONE_REACHED,
+        at=turn.at,
+        description=catalogue.limited_sale(turn.plan, remaining),
+        customer_id=turn.after.customer_id if turn.after else None,
+        license_id=turn.license_id,
+        plan_name=turn.plan.name,
+        metadata={
+            "founders_remaining": remaining,
+            "license_key": license.fields.get("license_key") if license else None,
+        },
+    )
