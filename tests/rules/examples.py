@@ -1,0 +1,57 @@
+"""Short ways to say what happened in a small shop, for tests that tell one story."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from rules.model import Change, Operation, Source
+from tests.rules.shop import Shop
+
+T0 = datetime(2025, 8, 20, 10, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+PRICES = {"starter": 2.99, "pro": 7.99, "agency": 19.99, "founders": 29.0}
+
+
+class Story:
+    """Tells a shop one change a minute."""
+
+    def __init__(self) -> None:
+        self.shop = Shop()
+        self.now = T0
+        self.told = 0
+        for name, price in PRICES.items():
+            self.plan(name, price=price)
+
+    def plan(self, name: str, **fields: Any) -> "Story":
+        return self.happens(Source.PLANS, Operation.INSERT, name, {"name": name, **fields})
+
+    def customer(self, name: str, **fields: Any) -> "Story":
+        return self.happens(Source.CUSTOMERS, Operation.INSERT, name, {"name": name.capitalize(), **fields})
+
+    def license(self, doc_id: Any, plan: Any = "pro", customer: Any = "ada", **fields: Any) -> "Story":
+        document = {"customer_id": customer, "plan_id": plan, "status": "active", "license_key": "CHA-1", **fields}
+        return self.happens(Source.LICENSES, Operation.INSERT, doc_id, document)
+
+    def set(self, doc_id: Any, **fields: Any) -> "Story":
+        return self.happens(Source.LICENSES, Operation.UPDATE, doc_id, fields)
+
+    def reprice(self, plan: str, price: object) -> "Story":
+        return self.happens(Source.PLANS, Operation.UPDATE, plan, {"price": price})
+
+    def delete(self, source: Source, doc_id: Any) -> "Story":
+        return self.happens(source, Operation.DELETE, doc_id, {})
+
+    def happens(self, source: Source, op: Operation, doc_id: Any, fields: dict[str, Any]) -> "Story":
+        self.now += MINUTE
+        self.told += 1
+        self.shop.apply([Change(source, op, doc_id, self.now, f"82{self.told:06d}", fields)])
+        return self
+
+    def descriptions(self) -> list[str]:
+        return [event.description for event in self.shop.events]
+
+    def types(self) -> list[str]:
+        return [event.type.value for event in self.shop.events]
+
+    def lines(self) -> list[tuple[str, str, int]]:
+        """The ledger: kind, reason and cents of every line of a licence."""
+        return [(m.kind.value, m.reason.value, m.mrr_cents) for m in self.shop.movements if m.license_id is not None]

@@ -1,0 +1,223 @@
+"""Histories of a small shop, as the stream would tell them: legal, in order, and full of mischief.
+
+A history is drawn as plain steps and then told by `tell`, which knows what exists, so that every update has its
+document and every dotted path its container. A shrunk failure is a short list of changes.
+"""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from hypothesis import strategies as st
+
+from rules.model import Change, Operation, Source
+
+Documents = dict[Source, dict[Any, dict[str, Any]]]
+
+CUSTOMERS: tuple[Any, ...] = ("ada", "bruno", 3)
+LICENSES: tuple[Any, ...] = (1, "1", "l3", "l4")
+PLANS: tuple[Any, ...] = ("starter", "pro", "founders", "annual")
+POOL: Mapping[Source, tuple[Any, ...]] = {
+    Source.CUSTOMERS: CUSTOMERS,
+    Source.LICENSES: LICENSES,
+    Source.PLANS: PLANS,
+}
+
+NAN = float("nan")
+POISON: tuple[Any, ...] = (["a", "b", "c"], {"k": 1}, True, NAN, "nonsense")
+BAD_PRICES: tuple[Any, ...] = (NAN, float("inf"), -1.0, "7.99", None, True, [7.99])
+STEPS = tuple(timedelta(milliseconds=ms) for ms in (0, 0, 1, 1000, 60_000, 3_600_000, 86_400_000, 40 * 86_400_000))
+STARTS = (
+    datetime(2025, 1, 31, 22, 59, 59, tzinfo=UTC),
+    datetime(2025, 3, 30, 0, 59, 59, 999000, tzinfo=UTC),
+    datetime(2025, 10, 26, 0, 30, tzinfo=UTC),
+)
+
+
+class Until(NamedTuple):
+    """An `expires_at` to be: that much after the change that writes it."""
+
+    after: timedelta
+
+
+class Step(NamedTuple):
+    """One thing somebody does to the shop, whatever is there at that moment."""
+
+    source: Source
+    id: Any
+    action: str
+    patch: Mapping[str, Any]
+    wait: timedelta
+
+
+def customer_patches() -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {},
+        optional={
+            "name": st.sampled_from(["Ada", "Bruno\n<b>", "", None, {"k": 1}]),
+            "company": st.sampled_from(["Acme", 7]),
+            "email": st.sampled_from(["manual@chatello.io"]),
+        },
+    )
+
+
+def license_patches(poison: bool) -> st.SearchStrategy[dict[str, Any]]:
+    spoiled = POISON if poison else ()
+    lost: tuple[Any, ...] = ("nowhere",) if poison else ()
+    statuses = ("active", "active", "active", "cancelled", "expired", "suspended", "inactive")
+    return st.fixed_dictionaries(
+        {},
+        optional={
+            "status": st.sampled_from((*statuses, *spoiled)),
+            "customer_id": st.sampled_from((*CUSTOMERS, None, "ghost", *spoiled[:4])),
+            "plan_id": st.sampled_from((*PLANS, *PLANS, *lost, *spoiled[:4])),
+            "expires_at": st.sampled_from(
+                (None, *map(Until, STEPS), Until(-timedelta(days=1)), *spoiled, *((7,) if poison else ()))
+            ),
+            "metadata": st.sampled_from(({"source": "manual_insert"}, None)),
+        },
+    )
+
+
+def plan_patches(poison: bool) -> st.SearchStrategy[dict[str, Any]]:
+    spoiled = BAD_PRICES if poison else ()
+    return st.fixed_dictionaries(
+        {},
+        optional={
+            "price": st.sampled_from((2.99, 7.99, 19.99, 0.0, 0.125, 29, *spoiled)),
+            "is_lifetime": st.booleans(),
+            "billing_period": st.sampled_from((None, "month", "year", "week", 3, *spoiled[3:4])),
+            "lifetime_limit": st.sampled_from((500, 1, None)),
+            "display_name": st.sampled_from(("Pro", "Deal", None)),
+        },
+    )
+
+
+def steps(poison: bool) -> st.SearchStrategy[Step]:
+    actions = ("put", "put", "put", "set", "set", "set", "replace", "delete", "drop", "inner")
+    wait = st.sampled_from(STEPS)
+    licenses = st.builds(
+        Step,
+        st.just(Source.LICENSES),
+        st.sampled_from(LICENSES),
+        st.sampled_from(actions),
+        license_patches(poison),
+        wait,
+    )
+    customers = st.builds(
+        Step,
+        st.just(Source.CUSTOMERS),
+        st.sampled_from(CUSTOMERS),
+        st.sampled_from(actions),
+        customer_patches(),
+        wait,
+    )
+    plans = st.builds(
+        Step,
+        st.just(Source.PLANS),
+        st.sampled_from(PLANS),
+        st.sampled_from(actions if poison else ("put", "set", "replace")),
+        plan_patches(poison),
+        wait,
+    )
+    return st.one_of(licenses, licenses, licenses, customers, plans)
+
+
+@st.composite
+def histories(draw: st.DrawFn, *, poison: bool = True, max_size: int = 30) -> list[Change]:
+    """A history in stream order. Without `poison` every document can be understood at every moment."""
+    opening = [
+        Step(Source.PLANS, plan_id, "put", {}, timedelta(0))
+        for plan_id in (draw(st.sets(st.sampled_from(PLANS))) if poison else PLANS)
+    ]
+    drawn = draw(st.lists(steps(poison), max_size=max_size))
+    opening.sort(key=lambda step: str(step.id))
+    return tell([*opening, *drawn], draw(st.sampled_from(STARTS)))
+
+
+def cuts(max_size: int = 60) -> st.SearchStrategy[set[int]]:
+    """Where a history is cut into batches."""
+    return st.sets(st.integers(1, max_size))
+
+
+def tell(story: list[Step], start: datetime) -> list[Change]:
+    """The changes the stream would bring if the steps were done to an empty shop, impossible ones left out."""
+    documents: Documents = {source: {} for source in POOL}
+    changes: list[Change] = []
+    at = start
+    for step in story:
+        at += step.wait
+        change = _done(step, documents[step.source], at, f"82{len(changes):06d}")
+        if change is not None:
+            changes.append(change)
+            write(documents, change)
+    return changes
+
+
+def _done(step: Step, documents: Mapping[Any, Mapping[str, Any]], at: datetime, cause: str) -> Change | None:
+    old = documents.get(step.id)
+    patch = {name: at + v.after if isinstance(v, Until) else deepcopy(v) for name, v in step.patch.items()}
+    whole = {**_default(step.source, step.id), **patch}
+    if old is None:
+        inserted = step.action in ("put", "set", "replace")
+        return Change(step.source, Operation.INSERT, step.id, at, cause, whole) if inserted else None
+    if step.action == "delete":
+        return Change(step.source, Operation.DELETE, step.id, at, cause)
+    if step.action == "replace":
+        return Change(step.source, Operation.REPLACE, step.id, at, cause, whole)
+    if step.action == "drop":
+        gone = tuple(name for name in patch if name in old and name in ("name", "customer_id", "metadata"))
+        return Change(step.source, Operation.UPDATE, step.id, at, cause, {}, gone) if gone else None
+    if step.action == "inner":
+        return _inner(step, old, at, cause)
+    return Change(step.source, Operation.UPDATE, step.id, at, cause, patch) if patch else None
+
+
+def _inner(step: Step, old: Mapping[str, Any], at: datetime, cause: str) -> Change | None:
+    """An update inside a container, wherever poison left one."""
+    inside = {f"{name}.k": 2 for name, value in old.items() if isinstance(value, dict)}
+    inside |= {f"{name}.0": 2 for name, value in old.items() if isinstance(value, list)}
+    shorter = tuple((name, 1) for name, value in old.items() if isinstance(value, list))
+    if not inside:
+        return None
+    return Change(step.source, Operation.UPDATE, step.id, at, cause, inside, (), shorter)
+
+
+def _default(source: Source, doc_id: Any) -> dict[str, Any]:
+    if source is Source.CUSTOMERS:
+        return {"name": f"Cliente {doc_id}"}
+    if source is Source.PLANS:
+        return {
+            "name": doc_id,
+            "price": {"starter": 2.99, "pro": 7.99, "founders": 29.0, "annual": 100.0}[doc_id],
+            "billing_period": "year" if doc_id == "annual" else None,
+            "is_lifetime": doc_id == "founders",
+        }
+    return {"customer_id": "ada", "plan_id": "pro", "status": "active", "expires_at": None, "license_key": "CHA"}
+
+
+def write(documents: Documents, change: Change) -> None:
+    """Do to plain documents what the server did; knows nothing of `rules.documents`."""
+    collection = documents[change.source]
+    if change.op is Operation.DELETE:
+        collection.pop(change.id, None)
+    elif change.op in (Operation.INSERT, Operation.REPLACE):
+        collection[change.id] = deepcopy(dict(change.fields))
+    else:
+        _update(collection[change.id], change)
+
+
+def _update(document: dict[str, Any], change: Change) -> None:
+    for name, size in change.truncated:
+        del document[name][size:]
+    for name in change.removed:
+        del document[name]
+    for path, value in change.fields.items():
+        head, _, key = path.partition(".")
+        if not key:
+            document[head] = deepcopy(value)
+        elif isinstance(document[head], list):
+            document[head][int(key)] = value
+        else:
+            document[head][key] = value

@@ -1,0 +1,104 @@
+"""Ways to look at a shop and its ledger that use no code under test, and what a reconciliation would find."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rules.model import Change, Event, EventType, Movement, MovementKind, Operation, Origin, Source, Totals
+from tests.rules.recount import Oracle
+from tests.rules.shop import Shop
+
+
+def numbers(totals: Totals) -> dict[str, Any]:
+    """The totals a recount of the documents can know: one-time revenue is history."""
+    known = everything(totals)
+    known.pop("one_time_cents")
+    by_plan = {plan: values[:3] for plan, values in known.pop("by_plan").items()}
+    return {**known, "by_plan": {plan: values for plan, values in by_plan.items() if any(values)}}
+
+
+def everything(totals: Totals) -> dict[str, Any]:
+    values = asdict(totals)
+    plans = {plan: (p.licenses, p.active, p.mrr_cents, p.one_time_cents) for plan, p in totals.by_plan.items()}
+    return {**values, "by_plan": {plan: line for plan, line in plans.items() if any(line)}}
+
+
+def sums(movements: Iterable[Movement]) -> dict[str, Any]:
+    """The ledger added up, without any code under test."""
+    fields = ("customers", "paying_customers", "active_licenses", "mrr_cents", "one_time_cents")
+    result: dict[str, Any] = dict.fromkeys(fields, 0)
+    plans: dict[Any, list[int]] = {}
+    for movement in movements:
+        for name in fields:
+            result[name] += getattr(movement, name)
+        for plan, line in plan_lines(movement):
+            plans[plan] = [a + b for a, b in zip(plans.get(plan, [0, 0, 0, 0]), line, strict=True)]
+    return {**result, "by_plan": {plan: tuple(line) for plan, line in plans.items() if any(line)}}
+
+
+def plan_lines(m: Movement) -> Iterable[tuple[Any, tuple[int, int, int, int]]]:
+    yield m.plan_id, (0, 0, 0, m.one_time_cents)
+    if m.kind is MovementKind.OPENING:
+        yield m.plan_id, (m.licenses, m.active_licenses, m.mrr_cents, 0)
+    if m.before is not None:
+        yield m.before.plan_id, (-1, -m.before.active, -m.before.mrr_cents, 0)
+    if m.after is not None:
+        yield m.after.plan_id, (1, m.after.active, m.after.mrr_cents, 0)
+
+
+def customers(shop: Shop) -> dict[Any, tuple[int, int, int]]:
+    sums = {i: (c.mrr_cents, c.active_licenses, c.paid_licenses) for i, c in shop.customers.items()}
+    return {customer_id: line for customer_id, line in sums.items() if any(line)}
+
+
+def story(shop: Shop) -> str:
+    """Everything a shop knows and has told, as text: NaN then equals NaN."""
+    states = [sorted(d.items(), key=repr) for d in (shop.customers, shop.licenses, shop.plans, shop.letters)]
+    lines = (shop.events, shop.movements, everything(shop.totals), shop.position, states)
+    return "\n".join(map(repr, lines))
+
+
+def ids(held: set[tuple[Source, Any]], source: Source) -> set[Any]:
+    return {doc_id for where, doc_id in held if where is source}
+
+
+def by_the_clock(event: Event) -> bool:
+    """Whether a licence ended by itself: that is no finding, it would have been told without a gap too."""
+    return event.type is EventType.LICENSE_EXPIRED and not event.key.endswith(":reconciliation:1")
+
+
+def same_id(event: Event, license_id: Any) -> bool:
+    return type(event.license_id) is type(license_id)
+
+
+def found(oracle: Oracle, history: Sequence[Change], origin: Origin) -> list[Change]:
+    """The documents as a reconciliation would find them at the end of a history."""
+    if not history:
+        return []
+    return [
+        Change(source, Operation.INSERT, doc_id, history[-1].at, "reconciliation:1", fields, origin=origin)
+        for source in (Source.PLANS, Source.CUSTOMERS, Source.LICENSES)
+        for doc_id, fields in oracle.documents[source].items()
+    ]
+
+
+def differences(shop: Shop, oracle: Oracle, history: Sequence[Change], origin: Origin) -> list[Change]:
+    """What a reconciliation would turn the differences of mirror and documents into."""
+    known: dict[Source, dict[Any, Any]] = {
+        Source.PLANS: {i: p.fields for i, p in shop.plans.items() if p.present},
+        Source.CUSTOMERS: {i: c.fields for i, c in shop.customers.items() if c.present},
+        Source.LICENSES: {i: s.fields for i, s in shop.licenses.items()},
+    }
+    inserts = found(oracle, history, origin)
+    changes = [
+        change._replace(op=Operation.REPLACE) if change.id in known[change.source] else change
+        for change in inserts
+        if repr(known[change.source].get(change.id)) != repr(change.fields)
+    ]
+    gone = [
+        Change(source, Operation.DELETE, doc_id, history[-1].at, "reconciliation:1", origin=origin)
+        for source in (Source.LICENSES, Source.CUSTOMERS, Source.PLANS)
+        for doc_id in known[source]
+        if doc_id not in oracle.documents[source]
+    ]
+    return changes + (gone if history else [])

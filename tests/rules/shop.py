@@ -1,0 +1,128 @@
+"""The plainest driver of `decide`: a whole mirror in memory, batches, ticks, and the sweeps a decision leaves.
+
+Hands `decide` exactly what its contract promises and not one state more, so that a state it should have
+named by `required` is a KeyError.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from rules.decide import Decision, Held, Mirror, decide, required
+from rules.model import (
+    Change,
+    CustomerState,
+    Event,
+    LicenseState,
+    Movement,
+    Operation,
+    PlanState,
+    Source,
+    Sweep,
+    Totals,
+)
+from rules.settings import Settings
+
+
+@dataclass
+class Shop:
+    """Everything the daemon would have stored."""
+
+    settings: Settings = field(default_factory=Settings)
+    chunk: int = 2
+    customers: dict[Any, CustomerState] = field(default_factory=dict)
+    licenses: dict[Any, LicenseState] = field(default_factory=dict)
+    plans: dict[Any, PlanState] = field(default_factory=dict)
+    totals: Totals = field(default_factory=Totals)
+    position: str = ""
+    events: list[Event] = field(default_factory=list)
+    movements: list[Movement] = field(default_factory=list)
+    letters: dict[tuple[Source, Any], Held] = field(default_factory=dict)
+
+    def follow(self, changes: Sequence[Change], cuts: Collection[int] = ()) -> "Shop":
+        """Apply changes in batches, cut at `cuts` and, as the daemon does, behind every plan change."""
+        batch: list[Change] = []
+        for index, change in enumerate(changes, 1):
+            batch.append(change)
+            if index in cuts or change.source is Source.PLANS:
+                self.apply(batch)
+                batch = []
+        self.apply(batch)
+        return self
+
+    def one_by_one(self, changes: Iterable[Change]) -> "Shop":
+        for change in changes:
+            self.apply([change])
+        return self
+
+    def tick(self, at: datetime) -> "Shop":
+        self._commit([Change(Source.CLOCK, Operation.TICK, None, at, "")])
+        return self
+
+    def apply(self, batch: Sequence[Change]) -> None:
+        if batch:
+            for sweep in self._commit(batch).sweeps:
+                self._sweep(sweep)
+
+    def _sweep(self, sweep: Sweep) -> None:
+        named = sorted((i for i, state in self.licenses.items() if _on(state, sweep.plan_id)), key=repr)
+        for start in range(0, len(named), self.chunk):
+            self._commit([_revalue(sweep, i) for i in named[start : start + self.chunk]])
+
+    def _commit(self, changes: Sequence[Change]) -> Decision:
+        mirror = self.mirror(changes)
+        before = deepcopy(mirror)
+        decision = decide(mirror, changes, self.settings)
+        assert same_mirror(mirror, before), "decide altered the mirror it was handed"
+        self._store(decision)
+        return decision
+
+    def mirror(self, changes: Sequence[Change]) -> Mirror:
+        """Plans, licences due by the last change, and what `required` names, asked until nothing is new."""
+        mirror = Mirror(plans=dict(self.plans), totals=self.totals, position=self.position)
+        horizon = max(change.at for change in changes)
+        mirror.licenses.update({i: state for i, state in self.licenses.items() if _due(state, horizon)})
+        while True:
+            customers, licenses = required(changes, mirror)
+            if customers <= mirror.customers.keys() and licenses <= mirror.licenses.keys():
+                return mirror
+            mirror.customers.update({i: self.customers.get(i) for i in customers})
+            mirror.licenses.update({i: self.licenses.get(i) for i in licenses})
+
+    def _store(self, decision: Decision) -> None:
+        _put(self.customers, decision.customers)
+        _put(self.licenses, decision.licenses)
+        self.plans.update(decision.plans)
+        self.totals, self.position = decision.totals, decision.position
+        self.events += decision.events
+        self.movements += decision.movements
+        for released in decision.released:
+            self.letters.pop(released, None)
+        self.letters.update(decision.held)
+
+
+def _put(stored: dict[Any, Any], decided: dict[Any, Any]) -> None:
+    stored.update(decided)
+    for doc_id in [doc_id for doc_id, state in decided.items() if state is None]:
+        del stored[doc_id]
+
+
+def _on(state: LicenseState, plan_id: Any) -> bool:
+    return state.fields.get("plan_id") == plan_id or (state.license is not None and state.license.plan_id == plan_id)
+
+
+def _due(state: LicenseState, at: datetime) -> bool:
+    if state.worth is None or not state.worth.active or state.license is None:
+        return False
+    return state.license.expires_at is not None and state.license.expires_at <= at
+
+
+def _revalue(sweep: Sweep, license_id: Any) -> Change:
+    return Change(Source.LICENSES, Operation.REVALUE, license_id, sweep.at, sweep.cause, origin=sweep.origin)
+
+
+def same_mirror(left: Mirror, right: Mirror) -> bool:
+    """Equality that takes NaN for NaN, as a look at the text does."""
+    return repr(left) == repr(right)

@@ -1,0 +1,85 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rules.catalogue import SEPARATOR, STYLES, euro
+from rules.model import EventType
+from rules.notes import Fact, compose
+from rules.settings import Settings
+
+SETTINGS = Settings()
+
+
+def test_a_day_without_events_has_no_note() -> None:
+    assert compose([], SETTINGS) == ""
+
+
+def test_facts_stand_by_kind_the_most_important_first() -> None:
+    facts = [
+        Fact("feature_released", "Rilasciata integrazione Claude 3.5 Sonnet"),
+        Fact("payment_completed", "Pagamento ricevuto: €7.99 da StartupMilano"),
+        Fact("new_customer", "Nuovo cliente: TechCorp Italia"),
+        Fact("license_created", "Nuova licenza Pro: StartupMilano"),
+    ]
+
+    assert compose(facts, SETTINGS) == (
+        "🎉 Nuovo cliente: TechCorp Italia • 🎫 Nuova licenza Pro: StartupMilano • "
+        "💰 Pagamento ricevuto: €7.99 da StartupMilano • 🚀 Rilasciata integrazione Claude 3.5 Sonnet"
+    )
+
+
+def test_many_facts_of_a_kind_are_a_count_with_the_first_names() -> None:
+    facts = [Fact("new_customer", f"Nuovo cliente: C{n}", f"C{n}") for n in range(12)]
+
+    assert compose(facts, SETTINGS) == "🎉 12 nuovi clienti: C0, C1 e altri 10"
+
+
+def test_many_facts_without_names_are_a_count() -> None:
+    assert compose([Fact("server_issue", "giù")] * 5, SETTINGS) == "🔥 5 problemi al server"
+
+
+def test_an_emoji_that_a_text_brought_along_is_not_doubled() -> None:
+    assert compose([Fact("new_customer", "🎉 Nuovo cliente: Ada")], SETTINGS) == "🎉 Nuovo cliente: Ada"
+
+
+def test_an_event_nobody_knows_comes_last_with_a_plain_mark() -> None:
+    facts = [Fact("mystery", "Boh"), Fact("maintenance", "Aggiornamento")]
+
+    assert compose(facts, SETTINGS) == "🔧 Aggiornamento • • Boh"
+
+
+def test_a_hostile_text_stays_on_one_line() -> None:
+    note = compose([Fact("support_ticket", "a\n\u202eb\x1b[0m")], SETTINGS)
+
+    assert note == "🎧 a b[0m"
+
+
+def test_a_note_that_does_not_fit_says_how_many_facts_it_leaves_out() -> None:
+    facts = [Fact(kind, "x" * 40, f"n{n}") for kind in ("new_customer", "license_created") for n in range(3)]
+    facts += [Fact("payment_completed", "y", "n")] * 10
+
+    note = compose(facts, Settings(note_length=120))
+
+    assert note == SEPARATOR.join(["🎉 " + "x" * 40] * 2 + ["… e altri 14"])
+
+
+@given(
+    st.lists(st.builds(Fact, st.sampled_from([*EventType, "?"]), st.text(max_size=80), st.text(max_size=20))),
+    st.integers(40, 300),
+)
+def test_a_note_is_never_longer_than_its_limit_and_always_one_line(facts: list[Fact], limit: int) -> None:
+    note = compose(facts, Settings(note_length=limit))
+
+    assert len(note) <= limit
+    assert len(note.splitlines()) <= 1
+    assert bool(note) == bool(facts)
+
+
+def test_every_kind_of_event_has_an_emoji_and_a_rank_of_its_own() -> None:
+    assert STYLES.keys() == set(EventType)
+    assert len({style.rank for style in STYLES.values()}) == len(STYLES)
+
+
+@pytest.mark.parametrize(("cents", "text"), [(799, "€7.99"), (5, "€0.05"), (-1205, "-€12.05"), (0, "€0.00")])
+def test_cents_read_as_the_table_shows_them(cents: int, text: str) -> None:
+    assert euro(cents) == text
