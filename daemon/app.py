@@ -80,7 +80,7 @@ class Daemon:
                 if self._term(client, db, office):
                     setbacks = 0
             except Unavailable as setback:
-                setbacks += 1
+                setbacks = 1 if self.progress.role == "leader" else setbacks + 1
                 self._set_back(setback, setbacks)
 
     def _term(self, client: MongoClient[Document], db: Database[Document], office: LeaseOffice) -> bool:

@@ -8,12 +8,14 @@ placeholder for hand-entered licences is kept. Knows BSON, not the driver.
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from typing import Any, NamedTuple
 
 from bson import Decimal128, ObjectId
 from bson.datetime_ms import DatetimeMS
 from bson.timestamp import Timestamp
 
+from rules import twins
 from rules.documents import CARRIED, TRACKED
 from rules.model import Change, Fields, Operation, Source
 
@@ -26,7 +28,7 @@ FIRST = datetime(1, 1, 2, tzinfo=UTC)
 LAST = datetime(9999, 12, 30, tzinfo=UTC)
 _HEX_ID = re.compile(r"[0-9a-fA-F]{24}")
 _TOKEN = re.compile(r"82([0-9a-fA-F]{8})([0-9a-fA-F]{8})[0-9a-fA-F]*")
-_REFERENCES = ("customer_id", "plan_id")
+_REFERENCES = ("customer_id", "plan_id", "license_id")
 _LOCAL_TIMES = ("expires_at", "created_at")
 
 
@@ -80,7 +82,8 @@ class Decoder:
             )
         if operation is Operation.DELETE:
             return Change(source, operation, doc_id, at, cause)
-        return Change(source, operation, doc_id, at, cause, self.document(source, event["fullDocument"]))
+        read = self.foreign_event if source is Source.EVENTS else partial(self.document, source)
+        return Change(source, operation, doc_id, at, cause, read(event["fullDocument"]))
 
     def document(self, source: Source, raw: Document) -> Fields:
         """The tracked and carried fields of a whole document, absent ones left out."""
@@ -89,6 +92,14 @@ class Decoder:
             del found["email"]
         if "metadata" in found:
             found["metadata"] = _only_source(found["metadata"])
+        return self.values(found)
+
+    def foreign_event(self, raw: Document) -> Fields:
+        """What is read of a business event that somebody else wrote."""
+        found = {name: raw[name] for name in twins.FIELDS if name in raw}
+        metadata = raw.get("metadata")
+        if isinstance(metadata, Mapping):
+            found["metadata"] = {name: metadata[name] for name in twins.METADATA if name in metadata}
         return self.values(found)
 
     def values(self, fields: Document) -> dict[str, Any]:

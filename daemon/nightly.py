@@ -16,7 +16,8 @@ from daemon.connection import translated
 from daemon.store import checkpoint as checkpoints
 from daemon.store import ledger, rows
 from daemon.store.mirror import MirrorReader
-from rules import days, notes, rollup
+from rules import days, notes, rollup, twins
+from rules.model import EventType
 from rules.names import one_line
 
 Document = dict[str, Any]
@@ -95,8 +96,16 @@ class Nightly:
 
 
 def facts(stored: Iterable[Document]) -> Iterable[notes.Fact]:
-    """Stored events as the note sees them; whatever others put into theirs, it is text or nothing."""
+    """Stored events as the note sees them; whatever others put into theirs, it is text or nothing.
+
+    A milestone that the dashboard repeats counts once.
+    """
+    told: set[str] = set()
     for event in stored:
+        keys = set(twins.natural_keys(event)) if event.get("event_type") == EventType.MILESTONE_REACHED else set()
+        if keys & told:
+            continue
+        told |= keys
         metadata = event.get("metadata")
         name = metadata.get("customer_name") if isinstance(metadata, dict) else None
         yield notes.Fact(str(event.get("event_type")), one_line(event.get("description")), one_line(name))

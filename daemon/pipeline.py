@@ -18,6 +18,7 @@ from daemon.source.stream import Heard, Position
 from daemon.store.checkpoint import Checkpoint
 from daemon.store.commit import Committer
 from daemon.store.mirror import MirrorReader
+from daemon.store.twins import told_by_others
 from rules import days
 from rules.decide import Decision, decide
 from rules.model import Change, DocId, LicenseState, Operation, Source, Sweep
@@ -132,11 +133,19 @@ class Pipeline:
         """One transaction. `position` None keeps the stream's position: more of the same fact is to come."""
         known = self.reader.load(list(changes), self.plans, self.checkpoint.totals, self.checkpoint.position, loaded)
         decision = decide(known, changes, self.settings)
+        self._leave_to_others(decision)
         following = self._following(decision, position, self.checkpoint.sweeps if sweeps is None else sweeps)
         today = days.business_day(clock.now(), self.settings.zone)
         with metrics.COMMIT_SECONDS.time():
             events = self.committer.commit(decision, known, following, today, undecodable)
         self._committed(decision, following, changes, events)
+
+    def _leave_to_others(self, decision: Decision) -> None:
+        """A recovered fact that somebody told while we were away is theirs."""
+        recovered = [event for event in decision.events if event.metadata.get("recovered")]
+        if recovered:
+            told = told_by_others(self.committer.database, recovered)
+            decision.events = [event for event in decision.events if event.key not in told]
 
     def _following(self, decision: Decision, position: Position | None, sweeps: list[tuple[Sweep, Any]]) -> Checkpoint:
         now = self.checkpoint

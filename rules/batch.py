@@ -102,7 +102,8 @@ class Batch:
             return
         if change.origin is Origin.RECOVERED:
             event.metadata["recovered"] = True
-        self.out.events.append(event)
+        if event.key not in self.out.withdrawn:
+            self.out.events.append(event)
 
     def hold(self, change: Change, fields: Fields, reason: str) -> None:
         self.out.released.discard((change.source, change.id))

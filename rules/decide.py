@@ -11,7 +11,7 @@ a state that was not looked for is a KeyError, never a guess.
 from collections.abc import Iterable
 from datetime import datetime
 
-from rules import catalogue, documents, licenses, pricing
+from rules import catalogue, documents, licenses, pricing, twins
 from rules.batch import Batch
 from rules.mirror import Decision, Held, Mirror, required
 from rules.model import (
@@ -69,6 +69,16 @@ def _apply(batch: Batch, change: Change) -> None:
         _customer(batch, change)
     elif change.source is Source.PLANS:
         _plan(batch, change)
+    elif change.source is Source.EVENTS:
+        _withdraw(batch, change)
+
+
+def _withdraw(batch: Batch, change: Change) -> None:
+    """Somebody else told a fact of ours: theirs stands, ours goes, told just now or long ago."""
+    keys = set(twins.natural_keys(change.fields))
+    dated = change.fields.get("event_date")
+    batch.out.events = [event for event in batch.out.events if event.key not in keys]
+    batch.out.withdrawn.update(dict.fromkeys(keys, dated if isinstance(dated, datetime) else change.at))
 
 
 def _customer(batch: Batch, change: Change) -> None:

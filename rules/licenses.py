@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from rules import catalogue, documents, lifecycle, movements
+from rules import catalogue, documents, lifecycle, movements, twins
 from rules.batch import Batch
 from rules.lifecycle import Turn
 from rules.model import (
@@ -193,8 +193,9 @@ def _limited_sale(batch: Batch, turn: Turn) -> Event | None:
         return None
     remaining = max(0, turn.plan.limit - batch.out.totals.by_plan[turn.plan.id].licenses)
     license = batch.license_state(turn.license_id)
+    license_key = license.fields.get("license_key") if license else None
     return Event(
-        key=f"limited_sale:{documents.id_key(turn.license_id)}:{documents.id_key(turn.plan.id)}",
+        key=next(twins.limited_sale_keys(license_key, turn.license_id)),
         type=EventType.MILESTONE_REACHED,
         at=turn.at,
         description=catalogue.limited_sale(turn.plan, remaining),
@@ -203,6 +204,6 @@ def _limited_sale(batch: Batch, turn: Turn) -> Event | None:
         plan_name=turn.plan.name,
         metadata={
             "founders_remaining": remaining,
-            "license_key": license.fields.get("license_key") if license else None,
+            "license_key": license_key,
         },
     )

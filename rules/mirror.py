@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
 
 from rules.documents import is_id
@@ -58,6 +59,8 @@ class Decision:
     sweeps: list[Sweep] = field(default_factory=list)
     held: dict[tuple[Source, DocId], Held] = field(default_factory=dict)
     released: set[tuple[Source, DocId]] = field(default_factory=set)
+    withdrawn: dict[str, datetime] = field(default_factory=dict)
+    """Keys of events of ours that somebody else told as well, and when theirs is dated."""
 
 
 def required(changes: Sequence[Change], mirror: Mirror) -> tuple[set[DocId], set[DocId]]:

@@ -18,11 +18,12 @@ Fields = Mapping[str, Any]
 
 
 class Source(StrEnum):
-    """Where a change comes from: a watched collection, or the clock of the stream."""
+    """Where a change comes from: a watched collection, events that others insert, or the clock of the stream."""
 
     CUSTOMERS = "customers"
     LICENSES = "licenses"
     PLANS = "plans"
+    EVENTS = "business_events"
     CLOCK = "clock"
 
 

@@ -8,6 +8,8 @@ import hashlib
 import json
 from typing import Any
 
+from daemon.store.names import EVENTS, SOURCE_NAME
+from rules import twins
 from rules.documents import CARRIED, TRACKED
 from rules.model import Source
 
@@ -35,8 +37,15 @@ def _wanted() -> list[Stage]:
         {"operationType": {"$in": ["drop", "rename"]}, "ns.coll": {"$in": list(WATCHED)}},
         {"operationType": "rename", "to.coll": {"$in": list(WATCHED)}},
         {"operationType": {"$in": ["dropDatabase", "invalidate"]}},
+        _foreign_events(),
         *(_touching(source) for source in TRACKED),
     ]
+
+
+def _foreign_events() -> Stage:
+    """Business events that somebody else inserts: they may tell a fact we tell too."""
+    not_ours = {"fullDocument.metadata.source": {"$ne": SOURCE_NAME}}
+    return {"operationType": "insert", "ns.coll": EVENTS, **not_ours}
 
 
 def _touching(source: Source) -> Stage:
@@ -74,6 +83,7 @@ def _tracked_keys(pattern: str) -> Stage:
 def _projection() -> Stage:
     names = sorted({name for source in TRACKED for name in TRACKED[source]})
     carried = {name for source in CARRIED for name in CARRIED[source]}
+    foreign = {*twins.FIELDS, *(f"metadata.{name}" for name in twins.METADATA)}
     return {
         "operationType": 1,
         "ns": 1,
@@ -81,7 +91,7 @@ def _projection() -> Stage:
         "documentKey": 1,
         "clusterTime": 1,
         "wallTime": 1,
-        **{f"fullDocument.{name}": 1 for name in sorted({*names, *carried})},
+        **{f"fullDocument.{name}": 1 for name in sorted({*names, *carried, *foreign})},
         "updateDescription.removedFields": 1,
         "updateDescription.truncatedArrays": 1,
         "updateDescription.updatedFields": {

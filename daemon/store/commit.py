@@ -23,7 +23,7 @@ from daemon.errors import LeaseLost
 from daemon.store import records
 from daemon.store.checkpoint import CHECKPOINT_ID, Checkpoint, document_of
 from daemon.store.lease import Lease
-from daemon.store.names import CHECKPOINT, DEAD_LETTERS, EVENTS, LEDGER, MIRROR
+from daemon.store.names import CHECKPOINT, DEAD_LETTERS, EVENTS, LEDGER, MIRROR, SOURCE_NAME
 from rules import days
 from rules.decide import Decision, Held, Mirror
 from rules.model import DocId, Source
@@ -45,6 +45,7 @@ class Writes:
     letters: list[Write]
     checkpoint: Document
     reopened: list[Document]
+    withdrawn: list[Write]
 
 
 class Committer:
@@ -76,6 +77,7 @@ class Committer:
             mirror=mirror_writes(decision, known),
             letters=letter_writes(decision, undecodable),
             checkpoint=document_of(checkpoint),
+            withdrawn=withdrawals(decision),
             reopened=[{"day": days.stored(day), "seq": checkpoint.seq} for day in self._past_days(decision, today)],
         )
         return self.write(writes)
@@ -88,6 +90,7 @@ class Committer:
     def _past_days(self, decision: Decision, today: date) -> set[date]:
         touched = {days.business_day(one.at, self.settings.zone) for one in decision.movements}
         touched |= {days.business_day(one.at, self.settings.zone) for one in decision.events}
+        touched |= {days.business_day(at, self.settings.zone) for at in decision.withdrawn.values()}
         return {day for day in touched if day < today}
 
     def _movements(self, decision: Decision, checkpoint: Checkpoint) -> list[Document]:
@@ -122,6 +125,8 @@ class Committer:
             self.database[LEDGER].insert_many(writes.movements, session=session)
         if writes.letters:
             self.database[DEAD_LETTERS].bulk_write(writes.letters, session=session)
+        if writes.withdrawn:
+            self.database[EVENTS].bulk_write(writes.withdrawn, session=session)
         if writes.events:
             self._insert_events(writes.events, session)
 
@@ -180,6 +185,12 @@ def _state(source: Source, doc_id: DocId, body: Document | None, is_known: bool)
     if is_known:
         return [ReplaceOne({"_id": mirror_id}, body)]
     return [InsertOne({"_id": mirror_id, **body})]
+
+
+def withdrawals(decision: Decision) -> list[Write]:
+    """Take back our own event where somebody else told the same fact; a document of theirs is never touched."""
+    ids = [records.event_id(key) for key in decision.withdrawn]
+    return [DeleteOne({"_id": event_id, "metadata.source": SOURCE_NAME}) for event_id in ids]
 
 
 def letter_writes(decision: Decision, undecodable: Iterable[Undecodable]) -> list[Write]:

@@ -4,11 +4,14 @@ from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.database import Database
+from pymongo.errors import OperationFailure
 
 from daemon.connection import translated
 from daemon.store.names import GAPS, LEDGER, MIRROR, OWN, ROWS
 
 Document = dict[str, Any]
+
+NAMESPACE_EXISTS = 48
 
 WANTED: dict[str, tuple[IndexModel, ...]] = {
     MIRROR: (IndexModel([("due", ASCENDING)], name="due", sparse=True),),
@@ -24,11 +27,20 @@ def create(database: Database[Document]) -> None:
         existing = set(database.list_collection_names())
         for name in OWN:
             if name not in existing:
-                database.create_collection(name)
+                _create_collection(database, name)
         for name in WANTED:
             missing_here = missing(database, name)
             if missing_here:
                 database[name].create_indexes(missing_here)
+
+
+def _create_collection(database: Database[Document], name: str) -> None:
+    """Two daemons may start at once: whoever comes second finds it made."""
+    try:
+        database.create_collection(name, check_exists=False)
+    except OperationFailure as error:
+        if error.code != NAMESPACE_EXISTS:
+            raise
 
 
 def missing(database: Database[Document], name: str) -> list[IndexModel]:

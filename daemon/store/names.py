@@ -8,5 +8,8 @@ GAPS = "analytics_gaps"
 EVENTS = "business_events"
 ROWS = "historical_analytics"
 
+SOURCE_NAME = "chatello-analytics"
+"""Stands in `metadata.source` of every business event of ours."""
+
 OWN = (MIRROR, LEDGER, CHECKPOINT, DEAD_LETTERS, GAPS)
 SHARED = (EVENTS, ROWS)

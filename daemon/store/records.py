@@ -12,6 +12,7 @@ from typing import Any
 
 from bson import Decimal128, ObjectId
 
+from daemon.store.names import SOURCE_NAME
 from rules import days, lifecycle
 from rules.model import (
     CustomerState,
@@ -31,9 +32,6 @@ from rules.model import (
 from rules.settings import Settings
 
 Document = dict[str, Any]
-
-SOURCE_NAME = "chatello-analytics"
-"""Stands in `metadata.source` of every business event of ours."""
 
 
 def event_id(key: str) -> ObjectId:

@@ -5,9 +5,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pymongo import MongoClient
+from pymongo.collection import Collection
 
 from daemon import embedded
 from daemon.embedded import EmbeddedMongo, EmbeddedUnavailable, wait_for
@@ -46,10 +48,11 @@ def test_a_set_of_three_elects_another_primary_when_the_first_is_killed() -> Non
         mongo.kill(first)
         second = mongo.primary()
         assert second is not first
-        client: MongoClient[dict[str, int]]
+        client: MongoClient[dict[str, Any]]
         with MongoClient(mongo.uri, w="majority") as client:
-            client.test.things.insert_one({"a": 1})
-            assert client.test.things.count_documents({}) == 1
+            things: Collection[dict[str, Any]] = client.test.things
+            things.insert_one({"a": 1})
+            assert things.count_documents({}) == 1
 
 
 def test_stopping_twice_is_no_harm_and_leaves_no_data() -> None:

@@ -1,0 +1,39 @@
+"""Which facts other writers have told already: asked before a recovered event is written.
+
+What the stream brings needs no such question: others tell a fact after its document, and are then heard too.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC
+from typing import Any
+
+from pymongo.database import Database
+
+from daemon.connection import translated
+from daemon.decode import Decoder
+from daemon.store.names import EVENTS, SOURCE_NAME
+from rules import twins
+from rules.model import Event
+
+Document = dict[str, Any]
+
+DECODER = Decoder(UTC, "")
+
+
+def told_by_others(database: Database[Document], events: Sequence[Event]) -> set[str]:
+    """The natural keys, among those of `events`, that events of others stand for."""
+    wanted = {event.key for event in events}
+    query = {
+        "metadata.source": {"$ne": SOURCE_NAME},
+        "event_type": {"$in": sorted({event.type.value for event in events})},
+        "$or": [_about("customer_id", events), _about("license_id", events)],
+    }
+    fields = [*twins.FIELDS, *(f"metadata.{name}" for name in twins.METADATA)]
+    with translated():
+        found = [DECODER.foreign_event(raw) for raw in database[EVENTS].find(query, fields)]
+    return wanted & {key for event in found for key in twins.natural_keys(event)}
+
+
+def _about(name: str, events: Sequence[Event]) -> Document:
+    ids = {getattr(event, name) for event in events} - {None}
+    return {name: {"$in": [*ids, *map(str, ids)]}}

@@ -1,0 +1,50 @@
+"""Events that others write of facts we tell too: which of our natural keys such an event stands for.
+
+The dashboard may write an event of its own milliseconds after a document. Its event wins: ours is withdrawn in the next
+transaction, so each fact stands once with or without the dashboard's triggers.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rules.documents import id_key, is_id
+from rules.model import EventType
+
+FIELDS = ("event_type", "event_date", "customer_id", "license_id")
+METADATA = ("milestone_type", "milestone_value", "founders_remaining", "license_key")
+"""What is read of an event that somebody else wrote."""
+
+_BY_CUSTOMER = (EventType.NEW_CUSTOMER,)
+_BY_LICENSE = (EventType.LICENSE_CREATED, EventType.PAYMENT_COMPLETED)
+
+
+def natural_keys(event: Mapping[str, Any]) -> Iterator[str]:
+    """The keys our own event of the same fact would have; none where it tells something we never do."""
+    kind = event.get("event_type")
+    if kind in _BY_CUSTOMER:
+        yield from _key(kind, event.get("customer_id"))
+    elif kind in _BY_LICENSE:
+        yield from _key(kind, event.get("license_id"))
+    elif kind == EventType.MILESTONE_REACHED and isinstance(event.get("metadata"), Mapping):
+        yield from _milestone(event, event["metadata"])
+
+
+def _key(kind: object, doc_id: object) -> Iterator[str]:
+    if doc_id is not None and is_id(doc_id):
+        yield f"{kind}:{id_key(doc_id)}"
+
+
+def _milestone(event: Mapping[str, Any], metadata: Mapping[str, Any]) -> Iterator[str]:
+    name, value = metadata.get("milestone_type"), metadata.get("milestone_value")
+    if isinstance(name, str) and isinstance(value, int | float) and float(value).is_integer():
+        yield f"milestone:{name}:{int(value)}"
+    if "founders_remaining" in metadata:
+        yield from limited_sale_keys(metadata.get("license_key"), event.get("license_id"))
+
+
+def limited_sale_keys(license_key: object, license_id: object) -> Iterator[str]:
+    """A sale of a limited plan is known by its licence's key; by its id where the key is missing."""
+    if isinstance(license_key, str) and license_key:
+        yield f"limited_sale:{license_key}"
+    else:
+        yield from _key("limited_sale", license_id)

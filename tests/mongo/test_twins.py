@@ -1,0 +1,99 @@
+"""A dashboard that writes its own events beside ours: each fact stands once, and theirs is the one that stays."""
+
+from collections import Counter
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+from pymongo.database import Database
+
+from daemon import clock
+from daemon.embedded import wait_for
+from daemon.nightly import Nightly
+from daemon.simulator import Dashboard
+from rules.days import business_day
+from tests import shop
+from tests.oracle import assert_books_balance, events, recount, totals
+
+Db = Database[dict[str, Any]]
+OURS = {"metadata.source": "chatello-analytics"}
+
+
+def theirs(db: Db) -> list[dict[str, Any]]:
+    return list(db.business_events.find({"metadata.source": {"$ne": "chatello-analytics"}}).sort("_id", 1))
+
+
+def assert_each_sale_stands_once(db: Db) -> None:
+    told = events(db)
+    for kind, collection in (("new_customer", "customers"), ("license_created", "licenses")):
+        for document in db[collection].find({}, {"_id": 1}):
+            assert told[kind, document["_id"]] == 1, (kind, document)
+
+
+def test_each_fact_stands_once_beside_a_dashboard_with_triggers_and_its_documents_are_left_alone(
+    mongo_uri: str, database: Db
+) -> None:
+    dashboard = Dashboard(database, Random(11), triggers=True)
+    dashboard.set_up(clock.now())
+    with shop.running(shop.config_for(mongo_uri, database, stream={"batch_size": 3})):
+        for _ in range(80):
+            dashboard.step(clock.now())
+        written = theirs(database)
+        wait_for(lambda: totals(database) == recount(database), "the books to follow")
+        last = shop.customer(database, "last", email="last@example.com")
+        wait_for(lambda: events(database)["new_customer", last] == 1, "the last event")
+        assert_each_sale_stands_once(database)
+
+    assert theirs(database) == written
+    payments = Counter(e["license_id"] for e in database.business_events.find({"event_type": "payment_completed"}))
+    created = {e["license_id"] for e in written if e["event_type"] == "payment_completed"}
+    first_payments = database.business_events.count_documents(
+        {**OURS, "event_type": "payment_completed", "metadata.key": {"$regex": r"^payment_completed:[^:]+$"}}
+    )
+    assert created
+    assert first_payments == len(payments.keys() - created)
+    assert_books_balance(database)
+
+
+def test_twins_written_while_the_daemon_was_away_are_found_by_stream_and_by_reconciliation(
+    mongo_uri: str, database: Db
+) -> None:
+    dashboard = Dashboard(database, Random(12), triggers=True)
+    dashboard.set_up(clock.now())
+    config = shop.config_for(mongo_uri, database)
+    with shop.running(config):
+        pass
+    dashboard.create_customer(clock.now())
+    dashboard.create_license(clock.now())
+    with shop.running(config):
+        wait_for(lambda: totals(database) == recount(database), "the books to follow")
+        wait_for(lambda: database.business_events.count_documents(OURS) == 0, "ours to be withdrawn")
+        assert_each_sale_stands_once(database)
+    dashboard.create_customer(clock.now())
+    dashboard.create_license(clock.now())
+    database.analytics_checkpoint.update_one({"_id": "checkpoint"}, {"$set": {"fingerprint": "another filter"}})
+    with shop.running(config):
+        wait_for(lambda: totals(database) == recount(database), "the reconciliation")
+
+    assert_each_sale_stands_once(database)
+    assert database.business_events.count_documents(OURS) == 0
+
+
+def test_a_milestone_the_dashboard_repeats_counts_once_in_the_note(mongo_uri: str, database: Db) -> None:
+    config = shop.config_for(mongo_uri, database)
+    shop.plans(database)
+    with shop.running(config):
+        for minutes in range(3):
+            database.business_events.insert_one(
+                {
+                    "event_type": "milestone_reached",
+                    "event_date": clock.now() + timedelta(milliseconds=minutes),
+                    "description": "🎉 Raggiunti 25 clienti totali!",
+                    "metadata": {"milestone_type": "customers", "milestone_value": 25},
+                }
+            )
+    today = business_day(clock.now(), config.time.zone)
+
+    note = Nightly(database, config).row(today)["auto_notes"]
+    assert note.count("25 clienti") == 1
+    assert database.business_events.count_documents({}) == 3
