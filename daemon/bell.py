@@ -17,6 +17,7 @@ from daemon.progress import Progress
 from daemon.proof import Proof, attempt
 
 TICK_SECONDS = 1.0
+JUMP_SECONDS = 30.0
 
 log = logs.get("bell")
 
@@ -36,12 +37,18 @@ class Bell:
         self.proof = proof
         self.progress = progress
         self.take_changed = take_changed
-        self.scheduler = schedule.Scheduler()
-        at = config.time.rollup_at.strftime("%H:%M:%S")
-        self.scheduler.every().day.at(at, str(config.time.zone)).do(self._guarded, self.close_days)
-        self.scheduler.every().day.at(at, str(config.time.zone)).do(self._guarded, self.prove)
-        self.scheduler.every(10).minutes.do(self._guarded, self.close_days)
-        self.scheduler.every(math.ceil(config.time.live_row_seconds)).seconds.do(self._guarded, self.keep_today)
+        self.time = config.time
+        self.scheduler = self._scheduler()
+        self._offset = _clock_offset()
+
+    def _scheduler(self) -> schedule.Scheduler:
+        scheduler = schedule.Scheduler()
+        at = self.time.rollup_at.strftime("%H:%M:%S")
+        scheduler.every().day.at(at, str(self.time.zone)).do(self._guarded, self.close_days)
+        scheduler.every().day.at(at, str(self.time.zone)).do(self._guarded, self.prove)
+        scheduler.every(10).minutes.do(self._guarded, self.close_days)
+        scheduler.every(math.ceil(self.time.live_row_seconds)).seconds.do(self._guarded, self.keep_today)
+        return scheduler
 
     def run(self, stop: threading.Event) -> None:
         """Ring until told to stop; what is owed is looked at as soon as this daemon leads."""
@@ -55,13 +62,23 @@ class Bell:
                 self._guarded(self.close_days)
                 self._guarded(self.keep_today)
                 looked = True
+            self._follow_the_clock()
             self.scheduler.run_pending()
+
+    def _follow_the_clock(self) -> None:
+        """A clock that was set leaves `schedule` waiting for an hour that is years away: it starts anew."""
+        offset = _clock_offset()
+        if abs(offset - self._offset) > JUMP_SECONDS:
+            log.warning("clock.jumped", seconds=round(offset - self._offset))
+            self.scheduler = self._scheduler()
+            self._guarded(self.close_days)
+        self._offset = offset
 
     def close_days(self) -> None:
         """Write the rows that are owed, whatever time it is."""
-        now = clock.now()
+        now = self.nightly.now()
         written = self.nightly.catch_up(now)
-        metrics.ROLLUP.set(now.timestamp())
+        metrics.ROLLUP.set(clock.now().timestamp())
         metrics.DAYS_OWED.set(len(self.nightly.owed(now)))
         if written:
             log.info("days.closed", days=[str(day) for day in written])
@@ -79,7 +96,7 @@ class Bell:
     def keep_today(self) -> None:
         """Bring today's row up to date, if anything was committed since."""
         if self.take_changed():
-            self.nightly.write_today(clock.now())
+            self.nightly.write_today(self.nightly.now())
 
     def _guarded(self, job: Callable[[], None]) -> None:
         try:
@@ -87,3 +104,8 @@ class Bell:
         except ChatelloError as error:
             log.error("job.failed", job=job.__name__, problem=str(error))
         self.progress.beat("bell", clock.monotonic())
+
+
+def _clock_offset() -> float:
+    """Wall time less monotonic time: it only changes when the clock is set, or the machine slept."""
+    return clock.now().timestamp() - clock.monotonic()

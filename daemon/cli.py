@@ -98,10 +98,10 @@ def rollup(path: Path | None, date: datetime | None) -> None:
 
             nightly = Nightly(database, loaded)
             if date is None:
-                written = nightly.catch_up(clock.now())
+                written = nightly.catch_up(nightly.now())
                 click.echo(f"{len(written)} days written: {', '.join(map(str, written)) or 'none was owed'}")
                 return
-            today = days.business_day(clock.now(), loaded.time.zone)
+            today = days.business_day(nightly.now(), loaded.time.zone)
             if date.date() > today:
                 raise click.BadParameter(f"{date.date()} is still to come", param_hint="--date")
             row = nightly.write(date.date(), final=date.date() < today)

@@ -13,6 +13,8 @@ from pymongo.database import Database
 from daemon import clock, logs
 from daemon.config import Config
 from daemon.connection import translated
+from daemon.decode import cluster_datetime
+from daemon.errors import Unavailable
 from daemon.store import checkpoint as checkpoints
 from daemon.store import ledger, rows
 from daemon.store.mirror import MirrorReader
@@ -34,14 +36,23 @@ class Nightly:
         self.rollup_at = config.time.rollup_at
         self.mirror = MirrorReader(database, self.settings)
 
+    def now(self) -> datetime:
+        """What time it is for the rows: the checkpoint's cluster time, so that a wrong clock here changes nothing.
+
+        It is never ahead of what was committed. Raises Unavailable before the first start.
+        """
+        checkpoint = checkpoints.load(self.database)
+        if checkpoint is None or checkpoint.cluster_time is None:
+            raise Unavailable("the daemon has not taken over this database yet: start it once")
+        return cluster_datetime(checkpoint.cluster_time)
+
     def owed(self, now: datetime) -> list[date]:
         """The closed days without a final row that the checkpoint has passed, oldest first."""
-        checkpoint = checkpoints.load(self.database)
         first = ledger.first_day(self.database)
-        if checkpoint is None or checkpoint.cluster_time is None or first is None:
+        if first is None:
             return []
         last = days.last_closed(now, self.rollup_at, self.settings.zone)
-        passed = days.business_day(checkpoint.cluster_time.as_datetime(), self.settings.zone) - days.ONE_DAY
+        passed = days.business_day(self.now(), self.settings.zone) - days.ONE_DAY
         known = rows.final_days(self.database, first, last)
         return list(days.owed(known, first, min(last, passed)))
 
@@ -66,9 +77,10 @@ class Nightly:
     def write(self, day: date, *, final: bool) -> Document:
         """Compute one row at one snapshot and store it; the row."""
         row = self.row(day)
+        if final:  # before the row is final: a crash in between leaves the day owed
+            rows.mark_processed(self.database, *self._bounds(day))
         rows.write(self.database, row, final=final, now=clock.now())
         if final:
-            rows.mark_processed(self.database, *self._bounds(day))
             log.info("row.closed", day=str(day), mrr=row["mrr"], customers=row["total_customers"])
         return row
 

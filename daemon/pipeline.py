@@ -135,7 +135,7 @@ class Pipeline:
         decision = decide(known, changes, self.settings)
         self._leave_to_others(decision)
         following = self._following(decision, position, self.checkpoint.sweeps if sweeps is None else sweeps)
-        today = days.business_day(clock.now(), self.settings.zone)
+        today = days.business_day(self._now(following), self.settings.zone)
         with metrics.COMMIT_SECONDS.time():
             events = self.committer.commit(decision, known, following, today, undecodable)
         self._committed(decision, following, changes, events)
@@ -146,6 +146,11 @@ class Pipeline:
         if recovered:
             told = told_by_others(self.committer.database, recovered)
             decision.events = [event for event in decision.events if event.key not in told]
+
+    def _now(self, checkpoint: Checkpoint) -> datetime:
+        """The stream's own time; ours only while the first start has none yet."""
+        time = checkpoint.cluster_time
+        return clock.now() if time is None else cluster_datetime(time)
 
     def _following(self, decision: Decision, position: Position | None, sweeps: list[tuple[Sweep, Any]]) -> Checkpoint:
         now = self.checkpoint

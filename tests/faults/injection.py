@@ -28,7 +28,7 @@ def fresh_database(uri: str) -> Iterator[Db]:
     """A client and an empty database of one test's own."""
     client: MongoClient[Document]
     with MongoClient(uri, tz_aware=True) as client:
-        database = client.get_database(f"test_{uuid.uuid4().hex[:12]}", codec_options=CODEC)
+        database: Db = client.get_database(f"test_{uuid.uuid4().hex[:12]}", codec_options=CODEC)
         yield database
         with suppress(PyMongoError):
             client.drop_database(database.name)
@@ -144,7 +144,10 @@ def now(db: Db) -> Timestamp:
 
 def no_answer_is_under_way(db: Db) -> None:
     """Wait until the (stopped) daemon has no read open on the server: it sees nothing that is written from now on."""
-    mine = [{"$currentOp": {}}, {"$match": {"active": True, "appName": "chatello-analytics", "op": "getmore"}}]
+    mine: list[Document] = [
+        {"$currentOp": {}},
+        {"$match": {"active": True, "appName": "chatello-analytics", "op": "getmore"}},
+    ]
     shop.until(lambda: not list(db.client.admin.aggregate(mine)), "the last answer", 30)
 
 

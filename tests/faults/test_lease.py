@@ -1,0 +1,116 @@
+"""Several daemons, stopped and killed ones: one writes at a time, and a stale holder writes nothing."""
+
+import signal
+from contextlib import ExitStack
+from typing import Any
+
+from pymongo.database import Database
+
+from daemon import clock
+from daemon.embedded import EmbeddedMongo
+from tests import shop
+from tests.faults.injection import Load, assert_nothing_lost_or_doubled, is_ready, marked, settled
+from tests.oracle import events
+from tests.system.test_process import get
+
+Db = Database[dict[str, Any]]
+
+
+def role(daemon: shop.Process) -> str:
+    """What a daemon says it is."""
+    body = get(daemon.port, "/readyz")[1]
+    return next((name for name in ("leader", "standby") if f'"role":"{name}"' in body.replace(" ", "")), body)
+
+
+def test_a_holder_stopped_past_its_lease_wakes_up_and_stands_by(brittle: EmbeddedMongo, shop_db: Db) -> None:
+    db = shop_db
+    shop.plans(db)
+    with shop.process(brittle.uri, db.name) as stale, shop.process(brittle.uri, db.name) as second:
+        shop.until(lambda: {role(stale), role(second)} == {"leader", "standby"}, "one leader and one standby", 30)
+        holder, other = (stale, second) if role(stale) == "leader" else (second, stale)
+        with Load(db, []) as load:
+            load.more(50)
+            holder.send(signal.SIGSTOP)
+            shop.until(lambda: role(other) == "leader", "the other to take over", 20)
+            load.more(50)
+            holder.send(signal.SIGCONT)
+            shop.until(lambda: role(holder) == "standby", "the stale holder to stand by", 20)
+            load.more(50)
+        settled(db)
+        marked(db)
+        assert (role(holder), role(other)) == ("standby", "leader")
+
+    assert_nothing_lost_or_doubled(db)
+
+
+def test_of_three_daemons_another_leads_each_time_the_leader_is_killed(brittle: EmbeddedMongo, shop_db: Db) -> None:
+    db = shop_db
+    shop.plans(db)
+    with ExitStack() as stack:
+        daemons = [stack.enter_context(shop.process(brittle.uri, db.name)) for _ in range(3)]
+        shop.until(lambda: "leader" in [role(one) for one in daemons], "the first leader", 30)
+        with Load(db, []) as load:
+            while len(daemons) > 1:
+                shop.until(lambda: "leader" in [role(one) for one in daemons], "a leader", 30)
+                load.more(40)
+                leaders = [one for one in daemons if role(one) == "leader"]
+                assert len(leaders) == 1
+                leaders[0].kill()
+                daemons.remove(leaders[0])
+            shop.until(lambda: role(daemons[0]) == "leader", "the last one to lead", 30)
+            load.more(40)
+        settled(db)
+        marked(db)
+        assert daemons[0].stop() == 0
+
+    assert_nothing_lost_or_doubled(db)
+
+
+def test_with_the_lease_as_shipped_a_standby_commits_within_ten_seconds_of_the_holders_kill(
+    brittle: EmbeddedMongo, shop_db: Db
+) -> None:
+    db = shop_db
+    shipped = {"CHATELLO_LEASE__SECONDS": "8", "CHATELLO_STREAM__AWAIT_SECONDS": "3"}
+    with shop.process(brittle.uri, db.name, **shipped) as holder:
+        shop.until(lambda: role(holder) == "leader", "the holder to lead", 30)
+        with shop.process(brittle.uri, db.name, **shipped) as standby:
+            shop.until(lambda: role(standby) == "standby", "the standby to stand by", 30)
+            renewed_until = lease_end(db)
+            shop.until(lambda: lease_end(db) > renewed_until, "the lease to be as long as ever", 10)
+            holder.kill()
+            killed = clock.monotonic()
+            marked(db, 20)
+            took = clock.monotonic() - killed
+
+    assert took < 10
+    assert_nothing_lost_or_doubled(db)
+
+
+def lease_end(db: Db) -> Any:
+    found = db.analytics_checkpoint.find_one({"_id": "lease"})
+    assert found is not None
+    return found["expires_at"]
+
+
+def test_a_second_sigterm_ends_the_process_at_once_and_the_next_one_goes_on(
+    brittle: EmbeddedMongo, shop_db: Db
+) -> None:
+    db = shop_db
+    shop.plans(db)
+    with shop.process(brittle.uri, db.name) as daemon:
+        is_ready(daemon)
+        with Load(db, []) as load:
+            for _ in range(3):
+                load.more(60)
+                daemon.send(signal.SIGTERM)
+                daemon.send(signal.SIGTERM)
+                assert daemon.wait(10) in (0, 128 + signal.SIGTERM)
+                daemon.start()
+                is_ready(daemon)
+    with shop.process(brittle.uri, db.name) as daemon:
+        settled(db, daemon)
+        marked(db)
+        assert daemon.stop() == 0
+
+    assert sum(count for (kind, _), count in events(db).items() if kind == "license_created") >= 50
+    assert_nothing_lost_or_doubled(db)
