@@ -87,12 +87,22 @@ class Member:
 class EmbeddedMongo(AbstractContextManager["EmbeddedMongo"]):
     """A replica set of one or three members on loopback. Use as a context manager."""
 
-    def __init__(self, members: int = 1, arguments: Sequence[str] = (), *, initiate: bool = True) -> None:
-        """`arguments` go to every mongod; `initiate` false leaves plain servers (no replica set)."""
+    def __init__(
+        self,
+        members: int = 1,
+        arguments: Sequence[str] = (),
+        *,
+        initiate: bool = True,
+        parent: Path | None = None,
+    ) -> None:
+        """`arguments` go to every mongod; `initiate` false leaves plain servers (no replica set).
+
+        The data lies in a new folder below `parent` (the system's temporary folder by default).
+        """
         self.mongod = find_mongod()
         self.arguments = arguments
         self.initiate = initiate
-        self.folder = Path(tempfile.mkdtemp(prefix="chatello-mongo-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="chatello-mongo-", dir=parent))
         self.members = [Member(free_port(), self.folder / str(n)) for n in range(members)]
 
     def __enter__(self) -> Self:

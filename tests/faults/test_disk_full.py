@@ -1,0 +1,82 @@
+"""The database's disk runs full under the daemon: it waits, says so, and goes on where it was."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+
+from daemon.connection import CODEC
+from daemon.embedded import EmbeddedMongo, wait_for
+from tests import shop
+from tests.oracle import assert_books_balance, assert_each_event_once, recount, totals
+from tests.system.test_process import get, ready
+
+Db = Database[dict[str, Any]]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 450 MB; only root can make one."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=450m", "tmpfs", str(disk)], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("this machine lets nobody mount a file system")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_a_full_disk_stops_nothing_for_good(small_disk: Path) -> None:
+    client: MongoClient[dict[str, Any]]
+    with (
+        EmbeddedMongo(parent=small_disk) as mongo,
+        MongoClient(mongo.uri, tz_aware=True, serverSelectionTimeoutMS=2000) as client,
+        shop.process(mongo.uri, "shop", CHATELLO_MONGODB__TIMEOUT_SECONDS="3") as daemon,
+    ):
+        db: Db = client.get_database("shop", codec_options=CODEC)
+        plans = shop.plans(db)
+        wait_for(lambda: ready(daemon.port), "the daemon to be ready")
+        _fill(small_disk)
+        _sell_until_it_fails(db, plans)
+        wait_for(lambda: get(daemon.port, "/readyz")[0] == 503 or not daemon.is_running(), "the daemon to say so", 60)
+        (small_disk / "filler").unlink()
+        member = mongo.members[0]
+        mongo.kill(member)
+        mongo.start(member)
+        mongo.primary()
+        if not daemon.is_running():  # systemd's part
+            daemon.start()
+        wait_for(lambda: ready(daemon.port), "the daemon to be ready again", 60)
+        shop.license(db, shop.customer(db, "after"), plans["pro"])
+        wait_for(lambda: totals(db) == recount(db), "the books to follow", 30)
+        assert_books_balance(db)
+        assert_each_event_once(db)
+
+
+def _fill(disk: Path) -> None:
+    with (disk / "filler").open("wb") as file:
+        try:
+            while True:
+                file.write(b"x" * (1 << 20))
+                file.flush()
+        except OSError:
+            return
+
+
+def _sell_until_it_fails(db: Db, plans: dict[str, Any]) -> None:
+    for number in range(20_000):
+        try:
+            shop.license(db, shop.customer(db, f"C{number}", metadata={"x": os.urandom(20_000)}), plans["pro"])
+        except PyMongoError:
+            return
+    pytest.fail("the disk never ran full")
