@@ -83,6 +83,11 @@ def translate(error: PyMongoError) -> ChatelloError:
     text = str(error).partition(" (configured timeouts")[0].splitlines()[0][:300] if str(error) else "no reason given"
     if isinstance(error, ServerSelectionTimeoutError) and _is_tls(text):
         return ConfigurationError(f"TLS to the database fails: {text}; check tls options and certificates in the URI")
+    if isinstance(error, ServerSelectionTimeoutError) and "No replica set members" in text:
+        return ConfigurationError(
+            f"no server answers under this replica set name: {text.partition(', Timeout')[0]}; "
+            "replicaSet= in mongodb.uri must be the name the servers use (rs.status().set)"
+        )
     if isinstance(error, ConnectionFailure | ExecutionTimeout):
         return Unavailable(f"the database does not answer: {text}")
     return Unavailable(f"the database driver reports {type(error).__name__}: {text}")

@@ -9,11 +9,23 @@ from daemon.connection import translated
 from daemon.errors import ChatelloError, ConfigurationError
 from daemon.source.pipeline import WATCHED, stages
 from daemon.store import indexes
-from daemon.store.names import EVENTS, OWN, ROWS
+from daemon.store.names import CHECKPOINT, DEAD_LETTERS, EVENTS, GAPS, LEDGER, MIRROR, ROWS
 
 Document = dict[str, Any]
 
 OLDEST = (6, 0)
+
+NEEDED: dict[str, tuple[str, ...]] = {
+    "": ("find", "changeStream", "listCollections", "listIndexes"),
+    MIRROR: ("insert", "update", "remove", "createCollection", "createIndex"),
+    LEDGER: ("insert", "createCollection", "createIndex"),
+    CHECKPOINT: ("insert", "update", "createCollection"),
+    DEAD_LETTERS: ("insert", "update", "createCollection"),
+    GAPS: ("insert", "update", "createCollection", "createIndex"),
+    EVENTS: ("insert", "update", "remove"),
+    ROWS: ("insert", "update", "createIndex"),
+}
+"""The rights the daemon uses, by collection ("": the whole database); deploy/mongodb/role.json grants just these."""
 
 
 class Finding(NamedTuple):
@@ -99,14 +111,10 @@ def _rights(database: Database[Document]) -> Iterator[Finding]:
     if not status["authenticatedUsers"]:
         yield Finding("rights", "the server asks for no login", "")
         return
-    for name, wanted in (
-        *((own, "insert update find") for own in OWN),
-        (EVENTS, "insert update find"),
-        (ROWS, "insert update find"),
-    ):
-        lacking = sorted(set(wanted.split()) - _allowed(status["authenticatedUserPrivileges"], database.name, name))
+    for name, wanted in NEEDED.items():
+        lacking = sorted(set(wanted) - _allowed(status["authenticatedUserPrivileges"], database.name, name))
         yield Finding(
-            f"rights on {name}",
+            f"rights on {name or 'the database'}",
             f"missing: {', '.join(lacking)}" if lacking else "as needed",
             f"grant {', '.join(lacking)} on {database.name}.{name} (deploy/mongodb)" if lacking else "",
         )
