@@ -3,7 +3,7 @@
 Everything here may run twice, late or after a crash: a row is a function of ledger, events and rules.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from typing import Any
 
@@ -95,16 +95,26 @@ class Nightly:
         sums = rollup.DaySums()
         for movement in ledger.of_day(self.database, day, session):
             sums.add(movement)
-        told = list(rows.events_between(self.database, *self._bounds(day), session))
+        first: list[Document] = []
+        told = remembering(rows.events_between(self.database, *self._bounds(day), session), first)
+        note = notes.compose(facts(told), self.settings)
         return {
             **rollup.row(day, totals, sums, self.mirror.plans(), self.settings),
-            "auto_events": [rollup.auto_event(event, self.settings) for event in told[: rollup.MAX_AUTO_EVENTS]],
-            "auto_notes": notes.compose(facts(told), self.settings),
+            "auto_events": [rollup.auto_event(event, self.settings) for event in first],
+            "auto_notes": note,
         }
 
     def _bounds(self, day: date) -> tuple[datetime, datetime]:
         zone = self.settings.zone
         return days.start(day, zone), days.start(day + days.ONE_DAY, zone)
+
+
+def remembering(stored: Iterable[Document], first: list[Document]) -> Iterator[Document]:
+    """Pass events on and keep the first in `first`: a busy day's are not held in memory whole."""
+    for event in stored:
+        if len(first) < rollup.MAX_AUTO_EVENTS:
+            first.append(event)
+        yield event
 
 
 def facts(stored: Iterable[Document]) -> Iterable[notes.Fact]:

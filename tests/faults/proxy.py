@@ -10,7 +10,7 @@ CHUNK = 4096
 
 
 class Proxy(AbstractContextManager["Proxy"]):
-    """Forwards to one port. `cut_after` bytes towards the client a connection ends; `pause` seconds before each chunk."""
+    """Forwards to one port. `cut_after` bytes of answers a connection ends; `pause` seconds before each chunk."""
 
     def __init__(self, target: int) -> None:
         self.target = target
