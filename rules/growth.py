@@ -1,0 +1,67 @@
+"""Growth: the shop is larger than some days ago by enough to say so, and it was not said lately."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+
+from rules.catalogue import euro
+from rules.model import Event, EventType, Totals
+from rules.thresholds import Memory, Thresholds
+
+EMOJI = "📈"
+"""Of events with `metadata.growth_period`."""
+
+
+class Growth(NamedTuple):
+    """One number that grew: `amount` and `enough` in cents for MRR, else in customers."""
+
+    kind: str
+    field: str
+    amount: int
+    enough: int
+    text: str
+
+
+def grown(
+    now: Totals, then: Totals | None, at: datetime, day: date, memory: Memory, thresholds: Thresholds
+) -> tuple[list[Event], Memory]:
+    """What grew enough since `then` (`growth_days` before; None while history is shorter), and the next memory.
+
+    `day` is the business day of `at`. The memory holds per kind ("mrr", "customers", "paying") the day it was
+    last told; within the cooldown from that day on, and for days before it, the kind is silent.
+    """
+    if then is None:
+        return [], memory
+    fresh = [growth for growth in _growths(now, then, thresholds) if _rested(growth.kind, day, memory, thresholds)]
+    told = {growth.kind: day.isoformat() for growth in fresh}
+    return [_event(growth, at, day, thresholds) for growth in fresh], {**memory, **told} if told else memory
+
+
+def _growths(now: Totals, then: Totals, thresholds: Thresholds) -> Iterator[Growth]:
+    """The kinds that grew by their threshold or more."""
+    mrr = now.mrr_cents - then.mrr_cents
+    customers = now.customers - then.customers
+    paying = now.paying_customers - then.paying_customers
+    for growth in (
+        Growth("mrr", "mrr_growth", mrr, thresholds.growth_mrr_cents, f"MRR aumentato di {euro(mrr)}"),
+        Growth("customers", "customer_growth", customers, thresholds.growth_customers, f"+{customers} clienti"),
+        Growth("paying", "paying_growth", paying, thresholds.growth_paying, f"+{paying} clienti paganti"),
+    ):
+        if growth.amount >= max(1, growth.enough):
+            yield growth
+
+
+def _rested(kind: str, day: date, memory: Mapping[str, int | str], thresholds: Thresholds) -> bool:
+    last = memory.get(kind)
+    return not isinstance(last, str) or day - date.fromisoformat(last) >= timedelta(thresholds.growth_cooldown_days)
+
+
+def _event(growth: Growth, at: datetime, day: date, thresholds: Thresholds) -> Event:
+    amount = growth.amount / 100 if growth.kind == "mrr" else growth.amount
+    return Event(
+        key=f"growth:{growth.kind}:{day.isoformat()}",
+        type=EventType.MILESTONE_REACHED,
+        at=at,
+        description=f"{growth.text} in {thresholds.growth_days} giorni!",
+        metadata={"growth_period": f"{thresholds.growth_days}_days", growth.field: amount},
+    )

@@ -1,0 +1,68 @@
+"""The numbers behind milestones, growth, trends and the calendar, with the defaults of the house."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+Memory = Mapping[str, int | str]
+"""What a rule remembers between calls: plain integers and texts (dates as YYYY-MM-DD), fit for the checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarOptions:
+    """Which dates are told, and how they are named.
+
+    `renamed` gives a holiday of the `holidays` library the name people use; `own_dates` maps "MM-DD" to a text;
+    `switched_off` holds names (after renaming) that are not told, such as "Cyber Monday".
+    """
+
+    country: str = "IT"
+    language: str = "it_IT"
+    renamed: Mapping[str, str] = field(
+        default_factory=lambda: {
+            "Assunzione della Beata Vergine Maria": "Ferragosto",
+            "Festa nazionale di San Francesco d'Assisi, patrono d'Italia": "San Francesco d'Assisi",
+        }
+    )
+    own_dates: Mapping[str, str] = field(default_factory=dict)
+    company_name: str = "Chatello"
+    company_birthday: date | None = None
+    switched_off: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """When a number is worth a word. Lists of levels ascend; beyond their end 1, 2.5, 5 times ten goes on.
+
+    `deviations` is the k of median + k · 1.4826 · MAD; a `*_minimum` is the least number worth a word at all.
+    Raises ValueError, naming the field, for levels that are empty, not positive or out of order.
+    """
+
+    customers: tuple[int, ...] = (10, 25, 50, 100, 250, 500, 1000)
+    licenses: tuple[int, ...] = (5, 10, 25, 50, 100, 250, 500, 1000)
+    mrr_euros: tuple[int, ...] = (100, 250, 500, 1000)
+    api_calls: tuple[int, ...] = (100, 500, 1000)
+
+    growth_days: int = 7
+    growth_mrr_cents: int = 20_00
+    growth_customers: int = 5
+    growth_paying: int = 3
+    growth_cooldown_days: int = 7
+
+    trend_history_days: int = 14
+    record_mrr_cents: int = 5_00
+    record_cooldown_days: int = 7
+    best_day_minimum: int = 3
+    streak_days: tuple[int, ...] = (7, 14, 30, 60, 90, 180, 365)
+    cancellations_minimum: int = 3
+    cancellations_window_days: int = 56
+    cancellations_history_days: int = 28
+    deviations: float = 3.0
+
+    calendar: CalendarOptions = field(default_factory=CalendarOptions)
+
+    def __post_init__(self) -> None:
+        for name in ("customers", "licenses", "mrr_euros", "api_calls", "streak_days"):
+            levels: tuple[int, ...] = getattr(self, name)
+            if not levels or levels[0] <= 0 or list(levels) != sorted(set(levels)):
+                raise ValueError(f"{name} must be positive numbers in ascending order, got {list(levels)}")
