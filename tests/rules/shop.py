@@ -92,6 +92,7 @@ class Shop:
             mirror.licenses.update({i: self.licenses.get(i) for i in licenses})
 
     def _store(self, decision: Decision) -> None:
+        assert not decision.released & decision.held.keys(), "a document cannot be both held and released"
         _put(self.customers, decision.customers)
         _put(self.licenses, decision.licenses)
         self.plans.update(decision.plans)

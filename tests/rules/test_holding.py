@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rules.lifecycle import read_license
-from rules.model import LicenseStatus, Operation, Source
+from rules.model import Change, LicenseStatus, Operation, Source
 from rules.pricing import Unintelligible
 from rules.settings import Settings
 from tests.rules.examples import T0, Story
@@ -61,6 +61,7 @@ def test_a_held_licence_still_ends_when_its_last_good_version_said() -> None:
 
     assert story.shop.totals.mrr_cents == 0
     assert (Source.LICENSES, "L1") in story.shop.letters
+    assert story.shop.licenses["L1"].held
 
 
 def test_a_licence_waits_for_its_plan_and_is_told_when_the_plan_arrives() -> None:
@@ -103,3 +104,24 @@ def test_a_customer_only_known_from_an_update_counts_and_is_named() -> None:
 
     assert story.descriptions() == ["Nuovo cliente: Carla"]
     assert story.shop.totals.customers == 1
+
+
+def test_a_licence_that_waits_for_a_deleted_plan_is_told_when_the_plan_comes_back_at_the_same_price() -> None:
+    story = Story().delete(Source.PLANS, "pro").license("L1").plan("pro", price=7.99)
+
+    assert story.types() == ["license_created", "payment_completed"]
+    assert story.shop.letters == {}
+
+
+def test_a_document_released_and_spoiled_again_in_one_batch_is_held() -> None:
+    shop = Story().license("L1").set("L1", status="?").shop
+    good, bad = ({"status": status} for status in ("active", "??"))
+
+    shop.apply(
+        [
+            Change(Source.LICENSES, Operation.UPDATE, "L1", T0 + timedelta(hours=1), f"83{number}", fields)
+            for number, fields in enumerate((good, bad))
+        ]
+    )
+
+    assert "'??'" in shop.letters[Source.LICENSES, "L1"].reason
