@@ -76,6 +76,14 @@ def test_a_level_added_after_it_was_passed_is_not_news() -> None:
     assert values(told(Milestone.CUSTOMERS, [82, 74, 81, 100], {"customers": 80}, denser)) == [100]
 
 
+def test_what_is_remembered_is_the_number_itself_so_a_level_added_later_is_not_news() -> None:
+    _, memory = reached(Milestone.CUSTOMERS, 82, AT, {"customers": 3}, HOUSE)
+    denser = replace(HOUSE, customers=(10, 25, 50, 75, 100))
+
+    assert memory == {"customers": 82}
+    assert told(Milestone.CUSTOMERS, [83], memory, denser) == []
+
+
 def test_an_mrr_of_a_cent_less_than_the_level_has_not_reached_it() -> None:
     assert measured(Totals(mrr_cents=99_99))[Milestone.MRR] == 99
 

@@ -1,0 +1,121 @@
+"""The calendar: holidays, days of commerce, the company's own dates and its birthday."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
+from types import MappingProxyType
+from typing import NamedTuple
+
+import holidays
+
+from rules.model import Event, EventType
+from rules.names import one_line
+from rules.thresholds import CalendarOptions
+
+TEXTS: Mapping[str, str] = {
+    "Capodanno": "Buon anno: è Capodanno!",
+    "Pasqua": "Buona Pasqua!",
+    "Ferragosto": "Buon Ferragosto!",
+    "Natale": "Buon Natale!",
+    "Black Friday": "Oggi è il Black Friday!",
+    "Cyber Monday": "Oggi è il Cyber Monday!",
+}
+"""What is said of a date by its name; of any other holiday "Festività: NAME"."""
+
+EMOJI: Mapping[str, str] = {
+    "Capodanno": "🎆",
+    "Pasqua": "🐣",
+    "Ferragosto": "🏖️",
+    "Natale": "🎄",
+    "Black Friday": "🛍️",
+    "Cyber Monday": "💻",
+    "anniversary": "🎂",
+}
+"""By `metadata.name`; EMOJI_OTHER for the rest."""
+
+EMOJI_OTHER = "📅"
+
+
+class Occasion(NamedTuple):
+    """What a date is. `name` tells it from the date's other occasions."""
+
+    name: str
+    text: str
+    years: int | None = None
+
+
+def events(day: date, wall_time: time, zone: tzinfo, options: CalendarOptions) -> list[Event]:
+    """What the calendar says of `day`, at `wall_time` of it in `zone`."""
+    at = moment(day, wall_time, zone)
+    return [_event(occasion, day, at) for occasion in occasions(day, options)]
+
+
+def moment(day: date, wall_time: time, zone: tzinfo) -> datetime:
+    """The instant, in UTC, at which clocks in `zone` show `wall_time` on `day`; one DST skips is moved on."""
+    return datetime.combine(day, wall_time, zone).astimezone(UTC)
+
+
+def occasions(day: date, options: CalendarOptions) -> Iterator[Occasion]:
+    """All that `day` is, apart from what is switched off."""
+    yield from anniversary(day, options)
+    for name in (*holiday_names(day, options), *commerce(day)):
+        if name not in options.switched_off:
+            yield Occasion(name, TEXTS.get(name, f"Festività: {name}"))
+    for month_day, text in sorted(options.own_dates.items()):
+        if falls_on(day, month_day) and (line := one_line(text)):
+            yield Occasion(f"own-{month_day}", line)
+
+
+def anniversary(day: date, options: CalendarOptions) -> Iterator[Occasion]:
+    """The company's birthday, from its first year on."""
+    birthday = options.company_birthday
+    if birthday is None or day.year <= birthday.year or not falls_on(day, f"{birthday:%m-%d}"):
+        return
+    years = day.year - birthday.year
+    word = "anno" if years == 1 else "anni"
+    yield Occasion("anniversary", f"{options.company_name} compie {years} {word}!", years)
+
+
+def holiday_names(day: date, options: CalendarOptions) -> list[str]:
+    """The public holidays of `day`, as people call them; two may share a date."""
+    official = _holidays(options.country, options.language, day.year).get(day, "")
+    names = (name.strip() for name in official.split(holidays.HOLIDAY_NAME_DELIMITER))
+    return [options.renamed.get(name, name) for name in names if name]
+
+
+def commerce(day: date) -> Iterator[str]:
+    """Black Friday, the day after the fourth Thursday of November, and the Monday that follows."""
+    if day == black_friday(day.year):
+        yield "Black Friday"
+    if day == black_friday(day.year) + timedelta(3):
+        yield "Cyber Monday"
+
+
+def black_friday(year: int) -> date:
+    """Between 23 and 29 November: the fourth Thursday lies between the 22nd and the 28th."""
+    earliest = date(year, 11, 23)
+    return earliest + timedelta((4 - earliest.weekday()) % 7)
+
+
+def falls_on(day: date, month_day: str) -> bool:
+    """Whether `day` is the "MM-DD" of its year; 29 February is the 28th in a year without one."""
+    if f"{day:%m-%d}" == month_day:
+        return True
+    return month_day == "02-29" and f"{day:%m-%d}" == "02-28" and (day + timedelta(1)).month == 3
+
+
+@lru_cache(maxsize=16)
+def _holidays(country: str, language: str, year: int) -> Mapping[date, str]:
+    """A year's holidays; the language is named, as the library would else follow the environment."""
+    return MappingProxyType(dict(holidays.country_holidays(country, years=year, language=language)))
+
+
+def _event(occasion: Occasion, day: date, at: datetime) -> Event:
+    years = {} if occasion.years is None else {"anniversary": occasion.years}
+    return Event(
+        key=f"calendar:{day.isoformat()}:{'-'.join(occasion.name.casefold().split())}",
+        type=EventType.MARKETING_CAMPAIGN if occasion.years is None else EventType.MILESTONE_REACHED,
+        at=at,
+        description=occasion.text,
+        metadata={"special_date": f"{day:%m-%d}", "name": occasion.name, **years},
+    )
