@@ -200,3 +200,10 @@ def test_more_cancellations_than_a_day_that_was_told_are_told_too(history: list[
 
 def test_no_history_at_all_is_silence() -> None:
     assert noticed([], noon(FIRST), {}, HOUSE) == ([], {})
+
+
+def test_the_window_holds_as_many_days_as_it_says() -> None:
+    quiet = [day(n) for n in range(28)]
+    tight = replace(HOUSE, cancellations_window_days=28)
+
+    assert told_over([*quiet, day(28, cancelled=3)], tight) == [(28, "cancellations")]
