@@ -62,7 +62,7 @@ class Daemon:
     def _crew(self, client: MongoClient[Document], db: Database[Document], listening: socket.socket) -> None:
         crew = Crew(self.stop)
         app = server.application(self.progress)
-        bell = Bell(Nightly(db, self.config), Proof(db, self.config), self.config, self.progress, self._take_changed)
+        bell = Bell(Nightly(db, self.config), Proof(db, self.config), self.config, self.progress, self)
         crew.start("http", lambda: server.serve(app, listening, self.stop))
         crew.start("pipeline", lambda: self._terms(client, db))
         crew.start("bell", lambda: bell.run(self.stop))
@@ -119,13 +119,18 @@ class Daemon:
         self.progress.turn("retrying", clock.monotonic(), str(setback))
         self.stop.wait(wait)
 
-    def _take_changed(self) -> bool:
+    def take_changed(self) -> bool:
         """Whether anything was committed since the last call; asked by the bell for the live row."""
         pipeline = self.leader.pipeline if self.leader else None
         if pipeline is None or not pipeline.changed:
             return False
         pipeline.changed = False
         return True
+
+    def keep_diary(self) -> None:
+        """Have the pipeline's thread tell what the day brings; what it adds to a closed day amends its row."""
+        if self.leader is not None:
+            self.leader.jobs.put(self.leader.diary.keep)
 
     # -- the init system ------------------------------------------------------------------------------------
 

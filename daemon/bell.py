@@ -6,6 +6,7 @@ A job that fails is logged and rings again; it can neither stop the bell nor sta
 import math
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 import schedule
 
@@ -22,8 +23,18 @@ JUMP_SECONDS = 30.0
 log = logs.get("bell")
 
 
+class Term(Protocol):
+    """What the bell asks of whoever leads."""
+
+    def take_changed(self) -> bool:
+        """Whether anything was committed since the last call."""
+
+    def keep_diary(self) -> None:
+        """Have the pipeline tell what the day brings; it is done in its own time."""
+
+
 class Bell:
-    """Rings for the nightly rows and the live row while `leads` says this daemon is the one to write them."""
+    """Rings for the diary, the nightly rows and the live row while this daemon leads."""
 
     def __init__(
         self,
@@ -31,12 +42,12 @@ class Bell:
         proof: Proof,
         config: Config,
         progress: Progress,
-        take_changed: Callable[[], bool],
+        term: Term,
     ) -> None:
         self.nightly = nightly
         self.proof = proof
         self.progress = progress
-        self.take_changed = take_changed
+        self.term = term
         self.time = config.time
         self.scheduler = self._scheduler()
         self._offset = _clock_offset()
@@ -76,6 +87,7 @@ class Bell:
 
     def close_days(self) -> None:
         """Write the rows that are owed, whatever time it is."""
+        self.term.keep_diary()
         now = self.nightly.now()
         written = self.nightly.catch_up(now)
         metrics.ROLLUP.set(clock.now().timestamp())
@@ -95,7 +107,7 @@ class Bell:
 
     def keep_today(self) -> None:
         """Bring today's row up to date, if anything was committed since."""
-        if self.take_changed():
+        if self.term.take_changed():
             self.nightly.write_today(self.nightly.now())
 
     def _guarded(self, job: Callable[[], None]) -> None:

@@ -24,6 +24,7 @@ from pydantic import (
 
 from daemon.errors import ConfigurationError
 from rules.settings import Settings
+from rules.thresholds import Thresholds
 
 DEFAULT_PATH = Path("/etc/chatello-analytics/config.toml")
 PREFIX = "CHATELLO_"
@@ -113,6 +114,7 @@ class Rules(Section):
     manual_email: str = Settings().manual_email
     note_names: int = Field(default=Settings().note_names, ge=0, le=20)
     note_length: int = Field(default=Settings().note_length, ge=80, le=5000)
+    thresholds: Thresholds = Thresholds()
 
 
 class Config(Section):

@@ -4,7 +4,9 @@
 `StreamBroken` is dealt with here: a gap is recorded and closed by a reconciliation.
 """
 
+import queue
 import threading
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +16,7 @@ from pymongo.database import Database
 from daemon import clock, logs, metrics
 from daemon.config import Config
 from daemon.decode import Decoder, cluster_datetime
+from daemon.diary import Diary
 from daemon.errors import ChatelloError, DeletionsNotAccepted, StreamBroken
 from daemon.inbox import Closed, Inbox
 from daemon.pipeline import Pipeline
@@ -27,8 +30,11 @@ from daemon.store.checkpoint import Checkpoint
 from daemon.store.commit import Committer
 from daemon.store.lease import Lease
 from daemon.store.mirror import MirrorReader
+from rules import milestones
+from rules.batch import MILESTONES
 
 Document = dict[str, Any]
+Job = Callable[[Pipeline], None]
 
 ASK_AGAIN_SECONDS = 60.0
 INBOX_BATCHES = 4
@@ -58,6 +64,8 @@ class Leader:
         self.reader = MirrorReader(database, config.settings())
         self.committer = Committer(database, lease, config.settings(), config.mongodb.timeout_seconds)
         self.pipeline: Pipeline | None = None
+        self.diary = Diary(database, config)
+        self.jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
 
     def lead(self) -> None:
         """One term: from the checkpoint on until told to stop."""
@@ -141,6 +149,8 @@ class Leader:
         checkpoint.token, checkpoint.cluster_time = position
         checkpoint.position = ""
         checkpoint.reconciling = None
+        if MILESTONES not in checkpoint.memory:  # a first start: what was reached before is no news
+            checkpoint.memory[MILESTONES] = milestones.seed({}, milestones.measured(checkpoint.totals))
         closed = {"closed_at": clock.now(), "until": _since(checkpoint), "recovered": dict(run.recovered)}
         gaps.note(self.database, gap_id, {**closed, "waiting": None, "closed_by": "reconciliation"})
         pipeline.advance()
@@ -203,6 +213,7 @@ class Leader:
         while not self.stop.is_set():
             heard = inbox.take(self.config.stream.batch_size, timeout=1.0)
             self._beat()
+            self._do_jobs(pipeline)
             if heard:
                 metrics.STREAM_CONTACT.set(clock.now().timestamp())
                 metrics.STREAM_TOKEN.set(heard[-1].position.cluster_time.time)
@@ -215,6 +226,10 @@ class Leader:
                 stored = clock.monotonic()
                 if gaps.waiting(self.database) is not None:
                     raise StreamBroken("requested", "a person asked for a reconciliation")
+
+    def _do_jobs(self, pipeline: Pipeline) -> None:
+        while not self.jobs.empty():
+            self.jobs.get()(pipeline)
 
     def _beat(self) -> None:
         self.progress.beat("pipeline", clock.monotonic())

@@ -128,6 +128,8 @@ def facts(stored: Iterable[Document]) -> Iterable[notes.Fact]:
         if keys & told:
             continue
         told |= keys
-        metadata = event.get("metadata")
-        name = metadata.get("customer_name") if isinstance(metadata, dict) else None
-        yield notes.Fact(str(event.get("event_type")), one_line(event.get("description")), one_line(name))
+        kind, metadata = str(event.get("event_type")), event.get("metadata")
+        if not isinstance(metadata, dict):
+            metadata = {}
+        name, text = one_line(metadata.get("customer_name")), one_line(event.get("description"))
+        yield notes.Fact(kind, text, name, notes.emoji(kind, metadata))

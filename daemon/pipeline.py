@@ -20,8 +20,9 @@ from daemon.store.commit import Committer
 from daemon.store.mirror import MirrorReader
 from daemon.store.twins import told_by_others
 from rules import days
-from rules.decide import Decision, decide
-from rules.model import Change, DocId, LicenseState, Operation, Source, Sweep
+from rules.decide import Decision, Mirror, decide
+from rules.mirror import Memories
+from rules.model import Change, DocId, Event, LicenseState, Operation, Source, Sweep
 
 MOST_DUE = 1000
 """Licences that end are applied in steps of this many: a transaction stays small whatever happened."""
@@ -131,14 +132,38 @@ class Pipeline:
         sweeps: list[tuple[Sweep, Any]] | None = None,
     ) -> None:
         """One transaction. `position` None keeps the stream's position: more of the same fact is to come."""
-        known = self.reader.load(list(changes), self.plans, self.checkpoint.totals, self.checkpoint.position, loaded)
+        known = self.reader.load(list(changes), self._known(), loaded)
         decision = decide(known, changes, self.settings)
         self._leave_to_others(decision)
+        self._commit_decision(decision, known, changes, position, undecodable, sweeps)
+
+    def _commit_decision(
+        self,
+        decision: Decision,
+        known: Mirror,
+        changes: Sequence[Change],
+        position: Position | None,
+        undecodable: Sequence[Undecodable],
+        sweeps: list[tuple[Sweep, Any]] | None = None,
+    ) -> None:
         following = self._following(decision, position, self.checkpoint.sweeps if sweeps is None else sweeps)
         today = days.business_day(self._now(following), self.settings.zone)
         with metrics.COMMIT_SECONDS.time():
             events = self.committer.commit(decision, known, following, today, undecodable)
         self._committed(decision, following, changes, events)
+
+    def _known(self) -> Mirror:
+        """What the checkpoint and the plans tell; the states a batch needs are still to be loaded."""
+        now = self.checkpoint
+        return Mirror(plans=self.plans, totals=now.totals, position=now.position, memory=now.memory)
+
+    def record(self, events: list[Event], memory: Memories) -> None:
+        """Commit events that no change brought (growth, a date), and what their rules remember from now on."""
+        known = self._known()
+        decision = decide(known, (), self.settings)
+        decision.events = events
+        decision.memory |= memory
+        self._commit_decision(decision, known, (), None, ())
 
     def _leave_to_others(self, decision: Decision) -> None:
         """A recovered fact that somebody told while we were away is theirs."""
@@ -165,6 +190,7 @@ class Pipeline:
             seq=now.seq + len(decision.movements),
             sweeps=[*sweeps, *((sweep, MinKey()) for sweep in decision.sweeps)],
             reconciling=now.reconciling,
+            memory=decision.memory,
         )
 
     def _committed(self, decision: Decision, checkpoint: Checkpoint, changes: Sequence[Change], events: int) -> None:

@@ -3,7 +3,7 @@
 import heapq
 from datetime import datetime
 
-from rules import movements
+from rules import milestones, movements
 from rules.mirror import Decision, Held, Mirror
 from rules.model import (
     Change,
@@ -22,6 +22,8 @@ from rules.model import (
 )
 from rules.settings import Settings
 
+MILESTONES = "milestones"
+
 End = tuple[datetime, str, str, DocId]
 """When a licence ends. Ends at one instant come in an order that no split into batches changes."""
 
@@ -33,7 +35,7 @@ class Batch:
         self.settings = settings
         self.known = mirror
         self.plans = dict(mirror.plans)
-        self.out = Decision(totals=movements.copy(mirror.totals), position=mirror.position)
+        self.out = Decision(totals=movements.copy(mirror.totals), position=mirror.position, memory=dict(mirror.memory))
         self.openings: dict[DocId, Movement] = {}
         self.ends = [_end(state) for state in mirror.licenses.values() if state is not None and is_ending(state)]
         heapq.heapify(self.ends)
@@ -85,6 +87,16 @@ class Batch:
             return
         movements.add(self.out.totals, movement)
         self.out.movements.append(movement)
+        if movement.customers > 0 or movement.active_licenses > 0 or movement.mrr_cents > 0:
+            self._look_for_milestones(change)
+
+    def _look_for_milestones(self, change: Change) -> None:
+        memory = self.out.memory.get(MILESTONES, {})
+        for kind, total in milestones.measured(self.out.totals).items():
+            event, memory = milestones.reached(kind, total, change.at, memory, self.settings.thresholds)
+            if event is not None:
+                self.tell(change, event)
+        self.out.memory[MILESTONES] = memory
 
     def _open(self, change: Change, movement: Movement) -> None:
         for balance in movements.balances(movement):

@@ -19,13 +19,17 @@ from rules.model import (
     Sweep,
     Totals,
 )
+from rules.thresholds import Memory
+
+Memories = dict[str, Memory]
+"""What each rule remembers, by the rule's name; kept in the checkpoint."""
 
 
 @dataclass(slots=True)
 class Mirror:
     """What is known before a batch: the states it needs (None: looked for, not there), all plans, the totals.
 
-    `position` is the cause of the last stream change applied.
+    `position` is the cause of the last stream change applied, `memory` what rules remember, by rule.
     """
 
     customers: dict[DocId, CustomerState | None] = field(default_factory=dict)
@@ -33,6 +37,7 @@ class Mirror:
     plans: dict[DocId, PlanState] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
     position: str = ""
+    memory: Memories = field(default_factory=dict)
 
 
 class Held(NamedTuple):
@@ -56,6 +61,7 @@ class Decision:
     plans: dict[DocId, PlanState] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
     position: str = ""
+    memory: Memories = field(default_factory=dict)
     sweeps: list[Sweep] = field(default_factory=list)
     held: dict[tuple[Source, DocId], Held] = field(default_factory=dict)
     released: set[tuple[Source, DocId]] = field(default_factory=set)

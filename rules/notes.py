@@ -5,9 +5,11 @@ with the first names. The line is bounded in length whatever happened.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from rules import calendar, growth, milestones, summary, trends
 from rules.catalogue import SEPARATOR, STYLES, Style
+from rules.model import EventType
 from rules.names import MAX_NAME, one_line
 from rules.settings import Settings
 
@@ -17,12 +19,19 @@ TOLD_ONE_BY_ONE = 3
 """Up to this many facts of one kind each get a line of their own."""
 
 
+NEVER_COUNTED = frozenset(
+    (EventType.MILESTONE_REACHED, EventType.MARKETING_CAMPAIGN, EventType.FEATURE_RELEASED, EventType.PARTNERSHIP)
+)
+"""Kinds whose facts have nothing in common but the kind: "4 traguardi" would tell nobody anything."""
+
+
 class Fact(NamedTuple):
-    """A stored event as the note sees it; `name` is the customer's, "" where unknown."""
+    """A stored event as the note sees it; `name` is the customer's, `emoji` its own; "" where there is none."""
 
     type: str
     description: str
     name: str = ""
+    emoji: str = ""
 
 
 class Line(NamedTuple):
@@ -49,11 +58,25 @@ def style(kind: str) -> Style:
     return _STYLES.get(kind, OTHER)
 
 
+def emoji(kind: str, metadata: Mapping[str, Any]) -> str:
+    """The emoji of an event whose `metadata` tell it from others of its kind; "" if they do not."""
+    if "growth_period" in metadata:
+        return growth.EMOJI
+    if "week_start" in metadata or "month_start" in metadata:
+        return summary.EMOJI
+    if "special_date" in metadata:
+        return calendar.EMOJI.get(str(metadata.get("name")), calendar.EMOJI_OTHER)
+    if kind != EventType.MILESTONE_REACHED:
+        return ""
+    own = trends.EMOJI.get(str(metadata.get("trend")), "")
+    return own or milestones.EMOJI.get(str(metadata.get("milestone_type")), "")
+
+
 def tell(kind: str, facts: Sequence[Fact], settings: Settings) -> list[str]:
     """One line per fact while they are few, one line for all when they are many."""
     look = style(kind)
-    if len(facts) <= TOLD_ONE_BY_ONE:
-        return [_line(look.emoji, one_line(fact.description)) for fact in facts]
+    if len(facts) <= TOLD_ONE_BY_ONE or kind in NEVER_COUNTED:
+        return [_line(one_line(fact.emoji, MAX_NAME) or look.emoji, one_line(fact.description)) for fact in facts]
     names = list(dict.fromkeys(one_line(fact.name, MAX_NAME) for fact in facts if fact.name))
     return [f"{look.emoji} {len(facts)} {look.many}{_first(names, len(facts), settings.note_names)}"]
 

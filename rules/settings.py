@@ -6,6 +6,8 @@ from datetime import tzinfo
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from rules.thresholds import Thresholds
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -22,3 +24,4 @@ class Settings:
     manual_email: str = "manual@chatello.io"
     note_names: int = 2
     note_length: int = 600
+    thresholds: Thresholds = field(default_factory=Thresholds)

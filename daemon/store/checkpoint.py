@@ -12,6 +12,7 @@ from pymongo.read_concern import ReadConcern
 from daemon.connection import translated
 from daemon.store.names import CHECKPOINT
 from daemon.store.records import totals_document, totals_of
+from rules.mirror import Memories
 from rules.model import Origin, Sweep, Totals
 
 Document = dict[str, Any]
@@ -37,6 +38,7 @@ class Checkpoint:
     seq: int = 0
     sweeps: list[tuple[Sweep, Any]] = field(default_factory=list)
     reconciling: Any = None
+    memory: Memories = field(default_factory=dict)
 
 
 def load(database: Database[Document]) -> Checkpoint | None:
@@ -56,6 +58,7 @@ def load(database: Database[Document]) -> Checkpoint | None:
         seq=document["seq"],
         sweeps=[(sweep_of(sweep), sweep["after"]) for sweep in document["sweeps"]],
         reconciling=document["reconciling"],
+        memory=document.get("memory", {}),
     )
 
 
@@ -70,6 +73,7 @@ def document_of(checkpoint: Checkpoint) -> Document:
         "seq": checkpoint.seq,
         "sweeps": [sweep_document(sweep, after) for sweep, after in checkpoint.sweeps],
         "reconciling": checkpoint.reconciling,
+        "memory": {rule: dict(memory) for rule, memory in checkpoint.memory.items()},
     }
 
 

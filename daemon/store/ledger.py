@@ -12,6 +12,7 @@ from daemon.store.names import LEDGER
 from daemon.store.records import movement_of
 from rules import days
 from rules.model import Movement, PlanTotals, Totals
+from rules.trends import Day
 
 Document = dict[str, Any]
 
@@ -129,3 +130,48 @@ def _less(plan: PlanTotals, later: PlanTotals) -> PlanTotals:
         plan.mrr_cents - later.mrr_cents,
         plan.one_time_cents - later.one_time_cents,
     )
+
+
+def history(database: Database[Document], running: Totals, first: date, last: date) -> list[Day]:
+    """Each business day from `first` (or the ledger's beginning) to `last` at its end, oldest first, without a hole.
+
+    Summed by the server per day, then walked back from the running totals.
+    """
+    stages: list[Document] = [
+        {"$match": {"day": {"$gte": days.stored(first)}}},
+        {"$group": {"_id": "$day", **_day_sums()}},
+    ]
+    with translated():
+        by_day = {found["_id"].date(): found for found in database[LEDGER].aggregate(stages)}
+    begin = first_day(database)
+    if begin is None:
+        return []
+    newest = max([last, *by_day])
+    walked: list[Day] = []
+    end = (running.customers, running.paying_customers, running.mrr_cents)
+    for day in reversed(list(days.between(max(first, begin), newest))):
+        found = by_day.get(day, _NOTHING)
+        walked.append(Day(day, *end, found["new_customers"], found["sales"], found["cancellations"]))
+        end = (end[0] - found["customers"], end[1] - found["paying_customers"], end[2] - found["mrr_cents"])
+    return [day for day in reversed(walked) if day.date <= last]
+
+
+def _day_sums() -> Document:
+    """The day's deltas, and counts of what it brought; an opening balance brings nothing."""
+    own = {"$ne": ["$kind", "opening"]}
+    ended = {"$in": ["$reason", ["cancelled", "license_deleted"]]}
+    return {
+        "customers": {"$sum": "$customers"},
+        "paying_customers": {"$sum": "$paying_customers"},
+        "mrr_cents": {"$sum": "$mrr_cents"},
+        "new_customers": _count(own, {"$gt": ["$customers", 0]}),
+        "sales": _count({"$eq": ["$reason", "license_created"]}, "$after.paid"),
+        "cancellations": _count(ended, {"$lt": ["$active_licenses", 0]}),
+    }
+
+
+def _count(*conditions: Any) -> Document:
+    return {"$sum": {"$cond": [{"$and": list(conditions)}, 1, 0]}}
+
+
+_NOTHING = dict.fromkeys(("customers", "paying_customers", "mrr_cents", "new_customers", "sales", "cancellations"), 0)

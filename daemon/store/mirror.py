@@ -13,7 +13,7 @@ from daemon.connection import translated
 from daemon.store.names import MIRROR
 from daemon.store.records import customer_of, decoded_fields, license_of, mirror_id, plan_of
 from rules.decide import Mirror, required
-from rules.model import Change, CustomerState, DocId, Fields, LicenseState, PlanState, Source, Totals
+from rules.model import Change, CustomerState, DocId, Fields, LicenseState, PlanState, Source
 from rules.settings import Settings
 
 Document = dict[str, Any]
@@ -28,16 +28,8 @@ class MirrorReader:
         self.collection = database[MIRROR]
         self.settings = settings
 
-    def load(
-        self,
-        changes: list[Change],
-        plans: dict[DocId, PlanState],
-        totals: Totals,
-        position: str,
-        due: Iterable[LicenseState] = (),
-    ) -> Mirror:
-        """The mirror for a batch: every state `required` names, looked up until nothing new is named."""
-        mirror = Mirror(plans=plans, totals=totals, position=position)
+    def load(self, changes: list[Change], mirror: Mirror, due: Iterable[LicenseState] = ()) -> Mirror:
+        """Fill `mirror` for a batch: every state `required` names, looked up until nothing new is named."""
         mirror.licenses.update((state.id, state) for state in due)
         while True:
             customers, licenses = required(changes, mirror)

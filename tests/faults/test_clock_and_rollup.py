@@ -55,9 +55,19 @@ def test_a_clock_ten_years_off_neither_closes_days_to_come_nor_forgets_those_tha
     assert len(closed) in (3, 4), "yesterday's row is owed only from six o'clock on"
 
 
+class _Term:
+    """A leader to whom nothing happens but changes."""
+
+    def take_changed(self) -> bool:
+        return True
+
+    def keep_diary(self) -> None:
+        return None
+
+
 def _bell(nightly: Nightly) -> Bell:
     config = shop.config_for("mongodb://unused", nightly.database)
-    return Bell(nightly, Proof(nightly.database, config), config, Progress(), lambda: True)
+    return Bell(nightly, Proof(nightly.database, config), config, Progress(), _Term())
 
 
 def test_a_clock_that_jumped_ahead_and_back_leaves_no_job_waiting_for_years(

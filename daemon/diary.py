@@ -1,0 +1,51 @@
+"""Keeps the diary: looks back over the ledger's days and has the pipeline commit what `rules.diary` says.
+
+Runs in the pipeline's thread, as its memory and its events move with the checkpoint.
+"""
+
+from datetime import date, timedelta
+from typing import Any
+
+from pymongo.database import Database
+
+from daemon import logs
+from daemon.config import Config
+from daemon.decode import cluster_datetime
+from daemon.pipeline import Pipeline
+from daemon.store import ledger
+from rules import days, diary
+from rules.trends import Day
+
+Document = dict[str, Any]
+
+LOOK_BACK = timedelta(days=120)
+"""Covers the longest window of a trend and the month before last."""
+
+log = logs.get("diary")
+
+
+class Diary:
+    """The diary of one shop."""
+
+    def __init__(self, database: Database[Document], config: Config) -> None:
+        self.database = database
+        self.settings = config.settings()
+        self.rollup_at = config.time.rollup_at
+
+    def keep(self, pipeline: Pipeline) -> None:
+        """Tell every day that began or ended and was not told yet, by the stream's own time."""
+        time = pipeline.checkpoint.cluster_time
+        if time is None:
+            return
+        now = cluster_datetime(time)
+        today = days.business_day(now, self.settings.zone)
+        closed = days.last_closed(now, self.rollup_at, self.settings.zone)
+        known = pipeline.checkpoint.memory
+        if diary.is_kept(today, closed, known):
+            return
+        pages = diary.keep(today, closed, self._history(pipeline, today - days.ONE_DAY), known, self.settings)
+        pipeline.record(pages.events, pages.memory)
+        log.info("diary.kept", today=str(today), events=len(pages.events))
+
+    def _history(self, pipeline: Pipeline, last: date) -> list[Day]:
+        return ledger.history(self.database, pipeline.checkpoint.totals, last - LOOK_BACK, last)
