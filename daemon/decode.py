@@ -16,7 +16,7 @@ from bson.datetime_ms import DatetimeMS
 from bson.timestamp import Timestamp
 
 from rules import twins
-from rules.documents import CARRIED, TRACKED
+from rules.documents import CARRIED, TRACKED, is_id
 from rules.model import Change, Fields, Operation, Source
 
 Document = Mapping[str, Any]
@@ -65,7 +65,7 @@ class Decoder:
             return Discontinuity(event["operationType"], at, _namespace(event))
         source = Source(event["ns"]["coll"])
         doc_id = event["documentKey"]["_id"]
-        if not hashable(doc_id):
+        if not is_id(doc_id):
             return Undecodable(source, repr(doc_id)[:MAX_TEXT], "the document's _id is no plain value", at)
         cause = event["_id"]["_data"]
         if operation is Operation.UPDATE:
@@ -137,14 +137,6 @@ def token_time(token: object) -> Timestamp | None:
     data = token.get("_data") if isinstance(token, Mapping) else None
     found = _TOKEN.fullmatch(data) if isinstance(data, str) else None
     return Timestamp(int(found[1], 16), int(found[2], 16)) if found else None
-
-
-def hashable(value: object) -> bool:
-    try:
-        hash(value)
-    except TypeError:
-        return False
-    return True
 
 
 def _namespace(event: Document) -> str:

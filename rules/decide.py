@@ -44,7 +44,14 @@ def decide(mirror: Mirror, changes: Iterable[Change], settings: Settings) -> Dec
         if _is_new(batch, change):
             _expire_until(batch, change.at)
             _apply(batch, change)
-    return batch.out
+    return _without_withdrawn(batch.out)
+
+
+def _without_withdrawn(decision: Decision) -> Decision:
+    """What was told before somebody else's version of it came in, in the same batch, is not told at all."""
+    if decision.withdrawn:
+        decision.events = [event for event in decision.events if event.key not in decision.withdrawn]
+    return decision
 
 
 def _is_new(batch: Batch, change: Change) -> bool:
@@ -77,7 +84,6 @@ def _withdraw(batch: Batch, change: Change) -> None:
     """Somebody else told a fact of ours: theirs stands, ours goes, told just now or long ago."""
     keys = set(twins.natural_keys(change.fields))
     dated = change.fields.get("event_date")
-    batch.out.events = [event for event in batch.out.events if event.key not in keys]
     batch.out.withdrawn.update(dict.fromkeys(keys, dated if isinstance(dated, datetime) else change.at))
 
 

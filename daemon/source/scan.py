@@ -13,7 +13,7 @@ from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
 from daemon.connection import translated
-from daemon.decode import Decoder, hashable
+from daemon.decode import Decoder
 from daemon.errors import Unavailable
 from daemon.store.names import CHECKPOINT
 from rules import documents
@@ -48,7 +48,7 @@ def read(
     wanted = dict.fromkeys((*documents.TRACKED[source], *documents.CARRIED[source]), 1)
     with translated():
         for raw in database[source.value].find({}, wanted, session=session, batch_size=1000).sort("_id", 1):
-            if hashable(raw["_id"]):
+            if documents.is_id(raw["_id"]):
                 yield raw["_id"], decoder.document(source, raw)
 
 
