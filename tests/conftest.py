@@ -43,3 +43,14 @@ def database(client: MongoClient[dict[str, Any]]) -> Iterator[Database[dict[str,
     name = f"test_{uuid.uuid4().hex[:12]}"
     yield client.get_database(name, codec_options=CODEC)
     client.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedMongo]:
+    """A replica set with access control; its administrator is `root`, password `root`."""
+    key = tmp_path_factory.mktemp("key") / "key"
+    key.write_text("0123456789abcdef" * 4)
+    key.chmod(0o600)
+    with EmbeddedMongo(arguments=("--auth", "--keyFile", str(key))) as mongo:
+        mongo.create_user("root", "root", "root")
+        yield mongo

@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import structlog
 from bson import Decimal128, ObjectId
 from bson.datetime_ms import DatetimeMS
 from bson.timestamp import Timestamp
@@ -142,6 +143,14 @@ def _keys(values: dict[str, Any]) -> Iterator[str]:
             yield key
 
 
+@pytest.fixture
+def own_logging() -> Iterator[None]:
+    """Logging set up by a test ends with it: its stream is closed afterwards."""
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.mark.usefixtures("own_logging")
 def test_a_log_line_is_one_line_of_json_whatever_a_name_holds(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up(Logs(format="json"))
     evil = 'x\n{"event": "forged"}\x1b[31m\u202e'

@@ -21,16 +21,6 @@ ROLE: dict[str, Any] = json.loads((ROOT / "deploy" / "mongodb" / "role.json").re
 NAME = "guarded_shop"
 
 
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedMongo]:
-    key = tmp_path_factory.mktemp("key") / "key"
-    key.write_text("0123456789abcdef" * 4)
-    key.chmod(0o600)
-    with EmbeddedMongo(arguments=("--auth", "--keyFile", str(key))) as mongo:
-        mongo.create_user("root", "root", "root")
-        yield mongo
-
-
 @pytest.fixture
 def admin(guarded: EmbeddedMongo) -> Iterator[Db]:
     """The shop's database in an administrator's hands, with a user `analytics` of the shipped role."""
@@ -112,29 +102,6 @@ def test_check_names_each_right_that_is_missing(
     assert action in told
     assert collection in output
     assert "Traceback" not in output
-
-
-def test_a_right_revoked_while_running_ends_the_daemon_with_status_77_and_nothing_is_lost(
-    guarded: EmbeddedMongo, admin: Db
-) -> None:
-    plans = shop.plans(admin)
-    uri = _uri(guarded, "analytics", "analytics", NAME)
-    with shop.process(uri, NAME) as daemon:
-        wait_for(lambda: ready(daemon.port), "the daemon to be ready")
-        admin.command("updateRole", ROLE["role"], privileges=privileges(without("analytics_ledger", "insert")))
-        license = shop.license(admin, shop.customer(admin, "A"), plans["pro"])
-        assert daemon.wait(60) == 77
-        admin.command("updateRole", ROLE["role"], privileges=privileges(ROLE["privileges"]))
-        daemon.start()
-        wait_for(lambda: events(admin)["license_created", license] == 1, "the licence, after all")
-    assert_books_balance(admin)
-
-
-def test_tls_against_a_server_without_it_is_one_sentence_and_status_78(mongo_uri: str) -> None:
-    status, output = run_once("run", MONGODB_URI=f"{mongo_uri}&tls=true", CHATELLO_MONGODB__TIMEOUT_SECONDS="3")
-
-    assert (status, output.count("\n")) == (78, 1), output
-    assert "TLS" in output
 
 
 def test_the_wrong_set_name_is_one_sentence_and_status_78(mongo_uri: str) -> None:

@@ -7,7 +7,6 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -183,19 +182,8 @@ def test_a_server_that_is_no_replica_set_is_one_sentence_and_status_78() -> None
     assert "--replSet" in output
 
 
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedMongo]:
-    """A replica set with access control and one user, `owner`."""
-    key = tmp_path_factory.mktemp("key") / "key"
-    key.write_text("0123456789abcdef" * 4)
-    key.chmod(0o600)
-    with EmbeddedMongo(arguments=("--auth", "--keyFile", str(key))) as mongo:
-        mongo.create_user("owner", "right", "root")
-        yield mongo
-
-
 def test_a_wrong_password_is_one_sentence_and_status_77(guarded: EmbeddedMongo) -> None:
-    uri = guarded.uri.replace("mongodb://", "mongodb://owner:wrong-canary@")
+    uri = guarded.uri.replace("mongodb://", "mongodb://root:wrong-canary@")
     status, output = run_once("run", MONGODB_URI=uri)
 
     assert (status, output.count("\n")) == (77, 1)
