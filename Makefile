@@ -9,7 +9,7 @@ SECONDS_FLAG = $(if $(filter command line environment,$(origin SECONDS)),--secon
 .PHONY: help setup demo test soak check format lock clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
+	@sed -nE 's/^([a-z]+):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-7s  %s\n", $$1, $$2 }'
 
 setup: $(VENV)/.installed  ## set everything up in .venv, from pinned packages
 
