@@ -1,0 +1,33 @@
+"""The command line: `chatello-analytics COMMAND`. Turns options into calls; a module for each group of commands.
+
+What a command needs beyond its options it imports inside itself, so that `--help` answers at once.
+"""
+
+import click
+
+from daemon.cli import letters, service, table, truth
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="chatello-analytics")
+def main() -> None:
+    """Keeps Chatello's analytics table true, beside the dashboard.
+
+    \b
+    Examples:
+      chatello-analytics check
+      MONGODB_URI=mongodb://127.0.0.1:27017 chatello-analytics run
+      chatello-analytics rollup --date 2026-11-22
+    """
+
+
+for command in (
+    service.run,
+    service.check,
+    table.rollup,
+    truth.verify,
+    truth.reconcile,
+    letters.dead_letters,
+    service.demo,
+):
+    main.add_command(command)

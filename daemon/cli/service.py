@@ -1,0 +1,70 @@
+"""`run`, `check`, `demo`: the daemon itself, whether it could run here, and a show of it."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from daemon import clock, logs
+from daemon.cli.common import CONFIG_OPTION, errors_as_statuses, load, opened
+
+
+@click.command()
+@CONFIG_OPTION
+def run(path: Path | None) -> None:
+    """Run the daemon until SIGTERM.
+
+    \b
+    Example:
+      chatello-analytics run --config /etc/chatello-analytics/config.toml
+    """
+    with errors_as_statuses():
+        loaded = load(path)
+        logs.set_up(loaded.logs)
+        from daemon.app import Daemon
+
+        Daemon(loaded).run()
+
+
+@click.command()
+@CONFIG_OPTION
+def check(path: Path | None) -> None:
+    """Tell in plain words whether everything is as needed, and how to mend what is not.
+
+    \b
+    Example:
+      MONGODB_URI=mongodb://127.0.0.1:27017 chatello-analytics check
+    """
+    with errors_as_statuses():
+        loaded = load(path)
+        click.echo(f"ok       configuration: zone {loaded.time.zone}, rollup at {loaded.time.rollup_at:%H:%M}")
+        with opened(loaded) as database:
+            from daemon import readiness
+
+            bad = False
+            for finding in readiness.findings(database):
+                bad |= bool(finding.cure)
+                click.echo(f"{'look at' if finding.cure else 'ok     '}  {finding.what}: {finding.found}")
+                if finding.cure:
+                    click.echo(f"         -> {finding.cure}")
+        sys.exit(1 if bad else 0)
+
+
+@click.command()
+@click.option("--seconds", type=click.FloatRange(min=1), help="End by itself after this time (default: Ctrl-C).")
+@click.option("--seed", type=int, help="The same seed makes the same shop.")
+def demo(seconds: float | None, seed: int | None) -> None:
+    """Show the main job on a throw-away MongoDB of its own; touches no other server.
+
+    \b
+    Example:
+      chatello-analytics demo --seconds 20
+    """
+    from daemon import demo as stage
+    from daemon.embedded import EmbeddedUnavailable
+
+    try:
+        stage.play(seconds, seed, clock.now())
+    except EmbeddedUnavailable as problem:
+        click.echo(f"chatello-analytics: {problem}", err=True)
+        sys.exit(1)
