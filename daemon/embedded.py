@@ -7,6 +7,7 @@ besides PATH. What it starts dies with this process, even by kill -9, and its da
 import ctypes
 import importlib.util
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -145,6 +146,7 @@ class EmbeddedMongo(AbstractContextManager["EmbeddedMongo"]):
         member.process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=die_with_parent(os.getpid())
         )
+        allow_many_files(member.process.pid)
         wait_for(lambda: self._listening(member), f"mongod at {member.address} to listen")
 
     def _listening(self, member: Member) -> bool:
@@ -246,3 +248,9 @@ def die_with_parent(parent: int) -> Callable[[], None]:
             os._exit(1)
 
     return arrange
+
+
+def allow_many_files(pid: int) -> None:
+    """Raise a process's open files to its hard limit: mongod has two for a collection, and aborts at 1,024."""
+    most = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, most))

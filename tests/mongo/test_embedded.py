@@ -1,6 +1,7 @@
 """The throw-away servers: real replica sets that go when their owner goes, however it goes."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -40,6 +41,18 @@ def _runs(pid: int) -> bool:
         return " Z " not in Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:
         return False
+
+
+def test_a_server_may_open_more_files_than_a_login_shell() -> None:
+    usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, usual[1]))
+    try:
+        with EmbeddedMongo() as mongo:
+            server = mongo.members[0].process
+            assert server is not None
+            assert resource.prlimit(server.pid, resource.RLIMIT_NOFILE) == (usual[1], usual[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, usual)
 
 
 def test_a_set_of_three_elects_another_primary_when_the_first_is_killed() -> None:
