@@ -6,18 +6,19 @@ import signal
 import socket
 import threading
 import uuid
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from daemon import clock, logs, metrics, server
+from daemon import clock, config, logs, metrics, reload, server
 from daemon.bell import Bell
 from daemon.config import Config
 from daemon.connection import connect, database
 from daemon.crew import Crew
-from daemon.errors import LeaseLost, Unavailable
+from daemon.errors import ConfigurationError, LeaseLost, Unavailable
 from daemon.keeper import Keeper
 from daemon.leader import Leader
 from daemon.nightly import Nightly
@@ -38,11 +39,13 @@ log = logs.get("app")
 
 
 class Daemon:
-    """One process: its threads, its terms of leadership, its end."""
+    """One process: its threads, its terms of leadership, its end. `path` is the file SIGHUP has read again."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, path: Path | None = None) -> None:
         self.config = config
+        self.path = path
         self.stop = threading.Event()
+        self.hangup = threading.Event()
         self.ready = threading.Event()
         self.progress = Progress()
         self.leader: Leader | None = None
@@ -62,11 +65,12 @@ class Daemon:
     def _crew(self, client: MongoClient[Document], db: Database[Document], listening: socket.socket) -> None:
         crew = Crew(self.stop)
         app = server.application(self.progress)
-        bell = Bell(Nightly(db, self.config), Proof(db, self.config), self.config, self.progress, self)
+        nightly = Nightly(db, self.config)
+        bell = Bell(nightly, Proof(db, self.config), self.config, self.progress, self)
         crew.start("http", lambda: server.serve(app, listening, self.stop))
         crew.start("pipeline", lambda: self._terms(client, db))
         crew.start("bell", lambda: bell.run(self.stop))
-        crew.start("herald", self._herald)
+        crew.start("herald", lambda: self._herald(nightly))
         crew.wait()
 
     # -- terms of leadership --------------------------------------------------------------------------------
@@ -91,6 +95,7 @@ class Daemon:
                 self._stand_by()
                 return False
             self.leader = Leader(db, lease, self.config, self.progress, self.stop, self.ready)
+            self.leader.adopt(self.config)  # it may have been changed meanwhile
             with Keeper(office, lease, self.config.lease.seconds / 3):
                 try:
                     metrics.LEADER.set(1)
@@ -134,8 +139,11 @@ class Daemon:
 
     # -- the init system ------------------------------------------------------------------------------------
 
-    def _herald(self) -> None:
-        """Tell systemd: READY once the stream is open (or this daemon stands by), then WATCHDOG while all get on."""
+    def _herald(self, nightly: Nightly) -> None:
+        """Tell systemd: READY once the stream is open (or this daemon stands by), then WATCHDOG while all get on.
+
+        Once ready, a SIGHUP has the configuration read again.
+        """
         told = False
         while not self.stop.wait(1.0 if told else 0.05):
             if self.ready.is_set() and not told:
@@ -144,11 +152,32 @@ class Daemon:
                 log.info("daemon.ready", role=self.progress.role)
             if told and not self.progress.stalled(clock.monotonic()):
                 notify("WATCHDOG=1", f"STATUS={self.progress.role} {self.progress.reason}".rstrip())
+            if told and self.hangup.is_set():
+                self.hangup.clear()
+                notify("RELOADING=1", f"MONOTONIC_USEC={int(clock.monotonic() * 1_000_000)}")
+                self._reload(nightly)
+                notify("READY=1")
         notify("STOPPING=1")
+
+    def _reload(self, nightly: Nightly) -> None:
+        """Take up the rules of the changed configuration; one that is wrong changes nothing at all."""
+        try:
+            changed = reload.prepare(self.config, config.load(self.path, os.environ))
+        except ConfigurationError as mistake:
+            metrics.RELOADED.set(0)
+            log.error("configuration.refused", problem=str(mistake), kept="the configuration in force stays")
+            return
+        self.config = changed.config
+        nightly.adopt(self.config)
+        if self.leader is not None:
+            self.leader.adopt(self.config)
+        metrics.RELOADED.set(1)
+        log.info("configuration.applied", applied=changed.applied, needs_restart=changed.waiting)
 
     def _listen_to_signals(self) -> None:
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
+        signal.signal(signal.SIGHUP, lambda _number, _frame: self.hangup.set())
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         """The first signal stops in order, the second at once: the database is consistent either way."""

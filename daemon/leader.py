@@ -56,16 +56,26 @@ class Leader:
     ) -> None:
         self.database = database
         self.lease = lease
-        self.config = config
+        self.wanted = config
         self.progress = progress
         self.stop = stop
         self.ready = ready
-        self.decoder = Decoder(config.time.naive_zone, config.rules.manual_email)
-        self.reader = MirrorReader(database, config.settings())
-        self.committer = Committer(database, lease, config.settings(), config.mongodb.timeout_seconds)
         self.pipeline: Pipeline | None = None
-        self.diary = Diary(database, config)
         self.jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self._equip(config)
+
+    def adopt(self, config: Config) -> None:
+        """Go on by another configuration, from the checkpoint; safe to call from any thread."""
+        if config is not self.wanted:
+            self.wanted = config
+            self.jobs.put(_begin_anew)
+
+    def _equip(self, config: Config) -> None:
+        self.config = config
+        self.decoder = Decoder(config.time.naive_zone, config.rules.manual_email)
+        self.reader = MirrorReader(self.database, config.settings())
+        self.committer = Committer(self.database, self.lease, config.settings(), config.mongodb.timeout_seconds)
+        self.diary = Diary(self.database, config)
 
     def lead(self) -> None:
         """One term: from the checkpoint on until told to stop."""
@@ -77,6 +87,8 @@ class Leader:
                 self._follow(pipeline)
             except Stopped:
                 return
+            except Reconfigured:
+                log.info("rules.changed")
             except StreamBroken as broken:
                 metrics.RESTARTS.labels("history").inc()
                 self._open_gap(pipeline.checkpoint, broken.cause, str(broken))
@@ -87,6 +99,7 @@ class Leader:
 
     def _resume(self) -> Pipeline:
         """The pipeline at the stored checkpoint, with a gap opened where the stream cannot be trusted."""
+        self._equip(self.wanted)
         checkpoint = checkpoints.load(self.database)
         expected = fingerprint(self.config.mongodb.database)
         if checkpoint is None:
@@ -177,7 +190,7 @@ class Leader:
         checkpoint = pipeline.checkpoint
         assert checkpoint.cluster_time is not None, "a checkpoint without a gap has a position"
         start = Position(checkpoint.token, checkpoint.cluster_time)
-        pipeline.finish_sweeps()
+        pipeline.price_anew()
         with Stream(self.database, start, self.decoder, self.config.stream.await_seconds) as stream:
             self.progress.turn("leader", clock.monotonic())
             self.ready.set()
@@ -235,6 +248,14 @@ class Leader:
         self.progress.beat("pipeline", clock.monotonic())
         if self.stop.is_set():
             raise Stopped
+
+
+class Reconfigured(ChatelloError):
+    """The rules changed: begin anew at the checkpoint, by the new ones."""
+
+
+def _begin_anew(_pipeline: Pipeline) -> None:
+    raise Reconfigured
 
 
 class Stopped(ChatelloError):

@@ -32,6 +32,7 @@ DEAD_LETTERS = _gauge("dead_letters", "Documents held because they could not be 
 STREAM_CONTACT = _gauge("stream_contact_timestamp_seconds", "When the stream last answered.")
 STREAM_TOKEN = _gauge("stream_token_timestamp_seconds", "Cluster time of the newest position heard.")
 CHECKPOINT = _gauge("checkpoint_timestamp_seconds", "Cluster time of the committed position.")
+RELOADED = _gauge("config_last_reload_successful", "0 while the file read on SIGHUP was wrong and the old one is kept.")
 LEADER = _gauge("leader", "1 while this daemon holds the lease.")
 ROLLUP = _gauge("rollup_success_timestamp_seconds", "When the last owed rows were last found or made complete.")
 PROOF = _gauge("proof_success_timestamp_seconds", "When ledger, running totals and source were last found equal.")
@@ -43,6 +44,7 @@ ACTIVE_LICENSES = _gauge("active_licenses", "Active licences.")
 MRR = _gauge("mrr_euros", "Monthly recurring revenue.")
 ONE_TIME = _gauge("one_time_revenue_euros", "Lifetime sales since the ledger began.")
 
+RELOADED.set(1)
 for _source in (Source.CUSTOMERS, Source.LICENSES, Source.PLANS):
     CHANGES.labels(_source.value)
 for _kind in EventType:

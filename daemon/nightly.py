@@ -32,9 +32,13 @@ class Nightly:
 
     def __init__(self, database: Database[Document], config: Config) -> None:
         self.database = database
-        self.settings = config.settings()
         self.rollup_at = config.time.rollup_at
-        self.mirror = MirrorReader(database, self.settings)
+        self.adopt(config)
+
+    def adopt(self, config: Config) -> None:
+        """Write rows by these rules from now on."""
+        self.settings = config.settings()
+        self.mirror = MirrorReader(self.database, self.settings)
 
     def now(self) -> datetime:
         """What time it is for the rows: the checkpoint's cluster time, so that a wrong clock here changes nothing.

@@ -4,8 +4,9 @@ Holds in memory only what the checkpoint holds, the plans, and when the next lic
 leaves the database at a checkpoint; the caller starts again from there.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from bson.min_key import MinKey
@@ -19,10 +20,11 @@ from daemon.store.checkpoint import Checkpoint
 from daemon.store.commit import Committer
 from daemon.store.mirror import MirrorReader
 from daemon.store.twins import told_by_others
-from rules import days
+from rules import days, pricing
 from rules.decide import Decision, Mirror, decide
 from rules.mirror import Memories
-from rules.model import Change, DocId, Event, LicenseState, Operation, Source, Sweep
+from rules.model import Change, DocId, Event, LicenseState, Operation, Origin, PlanState, Source, Sweep
+from rules.pricing import Unintelligible
 
 MOST_DUE = 1000
 """Licences that end are applied in steps of this many: a transaction stays small whatever happened."""
@@ -112,6 +114,16 @@ class Pipeline:
             self.apply(changes[middle:], position, undecodable)
             return
         self._commit(changes, due, position, undecodable)
+
+    def price_anew(self) -> None:
+        """Read plans again that the settings now price otherwise (another rate), as if they had just been written."""
+        at = self._now(self.checkpoint)
+        cause = f"settings:{at.isoformat()}"
+        stale = [plan_id for plan_id, state in self.plans.items() if not _prices_the_same(state, self.settings.rates)]
+        for plan_id in stale:
+            change = Change(Source.PLANS, Operation.UPDATE, plan_id, at, cause, origin=Origin.RECOVERED)
+            self.apply([change], None)
+        self.finish_sweeps()
 
     def finish_sweeps(self) -> None:
         """Value every licence of a changed plan anew, in steps, going on where a former run stopped."""
@@ -257,6 +269,15 @@ class Pipeline:
                 movements=len(decision.movements),
                 mrr_cents=decision.totals.mrr_cents,
             )
+
+
+def _prices_the_same(state: PlanState, rates: Mapping[str, Decimal]) -> bool:
+    if not state.present:
+        return True
+    try:
+        return state.held is None and pricing.read_plan(state.id, state.fields, rates) == state.plan
+    except Unintelligible:
+        return state.held is not None
 
 
 def _tick(instant: datetime) -> Change:

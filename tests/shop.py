@@ -134,7 +134,8 @@ def until(condition: Callable[[], bool], what: str, seconds: float = 30) -> None
 class Process:
     """The real daemon process."""
 
-    def __init__(self, uri: str, db_name: str, **environment: str) -> None:
+    def __init__(self, uri: str, db_name: str, arguments: tuple[str, ...] = (), /, **environment: str) -> None:
+        self.arguments = arguments
         self.port = free_port()
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("CHATELLO_", "MONGODB_"))},
@@ -150,7 +151,7 @@ class Process:
 
     def start(self) -> Self:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "daemon", "run"],
+            [sys.executable, "-m", "daemon", "run", *self.arguments],
             cwd=ROOT,
             env=self.environment,
             stdout=subprocess.PIPE,
@@ -186,9 +187,9 @@ class Process:
 
 
 @contextmanager
-def process(uri: str, db_name: str, **environment: str) -> Iterator[Process]:
+def process(uri: str, db_name: str, arguments: tuple[str, ...] = (), /, **environment: str) -> Iterator[Process]:
     """A daemon process, killed at the end whatever happens."""
-    made = Process(uri, db_name, **environment).start()
+    made = Process(uri, db_name, arguments, **environment).start()
     try:
         yield made
     finally:

@@ -23,7 +23,7 @@ def run(path: Path | None) -> None:
         logs.set_up(loaded.logs)
         from daemon.app import Daemon
 
-        Daemon(loaded).run()
+        Daemon(loaded, path).run()
 
 
 @click.command()

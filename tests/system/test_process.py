@@ -211,3 +211,31 @@ def test_a_port_in_use_is_one_sentence_and_status_78(mongo_uri: str, database: D
 
     assert (status, output.count("\n")) == (78, 1)
     assert "http.port" in output
+
+
+def test_sighup_applies_changed_rules_and_keeps_the_old_ones_when_the_file_is_wrong(
+    mongo_uri: str, database: Db, tmp_path: Any
+) -> None:
+    shop.plans(database)
+    file = tmp_path / "config.toml"
+    file.write_text("")
+
+    def reload(text: str, answer: str) -> str:
+        file.write_text(text)
+        daemon.send(signal.SIGHUP)
+        wait_for(lambda: any(answer in line for line in daemon.lines), answer)
+        return next(line for line in daemon.lines if answer in line)
+
+    with shop.process(mongo_uri, database.name, ("--config", str(file))) as daemon:
+        wait_for(lambda: ready(daemon.port), "the daemon to be ready")
+        refused = reload("[rules.thresholds]\ncustomers = [2, 1]", "configuration.refused")
+        assert "chatello_analytics_config_last_reload_successful 0.0" in get(daemon.port, "/metrics")[1]
+        applied = reload("[rules.thresholds]\ncustomers = [2]\n[http]\nhost = '0.0.0.0'", "configuration.applied")
+        made = [shop.customer(database, name) for name in ("A", "B")]
+        wait_for(lambda: events(database)["new_customer", made[-1]] == 1, "the second customer")
+        wait_for(lambda: ready(daemon.port), "the daemon to be ready again")
+
+    assert "rules.thresholds: " in refused and "[2, 1]" in refused
+    assert '"applied": ["rules.thresholds.customers"]' in applied
+    assert '"needs_restart": ["http.host"]' in applied
+    assert database.business_events.count_documents({"metadata.milestone_value": 2}) == 1
