@@ -18,7 +18,7 @@ from daemon.bell import Bell
 from daemon.config import Config
 from daemon.connection import connect, database
 from daemon.crew import Crew
-from daemon.errors import ConfigurationError, LeaseLost, Unavailable
+from daemon.errors import ChatelloError, LeaseLost, Unavailable
 from daemon.keeper import Keeper
 from daemon.leader import Leader
 from daemon.nightly import Nightly
@@ -26,6 +26,7 @@ from daemon.notify import notify
 from daemon.progress import Progress
 from daemon.proof import Proof
 from daemon.readiness import require
+from daemon.source import custom
 from daemon.store import indexes
 from daemon.store.lease import LeaseOffice
 
@@ -58,6 +59,7 @@ class Daemon:
         with connect(self.config.mongodb) as client:
             db = database(client, self.config.mongodb)
             require(db)
+            custom.require(db, self.config.rules.custom)
             indexes.create(db)
             self._crew(client, db, listening)
         log.info("daemon.stopped")
@@ -163,7 +165,8 @@ class Daemon:
         """Take up the rules of the changed configuration; one that is wrong changes nothing at all."""
         try:
             changed = reload.prepare(self.config, config.load(self.path, os.environ))
-        except ConfigurationError as mistake:
+            custom.require(nightly.database, changed.config.rules.custom)
+        except ChatelloError as mistake:
             metrics.RELOADED.set(0)
             log.error("configuration.refused", problem=str(mistake), kept="the configuration in force stays")
             return

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -23,6 +24,8 @@ from pydantic import (
 )
 
 from daemon.errors import ConfigurationError
+from rules import custom
+from rules.custom import CustomRule
 from rules.settings import Settings
 from rules.thresholds import Thresholds
 
@@ -105,6 +108,11 @@ class Logs(Section):
     format: Literal["auto", "json", "pretty"] = "auto"
 
 
+def _named_apart(rules: tuple[CustomRule, ...]) -> tuple[CustomRule, ...]:
+    custom.check(rules)
+    return rules
+
+
 class Rules(Section):
     """What the rules may be told; see docs/configuration.md."""
 
@@ -114,6 +122,7 @@ class Rules(Section):
     manual_email: str = Settings().manual_email
     note_names: int = Field(default=Settings().note_names, ge=0, le=20)
     note_length: int = Field(default=Settings().note_length, ge=80, le=5000)
+    custom: Annotated[tuple[CustomRule, ...], AfterValidator(_named_apart)] = ()
     thresholds: Thresholds = Thresholds()
 
 

@@ -22,8 +22,8 @@ from daemon.inbox import Closed, Inbox
 from daemon.pipeline import Pipeline
 from daemon.progress import Progress
 from daemon.reconciliation import Reconciliation
-from daemon.source.pipeline import fingerprint
-from daemon.source.stream import Position, Stream, doubt, newest
+from daemon.source.pipeline import fingerprint, is_ours
+from daemon.source.stream import Position, Stream, doubt, newest, preceding
 from daemon.store import checkpoint as checkpoints
 from daemon.store import gaps, indexes, ledger, letters
 from daemon.store.checkpoint import Checkpoint
@@ -101,15 +101,14 @@ class Leader:
         """The pipeline at the stored checkpoint, with a gap opened where the stream cannot be trusted."""
         self._equip(self.wanted)
         checkpoint = checkpoints.load(self.database)
-        expected = fingerprint(self.config.mongodb.database)
+        expected = fingerprint(self.config.mongodb.database, self.config.rules.custom)
         if checkpoint is None:
             checkpoint = Checkpoint(epoch=self.lease.epoch, fingerprint=expected)
             indexes.create(self.database)
             self._open_gap(checkpoint, "first_start", "there was no checkpoint")
         checkpoint.epoch = self.lease.epoch
         if checkpoint.fingerprint != expected:
-            self._open_gap(checkpoint, "filter_change", "the watched collections or fields changed")
-            checkpoint.fingerprint = expected
+            self._change_filter(checkpoint, expected)
         if checkpoint.reconciling is None:
             self._question(checkpoint)
         self._take_up_request(checkpoint)
@@ -117,6 +116,18 @@ class Leader:
         metrics.show_totals(checkpoint.totals)
         self._show_records()
         return pipeline
+
+    def _change_filter(self, checkpoint: Checkpoint, expected: str) -> None:
+        """A filter of ours that changed may have skipped something: a gap. The owner's own rules have no mirror.
+
+        Those only begin: the stream is opened at the same cluster time, and what was applied is passed over.
+        """
+        if not is_ours(checkpoint.fingerprint, expected):
+            self._open_gap(checkpoint, "filter_change", "the watched collections or fields changed")
+        elif checkpoint.token is not None and checkpoint.cluster_time is not None:
+            checkpoint.token, checkpoint.cluster_time = None, preceding(checkpoint.cluster_time)
+            log.info("filter.extended", rules=[rule.name for rule in self.config.rules.custom])
+        checkpoint.fingerprint = expected
 
     def _question(self, checkpoint: Checkpoint) -> None:
         """A stored position that cannot be right is not followed; the ledger then tells how far we were."""
@@ -191,7 +202,8 @@ class Leader:
         assert checkpoint.cluster_time is not None, "a checkpoint without a gap has a position"
         start = Position(checkpoint.token, checkpoint.cluster_time)
         pipeline.price_anew()
-        with Stream(self.database, start, self.decoder, self.config.stream.await_seconds) as stream:
+        rules = self.config.rules.custom
+        with Stream(self.database, start, self.decoder, self.config.stream.await_seconds, rules) as stream:
             self.progress.turn("leader", clock.monotonic())
             self.ready.set()
             log.info("stream.opened", at=cluster_datetime(start.cluster_time))

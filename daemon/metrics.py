@@ -45,7 +45,7 @@ MRR = _gauge("mrr_euros", "Monthly recurring revenue.")
 ONE_TIME = _gauge("one_time_revenue_euros", "Lifetime sales since the ledger began.")
 
 RELOADED.set(1)
-for _source in (Source.CUSTOMERS, Source.LICENSES, Source.PLANS):
+for _source in (Source.CUSTOMERS, Source.LICENSES, Source.PLANS, Source.CUSTOM):
     CHANGES.labels(_source.value)
 for _kind in EventType:
     EVENTS.labels(_kind.value)

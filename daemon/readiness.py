@@ -1,15 +1,17 @@
 """Is the database as we need it? Each finding says in plain words what is there, and how to mend what is not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pymongo.database import Database
 
 from daemon.connection import translated
 from daemon.errors import ChatelloError, ConfigurationError
+from daemon.source import custom
 from daemon.source.pipeline import WATCHED, stages
 from daemon.store import indexes
 from daemon.store.names import CHECKPOINT, DEAD_LETTERS, EVENTS, GAPS, LEDGER, MIRROR, ROWS
+from rules.custom import CustomRule
 
 Document = dict[str, Any]
 
@@ -50,7 +52,7 @@ def require(database: Database[Document]) -> None:
         database[EVENTS].find_one({}, {"_id": 1})
 
 
-def findings(database: Database[Document]) -> Iterator[Finding]:
+def findings(database: Database[Document], rules: Sequence[CustomRule] = ()) -> Iterator[Finding]:
     """Everything `check` looks at, in the order a person would; stops at the first thing the rest needs."""
     try:
         require(database)
@@ -60,6 +62,8 @@ def findings(database: Database[Document]) -> Iterator[Finding]:
     yield Finding("database", f"{database.name}, reached as a replica set")
     yield _version(database)
     yield _stream(database)
+    if rules:
+        yield _custom(database, rules)
     yield from _collections(database)
     yield from _indexes(database)
     yield from _rights(database)
@@ -79,6 +83,14 @@ def _stream(database: Database[Document]) -> Finding:
     except ChatelloError as problem:
         return Finding("change stream", "cannot be opened", str(problem))
     return Finding("change stream", "opens")
+
+
+def _custom(database: Database[Document], rules: Sequence[CustomRule]) -> Finding:
+    try:
+        custom.require(database, rules)
+    except ChatelloError as problem:
+        return Finding("rules of your own", "refused", str(problem))
+    return Finding("rules of your own", ", ".join(f"{rule.name} on {rule.collection}" for rule in rules))
 
 
 def _collections(database: Database[Document]) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from daemon.decode import Decoder, cluster_datetime
 from daemon.errors import DeletionsNotAccepted
 from daemon.pipeline import Pipeline
 from daemon.source import scan
+from daemon.source.custom import Judge
 from daemon.source.pipeline import DISCONTINUITIES
 from daemon.source.scan import Difference
 from daemon.store.mirror import MirrorReader
@@ -103,6 +104,7 @@ class Reconciliation:
         self.decoder = decoder
         self.limits = config.reconciliation
         self.batch_size = config.stream.batch_size
+        self.rules = config.rules.custom
         self.recovered: Counter[str] = Counter()
 
     def run(self, since: datetime | None, gap: Mapping[str, Any], beat: Beat) -> Timestamp:
@@ -119,6 +121,7 @@ class Reconciliation:
                 self._check_deletions(walk, gone, gap)
                 for source in reversed(ORDER):
                     self._delete(walk, source, until, beat)
+            self._recover(walk, since, until, beat)
             self.pipeline.tick(until)
             return walk.cluster_time
 
@@ -136,6 +139,18 @@ class Reconciliation:
                 batch = []
         self._commit(batch, beat)
         return gone
+
+    def _recover(self, walk: Walk, since: datetime | None, until: datetime, beat: Beat) -> None:
+        """What the owner's own rules would have heard in the gap, as far as the documents tell."""
+        judge = Judge(self.database, self.rules, self.decoder)
+        found = judge.recovered(since, until, _cause(walk.cluster_time), walk.session) if since is not None else ()
+        batch: list[Change] = []
+        for change in found:
+            batch.append(change)
+            if len(batch) == self.batch_size:
+                self._commit(batch, beat)
+                batch = []
+        self._commit(batch, beat)
 
     def _delete(self, walk: Walk, source: Source, until: datetime, beat: Beat) -> None:
         batch: list[Change] = []

@@ -11,7 +11,7 @@ a state that was not looked for is a KeyError, never a guess.
 from collections.abc import Iterable
 from datetime import datetime
 
-from rules import catalogue, documents, licenses, pricing, twins
+from rules import catalogue, custom, documents, licenses, pricing, twins
 from rules.batch import Batch
 from rules.mirror import Decision, Held, Mirror, required
 from rules.model import (
@@ -78,6 +78,8 @@ def _apply(batch: Batch, change: Change) -> None:
         _plan(batch, change)
     elif change.source is Source.EVENTS:
         _withdraw(batch, change)
+    elif change.source is Source.CUSTOM:
+        _custom(batch, change)
 
 
 def _withdraw(batch: Batch, change: Change) -> None:
@@ -85,6 +87,12 @@ def _withdraw(batch: Batch, change: Change) -> None:
     keys = set(twins.natural_keys(change.fields))
     dated = change.fields.get("event_date")
     batch.out.withdrawn.update(dict.fromkeys(keys, dated if isinstance(dated, datetime) else change.at))
+
+
+def _custom(batch: Batch, change: Change) -> None:
+    zone = batch.settings.zone
+    for event in custom.events(change, batch.settings.custom, lambda at: at.astimezone(zone)):
+        batch.tell(change, event)
 
 
 def _customer(batch: Batch, change: Change) -> None:

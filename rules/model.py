@@ -18,12 +18,13 @@ Fields = Mapping[str, Any]
 
 
 class Source(StrEnum):
-    """Where a change comes from: a watched collection, events that others insert, or the clock of the stream."""
+    """Where a change comes from: a watched collection, events of others, rules of the owner, or the stream's clock."""
 
     CUSTOMERS = "customers"
     LICENSES = "licenses"
     PLANS = "plans"
     EVENTS = "business_events"
+    CUSTOM = "custom"
     CLOCK = "clock"
 
 

@@ -6,6 +6,7 @@ from datetime import tzinfo
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from rules.custom import CustomRule
 from rules.thresholds import Thresholds
 
 
@@ -24,4 +25,5 @@ class Settings:
     manual_email: str = "manual@chatello.io"
     note_names: int = 2
     note_length: int = 600
+    custom: tuple[CustomRule, ...] = ()
     thresholds: Thresholds = field(default_factory=Thresholds)

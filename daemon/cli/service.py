@@ -42,7 +42,7 @@ def check(path: Path | None) -> None:
             from daemon import readiness
 
             bad = False
-            for finding in readiness.findings(database):
+            for finding in readiness.findings(database, loaded.rules.custom):
                 bad |= bool(finding.cure)
                 click.echo(f"{'look at' if finding.cure else 'ok     '}  {finding.what}: {finding.found}")
                 if finding.cure:

@@ -6,10 +6,13 @@ changes that now matter, so a difference asks for a reconciliation.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
+from daemon.source import custom
 from daemon.store.names import EVENTS, SOURCE_NAME
 from rules import twins
+from rules.custom import CustomRule
 from rules.documents import CARRIED, TRACKED
 from rules.model import Source
 
@@ -20,14 +23,24 @@ DISCONTINUITIES = ("drop", "rename", "dropDatabase", "invalidate")
 Stage = dict[str, Any]
 
 
-def stages() -> list[Stage]:
-    """The aggregation stages behind `$changeStream`."""
-    return [{"$match": {"$or": _wanted()}}, {"$project": _projection()}]
+def stages(rules: Sequence[CustomRule] = ()) -> list[Stage]:
+    """The aggregation stages behind `$changeStream`; `rules` are the owner's own."""
+    return [{"$match": {"$or": [*_wanted(), *custom.filters(rules)]}}, {"$project": _projection(rules)}]
 
 
-def fingerprint(database: str) -> str:
-    """A short name for the filter and the database it watches."""
-    text = json.dumps([database, stages()], sort_keys=True)
+def fingerprint(database: str, rules: Sequence[CustomRule] = ()) -> str:
+    """A short name for the filter and the database it watches: `ours`, or `ours-theirs` where rules are added."""
+    ours = _digest([database, stages()])
+    return f"{ours}-{_digest(stages(rules))}" if rules else ours
+
+
+def is_ours(known: str, expected: str) -> bool:
+    """Whether two fingerprints differ in the owner's own rules at most: then the position holds, no mirror is stale."""
+    return known.partition("-")[0] == expected.partition("-")[0]
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(value, sort_keys=True, default=repr)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -80,7 +93,7 @@ def _tracked_keys(pattern: str) -> Stage:
     }
 
 
-def _projection() -> Stage:
+def _projection(rules: Sequence[CustomRule]) -> Stage:
     names = sorted({name for source in TRACKED for name in TRACKED[source]})
     carried = {name for source in CARRIED for name in CARRIED[source]}
     foreign = {*twins.FIELDS, *(f"metadata.{name}" for name in twins.METADATA)}
@@ -91,7 +104,7 @@ def _projection() -> Stage:
         "documentKey": 1,
         "clusterTime": 1,
         "wallTime": 1,
-        **{f"fullDocument.{name}": 1 for name in sorted({*names, *carried, *foreign})},
+        **{f"fullDocument.{name}": 1 for name in _shortest({*names, *carried, *foreign, *custom.needed(rules)})},
         "updateDescription.removedFields": 1,
         "updateDescription.truncatedArrays": 1,
         "updateDescription.updatedFields": {
@@ -102,3 +115,8 @@ def _projection() -> Stage:
             ]
         },
     }
+
+
+def _shortest(paths: set[str]) -> list[str]:
+    """Without those below another one, which the server refuses as a collision."""
+    return sorted(path for path in paths if not any(path.startswith(f"{other}.") for other in paths))

@@ -3,7 +3,7 @@
 Speaks the driver, decides nothing: what is heard goes out as `Heard`, what breaks comes out as our errors.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -16,7 +16,9 @@ from pymongo.errors import PyMongoError
 from daemon.connection import stream_failure, translated
 from daemon.decode import Decoder, Discontinuity, Undecodable, token_time
 from daemon.errors import Unavailable
+from daemon.source.custom import Judge
 from daemon.source.pipeline import stages
+from rules.custom import CustomRule
 from rules.model import Change
 
 Document = dict[str, Any]
@@ -42,8 +44,17 @@ class Stream(AbstractContextManager["Stream"]):
     Opening and reading raise StreamBroken, Unavailable, LoginRefused or ConfigurationError.
     """
 
-    def __init__(self, database: Database[Document], start: Position, decoder: Decoder, await_seconds: float) -> None:
+    def __init__(
+        self,
+        database: Database[Document],
+        start: Position,
+        decoder: Decoder,
+        await_seconds: float,
+        rules: Sequence[CustomRule] = (),
+    ) -> None:
         self.decoder = decoder
+        self.judge = Judge(database, rules, decoder)
+        self.stages = stages(rules)
         self.start = start
         self._stream = self._open(database, start, int(await_seconds * 1000))
 
@@ -52,7 +63,7 @@ class Stream(AbstractContextManager["Stream"]):
         if start.token is not None:
             where = {"start_after": start.token}
         try:
-            return database.watch(stages(), max_await_time_ms=await_ms, batch_size=1000, **where)
+            return database.watch(self.stages, max_await_time_ms=await_ms, batch_size=1000, **where)
         except PyMongoError as error:
             raise stream_failure(error, opening=True) from error
 
@@ -63,7 +74,8 @@ class Stream(AbstractContextManager["Stream"]):
                 event = self._stream.try_next()
                 if event is not None:
                     token = event["_id"]
-                    yield Heard(self.decoder.change(event), Position(token, event["clusterTime"]))
+                    read = self.judge.change if self.judge.watches(event) else self.decoder.change
+                    yield Heard(read(event), Position(token, event["clusterTime"]))
                 elif not self._stream.alive:
                     raise Unavailable("the server closed the change stream")
                 else:
@@ -110,3 +122,8 @@ def doubt(token: object, cluster_time: object, newest: Timestamp) -> tuple[str, 
 def following(time: Timestamp) -> Timestamp:
     """The cluster time right after `time`: startAtOperationTime is inclusive."""
     return Timestamp(time.time, time.inc + 1)
+
+
+def preceding(time: Timestamp) -> Timestamp:
+    """The cluster time right before `time`: from it on the stream brings the changes of `time` itself once more."""
+    return Timestamp(time.time, time.inc - 1) if time.inc else Timestamp(time.time - 1, 0xFFFFFFFE)

@@ -155,6 +155,21 @@ def test_bad_configuration_is_one_sentence_and_status_78(environment: dict[str, 
     assert "secret-canary" not in output
 
 
+def test_a_rule_of_ones_own_that_the_server_refuses_is_one_sentence_and_status_78(
+    mongo_uri: str, database: Db, tmp_path: Any
+) -> None:
+    file = tmp_path / "config.toml"
+    rule = '[[rules.custom]]\nname = "a"\ncollection = "b"\nevent_type = "partnership"\ntext = "c"\nmatch = '
+    for match, sentence in (
+        ('{ x = { "$foo" = 1 } }', "rules.custom.0.match: the rule 'a' is refused: unknown operator: $foo"),
+        ('{ "$where" = "1" }', "rules.custom.0: match: wanted a match without JavaScript"),
+    ):
+        file.write_text(rule + match)
+        status, output = run_once("run", "--config", str(file), MONGODB_URI=mongo_uri, MONGODB_DATABASE=database.name)
+        assert (status, output.count("\n")) == (78, 1), output
+        assert sentence in output
+
+
 def test_an_unreadable_or_unknown_file_is_one_sentence_and_status_78(tmp_path: Any) -> None:
     broken = tmp_path / "config.toml"
     broken.write_text("[http\nport=")
