@@ -13,7 +13,7 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from daemon import clock, config, logs, metrics, reload, server
+from daemon import calls, clock, config, logs, metrics, reload, server
 from daemon.bell import Bell
 from daemon.config import Config
 from daemon.connection import connect, database
@@ -138,6 +138,12 @@ class Daemon:
         """Have the pipeline's thread tell what the day brings; what it adds to a closed day amends its row."""
         if self.leader is not None:
             self.leader.jobs.put(self.leader.diary.keep)
+
+    def count_calls(self) -> None:
+        """Count API calls in the bell's thread; what they reach is told in the pipeline's."""
+        if self.leader is not None:
+            counted = self.leader.calls.count(lambda: self.progress.beat("bell", clock.monotonic()))
+            self.leader.jobs.put(calls.tell(counted))
 
     # -- the init system ------------------------------------------------------------------------------------
 

@@ -32,6 +32,9 @@ class Term(Protocol):
     def keep_diary(self) -> None:
         """Have the pipeline tell what the day brings; it is done in its own time."""
 
+    def count_calls(self) -> None:
+        """Count the day's API calls, and have the pipeline tell what they reach."""
+
 
 class Bell:
     """Rings for the diary, the nightly rows and the live row while this daemon leads."""
@@ -58,6 +61,7 @@ class Bell:
         scheduler.every().day.at(at, str(self.time.zone)).do(self._guarded, self.close_days)
         scheduler.every().day.at(at, str(self.time.zone)).do(self._guarded, self.prove)
         scheduler.every(10).minutes.do(self._guarded, self.close_days)
+        scheduler.every(5).minutes.do(self._guarded, self.term.count_calls)
         scheduler.every(math.ceil(self.time.live_row_seconds)).seconds.do(self._guarded, self.keep_today)
         return scheduler
 
@@ -71,6 +75,7 @@ class Bell:
                 continue
             if not looked:
                 self._guarded(self.close_days)
+                self._guarded(self.term.count_calls)
                 self._guarded(self.keep_today)
                 looked = True
             self._follow_the_clock()

@@ -14,6 +14,7 @@ from bson.timestamp import Timestamp
 from pymongo.database import Database
 
 from daemon import clock, logs, metrics
+from daemon.calls import Calls
 from daemon.config import Config
 from daemon.decode import Decoder, cluster_datetime
 from daemon.diary import Diary
@@ -76,6 +77,7 @@ class Leader:
         self.reader = MirrorReader(self.database, config.settings())
         self.committer = Committer(self.database, self.lease, config.settings(), config.mongodb.timeout_seconds)
         self.diary = Diary(self.database, config)
+        self.calls = Calls(self.database, config)
 
     def lead(self) -> None:
         """One term: from the checkpoint on until told to stop."""

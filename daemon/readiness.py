@@ -7,7 +7,7 @@ from pymongo.database import Database
 
 from daemon.connection import translated
 from daemon.errors import ChatelloError, ConfigurationError
-from daemon.source import custom
+from daemon.source import custom, usage
 from daemon.source.pipeline import WATCHED, stages
 from daemon.store import indexes
 from daemon.store.names import CHECKPOINT, DEAD_LETTERS, EVENTS, GAPS, LEDGER, MIRROR, ROWS
@@ -66,6 +66,7 @@ def findings(database: Database[Document], rules: Sequence[CustomRule] = ()) -> 
         yield _custom(database, rules)
     yield from _collections(database)
     yield from _indexes(database)
+    yield _calls(database)
     yield from _rights(database)
 
 
@@ -110,6 +111,12 @@ def _indexes(database: Database[Document]) -> Iterator[Finding]:
         keys = [", ".join(index.document["key"]) for index in indexes.missing(database, name)]
         found = f"the daemon will make {'; '.join(keys)} when it starts" if keys else "complete"
         yield Finding(f"indexes of {name}", found)
+
+
+def _calls(database: Database[Document]) -> Finding:
+    index = usage.index(database)
+    lacking = f"no index begins with {usage.FIELD}: the day's API calls are not counted ({usage.CURE} changes that)"
+    return Finding(usage.COLLECTION, f"counted by its index {index}" if index else lacking)
 
 
 def _rights(database: Database[Document]) -> Iterator[Finding]:
