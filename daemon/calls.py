@@ -118,7 +118,7 @@ def _tell(counted: list[Counted], pipeline: Pipeline) -> None:
     known = pipeline.checkpoint.memory
     memory, events = known.get(MILESTONES, {}), []
     for calls, at in counted:
-        event, memory = milestones.reached(Milestone.API_CALLS, calls, at, memory, pipeline.settings.thresholds)
+        event, memory = milestones.reached(Milestone.API_CALLS, calls, at, memory, pipeline.settings)
         events += [event] if event else []
     if memory != known.get(MILESTONES, {}):
         pipeline.record(events, {**known, MILESTONES: memory})

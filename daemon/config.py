@@ -25,9 +25,11 @@ from pydantic import (
 
 from daemon.errors import ConfigurationError
 from rules import custom
+from rules.catalogue import EMOJIS, STYLES, TEXTS, Style, check_texts
 from rules.custom import CustomRule
+from rules.model import EventType
 from rules.settings import Settings
-from rules.thresholds import Thresholds
+from rules.thresholds import CalendarOptions, Thresholds
 
 DEFAULT_PATH = Path("/etc/chatello-analytics/config.toml")
 PREFIX = "CHATELLO_"
@@ -108,6 +110,46 @@ class Logs(Section):
     format: Literal["auto", "json", "pretty"] = "auto"
 
 
+def _known_dates(thresholds: Thresholds) -> Thresholds:
+    ours, wanted = CalendarOptions(), thresholds.calendar
+    if (wanted.country, wanted.subdivision, wanted.language) != (ours.country, ours.subdivision, ours.language):
+        from rules import calendar  # noqa: PLC0415 - its library takes 0.2 s, for those who ask for other holidays only
+
+        calendar.check(wanted)
+    return thresholds
+
+
+def _over(house: Mapping[Any, Any], *, closed: bool = True) -> BeforeValidator:
+    """What the owner says, over what the house says; a key the house does not have is a mistake if it is closed."""
+
+    def merge(given: object) -> object:
+        if not isinstance(given, Mapping):
+            return given
+        stray = [key for key in given if key not in house]
+        if stray and closed:
+            raise ValueError(f"{stray[0]}: there is no such key; wanted some of {', '.join(map(str, house))}")
+        return {**house, **given}
+
+    return BeforeValidator(merge)
+
+
+def _worded(texts: dict[str, str]) -> dict[str, str]:
+    check_texts(texts)
+    return texts
+
+
+def _styled(given: object) -> object:
+    """A style of which only some is said has the rest from the house."""
+    if not isinstance(given, Mapping):
+        return given
+    partly = {
+        kind: {**STYLES[kind]._asdict(), **style} if isinstance(style, Mapping) else style
+        for kind, style in given.items()
+        if kind in STYLES
+    }
+    return {**given, **partly}
+
+
 def _named_apart(rules: tuple[CustomRule, ...]) -> tuple[CustomRule, ...]:
     custom.check(rules)
     return rules
@@ -123,7 +165,10 @@ class Rules(Section):
     note_names: int = Field(default=Settings().note_names, ge=0, le=20)
     note_length: int = Field(default=Settings().note_length, ge=80, le=5000)
     custom: Annotated[tuple[CustomRule, ...], AfterValidator(_named_apart)] = ()
-    thresholds: Thresholds = Thresholds()
+    texts: Annotated[dict[str, str], _over(TEXTS), AfterValidator(_worded)] = dict(TEXTS)
+    styles: Annotated[dict[EventType, Style], _over(STYLES), BeforeValidator(_styled)] = dict(STYLES)
+    emojis: Annotated[dict[str, str], _over(EMOJIS, closed=False)] = dict(EMOJIS)
+    thresholds: Annotated[Thresholds, AfterValidator(_known_dates)] = Thresholds()
 
 
 class Config(Section):
@@ -202,7 +247,7 @@ def explain(invalid: ValidationError) -> str:
 
 def _mistake(error: Any) -> str:
     key = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
+    if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{key}: there is no such setting"
     value = "" if key in SECRETS else f", got {error['input']!r:.80}"
     return f"{key}: {error['msg'].removeprefix('Value error, ')}{value}"

@@ -116,7 +116,7 @@ class Demo:
 
     def _tell(self, event: Document) -> None:
         time = event["event_date"].astimezone(self.zone)
-        look = style(event["event_type"])
+        look = style(event["event_type"], Settings())
         self.console.print(Text(f"  {time:%H:%M:%S}  {look.emoji} {one_line(event['description'])}"))
 
     def _show_table(self, db: Db, days: int) -> None:

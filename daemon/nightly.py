@@ -21,6 +21,7 @@ from daemon.store.mirror import MirrorReader
 from rules import days, notes, rollup, twins
 from rules.model import EventType
 from rules.names import one_line
+from rules.settings import Settings
 
 Document = dict[str, Any]
 
@@ -101,7 +102,7 @@ class Nightly:
             sums.add(movement)
         first: list[Document] = []
         told = remembering(rows.events_between(self.database, *self._bounds(day), session), first)
-        note = notes.compose(facts(told), self.settings)
+        note = notes.compose(facts(told, self.settings), self.settings)
         return {
             **rollup.row(day, totals, sums, self.mirror.plans(), self.settings),
             "auto_events": [rollup.auto_event(event, self.settings) for event in first],
@@ -121,7 +122,7 @@ def remembering(stored: Iterable[Document], first: list[Document]) -> Iterator[D
         yield event
 
 
-def facts(stored: Iterable[Document]) -> Iterable[notes.Fact]:
+def facts(stored: Iterable[Document], settings: Settings) -> Iterable[notes.Fact]:
     """Stored events as the note sees them; whatever others put into theirs, it is text or nothing.
 
     A milestone that the dashboard repeats counts once.
@@ -136,4 +137,4 @@ def facts(stored: Iterable[Document]) -> Iterable[notes.Fact]:
         if not isinstance(metadata, dict):
             metadata = {}
         name, text = one_line(metadata.get("customer_name")), one_line(event.get("description"))
-        yield notes.Fact(kind, text, name, notes.emoji(kind, metadata))
+        yield notes.Fact(kind, text, name, notes.emoji(kind, metadata, settings))

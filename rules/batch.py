@@ -93,7 +93,7 @@ class Batch:
     def _look_for_milestones(self, change: Change) -> None:
         memory = self.out.memory.get(MILESTONES, {})
         for kind, total in milestones.measured(self.out.totals).items():
-            event, memory = milestones.reached(kind, total, change.at, memory, self.settings.thresholds)
+            event, memory = milestones.reached(kind, total, change.at, memory, self.settings)
             if event is not None:
                 self.tell(change, event)
         self.out.memory[MILESTONES] = memory

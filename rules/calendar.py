@@ -8,8 +8,11 @@ from typing import NamedTuple
 
 import holidays
 
+from rules.catalogue import TEXTS as HOUSE
+from rules.catalogue import Texts, say
 from rules.model import Event, EventType
 from rules.names import one_line
+from rules.settings import Settings
 from rules.thresholds import CalendarOptions
 
 TEXTS: Mapping[str, str] = {
@@ -20,20 +23,7 @@ TEXTS: Mapping[str, str] = {
     "Black Friday": "Oggi è il Black Friday!",
     "Cyber Monday": "Oggi è il Cyber Monday!",
 }
-"""What is said of a date by its name; of any other holiday "Festività: NAME"."""
-
-EMOJI: Mapping[str, str] = {
-    "Capodanno": "🎆",
-    "Pasqua": "🐣",
-    "Ferragosto": "🏖️",
-    "Natale": "🎄",
-    "Black Friday": "🛍️",
-    "Cyber Monday": "💻",
-    "anniversary": "🎂",
-}
-"""By `metadata.name`; EMOJI_OTHER for the rest."""
-
-EMOJI_OTHER = "📅"
+"""What is said of a date by its name; of any other the general text of a holiday."""
 
 
 class Occasion(NamedTuple):
@@ -44,10 +34,26 @@ class Occasion(NamedTuple):
     years: int | None = None
 
 
-def events(day: date, wall_time: time, zone: tzinfo, options: CalendarOptions) -> list[Event]:
-    """What the calendar says of `day`, at `wall_time` of it in `zone`."""
-    at = moment(day, wall_time, zone)
-    return [_event(occasion, day, at) for occasion in occasions(day, options)]
+def check(options: CalendarOptions) -> None:
+    """Raises ValueError, naming the key and what was wanted, for holidays that the library does not know."""
+    countries = holidays.list_supported_countries()
+    languages = holidays.list_localized_countries().get(options.country, [])
+    if options.country not in countries:
+        raise ValueError(
+            f"calendar.country: wanted a country of the holidays library, such as IT, got {options.country!r}"
+        )
+    parts = countries[options.country]
+    if options.subdivision and options.subdivision not in parts:
+        known = f"one of {', '.join(parts)}" if parts else f"none: {options.country} has no subdivisions"
+        raise ValueError(f"calendar.subdivision: wanted {known}, got {options.subdivision!r}")
+    if languages and options.language not in languages:
+        raise ValueError(f"calendar.language: wanted one of {', '.join(languages)}, got {options.language!r}")
+
+
+def events(day: date, wall_time: time, settings: Settings) -> list[Event]:
+    """What the calendar says of `day`, at `wall_time` of it in the business zone."""
+    at = moment(day, wall_time, settings.zone)
+    return [_event(occasion, day, at) for occasion in occasions(day, settings)]
 
 
 def moment(day: date, wall_time: time, zone: tzinfo) -> datetime:
@@ -55,30 +61,37 @@ def moment(day: date, wall_time: time, zone: tzinfo) -> datetime:
     return datetime.combine(day, wall_time, zone).astimezone(UTC)
 
 
-def occasions(day: date, options: CalendarOptions) -> Iterator[Occasion]:
+def occasions(day: date, settings: Settings) -> Iterator[Occasion]:
     """All that `day` is, apart from what is switched off."""
-    yield from anniversary(day, options)
+    options, texts = settings.thresholds.calendar, settings.texts
+    yield from anniversary(day, options, texts)
     for name in (*holiday_names(day, options), *commerce(day)):
         if name not in options.switched_off:
-            yield Occasion(name, TEXTS.get(name, f"Festività: {name}"))
+            yield Occasion(name, said_of(name, settings))
     for month_day, text in sorted(options.own_dates.items()):
         if falls_on(day, month_day) and (line := one_line(text)):
             yield Occasion(f"own-{month_day}", line)
 
 
-def anniversary(day: date, options: CalendarOptions) -> Iterator[Occasion]:
+def said_of(name: str, settings: Settings) -> str:
+    """The owner's words for a date by its name, else those of the house."""
+    own = one_line(settings.thresholds.calendar.texts.get(name))
+    return own or TEXTS.get(name) or say(settings.texts, "holiday", name=name)
+
+
+def anniversary(day: date, options: CalendarOptions, texts: Texts = HOUSE) -> Iterator[Occasion]:
     """The company's birthday, from its first year on."""
     birthday = options.company_birthday
     if birthday is None or day.year <= birthday.year or not falls_on(day, f"{birthday:%m-%d}"):
         return
     years = day.year - birthday.year
-    word = "anno" if years == 1 else "anni"
-    yield Occasion("anniversary", f"{options.company_name} compie {years} {word}!", years)
+    key = "anniversary_first" if years == 1 else "anniversary"
+    yield Occasion("anniversary", say(texts, key, company=options.company_name, value=years), years)
 
 
 def holiday_names(day: date, options: CalendarOptions) -> list[str]:
     """The public holidays of `day`, as people call them; two may share a date."""
-    official = _holidays(options.country, options.language, day.year).get(day, "")
+    official = _holidays(options.country, options.subdivision, options.language, day.year).get(day, "")
     names = (name.strip() for name in official.split(holidays.HOLIDAY_NAME_DELIMITER))
     return [options.renamed.get(name, name) for name in names if name]
 
@@ -105,9 +118,11 @@ def falls_on(day: date, month_day: str) -> bool:
 
 
 @lru_cache(maxsize=16)
-def _holidays(country: str, language: str, year: int) -> Mapping[date, str]:
+def _holidays(country: str, subdivision: str, language: str, year: int) -> Mapping[date, str]:
     """A year's holidays; the language is named, as the library would else follow the environment."""
-    return MappingProxyType(dict(holidays.country_holidays(country, years=year, language=language)))
+    return MappingProxyType(
+        dict(holidays.country_holidays(country, subdivision or None, years=year, language=language))
+    )
 
 
 def _event(occasion: Occasion, day: date, at: datetime) -> Event:

@@ -3,6 +3,8 @@
 The one place where text that the owner reads is written. Names are made fit by `rules.names` beforehand.
 """
 
+import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from rules.model import EventType, Plan
@@ -46,42 +48,106 @@ STYLES: dict[EventType, Style] = {
     EventType.MAINTENANCE: Style("🔧", 150, "manutenzioni"),
 }
 
+EMOJIS: Mapping[str, str] = {
+    "growth": "📈",
+    "summary": "📅",
+    "customers": "🎉",
+    "licenses": "🏆",
+    "mrr": "🏆",
+    "api_calls": "🏆",
+    "record_mrr": "📈",
+    "best_day": "🎉",
+    "sales_streak": "🔥",
+    "cancellations": "⚠️",
+    "anniversary": "🎂",
+    "calendar": "📅",
+    "Capodanno": "🎆",
+    "Pasqua": "🐣",
+    "Ferragosto": "🏖️",
+    "Natale": "🎄",
+    "Black Friday": "🛍️",
+    "Cyber Monday": "💻",
+}
+"""Of events told apart by more than their type: milestones and trends by theirs, dates by name or as `calendar`."""
+
 SEPARATOR = " • "
 
 
-def new_customer(name: str) -> str:
-    return f"Nuovo cliente: {name or UNNAMED}"
+Texts = Mapping[str, str]
 
-
-def license_created(plan: Plan, name: str, is_manual: bool) -> str:
-    by_hand = " inserita manualmente" if is_manual else ""
-    return f"Nuova licenza {plan.title}{by_hand}: {name or UNNAMED}"
-
-
-def payment_completed(amount_cents: int, name: str) -> str:
-    return f"Pagamento ricevuto: {euro(amount_cents)} da {name or UNNAMED}"
-
-
-def plan_changed(before: Plan, after: Plan, name: str, is_upgrade: bool) -> str:
-    word = "Upgrade" if is_upgrade else "Downgrade"
-    return f"{word}: {before.name.upper()} → {after.name.upper()}, {name or UNNAMED}"
-
-
-_LICENSE_WORDS = {
-    EventType.LICENSE_ACTIVATED: "Licenza riattivata",
-    EventType.LICENSE_CANCELLED: "Licenza cancellata",
-    EventType.LICENSE_SUSPENDED: "Licenza sospesa",
-    EventType.LICENSE_EXPIRED: "Licenza scaduta",
-    EventType.LICENSE_RENEWED: "Licenza rinnovata",
+TEXTS: Texts = {
+    "new_customer": "Nuovo cliente: {name}",
+    "license_created": "Nuova licenza {plan}: {name}",
+    "license_created_manually": "Nuova licenza {plan} inserita manualmente: {name}",
+    "license_activated": "Licenza riattivata: {plan}, {name}",
+    "license_renewed": "Licenza rinnovata: {plan}, {name}",
+    "license_cancelled": "Licenza cancellata: {plan}, {name}",
+    "license_expired": "Licenza scaduta: {plan}, {name}",
+    "license_suspended": "Licenza sospesa: {plan}, {name}",
+    "payment_completed": "Pagamento ricevuto: {amount} da {name}",
+    "plan_upgraded": "Upgrade: {before} → {after}, {name}",
+    "plan_downgraded": "Downgrade: {before} → {after}, {name}",
+    "limited_sale": "{plan}: solo {remaining} rimasti!",
+    "limited_sale_last": "{plan}: solo 1 rimasto!",
+    "limited_sale_over": "{plan}: esaurito!",
+    "milestone_customers": "Raggiunti {value} clienti totali!",
+    "milestone_licenses": "Raggiunte {value} licenze attive!",
+    "milestone_mrr": "Raggiunti €{value} di MRR!",
+    "milestone_api_calls": "Superati {value} API calls giornaliere!",
+    "growth_mrr": "MRR aumentato di {amount} in {days} giorni!",
+    "growth_customers": "+{amount} clienti in {days} giorni!",
+    "growth_paying": "+{amount} clienti paganti in {days} giorni!",
+    "record_mrr": "Nuovo record di MRR: {amount}!",
+    "best_day": "Giorno record: {value} nuovi clienti!",
+    "sales_streak": "{value} giorni di fila con vendite!",
+    "cancellations": "Cancellazioni insolite: {value} in un giorno (di solito {usual})",
+    "anniversary_first": "{company} compie 1 anno!",
+    "anniversary": "{company} compie {value} anni!",
+    "holiday": "Festività: {name}",
 }
+"""What is said, by what it is said of; the fields in braces are all a text of the owner may use."""
+
+_FIELD = re.compile(r"\{([^{}]*)\}")
 
 
-def license_turned(kind: EventType, plan: Plan, name: str) -> str:
-    return f"{_LICENSE_WORDS[kind]}: {plan.title}, {name or UNNAMED}"
+def check_texts(texts: Texts) -> None:
+    """Raises ValueError for a text of nothing, or with a field that its fact does not have."""
+    for key, text in texts.items():
+        known = _FIELD.findall(TEXTS[key])
+        stray = [name for name in _FIELD.findall(text) if name not in known]
+        if not text.strip() or stray or set("{}") & set(_FIELD.sub("", text)):
+            fields = " ".join(f"{{{name}}}" for name in known)
+            raise ValueError(f"{key}: wanted a text with no other fields than {fields}, got {text!r:.80}")
 
 
-def limited_sale(plan: Plan, remaining: int) -> str:
+def say(texts: Texts, key: str, **values: object) -> str:
+    """One text with its values; braces inside a value (a customer's name) are text."""
+    return _FIELD.sub(lambda found: str(values[found[1]]), texts.get(key) or TEXTS[key])
+
+
+def new_customer(name: str, texts: Texts = TEXTS) -> str:
+    return say(texts, "new_customer", name=name or UNNAMED)
+
+
+def license_created(plan: Plan, name: str, is_manual: bool, texts: Texts = TEXTS) -> str:
+    key = "license_created_manually" if is_manual else "license_created"
+    return say(texts, key, plan=plan.title, name=name or UNNAMED)
+
+
+def payment_completed(amount_cents: int, name: str, texts: Texts = TEXTS) -> str:
+    return say(texts, "payment_completed", amount=euro(amount_cents), name=name or UNNAMED)
+
+
+def plan_changed(before: Plan, after: Plan, name: str, is_upgrade: bool, texts: Texts = TEXTS) -> str:
+    key = "plan_upgraded" if is_upgrade else "plan_downgraded"
+    return say(texts, key, before=before.name.upper(), after=after.name.upper(), name=name or UNNAMED)
+
+
+def license_turned(kind: EventType, plan: Plan, name: str, texts: Texts = TEXTS) -> str:
+    return say(texts, kind.value, plan=plan.title, name=name or UNNAMED)
+
+
+def limited_sale(plan: Plan, remaining: int, texts: Texts = TEXTS) -> str:
     """A sale of a plan with a limit, such as the Founders Deal."""
-    if remaining <= 0:
-        return f"{plan.title}: esaurito!"
-    return f"{plan.title}: {'solo 1 rimasto' if remaining == 1 else f'solo {remaining} rimasti'}!"
+    key = {0: "limited_sale_over", 1: "limited_sale_last"}.get(max(0, remaining), "limited_sale")
+    return say(texts, key, plan=plan.title, remaining=remaining)

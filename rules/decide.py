@@ -111,7 +111,7 @@ def _customer(batch: Batch, change: Change) -> None:
     if present != before.present:
         batch.post(change, _customer_counted(change, after))
     if present and not before.present:
-        batch.tell(change, _new_customer(change, after))
+        batch.tell(change, _new_customer(change, after, batch.settings.texts))
 
 
 def _customer_fields(before: CustomerState, change: Change) -> Fields:
@@ -133,13 +133,13 @@ def _customer_counted(change: Change, after: CustomerState) -> Movement:
     )
 
 
-def _new_customer(change: Change, state: CustomerState) -> Event:
+def _new_customer(change: Change, state: CustomerState, texts: catalogue.Texts) -> Event:
     name = customer_name(state.fields)
     return Event(
         key=f"new_customer:{documents.id_key(change.id)}",
         type=EventType.NEW_CUSTOMER,
         at=change.at,
-        description=catalogue.new_customer(name),
+        description=catalogue.new_customer(name, texts),
         customer_id=change.id,
         metadata={"customer_name": name} if name else {},
     )

@@ -48,7 +48,7 @@ def keep(today: date, closed: date, history: Sequence[Day], memory: Memories, se
 def opening(day: date, history: Sequence[Day], settings: Settings) -> list[Event]:
     """What is said as a day begins: what date it is, and what the week or month that ended brought."""
     at = days.start(day, settings.zone)
-    dates = calendar.events(day, time.min, settings.zone, settings.thresholds.calendar)
+    dates = calendar.events(day, time.min, settings)
     return [*summary.events(day, at, history), *dates]
 
 
@@ -58,12 +58,12 @@ def closing(history: Sequence[Day], memory: Memories, settings: Settings) -> tup
         return [], memory
     today = history[-1]
     at = days.start(today.date + days.ONE_DAY, settings.zone) - timedelta(milliseconds=1)
-    thresholds = settings.thresholds
-    then = next((d for d in history if d.date == today.date - timedelta(thresholds.growth_days)), None)
+    before = today.date - timedelta(settings.thresholds.growth_days)
+    then = next((day for day in history if day.date == before), None)
     grown, growth_memory = growth.grown(
-        totals(today), then and totals(then), at, today.date, memory.get(GROWTH, {}), thresholds
+        totals(today), then and totals(then), at, today.date, memory.get(GROWTH, {}), settings
     )
-    noticed, trends_memory = trends.noticed(history, at, memory.get(TRENDS, {}), thresholds)
+    noticed, trends_memory = trends.noticed(history, at, memory.get(TRENDS, {}), settings)
     return [*grown, *noticed], {**memory, GROWTH: growth_memory, TRENDS: trends_memory}
 
 

@@ -4,12 +4,10 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from rules.catalogue import euro
+from rules.catalogue import euro, say
 from rules.model import Event, EventType, Totals
+from rules.settings import Settings
 from rules.thresholds import Memory, Thresholds
-
-EMOJI = "📈"
-"""Of events with `metadata.growth_period`."""
 
 
 class Growth(NamedTuple):
@@ -19,11 +17,10 @@ class Growth(NamedTuple):
     field: str
     amount: int
     enough: int
-    text: str
 
 
 def grown(
-    now: Totals, then: Totals | None, at: datetime, day: date, memory: Memory, thresholds: Thresholds
+    now: Totals, then: Totals | None, at: datetime, day: date, memory: Memory, settings: Settings
 ) -> tuple[list[Event], Memory]:
     """What grew enough since `then` (`growth_days` before; None while history is shorter), and the next memory.
 
@@ -32,9 +29,10 @@ def grown(
     """
     if then is None:
         return [], memory
+    thresholds = settings.thresholds
     fresh = [growth for growth in _growths(now, then, thresholds) if _rested(growth.kind, day, memory, thresholds)]
     told = {growth.kind: day.isoformat() for growth in fresh}
-    return [_event(growth, at, day, thresholds) for growth in fresh], {**memory, **told} if told else memory
+    return [_event(growth, at, day, settings) for growth in fresh], {**memory, **told} if told else memory
 
 
 def _growths(now: Totals, then: Totals, thresholds: Thresholds) -> Iterator[Growth]:
@@ -43,9 +41,9 @@ def _growths(now: Totals, then: Totals, thresholds: Thresholds) -> Iterator[Grow
     customers = now.customers - then.customers
     paying = now.paying_customers - then.paying_customers
     for growth in (
-        Growth("mrr", "mrr_growth", mrr, thresholds.growth_mrr_cents, f"MRR aumentato di {euro(mrr)}"),
-        Growth("customers", "customer_growth", customers, thresholds.growth_customers, f"+{customers} clienti"),
-        Growth("paying", "paying_growth", paying, thresholds.growth_paying, f"+{paying} clienti paganti"),
+        Growth("mrr", "mrr_growth", mrr, thresholds.growth_mrr_cents),
+        Growth("customers", "customer_growth", customers, thresholds.growth_customers),
+        Growth("paying", "paying_growth", paying, thresholds.growth_paying),
     ):
         if growth.amount >= max(1, growth.enough):
             yield growth
@@ -56,12 +54,14 @@ def _rested(kind: str, day: date, memory: Mapping[str, int | str], thresholds: T
     return not isinstance(last, str) or day - date.fromisoformat(last) >= timedelta(thresholds.growth_cooldown_days)
 
 
-def _event(growth: Growth, at: datetime, day: date, thresholds: Thresholds) -> Event:
+def _event(growth: Growth, at: datetime, day: date, settings: Settings) -> Event:
+    past = settings.thresholds.growth_days
+    shown = euro(growth.amount) if growth.kind == "mrr" else growth.amount
     amount = growth.amount / 100 if growth.kind == "mrr" else growth.amount
     return Event(
         key=f"growth:{growth.kind}:{day.isoformat()}",
         type=EventType.MILESTONE_REACHED,
         at=at,
-        description=f"{growth.text} in {thresholds.growth_days} giorni!",
-        metadata={"growth_period": f"{thresholds.growth_days}_days", growth.field: amount},
+        description=say(settings.texts, f"growth_{growth.kind}", amount=shown, days=past),
+        metadata={"growth_period": f"{past}_days", growth.field: amount},
     )

@@ -198,7 +198,7 @@ def _limited_sale(batch: Batch, turn: Turn) -> Event | None:
         key=next(twins.limited_sale_keys(license_key, turn.license_id)),
         type=EventType.MILESTONE_REACHED,
         at=turn.at,
-        description=catalogue.limited_sale(turn.plan, remaining),
+        description=catalogue.limited_sale(turn.plan, remaining, batch.settings.texts),
         customer_id=turn.after.customer_id if turn.after else None,
         license_id=turn.license_id,
         plan_name=turn.plan.name,

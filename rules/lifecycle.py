@@ -124,7 +124,7 @@ def created(turn: Turn) -> Event:
         EventType.LICENSE_CREATED,
         _once(EventType.LICENSE_CREATED, turn),
         turn.plan,
-        catalogue.license_created(turn.plan, turn.name, not turn.pays),
+        catalogue.license_created(turn.plan, turn.name, not turn.pays, turn.settings.texts),
         {} if turn.pays else {"source": turn.settings.manual_source},
     )
 
@@ -135,7 +135,7 @@ def turned(turn: Turn, kind: EventType, plan: Plan) -> Event:
         kind,
         _recurring(kind, turn),
         plan,
-        catalogue.license_turned(kind, plan, turn.name),
+        catalogue.license_turned(kind, plan, turn.name, turn.settings.texts),
     )
 
 
@@ -163,7 +163,7 @@ def plan_change(turn: Turn) -> Iterator[Event]:
     if before == after:
         return
     kind = EventType.PLAN_UPGRADED if after > before else EventType.PLAN_DOWNGRADED
-    text = catalogue.plan_changed(turn.plan_before, turn.plan, turn.name, after > before)
+    text = catalogue.plan_changed(turn.plan_before, turn.plan, turn.name, after > before, turn.settings.texts)
     yield _event(turn, kind, _recurring(kind, turn), turn.plan, text, {"previous_plan": turn.plan_before.name})
 
 
@@ -180,7 +180,7 @@ def payment(turn: Turn, key: str) -> Iterator[Event]:
     """A paid licence that starts or renews stands for a payment; one entered by hand does not."""
     if turn.now is None or not turn.now.paid or not turn.pays:
         return
-    text = catalogue.payment_completed(turn.plan.price_cents, turn.name)
+    text = catalogue.payment_completed(turn.plan.price_cents, turn.name, turn.settings.texts)
     yield _event(turn, EventType.PAYMENT_COMPLETED, key, turn.plan, text)
 
 

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
+from rules.catalogue import Texts, say
 from rules.model import Event, EventType, Totals
+from rules.settings import Settings
 from rules.thresholds import Memory, Thresholds
 
 
@@ -20,17 +22,6 @@ class Milestone(StrEnum):
     LICENSES = "licenses"
     MRR = "mrr"
     API_CALLS = "api_calls"
-
-
-TEXTS: Mapping[Milestone, str] = {
-    Milestone.CUSTOMERS: "Raggiunti {} clienti totali!",
-    Milestone.LICENSES: "Raggiunte {} licenze attive!",
-    Milestone.MRR: "Raggiunti €{} di MRR!",
-    Milestone.API_CALLS: "Superati {} API calls giornaliere!",
-}
-
-EMOJI: Mapping[str, str] = {"customers": "🎉", "licenses": "🏆", "mrr": "🏆", "api_calls": "🏆"}
-"""By `metadata.milestone_type`."""
 
 
 def measured(totals: Totals) -> dict[Milestone, int]:
@@ -49,7 +40,7 @@ def seed(memory: Memory, totals: Mapping[Milestone, int]) -> dict[str, int | str
 
 
 def reached(
-    kind: Milestone, total: int, at: datetime, memory: Memory, thresholds: Thresholds
+    kind: Milestone, total: int, at: datetime, memory: Memory, settings: Settings
 ) -> tuple[Event | None, Memory]:
     """The milestone that `total` reaches, if it is new, and the next memory (key: the kind, value: its peak).
 
@@ -59,10 +50,10 @@ def reached(
     if peak is not None and total <= peak:
         return None, memory
     following = {**memory, kind.value: total}
-    level = highest(_levels(kind, thresholds), total)
+    level = highest(_levels(kind, settings.thresholds), total)
     if peak is None or level <= peak:
         return None, following
-    return _event(kind, level, at), following
+    return _event(kind, level, at, settings.texts), following
 
 
 def highest(levels: tuple[int, ...], total: int) -> int:
@@ -88,11 +79,11 @@ def _levels(kind: Milestone, thresholds: Thresholds) -> tuple[int, ...]:
     return thresholds.mrr_euros if kind is Milestone.MRR else thresholds.api_calls
 
 
-def _event(kind: Milestone, level: int, at: datetime) -> Event:
+def _event(kind: Milestone, level: int, at: datetime, texts: Texts) -> Event:
     return Event(
         key=f"milestone:{kind}:{level}",
         type=EventType.MILESTONE_REACHED,
         at=at,
-        description=TEXTS[kind].format(level),
+        description=say(texts, f"milestone_{kind}", value=level),
         metadata={"milestone_type": kind.value, "milestone_value": level},
     )

@@ -4,17 +4,15 @@ Facts of one kind stand together, the most important kind first; few are told on
 with the first names. The line is bounded in length whatever happened.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from rules import calendar, growth, milestones, summary, trends
-from rules.catalogue import SEPARATOR, STYLES, Style
+from rules.catalogue import EMOJIS, SEPARATOR, Style
 from rules.model import EventType
 from rules.names import MAX_NAME, one_line
 from rules.settings import Settings
 
 OTHER = Style("•", 200, "altri eventi")
-_STYLES: Mapping[str, Style] = {kind.value: look for kind, look in STYLES.items()}
 TOLD_ONE_BY_ONE = 3
 """Up to this many facts of one kind each get a line of their own."""
 
@@ -23,6 +21,9 @@ NEVER_COUNTED = frozenset(
     (EventType.MILESTONE_REACHED, EventType.MARKETING_CAMPAIGN, EventType.FEATURE_RELEASED, EventType.PARTNERSHIP)
 )
 """Kinds whose facts have nothing in common but the kind: "4 traguardi" would tell nobody anything."""
+
+
+_KINDS = frozenset(EventType)
 
 
 class Fact(NamedTuple):
@@ -47,34 +48,40 @@ def compose(facts: Iterable[Fact], settings: Settings) -> str:
     for fact in facts:
         groups.setdefault(fact.type, []).append(fact)
     lines: list[Line] = []
-    for kind in sorted(groups, key=lambda kind: (style(kind).rank, kind)):
+    for kind in sorted(groups, key=lambda kind: (style(kind, settings).rank, kind)):
         told = tell(kind, groups[kind], settings)
         lines += [Line(text, len(groups[kind]) // len(told)) for text in told]
     return _bounded(lines, settings.note_length)
 
 
-def style(kind: str) -> Style:
+def style(kind: str, settings: Settings) -> Style:
     """How a kind of event shows; one nobody knows comes last."""
-    return _STYLES.get(kind, OTHER)
+    return settings.styles[EventType(kind)] if kind in _KINDS else OTHER
 
 
-def emoji(kind: str, metadata: Mapping[str, Any]) -> str:
+def emoji(kind: str, metadata: Mapping[str, Any], settings: Settings) -> str:
     """The emoji of an event whose `metadata` tell it from others of its kind; "" if they do not."""
+    for name in _names(kind, metadata):
+        if found := settings.emojis.get(name) or EMOJIS.get(name):
+            return found
+    return ""
+
+
+def _names(kind: str, metadata: Mapping[str, Any]) -> Iterator[str]:
+    """What an event's emoji may be known by, the nearest first."""
     if "growth_period" in metadata:
-        return growth.EMOJI
-    if "week_start" in metadata or "month_start" in metadata:
-        return summary.EMOJI
-    if "special_date" in metadata:
-        return calendar.EMOJI.get(str(metadata.get("name")), calendar.EMOJI_OTHER)
-    if kind != EventType.MILESTONE_REACHED:
-        return ""
-    own = trends.EMOJI.get(str(metadata.get("trend")), "")
-    return own or milestones.EMOJI.get(str(metadata.get("milestone_type")), "")
+        yield "growth"
+    elif "week_start" in metadata or "month_start" in metadata:
+        yield "summary"
+    elif "special_date" in metadata:
+        yield from (str(metadata.get("name")), "calendar")
+    elif kind == EventType.MILESTONE_REACHED:
+        yield from (str(metadata.get("trend")), str(metadata.get("milestone_type")))
 
 
 def tell(kind: str, facts: Sequence[Fact], settings: Settings) -> list[str]:
     """One line per fact while they are few, one line for all when they are many."""
-    look = style(kind)
+    look = style(kind, settings)
     if len(facts) <= TOLD_ONE_BY_ONE or kind in NEVER_COUNTED:
         return [_line(one_line(fact.emoji, MAX_NAME) or look.emoji, one_line(fact.description)) for fact in facts]
     names = list(dict.fromkeys(one_line(fact.name, MAX_NAME) for fact in facts if fact.name))

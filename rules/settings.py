@@ -6,7 +6,9 @@ from datetime import tzinfo
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from rules.catalogue import STYLES, TEXTS, Style, Texts
 from rules.custom import CustomRule
+from rules.model import EventType
 from rules.thresholds import Thresholds
 
 
@@ -15,7 +17,8 @@ class Settings:
     """Everything a rule may ask for besides its arguments.
 
     `zone` gives the business day; `rates` are EUR per unit of another currency; `plan_order` breaks ties
-    between plans of the same price; `manual_source` and `manual_email` mark licences entered by hand.
+    between plans of the same price; `manual_source` and `manual_email` mark licences entered by hand. `texts` may hold
+    only some; `emojis` are those of events told apart by more than their type, where they are not the house's.
     """
 
     zone: tzinfo = field(default_factory=lambda: ZoneInfo("Europe/Rome"))
@@ -25,5 +28,8 @@ class Settings:
     manual_email: str = "manual@chatello.io"
     note_names: int = 2
     note_length: int = 600
+    texts: Texts = field(default_factory=lambda: TEXTS)
+    styles: Mapping[EventType, Style] = field(default_factory=lambda: STYLES)
+    emojis: Mapping[str, str] = field(default_factory=dict)
     custom: tuple[CustomRule, ...] = ()
     thresholds: Thresholds = field(default_factory=Thresholds)

@@ -10,9 +10,6 @@ from rules.catalogue import euro
 from rules.model import Event, EventType
 from rules.trends import Day
 
-EMOJI = "📅"
-"""Of events with `metadata.week_start` or `metadata.month_start`."""
-
 MONTHS = (
     "Gennaio", "Febbraio", "Marzo", "Aprile", "Maggio", "Giugno",
     "Luglio", "Agosto", "Settembre", "Ottobre", "Novembre", "Dicembre",

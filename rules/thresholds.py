@@ -12,11 +12,14 @@ Memory = Mapping[str, int | str]
 class CalendarOptions:
     """Which dates are told, and how they are named.
 
-    `renamed` gives a holiday of the `holidays` library the name people use; `own_dates` maps "MM-DD" to a text;
-    `switched_off` holds names (after renaming) that are not told, such as "Cyber Monday".
+    `country`, `subdivision` (such as "BZ") and `language` are those of the `holidays` library; `renamed` gives one of
+    its holidays the name people use; `own_dates` maps "MM-DD" to a text; `texts` says something else of a date by its
+    name; `switched_off` holds names (after renaming) that are not told, such as "Cyber Monday".
+    Raises ValueError for an own date that is none.
     """
 
     country: str = "IT"
+    subdivision: str = ""
     language: str = "it_IT"
     renamed: Mapping[str, str] = field(
         default_factory=lambda: {
@@ -25,9 +28,15 @@ class CalendarOptions:
         }
     )
     own_dates: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
     company_name: str = "Chatello"
     company_birthday: date | None = None
     switched_off: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        for month_day in self.own_dates:
+            if not _is_month_day(month_day):
+                raise ValueError(f'own_dates: wanted "MM-DD", such as "05-20", got {month_day!r:.40}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +75,11 @@ class Thresholds:
             levels: tuple[int, ...] = getattr(self, name)
             if not levels or levels[0] <= 0 or list(levels) != sorted(set(levels)):
                 raise ValueError(f"{name} must be positive numbers in ascending order, got {list(levels)}")
+
+
+def _is_month_day(text: str) -> bool:
+    """Whether some year has that day: 29 February is one."""
+    try:
+        return len(text) == len("MM-DD") and bool(date.fromisoformat(f"2024-{text}"))
+    except ValueError:
+        return False

@@ -9,12 +9,10 @@ from datetime import date, datetime, timedelta
 from statistics import median
 from typing import NamedTuple
 
-from rules.catalogue import euro
+from rules.catalogue import euro, say
 from rules.model import Event, EventType
+from rules.settings import Settings
 from rules.thresholds import Memory, Thresholds
-
-EMOJI = {"record_mrr": "📈", "best_day": "🎉", "sales_streak": "🔥", "cancellations": "⚠️"}
-"""By `metadata.trend`."""
 
 MAD_TO_SIGMA = 1.4826
 """Makes the MAD of a normal sample its standard deviation (Leys et al. 2013, J. Exp. Soc. Psych. 49, 764-766)."""
@@ -42,7 +40,14 @@ class Look(NamedTuple):
     before: Sequence[Day]
     at: datetime
     memory: Memory
-    thresholds: Thresholds
+    settings: Settings
+
+    @property
+    def thresholds(self) -> Thresholds:
+        return self.settings.thresholds
+
+    def say(self, trend: str, **values: object) -> str:
+        return say(self.settings.texts, trend, **values)
 
     def number(self, key: str) -> int:
         value = self.memory.get(key)
@@ -58,7 +63,7 @@ Rule = Callable[[Look], tuple[Event | None, Memory]]
 """Says one thing or nothing, and what is to be remembered anew."""
 
 
-def noticed(history: Sequence[Day], at: datetime, memory: Memory, thresholds: Thresholds) -> tuple[list[Event], Memory]:
+def noticed(history: Sequence[Day], at: datetime, memory: Memory, settings: Settings) -> tuple[list[Event], Memory]:
     """What stands out on the last day of `history` (oldest first, a day missing is a day unknown).
 
     Memory keys: seen, since, peak_mrr_cents, told_mrr_cents, told_mrr_on, best_new_customers, streak_days.
@@ -68,7 +73,7 @@ def noticed(history: Sequence[Day], at: datetime, memory: Memory, thresholds: Th
         return [], memory
     if "seen" not in memory:
         return [], learned(history)
-    look = Look(history[-1], history[:-1], at, memory, thresholds)
+    look = Look(history[-1], history[:-1], at, memory, settings)
     said = [rule(look) for rule in RULES]
     following = dict(memory)
     for _, anew in said:
@@ -101,7 +106,7 @@ def record_mrr(look: Look) -> tuple[Event | None, Memory]:
     rested = look.today.date - look.day("told_mrr_on") >= timedelta(thresholds.record_cooldown_days)
     if mrr <= look.number("peak_mrr_cents") or not (enough and rested and _old_enough(look)):
         return None, peak
-    event = _event(look, "record_mrr", f"Nuovo record di MRR: {euro(mrr)}!", {"mrr": mrr / 100})
+    event = _event(look, "record_mrr", look.say("record_mrr", amount=euro(mrr)), {"mrr": mrr / 100})
     return event, {**peak, "told_mrr_cents": mrr, "told_mrr_on": look.today.date.isoformat()}
 
 
@@ -113,7 +118,7 @@ def best_day(look: Look) -> tuple[Event | None, Memory]:
     best: Memory = {"best_new_customers": count}
     if count < look.thresholds.best_day_minimum or not _old_enough(look):
         return None, best
-    text = f"Giorno record: {count} nuovi clienti!"
+    text = look.say("best_day", value=count)
     return _event(look, "best_day", text, {"new_customers": count}), best
 
 
@@ -126,7 +131,7 @@ def sales_streak(look: Look) -> tuple[Event | None, Memory]:
         return None, {"streak_days": 0}
     if not _is_streak_level(run, look.thresholds.streak_days):
         return None, {"streak_days": run}
-    text = f"{run} giorni di fila con vendite!"
+    text = look.say("sales_streak", value=run)
     return _event(look, "sales_streak", text, {"streak_days": run}), {"streak_days": run}
 
 
@@ -139,7 +144,7 @@ def cancellations(look: Look) -> tuple[Event | None, Memory]:
         return None, {}
     if count <= unusual_above(usual, thresholds.deviations):
         return None, {}
-    text = f"Cancellazioni insolite: {count} in un giorno (di solito {median(usual):g})"
+    text = look.say("cancellations", value=count, usual=f"{median(usual):g}")
     return _event(look, "cancellations", text, {"cancellations": count, "median": float(median(usual))}), {}
 
 

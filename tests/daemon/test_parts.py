@@ -17,9 +17,10 @@ import structlog
 from bson import Decimal128, ObjectId
 from bson.datetime_ms import DatetimeMS
 from bson.timestamp import Timestamp
+from pydantic import ValidationError
 
 from daemon import logs
-from daemon.config import Config, Logs, load
+from daemon.config import Config, Logs, explain, load
 from daemon.decode import LAST, Decoder, Discontinuity, Undecodable, token_time
 from daemon.errors import ConfigurationError, StreamBroken
 from daemon.inbox import Closed, Inbox
@@ -28,7 +29,8 @@ from daemon.progress import Progress
 from daemon.source import scan
 from daemon.source.stream import Heard, Position
 from daemon.store import records
-from rules.model import Change, Operation, Source
+from rules.catalogue import STYLES, TEXTS
+from rules.model import Change, EventType, Operation, Source
 
 PLACE = Position({"_data": "8200"}, Timestamp(1, 1))
 DECODER = Decoder(ZoneInfo("UTC"), "manual@chatello.io")
@@ -125,13 +127,54 @@ def test_the_shipped_configuration_file_is_the_defaults(tmp_path: Path) -> None:
     spoken = tmp_path / "config.toml"
     without_examples = re.sub(r"^# (company_birthday|renamed) = .*$", "", shipped, flags=re.MULTILINE)
     spoken.write_text(
-        re.sub(r"^# (?=\w+ = )", "", without_examples, flags=re.MULTILINE).replace("{ USD = 0.92 }", "{}")
+        re.sub(r'^# (?=(\w+|"[^"]+") = )', "", without_examples, flags=re.MULTILINE).replace("{ USD = 0.92 }", "{}")
     )
 
     assert load(Path("deploy/config.toml"), {}) == Config()
     assert load(spoken, {}) == Config()
     for key in _keys(Config().model_dump()):
-        assert f"{key} = " in shipped, f"{key} is not in deploy/config.toml"
+        assert re.search(f'^# "?{key}"? = ', shipped, re.MULTILINE), f"{key} is not in deploy/config.toml"
+
+
+WRONG_RULES = [
+    ({"thresholds": {"custmers": [1]}}, "rules.thresholds.custmers: there is no such setting"),
+    ({"thresholds": {"customers": [5, 5]}}, "rules.thresholds: customers must be positive numbers in ascending order"),
+    (
+        {"thresholds": {"calendar": {"own_dates": {"5-20": "x"}}}},
+        'own_dates: wanted "MM-DD", such as "05-20", got \'5-20\'',
+    ),
+    ({"thresholds": {"calendar": {"own_dates": {"02-30": "x"}}}}, "got '02-30'"),
+    ({"thresholds": {"calendar": {"country": "XX"}}}, "calendar.country: wanted a country of the holidays library"),
+    ({"thresholds": {"calendar": {"subdivision": "ZZ"}}}, "calendar.subdivision: wanted one of AG, AL, "),
+    ({"thresholds": {"calendar": {"language": "tlh"}}}, "calendar.language: wanted one of en_US, it_IT, th, got 'tlh'"),
+    ({"texts": {"new_client": "x"}}, "rules.texts: new_client: there is no such key; wanted some of new_customer, "),
+    ({"texts": {"new_customer": "Ecco {nome}"}}, "new_customer: wanted a text with no other fields than {name}, got"),
+    ({"texts": {"new_customer": " "}}, "new_customer: wanted a text"),
+    ({"styles": {"new_custmer": {"rank": 1}}}, "rules.styles: new_custmer: there is no such key"),
+    ({"styles": {"new_customer": {"rank": "first"}}}, "rules.styles.new_customer.rank: "),
+]
+
+
+@pytest.mark.parametrize(("rules", "sentence"), WRONG_RULES, ids=str)
+def test_a_wrong_rule_names_its_key_its_value_and_what_was_wanted(rules: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValidationError) as told:
+        Config.model_validate({"rules": rules})
+
+    assert sentence in explain(told.value)
+
+
+def test_what_a_rule_leaves_out_is_as_in_the_house() -> None:
+    rules = {
+        "styles": {"new_customer": {"rank": 85}},
+        "texts": {"best_day": "Che giorno!"},
+        "emojis": {"Epifania": "🧹"},
+    }
+    settings = Config.model_validate({"rules": rules}).settings()
+
+    assert settings.styles[EventType.NEW_CUSTOMER] == STYLES[EventType.NEW_CUSTOMER]._replace(rank=85)
+    assert settings.styles[EventType.MAINTENANCE] == STYLES[EventType.MAINTENANCE]
+    assert settings.texts == {**TEXTS, "best_day": "Che giorno!"}
+    assert (settings.emojis["Epifania"], settings.emojis["Natale"]) == ("🧹", "🎄")
 
 
 def _keys(values: dict[str, Any]) -> Iterator[str]:

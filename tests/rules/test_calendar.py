@@ -11,15 +11,20 @@ from hypothesis import strategies as st
 from rules import days
 from rules.calendar import black_friday, events, falls_on, moment
 from rules.model import EventType
-from rules.thresholds import CalendarOptions
+from rules.settings import Settings
+from rules.thresholds import CalendarOptions, Thresholds
 
 ROME = ZoneInfo("Europe/Rome")
 SIX = time(6)
 HOUSE = CalendarOptions()
 
 
+def settings(options: CalendarOptions = HOUSE) -> Settings:
+    return Settings(thresholds=Thresholds(calendar=options))
+
+
 def texts(day: date, options: CalendarOptions = HOUSE) -> list[str]:
-    return [event.description for event in events(day, SIX, ROME, options)]
+    return [event.description for event in events(day, SIX, settings(options))]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +49,7 @@ def test_a_date_is_told_for_what_it_is_and_an_ordinary_one_is_not(day: date, sai
 
 
 def test_a_calendar_event_is_a_campaign_in_the_dashboards_keys() -> None:
-    [event] = events(date(2025, 11, 28), SIX, ROME, HOUSE)
+    [event] = events(date(2025, 11, 28), SIX, settings())
 
     assert event.type is EventType.MARKETING_CAMPAIGN
     assert event.metadata == {"special_date": "11-28", "name": "Black Friday"}
@@ -88,7 +93,7 @@ def test_the_companys_birthday_is_a_milestone_from_its_first_year_on() -> None:
         texts(date(2022, 9, 9), options) == texts(date(2021, 9, 9), options) == texts(date(2025, 9, 8), options) == []
     )
     assert texts(date(2023, 9, 9), options) == ["Chatello compie 1 anno!"]
-    [event] = events(date(2025, 9, 9), SIX, ROME, options)
+    [event] = events(date(2025, 9, 9), SIX, settings(options))
     assert event.description == "Chatello compie 3 anni!"
     assert event.type is EventType.MILESTONE_REACHED
     assert event.metadata == {"special_date": "09-09", "name": "anniversary", "anniversary": 3}
@@ -134,7 +139,8 @@ def test_six_in_the_morning_is_six_by_the_shops_clock_on_days_of_23_and_25_hours
 @given(st.dates(date(2000, 1, 1), date(2099, 12, 31)))
 def test_keys_of_a_date_are_distinct_and_carry_it(day: date) -> None:
     own = {f"{day:%m-%d}": "Natale"}
-    keys = [e.key for e in events(day, SIX, ROME, CalendarOptions(own_dates=own, company_birthday=date(1999, 5, 5)))]
+    options = CalendarOptions(own_dates=own, company_birthday=date(1999, 5, 5))
+    keys = [event.key for event in events(day, SIX, settings(options))]
 
     assert len(keys) == len(set(keys)) >= 1
     assert all(key.startswith(f"calendar:{day.isoformat()}:") for key in keys)

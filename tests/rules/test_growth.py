@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 
 from rules.growth import grown
 from rules.model import Event, EventType, Totals
+from rules.settings import Settings
 from rules.thresholds import Memory, Thresholds
 
 DAY = date(2025, 8, 20)
-HOUSE = Thresholds()
+HOUSE = Settings()
 totals = st.builds(
     Totals, customers=st.integers(0, 40), paying_customers=st.integers(0, 20), mrr_cents=st.integers(0, 200_00)
 )
@@ -84,7 +85,9 @@ def test_a_day_before_the_last_told_one_is_silent() -> None:
 
 
 def test_a_threshold_of_zero_does_not_call_standing_still_growth() -> None:
-    events, _ = grown(Totals(), Totals(), noon(DAY), DAY, {}, Thresholds(growth_mrr_cents=0, growth_customers=0))
+    events, _ = grown(
+        Totals(), Totals(), noon(DAY), DAY, {}, Settings(thresholds=Thresholds(growth_mrr_cents=0, growth_customers=0))
+    )
 
     assert events == []
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from rules.milestones import Milestone, highest, measured, reached, seed
 from rules.model import Event, EventType, Totals
+from rules.settings import Settings
 from rules.thresholds import Memory, Thresholds
 
 AT = datetime(2025, 8, 20, 10, tzinfo=UTC)
@@ -18,7 +19,7 @@ steps = st.lists(st.integers(-40, 60), max_size=60)
 def told(kind: Milestone, numbers: list[int], memory: Memory, thresholds: Thresholds = HOUSE) -> list[Event]:
     events = []
     for number in numbers:
-        event, memory = reached(kind, number, AT, memory, thresholds)
+        event, memory = reached(kind, number, AT, memory, Settings(thresholds=thresholds))
         events += [event] if event else []
     return events
 
@@ -77,7 +78,7 @@ def test_a_level_added_after_it_was_passed_is_not_news() -> None:
 
 
 def test_what_is_remembered_is_the_number_itself_so_a_level_added_later_is_not_news() -> None:
-    _, memory = reached(Milestone.CUSTOMERS, 82, AT, {"customers": 3}, HOUSE)
+    _, memory = reached(Milestone.CUSTOMERS, 82, AT, {"customers": 3}, Settings())
     denser = replace(HOUSE, customers=(10, 25, 50, 75, 100))
 
     assert memory == {"customers": 82}
@@ -120,7 +121,7 @@ def test_a_restart_in_between_tells_nothing_twice_and_loses_nothing(moves: list[
     cut = data.draw(st.integers(0, len(numbers)))
     memory: Memory = {"licenses": 0}
     for number in numbers[:cut]:
-        memory = reached(Milestone.LICENSES, number, AT, memory, HOUSE)[1]
+        memory = reached(Milestone.LICENSES, number, AT, memory, Settings())[1]
 
     before = told(Milestone.LICENSES, numbers[:cut], {"licenses": 0})
     assert before + told(Milestone.LICENSES, numbers[cut:], memory) == told(

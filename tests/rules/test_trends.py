@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.model import Event, EventType
+from rules.settings import Settings
 from rules.thresholds import Memory, Thresholds
 from rules.trends import Day, learned, noticed, unusual_above
 
@@ -25,7 +26,7 @@ def noon(day: date) -> datetime:
 def look(
     history: Sequence[Day], memory: Memory | None = None, thresholds: Thresholds = HOUSE
 ) -> tuple[list[Event], Memory]:
-    return noticed(history, noon(history[-1].date), memory or {}, thresholds)
+    return noticed(history, noon(history[-1].date), memory or {}, Settings(thresholds=thresholds))
 
 
 def told_over(history: Sequence[Day], thresholds: Thresholds = HOUSE, window: int = 1000) -> list[tuple[int, str]]:
@@ -199,7 +200,7 @@ def test_more_cancellations_than_a_day_that_was_told_are_told_too(history: list[
 
 
 def test_no_history_at_all_is_silence() -> None:
-    assert noticed([], noon(FIRST), {}, HOUSE) == ([], {})
+    assert noticed([], noon(FIRST), {}, Settings()) == ([], {})
 
 
 def test_the_window_holds_as_many_days_as_it_says() -> None:
