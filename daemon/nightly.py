@@ -25,6 +25,9 @@ from rules.settings import Settings
 
 Document = dict[str, Any]
 
+REPEATED = (EventType.MILESTONE_REACHED, EventType.MARKETING_CAMPAIGN)
+"""What a dashboard may tell more than once a day."""
+
 log = logs.get("nightly")
 
 
@@ -125,11 +128,11 @@ def remembering(stored: Iterable[Document], first: list[Document]) -> Iterator[D
 def facts(stored: Iterable[Document], settings: Settings) -> Iterable[notes.Fact]:
     """Stored events as the note sees them; whatever others put into theirs, it is text or nothing.
 
-    A milestone that the dashboard repeats counts once.
+    A milestone or a date that the dashboard repeats counts once.
     """
     told: set[str] = set()
     for event in stored:
-        keys = set(twins.natural_keys(event)) if event.get("event_type") == EventType.MILESTONE_REACHED else set()
+        keys = set(twins.natural_keys(event)) if event.get("event_type") in REPEATED else set()
         if keys & told:
             continue
         told |= keys

@@ -173,7 +173,8 @@ class Pipeline:
         """Commit events that no change brought (growth, a date), and what their rules remember from now on."""
         known = self._known()
         decision = decide(known, (), self.settings)
-        decision.events = events
+        told = told_by_others(self.committer.database, events) if events else set()
+        decision.events = [event for event in events if event.key not in told]
         decision.memory |= memory
         self._commit_decision(decision, known, (), None, ())
 

@@ -27,11 +27,12 @@ TEXTS: Mapping[str, str] = {
 
 
 class Occasion(NamedTuple):
-    """What a date is. `name` tells it from the date's other occasions."""
+    """What a date is. `name` tells it from the date's other occasions; others may tell of public ones too."""
 
     name: str
     text: str
     years: int | None = None
+    is_public: bool = False
 
 
 def check(options: CalendarOptions) -> None:
@@ -53,7 +54,9 @@ def check(options: CalendarOptions) -> None:
 def events(day: date, wall_time: time, settings: Settings) -> list[Event]:
     """What the calendar says of `day`, at `wall_time` of it in the business zone."""
     at = moment(day, wall_time, settings.zone)
-    return [_event(occasion, day, at) for occasion in occasions(day, settings)]
+    found = list(occasions(day, settings))
+    first = next((occasion for occasion in found if occasion.is_public), None)
+    return [_event(occasion, day, at, occasion is first) for occasion in found]
 
 
 def moment(day: date, wall_time: time, zone: tzinfo) -> datetime:
@@ -67,7 +70,7 @@ def occasions(day: date, settings: Settings) -> Iterator[Occasion]:
     yield from anniversary(day, options, texts)
     for name in (*holiday_names(day, options), *commerce(day)):
         if name not in options.switched_off:
-            yield Occasion(name, said_of(name, settings))
+            yield Occasion(name, said_of(name, settings), is_public=True)
     for month_day, text in sorted(options.own_dates.items()):
         if falls_on(day, month_day) and (line := one_line(text)):
             yield Occasion(f"own-{month_day}", line)
@@ -125,10 +128,11 @@ def _holidays(country: str, subdivision: str, language: str, year: int) -> Mappi
     )
 
 
-def _event(occasion: Occasion, day: date, at: datetime) -> Event:
+def _event(occasion: Occasion, day: date, at: datetime, is_first: bool) -> Event:
+    """The first public occasion has the date alone for a key: it is what somebody else's event of it stands for."""
     years = {} if occasion.years is None else {"anniversary": occasion.years}
     return Event(
-        key=f"calendar:{day.isoformat()}:{'-'.join(occasion.name.casefold().split())}",
+        key=f"calendar:{day.isoformat()}" + ("" if is_first else f":{'-'.join(occasion.name.casefold().split())}"),
         type=EventType.MARKETING_CAMPAIGN if occasion.years is None else EventType.MILESTONE_REACHED,
         at=at,
         description=occasion.text,

@@ -5,13 +5,22 @@ transaction, so each fact stands once with or without the dashboard's triggers.
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from rules.documents import id_key, is_id
 from rules.model import EventType
 
 FIELDS = ("event_type", "event_date", "customer_id", "license_id")
-METADATA = ("milestone_type", "milestone_value", "founders_remaining", "license_key")
+METADATA = (
+    "milestone_type",
+    "milestone_value",
+    "founders_remaining",
+    "license_key",
+    "special_date",
+    "week_start",
+    "month_start",
+)
 """What is read of an event that somebody else wrote."""
 
 _BY_CUSTOMER = (EventType.NEW_CUSTOMER,)
@@ -25,8 +34,12 @@ def natural_keys(event: Mapping[str, Any]) -> Iterator[str]:
         yield from _key(kind, event.get("customer_id"))
     elif kind in _BY_LICENSE:
         yield from _key(kind, event.get("license_id"))
-    elif kind == EventType.MILESTONE_REACHED and isinstance(event.get("metadata"), Mapping):
+    elif not isinstance(event.get("metadata"), Mapping):
+        return
+    elif kind == EventType.MILESTONE_REACHED:
         yield from _milestone(event, event["metadata"])
+    elif kind == EventType.MARKETING_CAMPAIGN:
+        yield from _date(event.get("event_date"), event["metadata"].get("special_date"))
 
 
 def _key(kind: object, doc_id: object) -> Iterator[str]:
@@ -40,6 +53,17 @@ def _milestone(event: Mapping[str, Any], metadata: Mapping[str, Any]) -> Iterato
         yield f"milestone:{name}:{int(value)}"
     if "founders_remaining" in metadata:
         yield from limited_sale_keys(metadata.get("license_key"), event.get("license_id"))
+    for period in ("week", "month"):
+        if isinstance(start := metadata.get(f"{period}_start"), str):
+            yield f"{period}:{start}"
+
+
+def _date(told_at: object, month_day: object) -> Iterator[str]:
+    """The "MM-DD" nearest to when it was told: a zone may have put the telling into the year before."""
+    if not isinstance(told_at, datetime) or not isinstance(month_day, str):
+        return
+    near = (told_at + timedelta(days) for days in (0, -1, 1))
+    yield from (f"calendar:{day:%Y-%m-%d}" for day in near if f"{day:%m-%d}" == month_day)
 
 
 def limited_sale_keys(license_key: object, license_id: object) -> Iterator[str]:

@@ -4,7 +4,7 @@ What the stream brings needs no such question: others tell a fact after its docu
 """
 
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, timedelta
 from typing import Any
 
 from pymongo.database import Database
@@ -26,12 +26,19 @@ def told_by_others(database: Database[Document], events: Sequence[Event]) -> set
     query = {
         "metadata.source": {"$ne": SOURCE_NAME},
         "event_type": {"$in": sorted({event.type.value for event in events})},
-        "$or": [_about("customer_id", events), _about("license_id", events)],
+        "$or": [_about("customer_id", events), _about("license_id", events), *_dated(events)],
     }
     fields = [*twins.FIELDS, *(f"metadata.{name}" for name in twins.METADATA)]
     with translated():
         found = [DECODER.foreign_event(raw) for raw in database[EVENTS].find(query, fields)]
     return wanted & {key for event in found for key in twins.natural_keys(event)}
+
+
+def _dated(events: Sequence[Event]) -> list[Document]:
+    """Events about nobody (a date, a week) are looked for around their time."""
+    times = [event.at for event in events if event.customer_id is None and event.license_id is None]
+    around = timedelta(days=1)
+    return [{"event_date": {"$gte": min(times) - around, "$lte": max(times) + around}}] if times else []
 
 
 def _about(name: str, events: Sequence[Event]) -> Document:

@@ -12,6 +12,7 @@ from daemon.embedded import wait_for
 from daemon.nightly import Nightly
 from daemon.simulator import Dashboard
 from rules.days import business_day
+from rules.model import Event, EventType
 from tests import shop
 from tests.oracle import assert_books_balance, events, recount, totals
 
@@ -97,3 +98,34 @@ def test_a_milestone_the_dashboard_repeats_counts_once_in_the_note(mongo_uri: st
     note = Nightly(database, config).row(today)["auto_notes"]
     assert note.count("25 clienti") == 1
     assert database.business_events.count_documents({}) == 3
+
+
+def _date_event(name: str, value: str, **more: Any) -> dict[str, Any]:
+    kind = "marketing_campaign" if name == "special_date" else "milestone_reached"
+    return {"event_type": kind, "event_date": clock.now(), "description": "loro", "metadata": {name: value}, **more}
+
+
+def test_a_date_a_week_and_a_month_that_the_dashboard_tells_too_stand_once_before_and_after_ours(
+    mongo_uri: str, database: Db
+) -> None:
+    config = shop.config_for(mongo_uri, database)
+    today = business_day(clock.now(), config.time.zone)
+    month_day = f"{today:%m-%d}"
+    kinds = {"special_date": month_day, "week_start": "2026-01", "month_start": "2026-01"}
+    keys = [f"calendar:{today}", "week:2026-01", "month:2026-01"]
+    ours = [
+        Event(key, EventType(_date_event(name, value)["event_type"]), clock.now(), "nostro", metadata={name: value})
+        for key, (name, value) in zip(keys, kinds.items(), strict=True)
+    ]
+    before, *after = kinds.items()
+    database.business_events.insert_one(_date_event(*before))
+    with shop.running(config) as run:
+        assert run.leader is not None
+        run.leader.jobs.put(lambda pipeline: pipeline.record(list(ours), {}))
+        wait_for(lambda: database.business_events.count_documents(OURS) == 2, "those nobody told yet")
+        theirs_after = [_date_event(*one) for one in after] + [_date_event(*after[0]), _date_event(*before)]
+        database.business_events.insert_many(theirs_after)
+        wait_for(lambda: database.business_events.count_documents(OURS) == 0, "ours to be withdrawn")
+
+    note = Nightly(database, config).row(today)["auto_notes"]
+    assert note.count("loro") == 3

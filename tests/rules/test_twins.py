@@ -1,13 +1,18 @@
 """Which of our keys an event of somebody else stands for, and what comes of it inside one batch."""
 
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
 
+from rules import calendar, summary
 from rules.model import Change, Operation, Source
+from rules.settings import Settings
+from rules.trends import Day
 from rules.twins import natural_keys
 from tests.rules.examples import T0, Story
 
+CHRISTMAS = datetime(2025, 12, 25, 6, tzinfo=UTC)
 STANDS_FOR: list[tuple[dict[str, Any], list[str]]] = [
     ({"event_type": "new_customer", "customer_id": 7}, ["new_customer:7"]),
     ({"event_type": "license_created", "license_id": "L"}, ["license_created:'L'"]),
@@ -21,6 +26,20 @@ STANDS_FOR: list[tuple[dict[str, Any], list[str]]] = [
         ["limited_sale:CHA-1"],
     ),
     ({"event_type": "milestone_reached", "license_id": 7, "metadata": {"founders_remaining": 1}}, ["limited_sale:7"]),
+    ({"event_type": "milestone_reached", "metadata": {"week_start": "2025-34"}}, ["week:2025-34"]),
+    ({"event_type": "milestone_reached", "metadata": {"month_start": "2025-09"}}, ["month:2025-09"]),
+    (
+        {"event_type": "marketing_campaign", "event_date": CHRISTMAS, "metadata": {"special_date": "12-25"}},
+        ["calendar:2025-12-25"],
+    ),
+    (
+        {
+            "event_type": "marketing_campaign",
+            "event_date": datetime(2025, 12, 31, 23, 30, tzinfo=UTC),
+            "metadata": {"special_date": "01-01"},
+        },
+        ["calendar:2026-01-01"],
+    ),
 ]
 STANDS_FOR_NOTHING: list[dict[str, Any]] = [
     {},
@@ -32,6 +51,10 @@ STANDS_FOR_NOTHING: list[dict[str, Any]] = [
     {"event_type": "milestone_reached", "metadata": {"milestone_type": 1, "milestone_value": float("nan")}},
     {"event_type": "milestone_reached", "metadata": {"milestone_type": "customers", "milestone_value": float("inf")}},
     {"event_type": "support_ticket", "customer_id": 7},
+    {"event_type": "marketing_campaign", "event_date": CHRISTMAS, "metadata": {}},
+    {"event_type": "marketing_campaign", "event_date": CHRISTMAS, "metadata": {"special_date": "08-15"}},
+    {"event_type": "marketing_campaign", "event_date": "25/12", "metadata": {"special_date": "12-25"}},
+    {"event_type": "milestone_reached", "metadata": {"week_start": 34, "month_start": None}},
 ]
 
 
@@ -57,3 +80,15 @@ def test_in_one_batch_theirs_stands_whichever_comes_first(theirs_first: bool) ->
 
     assert len(story.types()) == told
     assert story.shop.totals.customers >= 1
+
+
+def test_what_the_house_says_of_a_date_a_week_and_a_month_has_the_key_of_its_twin() -> None:
+    """Monday, 1 September 2025: a week and a month begin; and Christmas."""
+    monday, noon = date(2025, 9, 1), datetime(2025, 9, 1, 10, tzinfo=UTC)
+    history = [Day(monday - timedelta(n), 1, 1, 100, 1, 1, 0) for n in range(40, 0, -1)]
+    ours = [*summary.events(monday, noon, history), *calendar.events(CHRISTMAS.date(), time.min, Settings())]
+
+    assert [event.key for event in ours] == ["week:2025-36", "month:2025-09", "calendar:2025-12-25"]
+    for event in ours:
+        stored = {"event_type": event.type.value, "event_date": event.at, "metadata": event.metadata}
+        assert list(natural_keys(stored)) == [event.key]
