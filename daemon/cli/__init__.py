@@ -5,7 +5,7 @@ What a command needs beyond its options it imports inside itself, so that `--hel
 
 import click
 
-from daemon.cli import letters, service, table, truth
+from daemon.cli import letters, rules, service, table, truth
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -28,6 +28,7 @@ for command in (
     truth.verify,
     truth.reconcile,
     letters.dead_letters,
+    rules.rules,
     service.demo,
 ):
     main.add_command(command)

@@ -26,6 +26,30 @@ def of_day(database: Database[Document], day: date, session: ClientSession | Non
         yield from map(movement_of, found)
 
 
+def of_days(database: Database[Document], first: date, last: date) -> Iterator[Movement]:
+    """The movements of the business days from `first` to `last`, in ledger order."""
+    days_of = {"day": {"$gte": days.stored(first), "$lte": days.stored(last)}}
+    with translated():
+        yield from map(movement_of, database[LEDGER].find(days_of).sort("_id", 1))
+
+
+def before(database: Database[Document], day: date) -> tuple[Totals, Totals | None]:
+    """The totals as `day` begins, and the highest each number ever was by then; None where no movement is older."""
+    older = {"day": {"$lt": days.stored(day)}}
+    numbers = ("customers", "active_licenses", "mrr_cents")
+    whole = {"documents": ["unbounded", "current"]}
+    running = {name: {"$sum": f"${name}", "window": whole} for name in numbers}
+    stages: list[Document] = [
+        {"$match": older},
+        {"$setWindowFields": {"sortBy": {"_id": 1}, "output": running}},
+        {"$group": {"_id": None, **{name: {"$max": f"${name}"} for name in numbers}}},
+    ]
+    with translated():
+        highest = list(database[LEDGER].aggregate(stages, allowDiskUse=True))
+    peaks = Totals(**{name: highest[0][name] for name in numbers}) if highest else None
+    return sums(database, older), peaks
+
+
 def first_day(database: Database[Document]) -> date | None:
     """The business day of the oldest movement; None for an empty ledger."""
     with translated():

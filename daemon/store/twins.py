@@ -4,7 +4,7 @@ What the stream brings needs no such question: others tell a fact after its docu
 """
 
 from collections.abc import Sequence
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pymongo.database import Database
@@ -12,6 +12,7 @@ from pymongo.database import Database
 from daemon.connection import translated
 from daemon.decode import Decoder
 from daemon.store.names import EVENTS, SOURCE_NAME
+from daemon.store.records import event_id
 from rules import twins
 from rules.model import Event
 
@@ -44,3 +45,11 @@ def _dated(events: Sequence[Event]) -> list[Document]:
 def _about(name: str, events: Sequence[Event]) -> Document:
     ids = {getattr(event, name) for event in events} - {None}
     return {name: {"$in": [*ids, *map(str, ids)]}}
+
+
+def told_before(database: Database[Document], keys: set[str], before: datetime) -> set[str]:
+    """Those of `keys` whose event of ours stands, dated before an instant."""
+    ids = {event_id(key): key for key in keys}
+    query = {"_id": {"$in": list(ids)}, "event_date": {"$lt": before}}
+    with translated():
+        return {ids[found["_id"]] for found in database[EVENTS].find(query, {"_id": 1})}

@@ -1,0 +1,57 @@
+"""What a stored event of ours would say in other words: by its type and what it carries, never by its text."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rules import catalogue
+from rules.model import EventType, Plan
+from rules.names import MAX_NAME, one_line
+from rules.settings import Settings
+
+TURNED = (
+    EventType.LICENSE_ACTIVATED,
+    EventType.LICENSE_CANCELLED,
+    EventType.LICENSE_SUSPENDED,
+    EventType.LICENSE_EXPIRED,
+    EventType.LICENSE_RENEWED,
+)
+
+
+def retold(stored: Mapping[str, Any], plans: Mapping[str, Plan], settings: Settings) -> str:
+    """The description by `settings`; the stored one where the event does not carry enough to tell it again.
+
+    `plans` are by name.
+    """
+    metadata = stored.get("metadata")
+    facts: Mapping[str, Any] = metadata if isinstance(metadata, Mapping) else {}
+    said = _of_customer(stored, facts, settings) or _of_plan(stored, facts, plans, settings)
+    return said or one_line(stored.get("description"))
+
+
+def _of_customer(stored: Mapping[str, Any], facts: Mapping[str, Any], settings: Settings) -> str | None:
+    name = one_line(facts.get("customer_name"), MAX_NAME)
+    if stored.get("event_type") == EventType.NEW_CUSTOMER:
+        return catalogue.new_customer(name, settings.texts)
+    amount = stored.get("amount")
+    if stored.get("event_type") == EventType.PAYMENT_COMPLETED and isinstance(amount, int | float):
+        return catalogue.payment_completed(round(amount * 100), name, settings.texts)
+    return None
+
+
+def _of_plan(
+    stored: Mapping[str, Any], facts: Mapping[str, Any], plans: Mapping[str, Plan], settings: Settings
+) -> str | None:
+    kind, plan = stored.get("event_type"), plans.get(str(stored.get("plan_name")))
+    name = one_line(facts.get("customer_name"), MAX_NAME)
+    if plan is None:
+        return None
+    if kind == EventType.LICENSE_CREATED:
+        return catalogue.license_created(plan, name, "origin" in facts, settings.texts)
+    if kind in TURNED:
+        return catalogue.license_turned(EventType(str(kind)), plan, name, settings.texts)
+    if isinstance(remaining := facts.get("founders_remaining"), int):
+        return catalogue.limited_sale(plan, remaining, settings.texts)
+    before = plans.get(str(facts.get("previous_plan")))
+    if before is None or kind not in (EventType.PLAN_UPGRADED, EventType.PLAN_DOWNGRADED):
+        return None
+    return catalogue.plan_changed(before, plan, name, kind == EventType.PLAN_UPGRADED, settings.texts)
