@@ -86,7 +86,9 @@ def _withdraw(batch: Batch, change: Change) -> None:
     """Somebody else told a fact of ours: theirs stands, ours goes, told just now or long ago."""
     keys = set(twins.natural_keys(change.fields))
     dated = change.fields.get("event_date")
-    batch.out.withdrawn.update(dict.fromkeys(keys, dated if isinstance(dated, datetime) else change.at))
+    at = dated if isinstance(dated, datetime) else change.at
+    batch.out.withdrawn.update(dict.fromkeys(keys, at))
+    batch.out.told.append(at)
 
 
 def _custom(batch: Batch, change: Change) -> None:

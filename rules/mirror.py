@@ -67,6 +67,8 @@ class Decision:
     released: set[tuple[Source, DocId]] = field(default_factory=set)
     withdrawn: dict[str, datetime] = field(default_factory=dict)
     """Keys of events of ours that somebody else told as well, and when theirs is dated."""
+    told: list[datetime] = field(default_factory=list)
+    """When other events of somebody else are dated: they belong into the note of that day."""
 
 
 def required(changes: Sequence[Change], mirror: Mirror) -> tuple[set[DocId], set[DocId]]:

@@ -90,7 +90,7 @@ class Committer:
     def _past_days(self, decision: Decision, today: date) -> set[date]:
         touched = {days.business_day(one.at, self.settings.zone) for one in decision.movements}
         touched |= {days.business_day(one.at, self.settings.zone) for one in decision.events}
-        touched |= {days.business_day(at, self.settings.zone) for at in decision.withdrawn.values()}
+        touched |= {days.business_day(at, self.settings.zone) for at in (*decision.withdrawn.values(), *decision.told)}
         return {day for day in touched if day < today}
 
     def _movements(self, decision: Decision, checkpoint: Checkpoint) -> list[Document]:

@@ -1,0 +1,131 @@
+"""Business events for the doors: one that a person tells, the newest ones, and all as they are written.
+
+An event that comes through the API is a foreign one to the pipeline, like the dashboard's own: it may be the twin of
+one of ours.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from bson import ObjectId
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError, InvalidOperation, PyMongoError
+
+from daemon.connection import stream_failure, translated
+from daemon.errors import Unavailable
+from daemon.store.names import EVENTS, SOURCE_NAME
+from daemon.store.records import event_id
+
+Document = dict[str, Any]
+
+AWAIT_MS = 2000
+ORIGIN = "api"
+"""Stands in `metadata.source` where the caller names none."""
+
+
+class Position(NamedTuple):
+    """A place in the list of newest events: `skip` events of the instant `at` are behind us."""
+
+    at: datetime
+    skip: int
+
+
+class Heard(NamedTuple):
+    """A step of the stream of events: `token` is where it stands; an insert brings the document, a delete its id."""
+
+    token: str
+    document: Document | None = None
+    deleted: Any = None
+
+
+def create(database: Database[Document], event: Mapping[str, Any], now: datetime, key: str | None) -> ObjectId:
+    """Store an event that a person or a script tells; its `_id`. The same `key` again is the same event."""
+    document = {
+        "_id": event_id(f"api:{key}") if key else ObjectId(),
+        "event_type": event["event_type"],
+        "event_date": now,
+        "customer_id": event.get("customer_id"),
+        "license_id": event.get("license_id"),
+        "plan_name": event.get("plan_name"),
+        "amount": event.get("amount"),
+        "currency": event.get("currency") or "EUR",
+        "description": event["description"],
+        "auto_generated": False,
+        "metadata": _metadata(event.get("metadata") or {}),
+        "processed": False,
+        "created_at": now,
+    }
+    with translated():
+        try:
+            database[EVENTS].insert_one(document)
+        except DuplicateKeyError:
+            return ObjectId(document["_id"])
+    return ObjectId(document["_id"])
+
+
+def _metadata(given: Mapping[str, Any]) -> Document:
+    """Nobody may pass an event off as ours: those we may withdraw."""
+    source = given.get("source")
+    return {**given, "source": ORIGIN if source in (None, SOURCE_NAME) else source}
+
+
+def recent(
+    database: Database[Document],
+    since: datetime,
+    limit: int,
+    behind: Position | None = None,
+    types: Sequence[str] = (),
+) -> list[Document]:
+    """The newest events since `since` (of some types only), newest first, going on behind a position."""
+    bounds = {"$gte": since} if behind is None else {"$gte": since, "$lte": behind.at}
+    which = {"event_type": {"$in": list(types)}} if types else {}
+    with translated():
+        found = database[EVENTS].find({"event_date": bounds, **which}).sort("event_date", -1)
+        return list(found.skip(behind.skip if behind else 0).limit(limit))
+
+
+def position_after(page: list[Document], before: Position | None) -> Position:
+    """Where the list goes on behind a page that is not empty."""
+    at = page[-1]["event_date"]
+    told = sum(1 for event in page if event["event_date"] == at)
+    return Position(at, told + (before.skip if before is not None and before.at == at else 0))
+
+
+def count_between(database: Database[Document], start: datetime, end: datetime) -> int:
+    with translated():
+        return database[EVENTS].count_documents({"event_date": {"$gte": start, "$lt": end}})
+
+
+def follow(database: Database[Document], after: str | None, stop: threading.Event) -> Iterator[Heard | None]:
+    """Events as they are written or withdrawn, from now or behind a token; None whenever nothing happened for a while.
+
+    Ends when `stop` is set. Raises StreamBroken for a token that cannot be gone on from, and what errors translate to.
+    """
+    wanted: list[Document] = [
+        {"$match": {"operationType": {"$in": ["insert", "delete"]}}},
+        {"$project": {"operationType": 1, "documentKey": 1, "fullDocument": 1}},
+    ]
+    token = {"_data": after} if after else None
+    opened = False
+    try:
+        with database[EVENTS].watch(wanted, start_after=token, max_await_time_ms=AWAIT_MS) as stream:
+            opened = True
+            yield None
+            while not stop.is_set():
+                change = stream.try_next()
+                if change is None and not stream.alive:
+                    raise Unavailable("the stream of events ended")
+                yield _heard(change) if change is not None else None
+    except InvalidOperation:
+        return
+    except PyMongoError as error:
+        raise stream_failure(error, opening=not opened) from error
+
+
+def _heard(change: Mapping[str, Any]) -> Heard:
+    token = str(change["_id"]["_data"])
+    if change["operationType"] == "insert":
+        return Heard(token, document=change["fullDocument"])
+    return Heard(token, deleted=change["documentKey"]["_id"])

@@ -1,0 +1,176 @@
+"""`events` on the command line: told by a person, listed, and followed as they are written."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from pymongo.database import Database
+
+from daemon import clock
+from daemon.embedded import wait_for
+from daemon.nightly import Nightly
+from rules import days
+from tests import shop
+from tests.system.test_process import run_once
+
+Db = Database[dict[str, Any]]
+OURS = ObjectId()
+
+
+def told(db: Db, description: str, at: datetime | None = None, **more: Any) -> Any:
+    event = {"event_type": "new_customer", "event_date": at or clock.now(), "description": description, **more}
+    return db.business_events.insert_one(event).inserted_id
+
+
+def call(uri: str, db: Db, *arguments: str) -> tuple[int, str]:
+    return run_once("events", *arguments, MONGODB_URI=uri, MONGODB_DATABASE=db.name, PYTHONIOENCODING="utf-8")
+
+
+def test_the_list_is_of_the_newest_events_and_each_is_one_line_whatever_it_holds(mongo_uri: str, database: Db) -> None:
+    now = clock.now()
+    told(database, "troppo vecchio", now - timedelta(days=30))
+    told(database, "Nuovo cliente: Ada\n\u202e\x1b[31m<script>", datetime(2026, 7, 1, tzinfo=UTC))
+    for n in range(3):
+        told(database, f"C{n}", now - timedelta(minutes=10 - n))
+    told(database, "altro", now - timedelta(minutes=5), event_type="mystery", metadata="no map")
+    status, output = call(mongo_uri, database, "list", "--limit", "3")
+
+    assert status == 0
+    assert [line[21:] for line in output.splitlines()] == [
+        "new_customer        🎉 C1",
+        "new_customer        🎉 C2",
+        "mystery             • altro",
+    ]
+    status, output = call(mongo_uri, database, "list", "--days", "9000", "--type", "new_customer")
+    assert len(output.splitlines()) == 5
+    assert "2026-07-01 02:00:00  new_customer        🎉 Nuovo cliente: Ada [31m<script>" in output
+
+
+def test_what_a_person_tells_is_an_event_in_the_dashboards_shape(mongo_uri: str, database: Db) -> None:
+    customer = ObjectId()
+    text = "Articolo\nsu Wired"
+    about = ("--customer-id", str(customer), "--amount", "12.5", "--plan", "pro", "--key", "wired")
+    output = ""
+    for _ in range(2):
+        status, output = call(mongo_uri, database, "create", "media_mention", text, "--at", "2026-01-02 09:30", *about)
+        assert status == 0, output
+
+    [event] = database.business_events.find()
+    assert event["event_date"] == datetime(2026, 1, 2, 8, 30, tzinfo=UTC)
+    assert (event["event_type"], event["description"]) == ("media_mention", "Articolo su Wired")
+    assert (event["customer_id"], event["amount"], event["plan_name"]) == (customer, 12.5, "pro")
+    assert (event["metadata"], event["auto_generated"]) == ({"source": "command_line"}, False)
+    assert f"📰 Articolo su Wired\nstored as {event['_id']}" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("new_customer", "x"), "'new_customer' is not one of 'feature_released'"),
+        (("partnership", "\u200b"), "wanted a text that can be seen"),
+        (("partnership", "x", "--at", "2999-01-01"), "is still to come"),
+        (("partnership", "x", "--at", "ieri"), "does not match the formats"),
+        (("partnership", "x", "--amount", "1e300"), "is not in the range"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    mongo_uri: str, database: Db, arguments: tuple[str, ...], sentence: str
+) -> None:
+    status, output = call(mongo_uri, database, "create", *arguments)
+
+    assert (status, sentence in output) == (2, True), output
+    assert database.business_events.count_documents({}) == 0
+
+
+def test_an_event_told_late_is_in_the_note_of_its_day(mongo_uri: str, database: Db) -> None:
+    config = shop.config_for(mongo_uri, database)
+    with shop.running(config):
+        nightly = Nightly(database, config)
+        day = days.business_day(nightly.now(), config.time.zone) - 3 * days.ONE_DAY
+        nightly.write(day, final=True)
+        status, output = call(mongo_uri, database, "create", "partnership", "Accordo con WP Engine", "--at", str(day))
+        assert status == 0, output
+        wait_for(lambda: _reopened(database), "the day to be reopened")
+        nightly.catch_up(nightly.now())
+
+    [row] = database.historical_analytics.find({"date": days.stored(day)})
+    assert row["notes"] == "🤝 Accordo con WP Engine"
+
+
+def _reopened(db: Db) -> bool:
+    return bool((db.analytics_checkpoint.find_one({"_id": "checkpoint"}) or {}).get("reopened"))
+
+
+@contextmanager
+def tail(uri: str, db: Db, *arguments: str) -> Iterator[tuple["subprocess.Popen[bytes]", list[str]]]:
+    """`events tail` on a terminal, and what it has shown so far."""
+    mine, its = pty.openpty()
+    environment = {**os.environ, "MONGODB_URI": uri, "MONGODB_DATABASE": db.name, "PYTHONIOENCODING": "utf-8"}
+    command = [sys.executable, "-m", "daemon", "events", "tail", *arguments]
+    running = subprocess.Popen(command, cwd=shop.ROOT, env=environment, stdout=its, stderr=its)
+    os.close(its)
+    shown: list[str] = []
+
+    def read() -> None:
+        try:
+            while part := os.read(mine, 65_536):
+                shown.append(part.decode(errors="replace"))
+        except OSError:
+            return
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield running, shown
+    finally:
+        running.kill()
+        running.wait(10)
+        reader.join(10)
+        os.close(mine)
+
+
+def test_tail_shows_events_in_colour_as_they_are_written_and_those_that_are_withdrawn(
+    mongo_uri: str, database: Db
+) -> None:
+    told(database, "prima")
+    with tail(mongo_uri, database) as (running, shown):
+
+        def seen(text: str) -> None:
+            wait_for(lambda: text in "".join(shown), text)
+
+        seen("prima")
+        made = told(database, "dopo\x1b[2J")
+        seen("\x1b[32m🎉 dopo[2J\x1b[0m")
+        told(database, "giù", event_type="server_issue")
+        seen("\x1b[31m🔥 giù\x1b[0m")
+        database.business_events.delete_one({"_id": made})
+        seen("(withdrawn: somebody else told it)")
+        running.send_signal(signal.SIGINT)
+        running.wait(10)
+
+    assert "".join(shown).count("prima") == 1
+
+
+def test_tail_of_some_types_shows_no_others(mongo_uri: str, database: Db) -> None:
+    told(database, "prima")
+    with tail(mongo_uri, database, "--type", "server_issue") as (_, shown):
+        told(database, "mai")
+        wait_for(lambda: _seen_again(database, shown), "an event of the type")
+
+    assert "mai" not in "".join(shown)
+    assert "prima" not in "".join(shown)
+
+
+def _seen_again(db: Db, shown: list[str]) -> bool:
+    """The stream may not be open yet: tell until it is heard."""
+    told(db, "giù", event_type="server_issue")
+    return "giù" in "".join(shown)
