@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SECONDS_FLAG = $(if $(filter command line environment,$(origin SECONDS)),--seconds $(SECONDS))
 
-.PHONY: help setup demo test soak check format lock clean
+.PHONY: help setup demo test soak check format pages lock clean
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z]+):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-7s  %s\n", $$1, $$2 }'
@@ -40,6 +40,9 @@ check: setup  ## format, lint, types and import contracts
 format: setup  ## put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+pages: setup  ## make the pages of docs/ that come from the code
+	$(BIN)/python -m tests.pages
 
 lock: setup  ## resolve and pin all dependencies anew
 	$(BIN)/pip install --quiet uv

@@ -66,6 +66,7 @@ class Daemon:
 
     def _crew(self, client: MongoClient[Document], db: Database[Document], listening: socket.socket) -> None:
         crew = Crew(self.stop)
+        self._show()
         app = server.application(self.progress)
         nightly = Nightly(db, self.config)
         bell = Bell(nightly, Proof(db, self.config), self.config, self.progress, self)
@@ -74,6 +75,14 @@ class Daemon:
         crew.start("bell", lambda: bell.run(self.stop))
         crew.start("herald", lambda: self._herald(nightly))
         crew.wait()
+
+    def _show(self) -> None:
+        progress = self.progress
+        metrics.watch(
+            role=lambda: progress.role,
+            is_healthy=lambda: not progress.stalled(clock.monotonic()),
+            is_ready=lambda: not progress.not_ready(clock.monotonic()),
+        )
 
     # -- terms of leadership --------------------------------------------------------------------------------
 
@@ -108,6 +117,7 @@ class Daemon:
                     log.warning("lease.lost", problem=str(lost))
                 finally:
                     metrics.LEADER.set(0)
+                    metrics.BUSINESS.hide()
             if self.stop.is_set():
                 office.give_back(lease)
             return True

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import schedule
 
-from daemon import clock, logs, metrics
+from daemon import clock, logs, metrics, tally
 from daemon.config import Config
 from daemon.errors import ChatelloError
 from daemon.nightly import Nightly
@@ -19,6 +19,7 @@ from daemon.proof import Proof, attempt
 
 TICK_SECONDS = 1.0
 JUMP_SECONDS = 30.0
+JOBS = ("close_days", "prove", "count_calls", "keep_today", "count_records")
 
 log = logs.get("bell")
 
@@ -54,6 +55,9 @@ class Bell:
         self.time = config.time
         self.scheduler = self._scheduler()
         self._offset = _clock_offset()
+        for job in JOBS:
+            for outcome in ("success", "failure"):
+                metrics.JOBS.labels(job, outcome)
 
     def _scheduler(self) -> schedule.Scheduler:
         scheduler = schedule.Scheduler()
@@ -63,6 +67,7 @@ class Bell:
         scheduler.every(10).minutes.do(self._guarded, self.close_days)
         scheduler.every(5).minutes.do(self._guarded, self.term.count_calls)
         scheduler.every(math.ceil(self.time.live_row_seconds)).seconds.do(self._guarded, self.keep_today)
+        scheduler.every(1).minutes.do(self._guarded, self.count_records)
         return scheduler
 
     def run(self, stop: threading.Event) -> None:
@@ -70,6 +75,7 @@ class Bell:
         looked = False
         while not stop.wait(TICK_SECONDS):
             self.progress.beat("bell", clock.monotonic())
+            metrics.BELL.set(clock.now().timestamp())
             if self.progress.role != "leader":
                 looked = False
                 continue
@@ -96,7 +102,7 @@ class Bell:
         now = self.nightly.now()
         written = self.nightly.catch_up(now)
         metrics.ROLLUP.set(clock.now().timestamp())
-        metrics.DAYS_OWED.set(len(self.nightly.owed(now)))
+        metrics.ROWS_OWED.set(len(self.nightly.owed(now)))
         if written:
             log.info("days.closed", days=[str(day) for day in written])
 
@@ -115,11 +121,19 @@ class Bell:
         if self.term.take_changed():
             self.nightly.write_today(self.nightly.now())
 
+    def count_records(self) -> None:
+        """Look how many gaps are open and documents held: a person may have changed that."""
+        tally.show(self.nightly.database)
+
     def _guarded(self, job: Callable[[], None]) -> None:
+        began, outcome = clock.monotonic(), "success"
         try:
             job()
         except ChatelloError as error:
+            outcome = "failure"
             log.error("job.failed", job=job.__name__, problem=str(error))
+        metrics.JOBS.labels(job.__name__, outcome).inc()
+        metrics.JOB_SECONDS.labels(job.__name__).set(clock.monotonic() - began)
         self.progress.beat("bell", clock.monotonic())
 
 

@@ -24,6 +24,7 @@ from pymongo.errors import (
 
 from daemon.config import Mongodb
 from daemon.errors import ChatelloError, ConfigurationError, LoginRefused, StreamBroken, Unavailable
+from daemon.wire import EAR
 
 Document = dict[str, Any]
 
@@ -52,6 +53,7 @@ def connect(config: Mongodb) -> MongoClient[Document]:
             socketTimeoutMS=int((config.timeout_seconds + 30) * 1000),
             tz_aware=True,
             maxPoolSize=10,
+            event_listeners=[EAR],
         )
     except (DriverConfigurationError, InvalidURI, ValueError, TypeError):
         raise ConfigurationError(

@@ -13,7 +13,7 @@ from typing import Any
 from bson.timestamp import Timestamp
 from pymongo.database import Database
 
-from daemon import clock, logs, metrics
+from daemon import clock, logs, metrics, tally
 from daemon.calls import Calls
 from daemon.config import Config
 from daemon.decode import Decoder, cluster_datetime
@@ -26,7 +26,7 @@ from daemon.reconciliation import Reconciliation
 from daemon.source.pipeline import fingerprint, is_ours
 from daemon.source.stream import Position, Stream, doubt, newest, preceding
 from daemon.store import checkpoint as checkpoints
-from daemon.store import gaps, indexes, ledger, letters
+from daemon.store import gaps, indexes, ledger
 from daemon.store.checkpoint import Checkpoint
 from daemon.store.commit import Committer
 from daemon.store.lease import Lease
@@ -90,6 +90,7 @@ class Leader:
             except Stopped:
                 return
             except Reconfigured:
+                metrics.RESTARTS.labels("rules").inc()
                 log.info("rules.changed")
             except StreamBroken as broken:
                 metrics.RESTARTS.labels("history").inc()
@@ -115,8 +116,8 @@ class Leader:
             self._question(checkpoint)
         self._take_up_request(checkpoint)
         pipeline = Pipeline(self.reader, self.committer, checkpoint, self.config)
-        metrics.show_totals(checkpoint.totals)
-        self._show_records()
+        metrics.BUSINESS.show(checkpoint.totals, pipeline.plans)
+        tally.show(self.database)
         return pipeline
 
     def _change_filter(self, checkpoint: Checkpoint, expected: str) -> None:
@@ -144,8 +145,8 @@ class Leader:
         since = _since(checkpoint)
         checkpoint.reconciling = gaps.open_gap(self.database, cause, detail, since, clock.now())
         self.committer.advance(checkpoint)
-        metrics.GAPS_RECORDED.inc()
-        self._show_records()
+        metrics.GAPS_RECORDED.labels(cause).inc()
+        tally.show(self.database)
         log.warning("gap.opened", cause=cause, detail=detail, since=since)
 
     def _take_up_request(self, checkpoint: Checkpoint) -> None:
@@ -153,10 +154,6 @@ class Leader:
         gap = gaps.waiting(self.database) if checkpoint.reconciling is None else None
         if gap is not None:
             self._open_gap(checkpoint, gap["cause"], gap["detail"])
-
-    def _show_records(self) -> None:
-        metrics.GAPS.set(gaps.count_open(self.database))
-        metrics.DEAD_LETTERS.set(letters.count_held(self.database))
 
     # -- reconciling ----------------------------------------------------------------------------------------
 
@@ -180,7 +177,7 @@ class Leader:
         closed = {"closed_at": clock.now(), "until": _since(checkpoint), "recovered": dict(run.recovered)}
         gaps.note(self.database, gap_id, {**closed, "waiting": None, "closed_by": "reconciliation"})
         pipeline.advance()
-        self._show_records()
+        tally.show(self.database)
         log.info("gap.closed", recovered=dict(run.recovered), until=closed["until"])
 
     def _ask(self, checkpoint: Checkpoint, question: DeletionsNotAccepted) -> None:

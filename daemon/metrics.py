@@ -6,6 +6,7 @@ Metrics move after a commit, never inside a transaction that may run twice. docs
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from importlib.metadata import version
 from typing import NamedTuple
 
@@ -17,14 +18,16 @@ from prometheus_client.registry import Collector
 from rules.decide import Decision
 from rules.model import Change, DocId, EventType, MovementKind, Origin, PlanState, PlanTotals, Source, Totals
 
-prometheus_client.disable_created_metrics()
+prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
 REGISTRY = CollectorRegistry()
 PREFIX = "chatello_analytics"
 
 ROLES = ("starting", "standby", "reconciling", "waiting", "retrying", "leader")
-CAUSES = ("first_start", "filter_change", "history_lost", "fatal", "bad_token", "future_token", "drop", "rename")
-CAUSES += ("dropDatabase", "invalidate", "requested", "retry")
+CAUSES = (
+    *("first_start", "filter_change", "history_lost", "fatal", "bad_token", "future_token"),
+    *("drop", "rename", "dropDatabase", "invalidate", "requested", "retry"),
+)
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 DELAY_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600)
 
@@ -65,7 +68,9 @@ CHANGES = _counter("changes_total", "Source changes committed, by collection.", 
 EVENTS = _counter("events_total", "Business events written, by type.", ("type",))
 LAST_EVENT = _gauge("event_timestamp_seconds", "When the newest business event written happened.")
 MOVEMENTS = _counter("movements_total", "Ledger movements written, by kind.", ("kind",))
-MOVED = _counter("mrr_moved_euros_total", "MRR that ledger movements moved, by kind; the sign is the kind's.", ("kind",))
+MOVED = _counter(
+    "mrr_moved_euros_total", "MRR that ledger movements moved, by kind; the sign is the kind's.", ("kind",)
+)
 COMMITS = _counter("commits_total", "Transactions committed.")
 RETRIES = _counter("commit_retries_total", "Times a transaction had to be run again before it was committed.")
 COMMIT_SECONDS = _histogram("commit_seconds", "Duration of a commit.", SECONDS)
@@ -75,7 +80,7 @@ DELAY = _histogram(
 
 # The bell: days, proof, jobs
 ROLLUP = _gauge("rollup_success_timestamp_seconds", "When the last owed rows were last found or made complete.")
-DAYS_OWED = _gauge("rollup_days_owed", "Business days that still lack their final row.")
+ROWS_OWED = _gauge("rows_owed", "Business days that still lack their final row.")
 ROWS = _counter("rows_total", "Rows of historical_analytics written: today's live row, and final ones.", ("row",))
 PROOF = _gauge("proof_success_timestamp_seconds", "When ledger, running totals and source were last found equal.")
 PROOF_MISMATCHES = _gauge("proof_mismatches", "Numbers that differed in the last proof; 0 when it held.")
@@ -85,17 +90,22 @@ JOB_SECONDS = _gauge("job_duration_seconds", "Duration of a scheduled job's last
 
 # The doors
 COMMANDS = _counter("mongodb_commands_total", "Commands MongoDB answered.", ("command",))
-COMMAND_FAILURES = _counter("mongodb_command_failures_total", "Commands MongoDB refused or never answered.", ("command",))
+COMMAND_FAILURES = _counter(
+    "mongodb_command_failures_total", "Commands MongoDB refused or never answered.", ("command",)
+)
 HTTP_REQUESTS = _counter("http_requests_total", "HTTP requests answered.", ("route", "method", "code"))
 HTTP_SECONDS = _histogram("http_response_seconds", "Time until an HTTP answer began.", SECONDS, ("route",))
 
 
+class PlanShown(NamedTuple):
+    """One plan's sums, and how many licences are left where they are limited."""
+
+    sums: PlanTotals
+    left: int | None
+
+
 class Business(Collector):
     """The shop as of the last commit. Only the leader shows it: a standby knows nothing, and nothing is not zero."""
-
-    class Plan(NamedTuple):
-        sums: PlanTotals
-        left: int | None
 
     def __init__(self) -> None:
         self.totals: Totals | None = None
@@ -116,19 +126,22 @@ class Business(Collector):
         if self.totals is not None:
             yield from self._families(self.totals, self._by_name(self.totals))
 
-    def _by_name(self, totals: Totals) -> dict[str, "Business.Plan"]:
-        found: dict[str, Business.Plan] = {}
-        for plan_id, sums in totals.by_plan.items():
-            state = self.plans.get(plan_id)
+    def _by_name(self, totals: Totals) -> dict[str, PlanShown]:
+        found: dict[str, PlanShown] = {}
+        states = dict(self.plans)
+        on_sale = {plan_id for plan_id, state in states.items() if state.present}
+        for plan_id in [*totals.by_plan, *(on_sale - totals.by_plan.keys())]:
+            state, sums = states.get(plan_id), totals.by_plan.get(plan_id, PlanTotals())
             plan = state.plan if state else None
             left = None if plan is None or plan.limit is None else max(0, plan.limit - sums.licenses)
             name = plan.name if plan else str(plan_id)
-            found[name if name not in found else f"{name} ({plan_id})"] = Business.Plan(sums, left)
+            found[name if name not in found else f"{name} ({plan_id})"] = PlanShown(sums, left)
         return found
 
-    def _families(self, totals: Totals, plans: Mapping[str, "Business.Plan"]) -> Iterator[Metric]:
+    def _families(self, totals: Totals, plans: Mapping[str, PlanShown]) -> Iterator[Metric]:
+        paying = "Customers with an active licence that costs something."
         yield _family("customers", "Customers.", totals.customers)
-        yield _family("paying_customers", "Customers with an active licence that costs something.", totals.paying_customers)
+        yield _family("paying_customers", paying, totals.paying_customers)
         yield _family("active_licenses", "Active licences.", totals.active_licenses)
         yield _family("mrr_euros", "Monthly recurring revenue.", totals.mrr_cents / 100)
         yield _family("one_time_revenue_euros", "Lifetime sales since the ledger began.", totals.one_time_cents / 100)
@@ -204,4 +217,8 @@ def watch(role: Callable[[], str], is_healthy: Callable[[], bool], is_ready: Cal
     HEALTHY.set_function(is_healthy)
     READY.set_function(is_ready)
     for name in ROLES:
-        ROLE.labels(name).set_function(lambda name=name: role() == name)
+        ROLE.labels(name).set_function(partial(_is, role, name))
+
+
+def _is(role: Callable[[], str], name: str) -> bool:
+    return role() == name

@@ -10,7 +10,7 @@ from typing import Any
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
-from daemon import clock, logs
+from daemon import clock, logs, metrics
 from daemon.config import Config
 from daemon.connection import translated
 from daemon.decode import cluster_datetime
@@ -88,6 +88,7 @@ class Nightly:
         if final:  # before the row is final: a crash in between leaves the day owed
             rows.mark_processed(self.database, *self._bounds(day))
         rows.write(self.database, row, final=final, now=clock.now())
+        metrics.ROWS.labels("final" if final else "live").inc()
         if final:
             log.info("row.closed", day=str(day), mrr=row["mrr"], customers=row["total_customers"])
         return row

@@ -227,15 +227,9 @@ class Pipeline:
             self.next_due = self.reader.next_due()
 
     def _measure(self, decision: Decision, changes: Sequence[Change]) -> None:
-        metrics.COMMITS.inc()
-        metrics.MOVEMENTS.inc(len(decision.movements))
+        metrics.committed(decision, changes, clock.now())
         metrics.CHECKPOINT.set(self._checkpoint_seconds())
-        for change in changes:
-            if change.source is not Source.CLOCK:
-                metrics.CHANGES.labels(change.source.value).inc()
-        for event in decision.events:
-            metrics.EVENTS.labels(event.type.value).inc()
-        metrics.show_totals(decision.totals)
+        metrics.BUSINESS.show(decision.totals, self.plans)
 
     def _checkpoint_seconds(self) -> float:
         time = self.checkpoint.cluster_time

@@ -14,7 +14,7 @@ from bson.timestamp import Timestamp
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
-from daemon import logs
+from daemon import logs, metrics
 from daemon.config import Config
 from daemon.connection import translated
 from daemon.decode import Decoder, cluster_datetime
@@ -168,6 +168,7 @@ class Reconciliation:
             self.pipeline.apply(batch, None)
             self.pipeline.finish_sweeps()
             self.recovered.update(f"{change.source}_{change.op}" for change in batch)
+            metrics.RECOVERED.labels(batch[0].source.value).inc(len(batch))
             log.info("difference.committed", **self.recovered)
 
     def _check_deletions(self, walk: Walk, gone: dict[Source, int], gap: Mapping[str, Any]) -> None:

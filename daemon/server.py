@@ -14,11 +14,13 @@ from daemon.config import Http
 from daemon.errors import ConfigurationError
 from daemon.metrics import REGISTRY
 from daemon.progress import Progress
+from daemon.traffic import Traffic
 
 
 def application(progress: Progress) -> FastAPI:
     """The routes. `/healthz` fails when a part stopped getting on, `/readyz` also while it is not yet following."""
     app = FastAPI(title="chatello-analytics", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(Traffic)
 
     @app.get("/metrics")
     def metrics() -> Response:

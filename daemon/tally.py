@@ -1,4 +1,4 @@
-"""How many gaps are open and documents held, as metrics: counted in the database, where a person may change them too."""
+"""How many gaps are open and documents held, as metrics: counted in the database, which a person may mend."""
 
 from typing import Any
 

@@ -17,6 +17,7 @@ from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from daemon import metrics
 from daemon.connection import translated
 from daemon.decode import Undecodable
 from daemon.errors import LeaseLost
@@ -111,11 +112,16 @@ class Committer:
                 writes.events = self._missing(writes.events)
 
     def _transaction(self, writes: Writes) -> None:
+        attempts: list[ClientSession] = []
+
+        def attempt(session: ClientSession) -> None:
+            attempts.append(session)
+            self._all(writes, session)
+
         self.lease.session.with_transaction(
-            lambda session: self._all(writes, session),
-            read_concern=ReadConcern("snapshot"),
-            write_concern=WriteConcern("majority"),
+            attempt, read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority")
         )
+        metrics.RETRIES.inc(len(attempts) - 1)
 
     def _all(self, writes: Writes, session: ClientSession) -> None:
         self._move(writes.checkpoint, writes.reopened, session)
