@@ -18,7 +18,8 @@ from daemon.errors import Unavailable
 from daemon.store import checkpoint as checkpoints
 from daemon.store import ledger, rows
 from daemon.store.mirror import MirrorReader
-from rules import days, notes, rollup, twins
+from daemon.store.names import SOURCE_NAME
+from rules import catalogue, days, notes, rollup, twins
 from rules.model import EventType
 from rules.names import one_line
 from rules.settings import Settings
@@ -141,4 +142,5 @@ def facts(stored: Iterable[Document], settings: Settings) -> Iterable[notes.Fact
         if not isinstance(metadata, dict):
             metadata = {}
         name, text = one_line(metadata.get("customer_name")), one_line(event.get("description"))
-        yield notes.Fact(kind, text, name, notes.emoji(kind, metadata, settings))
+        short = catalogue.short(event, settings.texts) if metadata.get("source") == SOURCE_NAME else ""
+        yield notes.Fact(kind, text, name, notes.emoji(kind, metadata, settings), short)

@@ -5,7 +5,7 @@ The one place where text that the owner reads is written. Names are made fit by 
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rules.model import EventType, Plan
 
@@ -85,6 +85,7 @@ TEXTS: Texts = {
     "license_expired": "Licenza scaduta: {plan}, {name}",
     "license_suspended": "Licenza sospesa: {plan}, {name}",
     "payment_completed": "Pagamento ricevuto: {amount} da {name}",
+    "payment_completed_short": "Pagamento ricevuto: {amount}",
     "plan_upgraded": "Upgrade: {before} → {after}, {name}",
     "plan_downgraded": "Downgrade: {before} → {after}, {name}",
     "limited_sale": "{plan}: solo {remaining} rimasti!",
@@ -136,6 +137,14 @@ def license_created(plan: Plan, name: str, is_manual: bool, texts: Texts = TEXTS
 
 def payment_completed(amount_cents: int, name: str, texts: Texts = TEXTS) -> str:
     return say(texts, "payment_completed", amount=euro(amount_cents), name=name or UNNAMED)
+
+
+def short(stored: Mapping[str, Any], texts: Texts = TEXTS) -> str:
+    """A stored event of ours without its customer's name, for a note that names the customer already; "" if none."""
+    amount = stored.get("amount")
+    if stored.get("event_type") != EventType.PAYMENT_COMPLETED or not isinstance(amount, int | float):
+        return ""
+    return say(texts, "payment_completed_short", amount=euro(round(amount * 100)))
 
 
 def plan_changed(before: Plan, after: Plan, name: str, is_upgrade: bool, texts: Texts = TEXTS) -> str:

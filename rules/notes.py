@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from rules.catalogue import EMOJIS, SEPARATOR, Style
 from rules.model import EventType
-from rules.names import MAX_NAME, one_line
+from rules.names import MAX_NAME, MAX_TEXT, one_line
 from rules.settings import Settings
 
 OTHER = Style("•", 200, "altri eventi")
@@ -27,12 +27,16 @@ _KINDS = frozenset(EventType)
 
 
 class Fact(NamedTuple):
-    """A stored event as the note sees it; `name` is the customer's, `emoji` its own; "" where there is none."""
+    """A stored event as the note sees it; `name` is the customer's, `emoji` its own; "" where there is none.
+
+    `short` is the description without the name.
+    """
 
     type: str
     description: str
     name: str = ""
     emoji: str = ""
+    short: str = ""
 
 
 class Line(NamedTuple):
@@ -45,13 +49,20 @@ class Line(NamedTuple):
 def compose(facts: Iterable[Fact], settings: Settings) -> str:
     """The day's note; "" for a day without events. `facts` are in the order they happened."""
     groups: dict[str, list[Fact]] = {}
-    for fact in facts:
+    for fact in _naming_once(list(facts)):
         groups.setdefault(fact.type, []).append(fact)
     lines: list[Line] = []
     for kind in sorted(groups, key=lambda kind: (style(kind, settings).rank, kind)):
         told = tell(kind, groups[kind], settings)
         lines += [Line(text, len(groups[kind]) // len(told)) for text in told]
     return _bounded(lines, settings.note_length)
+
+
+def _naming_once(facts: Sequence[Fact]) -> Iterator[Fact]:
+    """A payment beside its licence need not name the customer again."""
+    named = {fact.name for fact in facts if not fact.short}
+    for fact in facts:
+        yield fact._replace(description=fact.short) if fact.short and fact.name in named else fact
 
 
 def style(kind: str, settings: Settings) -> Style:
@@ -83,9 +94,14 @@ def tell(kind: str, facts: Sequence[Fact], settings: Settings) -> list[str]:
     """One line per fact while they are few, one line for all when they are many."""
     look = style(kind, settings)
     if len(facts) <= TOLD_ONE_BY_ONE or kind in NEVER_COUNTED:
-        return [_line(one_line(fact.emoji, MAX_NAME) or look.emoji, one_line(fact.description)) for fact in facts]
-    names = list(dict.fromkeys(one_line(fact.name, MAX_NAME) for fact in facts if fact.name))
+        return [_line(one_line(fact.emoji, MAX_NAME) or look.emoji, _one_fact(fact.description)) for fact in facts]
+    names = list(dict.fromkeys(_one_fact(fact.name, MAX_NAME) for fact in facts if fact.name))
     return [f"{look.emoji} {len(facts)} {look.many}{_first(names, len(facts), settings.note_names)}"]
+
+
+def _one_fact(text: str, limit: int = MAX_TEXT) -> str:
+    """A text on one line that cannot pass for two facts: a customer may be called "Ada • 💰 Pagamento ricevuto"."""
+    return one_line(text, limit).replace(SEPARATOR.strip(), "·")
 
 
 def _line(emoji: str, text: str) -> str:

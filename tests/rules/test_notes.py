@@ -1,10 +1,13 @@
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rules import growth, milestones
 from rules.catalogue import SEPARATOR, STYLES, euro
-from rules.model import EventType
-from rules.notes import Fact, compose
+from rules.model import EventType, Totals
+from rules.notes import Fact, compose, emoji
 from rules.settings import Settings
 
 SETTINGS = Settings()
@@ -54,6 +57,13 @@ def test_a_hostile_text_stays_on_one_line() -> None:
     assert note == "🎧 a b[0m"
 
 
+def test_a_name_cannot_pass_for_a_second_fact() -> None:
+    name = "Ada • 💰 Pagamento ricevuto: €1000"
+
+    assert compose([Fact("new_customer", f"Nuovo cliente: {name}", name)], SETTINGS).count(SEPARATOR) == 0
+    assert compose([Fact("new_customer", "x", name)] * 4, SETTINGS).count(SEPARATOR) == 0
+
+
 def test_a_note_that_does_not_fit_says_how_many_facts_it_leaves_out() -> None:
     facts = [Fact(kind, "x" * 40, f"n{n}") for kind in ("new_customer", "license_created") for n in range(3)]
     facts += [Fact("payment_completed", "y", "n")] * 10
@@ -83,3 +93,26 @@ def test_every_kind_of_event_has_an_emoji_and_a_rank_of_its_own() -> None:
 @pytest.mark.parametrize(("cents", "text"), [(799, "€7.99"), (5, "€0.05"), (-1205, "-€12.05"), (0, "€0.00")])
 def test_cents_read_as_the_table_shows_them(cents: int, text: str) -> None:
     assert euro(cents) == text
+
+
+def test_the_houses_own_events_make_the_example_of_a_good_week() -> None:
+    noon = datetime(2025, 8, 20, 10, tzinfo=UTC)
+    milestone, _ = milestones.reached(milestones.Milestone.CUSTOMERS, 25, noon, {"customers": 24}, SETTINGS)
+    grown, _ = growth.grown(Totals(mrr_cents=125_99), Totals(mrr_cents=100_00), noon, noon.date(), {}, SETTINGS)
+    assert milestone is not None
+    facts = [Fact(e.type, e.description, "", emoji(e.type, e.metadata, SETTINGS)) for e in (milestone, *grown)]
+    facts.append(Fact("partnership", "Discussione partnership con azienda AI"))
+
+    assert compose(facts, SETTINGS) == (
+        "🎉 Raggiunti 25 clienti totali! • 📈 MRR aumentato di €25.99 in 7 giorni! • "
+        "🤝 Discussione partnership con azienda AI"
+    )
+
+
+def test_a_payment_names_its_customer_unless_the_note_does_already() -> None:
+    payment = Fact("payment_completed", "Pagamento ricevuto: €7.99 da Ada", "Ada", short="Pagamento ricevuto: €7.99")
+    license = Fact("license_created", "Nuova licenza Pro: Ada", "Ada")
+
+    assert compose([payment], SETTINGS) == "💰 Pagamento ricevuto: €7.99 da Ada"
+    assert compose([license, payment], SETTINGS) == "🎫 Nuova licenza Pro: Ada • 💰 Pagamento ricevuto: €7.99"
+    assert compose([license._replace(name="Bea"), payment], SETTINGS).endswith(" da Ada")
