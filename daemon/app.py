@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 import uuid
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -53,6 +54,7 @@ class Daemon:
 
     def run(self) -> None:
         """Run until a signal or an error; raises what ended it."""
+        log.info("daemon.started", version=version("chatello-analytics"), database=self.config.mongodb.database)
         self._listen_to_signals()
         _spare_the_collector()
         listening = server.listen(self.config.http)

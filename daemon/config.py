@@ -104,10 +104,13 @@ class Reconciliation(Section):
 
 
 class Logs(Section):
-    """`auto` is pretty on a terminal and JSON elsewhere."""
+    """`auto` is pretty on a terminal and JSON elsewhere. `file` gets JSON as well; "" is none."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "pretty"] = "auto"
+    file: str = ""
+    file_megabytes: int = Field(default=10, ge=1, le=10_000)
+    file_count: int = Field(default=5, ge=1, le=100)
 
 
 def _known_dates(thresholds: Thresholds) -> Thresholds:

@@ -4,6 +4,7 @@ Holds in memory only what the checkpoint holds, the plans, and when the next lic
 leaves the database at a checkpoint; the caller starts again from there.
 """
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -57,6 +58,7 @@ class Pipeline:
                 raise StreamBroken(what.cause, f"{what.what or 'the database'}: {what.cause}", what.at)
             if isinstance(what, Undecodable):
                 undecodable.append(what)
+                log.warning("document.unread", collection=what.source.value, document=what.raw, problem=what.reason)
             elif what is not None:
                 changes.append(what)
                 if what.source is Source.PLANS:
@@ -236,7 +238,7 @@ class Pipeline:
         return float(time.time) if time is not None else 0.0
 
     def _tell(self, decision: Decision, changes: Sequence[Change], events: int) -> None:
-        for event in decision.events:
+        for event in decision.events if log.is_enabled_for(logging.INFO) else ():
             log.info(
                 "event.recorded",
                 type=event.type.value,

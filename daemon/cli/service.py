@@ -20,7 +20,7 @@ def run(path: Path | None) -> None:
     """
     with errors_as_statuses():
         loaded = load(path)
-        logs.set_up(loaded.logs)
+        logs.set_up(loaded.logs, logs.secrets_of(loaded))
         from daemon.app import Daemon
 
         Daemon(loaded, path).run()

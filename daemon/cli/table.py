@@ -22,7 +22,7 @@ def rollup(path: Path | None, date: datetime | None) -> None:
     """
     with errors_as_statuses():
         loaded = load(path)
-        logs.set_up(loaded.logs)
+        logs.set_up(loaded.logs.model_copy(update={"file": ""}), logs.secrets_of(loaded))  # the file is the daemon's
         with opened(loaded) as database:
             from daemon.nightly import Nightly
             from rules import days

@@ -1,7 +1,5 @@
 """The small parts of the runtime, each on its own: no database, no network."""
 
-import json
-import logging
 import re
 import socket
 import threading
@@ -13,14 +11,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-import structlog
 from bson import Decimal128, ObjectId
 from bson.datetime_ms import DatetimeMS
 from bson.timestamp import Timestamp
 from pydantic import ValidationError
 
-from daemon import logs
-from daemon.config import Config, Logs, explain, load
+from daemon.config import Config, explain, load
 from daemon.decode import LAST, Decoder, Discontinuity, Undecodable, token_time
 from daemon.errors import ConfigurationError, StreamBroken
 from daemon.inbox import Closed, Inbox
@@ -184,27 +180,6 @@ def _keys(values: dict[str, Any]) -> Iterator[str]:
             yield from _keys(value)
         else:
             yield key
-
-
-@pytest.fixture
-def own_logging() -> Iterator[None]:
-    """Logging set up by a test ends with it: its stream is closed afterwards."""
-    yield
-    structlog.reset_defaults()
-
-
-@pytest.mark.usefixtures("own_logging")
-def test_a_log_line_is_one_line_of_json_whatever_a_name_holds(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.set_up(Logs(format="json"))
-    evil = 'x\n{"event": "forged"}\x1b[31m\u202e'
-    logs.get("test").info("event.recorded", name=evil, uri="mongodb://user:canary@host/db")
-    out = capsys.readouterr().out
-
-    assert out.count("\n") == 1
-    assert json.loads(out)["name"] == evil
-    assert "canary" not in out
-    assert "\x1b" not in out and "\u202e" not in out
-    assert logging.INFO == 20
 
 
 def event(**more: Any) -> dict[str, Any]:

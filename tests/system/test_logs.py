@@ -1,0 +1,46 @@
+"""The real daemon's log: every business event a line, in its file too, and no secret on any of its outputs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from daemon.embedded import EmbeddedMongo, wait_for
+from tests import shop
+from tests.system.test_process import get, ready
+
+PASSWORD = "sings-like-a-canary"
+
+
+def test_events_are_told_in_journal_and_file_and_the_password_nowhere(guarded: EmbeddedMongo, tmp_path: Path) -> None:
+    root: MongoClient[dict[str, Any]]
+    with MongoClient(guarded.uri.replace("mongodb://", "mongodb://root:root@")) as root:
+        root.admin.command("createUser", "bird", pwd=PASSWORD, roles=["root"])
+    uri = guarded.uri.replace("mongodb://", f"mongodb://bird:{PASSWORD}@")
+    file = tmp_path / "daemon.log"
+    client: MongoClient[dict[str, Any]]
+    with MongoClient(uri) as client:
+        db: Database[dict[str, Any]] = client["canary_shop"]
+        plans = shop.plans(db)
+        with shop.process(uri, db.name, CHATELLO_LOGS__FILE=str(file), JOURNAL_STREAM="8:1") as daemon:
+            wait_for(lambda: ready(daemon.port), "the daemon to be ready")
+            shop.license(db, shop.customer(db, "mario.rossi@shop.it <b>"), plans["pro"])
+            wait_for(lambda: "license_created" in file.read_text(), "the event in the file")
+            shop.license(db, shop.customer(db, "x"), plans["pro"], status="nonsense")
+            wait_for(lambda: any("document.held" in line for line in daemon.lines), "the held document")
+            shown = get(daemon.port, "/metrics")[1] + get(daemon.port, "/readyz")[1]
+            assert daemon.stop() == 0
+
+    written = [json.loads(line) for line in file.read_text().splitlines()]
+    told = [json.loads(line[3:]) for line in daemon.lines]
+    assert written == told
+    assert {line[:3] for line in daemon.lines} == {"<6>", "<4>"}
+    kinds = [line["type"] for line in written if line["event"] == "event.recorded"]
+    assert {"new_customer", "license_created", "payment_completed"} <= set(kinds)
+    assert [line["collection"] for line in written if line["event"] == "document.held"] == ["licenses"]
+    everything = "".join(daemon.lines) + file.read_text() + shown
+    assert PASSWORD not in everything
+    assert "mario.rossi" not in everything
+    assert "Nuovo cliente: ***@*** <b>" in file.read_text()
