@@ -70,12 +70,11 @@ class Daemon:
         crew = Crew(self.stop)
         self._show()
         app = server.application(self.progress)
-        nightly = Nightly(db, self.config)
-        bell = Bell(nightly, Proof(db, self.config), self.config, self.progress, self)
+        bell = Bell(Nightly(db, self.config), Proof(db, self.config), self.config, self.progress, self)
         crew.start("http", lambda: server.serve(app, listening, self.stop))
         crew.start("pipeline", lambda: self._terms(client, db))
         crew.start("bell", lambda: bell.run(self.stop))
-        crew.start("herald", lambda: self._herald(nightly))
+        crew.start("herald", lambda: self._herald(db, bell))
         crew.wait()
 
     def _show(self) -> None:
@@ -159,7 +158,7 @@ class Daemon:
 
     # -- the init system ------------------------------------------------------------------------------------
 
-    def _herald(self, nightly: Nightly) -> None:
+    def _herald(self, db: Database[Document], bell: Bell) -> None:
         """Tell systemd: READY once the stream is open (or this daemon stands by), then WATCHDOG while all get on.
 
         Once ready, a SIGHUP has the configuration read again.
@@ -175,21 +174,21 @@ class Daemon:
             if told and self.hangup.is_set():
                 self.hangup.clear()
                 notify("RELOADING=1", f"MONOTONIC_USEC={int(clock.monotonic() * 1_000_000)}")
-                self._reload(nightly)
+                self._reload(db, bell)
                 notify("READY=1")
         notify("STOPPING=1")
 
-    def _reload(self, nightly: Nightly) -> None:
+    def _reload(self, db: Database[Document], bell: Bell) -> None:
         """Take up the rules of the changed configuration; one that is wrong changes nothing at all."""
         try:
             changed = reload.prepare(self.config, config.load(self.path, os.environ))
-            custom.require(nightly.database, changed.config.rules.custom)
+            custom.require(db, changed.config.rules.custom)
         except ChatelloError as mistake:
             metrics.RELOADED.set(0)
             log.error("configuration.refused", problem=str(mistake), kept="the configuration in force stays")
             return
         self.config = changed.config
-        nightly.adopt(self.config)
+        bell.adopt(self.config)
         if self.leader is not None:
             self.leader.adopt(self.config)
         metrics.RELOADED.set(1)

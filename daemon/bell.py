@@ -59,6 +59,11 @@ class Bell:
             for outcome in ("success", "failure"):
                 metrics.JOBS.labels(job, outcome)
 
+    def adopt(self, config: Config) -> None:
+        """Write rows and prove numbers by the rules of another configuration from now on."""
+        self.nightly.adopt(config)
+        self.proof.adopt(config)
+
     def _scheduler(self) -> schedule.Scheduler:
         scheduler = schedule.Scheduler()
         at = self.time.rollup_at.strftime("%H:%M:%S")

@@ -53,11 +53,15 @@ class Proof:
         self, database: Database[Document], config: Config, wait: Callable[[float], None] = time.sleep
     ) -> None:
         self.database = database
+        self.wait = wait
+        self.adopt(config)
+
+    def adopt(self, config: Config) -> None:
+        """Prove by these rules from now on."""
         self.settings = config.settings()
         self.zone = config.time.naive_zone
         self.decoder = Decoder(config.time.naive_zone, config.rules.manual_email)
-        self.mirror = MirrorReader(database, self.settings)
-        self.wait = wait
+        self.mirror = MirrorReader(self.database, self.settings)
 
     def numbers(self) -> Verdict:
         """Ledger = totals = source; raises Unavailable when the source cannot be read at the checkpoint."""

@@ -6,6 +6,7 @@ from pymongo.database import Database
 
 from daemon.config import Config
 from daemon.embedded import wait_for
+from daemon.proof import Proof
 from tests import shop
 from tests.oracle import assert_books_balance, assert_each_event_once, events, totals
 
@@ -49,6 +50,10 @@ def test_a_new_rate_releases_and_values_anew_what_waited_for_it(mongo_uri: str, 
         run.leader.adopt(with_rules(config, rates={"USD": "0.9"}))
         wait_for(lambda: totals(database)["mrr_cents"] == 900, "the rate to be taken up")
 
-    with shop.running(with_rules(config, rates={"USD": "0.8"})):
+    other = with_rules(config, rates={"USD": "0.8"})
+    proof = Proof(database, config)
+    with shop.running(other):
         wait_for(lambda: totals(database)["mrr_cents"] == 800, "another rate, found at a start")
+        proof.adopt(other)
+        assert proof.numbers().mismatches == []
     assert database.analytics_dead_letters.count_documents({"state": "held"}) == 0
