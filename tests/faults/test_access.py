@@ -113,16 +113,21 @@ def test_the_wrong_set_name_is_one_sentence_and_status_78(mongo_uri: str) -> Non
     assert "replicaSet=" in output
 
 
-def test_the_shipped_role_is_enough_for_rules_of_ones_own(guarded: EmbeddedMongo, admin: Db, tmp_path: Path) -> None:
+def test_the_shipped_role_is_enough_for_rules_of_ones_own_and_for_counting_calls(
+    guarded: EmbeddedMongo, admin: Db, tmp_path: Path
+) -> None:
     file = tmp_path / "config.toml"
     rule = """[[rules.custom]]\nname = "{0}"\ncollection = "tickets"\nevent_type = "support_ticket"
 text = "{0}: {{subject}}"\nmatch = {{ level = "{0}" }}\n"""
     file.write_text(rule.format("low") + rule.format("high"))
     uri = _uri(guarded, "analytics", "analytics", NAME)
+    admin.usage_logs.create_index("created_at")
+    counted = {"memory.milestones.api_calls": 0}
     with shop.process(uri, NAME, ("--config", str(file))) as daemon:
         wait_for(lambda: ready(daemon.port), "the daemon to be ready")
         admin.tickets.insert_many([{"level": "low", "subject": "A"}, {"level": "high", "subject": "B"}])
         wait_for(lambda: admin.business_events.count_documents({}) == 2, "both tickets")
+        wait_for(lambda: admin.analytics_checkpoint.count_documents(counted) == 1, "the calls to be counted")
     status, output = run_once("check", "--config", str(file), MONGODB_URI=uri, MONGODB_DATABASE=NAME)
 
     assert {event["description"] for event in admin.business_events.find()} == {"low: A", "high: B"}

@@ -8,7 +8,7 @@ from daemon.config import Config
 from daemon.embedded import wait_for
 from daemon.proof import Proof
 from tests import shop
-from tests.oracle import assert_books_balance, assert_each_event_once, events, totals
+from tests.oracle import assert_books_balance, assert_each_event_once, events, recount, totals
 
 Db = Database[dict[str, Any]]
 
@@ -57,3 +57,20 @@ def test_a_new_rate_releases_and_values_anew_what_waited_for_it(mongo_uri: str, 
         proof.adopt(other)
         assert proof.numbers().mismatches == []
     assert database.analytics_dead_letters.count_documents({"state": "held"}) == 0
+
+
+def test_reloads_in_the_middle_of_a_busy_day_lose_and_double_nothing(mongo_uri: str, database: Db) -> None:
+    plans = shop.plans(database)
+    config = shop.config_for(mongo_uri, database, stream={"batch_size": 7})
+    with shop.running(config) as run:
+        assert run.leader is not None
+        for n in range(120):
+            license = shop.license(database, shop.customer(database, f"C{n}"), plans["starter"])
+            database.licenses.update_one({"_id": license}, {"$set": {"plan_id": plans["pro"]}})
+            if n % 10 == 5:
+                run.leader.adopt(with_rules(config, note_length=100 + n))
+        wait_for(lambda: totals(database) == recount(database), "the books to follow")
+
+    assert_books_balance(database)
+    assert_each_event_once(database)
+    assert database.business_events.count_documents({"event_type": "plan_upgraded"}) == 120
