@@ -54,7 +54,6 @@ class Daemon:
 
     def run(self) -> None:
         """Run until a signal or an error; raises what ended it."""
-        log.info("daemon.started", version=version("chatello-analytics"), database=self.config.mongodb.database)
         self._listen_to_signals()
         _spare_the_collector()
         listening = server.listen(self.config.http)
@@ -62,6 +61,7 @@ class Daemon:
             db = database(client, self.config.mongodb)
             require(db)
             custom.require(db, self.config.rules.custom)
+            log.info("daemon.started", version=version("chatello-analytics"), database=self.config.mongodb.database)
             indexes.create(db)
             self._crew(client, db, listening)
         log.info("daemon.stopped")
