@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
+from rules import twins
 from rules.catalogue import euro, say
 from rules.model import Event, EventType, Totals
 from rules.settings import Settings
@@ -14,7 +15,6 @@ class Growth(NamedTuple):
     """One number that grew: `amount` and `enough` in cents for MRR, else in customers."""
 
     kind: str
-    field: str
     amount: int
     enough: int
 
@@ -41,9 +41,9 @@ def _growths(now: Totals, then: Totals, thresholds: Thresholds) -> Iterator[Grow
     customers = now.customers - then.customers
     paying = now.paying_customers - then.paying_customers
     for growth in (
-        Growth("mrr", "mrr_growth", mrr, thresholds.growth_mrr_cents),
-        Growth("customers", "customer_growth", customers, thresholds.growth_customers),
-        Growth("paying", "paying_growth", paying, thresholds.growth_paying),
+        Growth("mrr", mrr, thresholds.growth_mrr_cents),
+        Growth("customers", customers, thresholds.growth_customers),
+        Growth("paying", paying, thresholds.growth_paying),
     ):
         if growth.amount >= max(1, growth.enough):
             yield growth
@@ -63,5 +63,5 @@ def _event(growth: Growth, at: datetime, day: date, settings: Settings) -> Event
         type=EventType.MILESTONE_REACHED,
         at=at,
         description=say(settings.texts, f"growth_{growth.kind}", amount=shown, days=past),
-        metadata={"growth_period": f"{past}_days", growth.field: amount},
+        metadata={"growth_period": f"{past}_days", twins.GROWTH_FIELDS[growth.kind]: amount},
     )

@@ -12,6 +12,9 @@ from rules.documents import id_key, is_id
 from rules.model import EventType
 
 FIELDS = ("event_type", "event_date", "customer_id", "license_id")
+GROWTH_FIELDS: Mapping[str, str] = {"mrr": "mrr_growth", "customers": "customer_growth", "paying": "paying_growth"}
+"""Where the dashboard keeps the growth of each kind."""
+
 METADATA = (
     "milestone_type",
     "milestone_value",
@@ -20,6 +23,8 @@ METADATA = (
     "special_date",
     "week_start",
     "month_start",
+    "growth_period",
+    *GROWTH_FIELDS.values(),
 )
 """What is read of an event that somebody else wrote."""
 
@@ -38,6 +43,7 @@ def natural_keys(event: Mapping[str, Any]) -> Iterator[str]:
         return
     elif kind == EventType.MILESTONE_REACHED:
         yield from _milestone(event, event["metadata"])
+        yield from _growth(event.get("event_date"), event["metadata"])
     elif kind == EventType.MARKETING_CAMPAIGN:
         yield from _date(event.get("event_date"), event["metadata"].get("special_date"))
 
@@ -56,6 +62,15 @@ def _milestone(event: Mapping[str, Any], metadata: Mapping[str, Any]) -> Iterato
     for period in ("week", "month"):
         if isinstance(start := metadata.get(f"{period}_start"), str):
             yield f"{period}:{start}"
+
+
+def _growth(told_at: object, metadata: Mapping[str, Any]) -> Iterator[str]:
+    """Growth told in the morning is that of the day before, told at night that of the day."""
+    if "growth_period" not in metadata or not isinstance(told_at, datetime):
+        return
+    days = (told_at - timedelta(days=1), told_at)
+    kinds = [kind for kind, field in GROWTH_FIELDS.items() if field in metadata]
+    yield from (f"growth:{kind}:{day:%Y-%m-%d}" for kind in kinds for day in days)
 
 
 def _date(told_at: object, month_day: object) -> Iterator[str]:

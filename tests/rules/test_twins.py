@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from rules import calendar, summary
-from rules.model import Change, Operation, Source
+from rules import calendar, growth, summary
+from rules.model import Change, Operation, Source, Totals
 from rules.settings import Settings
 from rules.trends import Day
 from rules.twins import natural_keys
@@ -28,6 +28,14 @@ STANDS_FOR: list[tuple[dict[str, Any], list[str]]] = [
     ({"event_type": "milestone_reached", "license_id": 7, "metadata": {"founders_remaining": 1}}, ["limited_sale:7"]),
     ({"event_type": "milestone_reached", "metadata": {"week_start": "2025-34"}}, ["week:2025-34"]),
     ({"event_type": "milestone_reached", "metadata": {"month_start": "2025-09"}}, ["month:2025-09"]),
+    (
+        {
+            "event_type": "milestone_reached",
+            "event_date": CHRISTMAS,
+            "metadata": {"growth_period": "7_days", "paying_growth": 3},
+        },
+        ["growth:paying:2025-12-24", "growth:paying:2025-12-25"],
+    ),
     (
         {"event_type": "marketing_campaign", "event_date": CHRISTMAS, "metadata": {"special_date": "12-25"}},
         ["calendar:2025-12-25"],
@@ -55,6 +63,7 @@ STANDS_FOR_NOTHING: list[dict[str, Any]] = [
     {"event_type": "marketing_campaign", "event_date": CHRISTMAS, "metadata": {"special_date": "08-15"}},
     {"event_type": "marketing_campaign", "event_date": "25/12", "metadata": {"special_date": "12-25"}},
     {"event_type": "milestone_reached", "metadata": {"week_start": 34, "month_start": None}},
+    {"event_type": "milestone_reached", "event_date": None, "metadata": {"growth_period": 1, "mrr_growth": 1}},
 ]
 
 
@@ -86,9 +95,15 @@ def test_what_the_house_says_of_a_date_a_week_and_a_month_has_the_key_of_its_twi
     """Monday, 1 September 2025: a week and a month begin; and Christmas."""
     monday, noon = date(2025, 9, 1), datetime(2025, 9, 1, 10, tzinfo=UTC)
     history = [Day(monday - timedelta(n), 1, 1, 100, 1, 1, 0) for n in range(40, 0, -1)]
-    ours = [*summary.events(monday, noon, history), *calendar.events(CHRISTMAS.date(), time.min, Settings())]
+    grown, _ = growth.grown(Totals(mrr_cents=100_00), Totals(), noon, monday, {}, Settings())
+    ours = [*grown, *summary.events(monday, noon, history), *calendar.events(CHRISTMAS.date(), time.min, Settings())]
 
-    assert [event.key for event in ours] == ["week:2025-36", "month:2025-09", "calendar:2025-12-25"]
+    assert [event.key for event in ours] == [
+        "growth:mrr:2025-09-01",
+        "week:2025-36",
+        "month:2025-09",
+        "calendar:2025-12-25",
+    ]
     for event in ours:
         stored = {"event_type": event.type.value, "event_date": event.at, "metadata": event.metadata}
-        assert list(natural_keys(stored)) == [event.key]
+        assert list(natural_keys(stored))[-1] == event.key
