@@ -132,6 +132,16 @@ def test_the_shipped_configuration_file_is_the_defaults(tmp_path: Path) -> None:
         assert re.search(f'^# "?{key}"? = ', shipped, re.MULTILINE), f"{key} is not in deploy/config.toml"
 
 
+def test_the_rules_of_ones_own_that_the_documentation_shows_are_good_ones(tmp_path: Path) -> None:
+    shown = re.findall(r"```toml\n(.*?)```", Path("docs/configuration.md").read_text(), re.DOTALL)
+    shown.append(re.sub(r"^# {3}", "", Path("deploy/config.toml").read_text(), flags=re.MULTILINE))
+    for number, text in enumerate(shown):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(text)
+
+        assert len(load(file, {}).rules.custom) == 1
+
+
 WRONG_RULES = [
     ({"thresholds": {"custmers": [1]}}, "rules.thresholds.custmers: there is no such setting"),
     ({"thresholds": {"customers": [5, 5]}}, "rules.thresholds: customers must be positive numbers in ascending order"),
