@@ -44,9 +44,13 @@ class Killed(BaseException):
 
 
 class DeadlyCommitter(Committer):
-    """Commits, and dies in the phase it was told to die in."""
+    """Commits, and dies in the phase its leader was told to die in."""
 
-    doom: str | None = None
+    leader: "DeadlyLeader"
+
+    @property
+    def doom(self) -> str | None:
+        return self.leader.doom
 
     def write(self, writes: Writes) -> int:
         if self.doom == "before":
@@ -62,6 +66,17 @@ class DeadlyCommitter(Committer):
             raise Killed
 
 
+class DeadlyLeader(Leader):
+    """Leads as the real one does, with a committer that dies when told to, however often it equips itself anew."""
+
+    doom: str | None = None
+
+    def _equip(self, config: Config) -> None:
+        super()._equip(config)
+        self.committer = DeadlyCommitter(self.database, self.lease, config.settings(), 20)
+        self.committer.leader = self
+
+
 class Daemon:
     """One life of the daemon, in a thread."""
 
@@ -72,7 +87,7 @@ class Daemon:
         self.db = db
         self.config = config
         self.holder = holder
-        self.leader: Leader | None = None
+        self.leader: DeadlyLeader | None = None
         self.thread = threading.Thread(target=self._live, daemon=True)
         self.thread.start()
         wait_for(lambda: self.ready.is_set() or self.died is not None, "the daemon to be ready", 30)
@@ -82,17 +97,14 @@ class Daemon:
             with self.db.client.start_session() as session:
                 lease = LeaseOffice(self.db, self.holder, 60).take(session)
                 assert lease is not None
-                self.leader = Leader(self.db, lease, self.config, Progress(), self.stop, self.ready)
-                self.leader.committer = DeadlyCommitter(self.db, lease, self.config.settings(), 20)
+                self.leader = DeadlyLeader(self.db, lease, self.config, Progress(), self.stop, self.ready)
                 self.leader.lead()
         except BaseException as end:  # noqa: BLE001 - the simulation asks how it ended
             self.died = end
 
     def doom(self, phase: str) -> None:
         assert self.leader is not None
-        committer = self.leader.committer
-        assert isinstance(committer, DeadlyCommitter)
-        committer.doom = phase
+        self.leader.doom = phase
 
     def end(self) -> None:
         """Stop it if it still lives; what killed it must be of our making."""
