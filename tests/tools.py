@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-PACKAGES = {"promtool": "prometheus", "prometheus": "prometheus"}
+PACKAGES = {"promtool": "prometheus", "prometheus": "prometheus", "chromium": "chromium"}
 
 
 def tool(name: str) -> str:
