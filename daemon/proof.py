@@ -5,6 +5,7 @@ differs is looked at again, because a licence may end between two looks; only wh
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -31,7 +32,7 @@ Document = dict[str, Any]
 LOOKS = 5
 BETWEEN_LOOKS_SECONDS = 1.0
 MOST_NAMED = 100
-NUMBERS = ("customers", "paying_customers", "active_licenses", "mrr_cents")
+NUMBERS = ("customers", "paying_customers", "subscribers", "active_licenses", "mrr_cents")
 
 
 @dataclass(slots=True)
@@ -114,11 +115,17 @@ class Proof:
 
     def _with_held(self, counted: dict[str, int], held: list[DocId]) -> dict[str, int]:
         states = [state for state in self.mirror.licenses(held) if state.worth and state.worth.active]
-        paying = {state.license.customer_id for state in states if state.worth and state.worth.paid and state.license}
-        alone = [c for c in self.mirror.customers(list(paying)) if c.paid_licenses == _own(states, c.id)]
+        paid: Counter[DocId] = Counter()
+        mrr: Counter[DocId] = Counter()
+        for state in states:
+            if state.worth and state.license:
+                paid[state.license.customer_id] += state.worth.paid
+                mrr[state.license.customer_id] += state.worth.mrr_cents
+        customers = self.mirror.customers(list(paid))
         return {
             "customers": counted["customers"],
-            "paying_customers": counted["paying_customers"] + len(alone),
+            "paying_customers": counted["paying_customers"] + sum(0 < c.paid_licenses == paid[c.id] for c in customers),
+            "subscribers": counted["subscribers"] + sum(0 < c.mrr_cents == mrr[c.id] for c in customers),
             "active_licenses": counted["active_licenses"] + len(states),
             "mrr_cents": counted["mrr_cents"] + sum(state.worth.mrr_cents for state in states if state.worth),
         }
@@ -149,10 +156,6 @@ def attempt(proof: Proof) -> Verdict:
         return proof.numbers()
     except ChatelloError as problem:
         return Verdict(mismatches=[f"no proof could be made: {problem}"])
-
-
-def _own(states: list[Any], customer_id: DocId) -> int:
-    return sum(1 for s in states if s.worth.paid and s.license.customer_id == customer_id)
 
 
 def _compare(book: str, found: dict[str, int], totals: dict[str, int]) -> list[str]:

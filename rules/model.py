@@ -224,8 +224,9 @@ class Reason(StrEnum):
 class Movement:
     """One line of the ledger: signed integer deltas of the totals, and the licence's worth around it.
 
-    `customer_mrr` is the customer's MRR in cents before and after. OPENING lines carry the balance of many
-    licences of one plan: `licenses` then is their number, `before` and `after` are None.
+    `customer_mrr` is the customer's MRR in cents before and after; `subscribers` is the change in customers with MRR.
+    OPENING lines carry the balance of many licences of one plan: `licenses` then is their number, `before` and `after`
+    are None.
     """
 
     at: datetime
@@ -239,6 +240,7 @@ class Movement:
     one_time_cents: int = 0
     customers: int = 0
     paying_customers: int = 0
+    subscribers: int = 0
     active_licenses: int = 0
     licenses: int = 0
     before: Worth | None = None
@@ -258,13 +260,17 @@ class PlanTotals:
 
 @dataclass(slots=True)
 class Totals:
-    """The running totals: what the ledger's movements add up to."""
+    """The running totals: what the ledger's movements add up to.
+
+    `paying_customers` have an active licence with a price (lifetime included), `subscribers` have MRR.
+    """
 
     customers: int = 0
     paying_customers: int = 0
     active_licenses: int = 0
     mrr_cents: int = 0
     one_time_cents: int = 0
+    subscribers: int = 0
     by_plan: dict[DocId, PlanTotals] = field(default_factory=dict)
 
 

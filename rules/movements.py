@@ -42,6 +42,7 @@ def settle(movement: Movement, customer: CustomerState) -> CustomerState:
     movement.paying_customers = (paid > 0) - (customer.paid_licenses > 0)
     movement.kind = kind(customer.mrr_cents, mrr, customer.ever_mrr)
     movement.customer_mrr = (customer.mrr_cents, mrr)
+    movement.subscribers = (mrr > 0) - (customer.mrr_cents > 0)
     return CustomerState(
         id=customer.id,
         fields=customer.fields,
@@ -57,6 +58,7 @@ def add(totals: Totals, movement: Movement) -> None:
     """Add one movement to the totals, in place: the only arithmetic totals ever see."""
     totals.customers += movement.customers
     totals.paying_customers += movement.paying_customers
+    totals.subscribers += movement.subscribers
     totals.active_licenses += movement.active_licenses
     totals.mrr_cents += movement.mrr_cents
     totals.one_time_cents += movement.one_time_cents
@@ -109,6 +111,7 @@ def gather(opening: Movement, movement: Movement) -> None:
     """Add one licence's first balance to the opening line of its plan, in place."""
     opening.customers += movement.customers
     opening.paying_customers += movement.paying_customers
+    opening.subscribers += movement.subscribers
     opening.active_licenses += movement.active_licenses
     opening.mrr_cents += movement.mrr_cents
     opening.one_time_cents += movement.one_time_cents

@@ -10,7 +10,7 @@ from pymongo.database import Database
 from daemon import clock
 
 Db = Database[dict[str, Any]]
-NUMBERS = ("customers", "paying_customers", "active_licenses", "mrr_cents")
+NUMBERS = ("customers", "paying_customers", "subscribers", "active_licenses", "mrr_cents")
 
 
 def recount(db: Db, at: datetime | None = None) -> dict[str, int]:
@@ -27,9 +27,14 @@ def recount(db: Db, at: datetime | None = None) -> dict[str, int]:
     return {
         "customers": db.customers.count_documents({}),
         "paying_customers": len({license["customer_id"] for license, plan in active if plan["price"] > 0}),
+        "subscribers": len({license["customer_id"] for license, plan in active if is_recurring(plan)}),
         "active_licenses": len(active),
         "mrr_cents": sum(cents(plan) for _, plan in active if not plan.get("is_lifetime")),
     }
+
+
+def is_recurring(plan: dict[str, Any]) -> bool:
+    return plan["price"] > 0 and not plan.get("is_lifetime")
 
 
 def cents(plan: dict[str, Any]) -> int:

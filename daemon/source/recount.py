@@ -24,19 +24,20 @@ def totals(
     instant: datetime,
     time: Timestamp,
 ) -> dict[str, int]:
-    """Customers, paying customers, active licences and MRR of everything that is not held, as of `time`.
+    """Customers, paying customers, subscribers, active licences and MRR of everything that is not held, as of `time`.
 
     `instant` is the moment licences are judged at, in the frame the dates are stored in. Raises Unavailable
     when the server no longer holds the snapshot (five minutes by default).
     """
     counting = [{"$match": {"_id": {"$nin": list(held)}, **_active(instant)}}, {"$set": _references()}]
     per_plan = _aggregate(database, "licenses", [*counting, _group("plan_id")], time)
-    paid = [plan_id for plan_id, plan in plans.items() if plan.price_cents > 0]
-    paying = [*counting, {"$match": {"plan_id": {"$in": paid}}}, _group("customer_id"), {"$count": "count"}]
+    paying = [*counting, *_owners([plan_id for plan_id, plan in plans.items() if plan.price_cents > 0])]
+    subscribed = [*counting, *_owners([plan_id for plan_id, plan in plans.items() if plan.mrr_cents > 0])]
     counted = {found["_id"]: found["count"] for found in per_plan if found["_id"] in plans}
     return {
         "customers": _one(_aggregate(database, "customers", [{"$count": "count"}], time)),
         "paying_customers": _one(_aggregate(database, "licenses", paying, time)),
+        "subscribers": _one(_aggregate(database, "licenses", subscribed, time)),
         "active_licenses": sum(counted.values()),
         "mrr_cents": sum(plans[plan_id].mrr_cents * count for plan_id, count in counted.items()),
     }
@@ -53,6 +54,11 @@ def _references() -> Document:
         name: {"$convert": {"input": f"${name}", "to": "objectId", "onError": f"${name}", "onNull": None}}
         for name in ("plan_id", "customer_id")
     }
+
+
+def _owners(plan_ids: list[DocId]) -> list[Document]:
+    """How many customers have a licence on one of these plans."""
+    return [{"$match": {"plan_id": {"$in": plan_ids}}}, _group("customer_id"), {"$count": "count"}]
 
 
 def _group(name: str) -> Document:

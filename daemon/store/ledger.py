@@ -16,7 +16,7 @@ from rules.trends import Day
 
 Document = dict[str, Any]
 
-SUMS = ("customers", "paying_customers", "active_licenses", "mrr_cents", "one_time_cents")
+SUMS = ("customers", "paying_customers", "active_licenses", "mrr_cents", "one_time_cents", "subscribers")
 
 
 def of_day(database: Database[Document], day: date, session: ClientSession | None = None) -> Iterator[Movement]:
@@ -78,6 +78,7 @@ def totals_after(
         running.active_licenses - later.active_licenses,
         running.mrr_cents - later.mrr_cents,
         running.one_time_cents - later.one_time_cents,
+        running.subscribers - later.subscribers,
         plans,
     )
 
@@ -100,6 +101,7 @@ def sums(database: Database[Document], match: Mapping[str, Any], session: Client
         found["active_licenses"],
         found["mrr_cents"],
         found["one_time_cents"],
+        found["subscribers"],
         by_plan,
     )
 

@@ -78,6 +78,7 @@ def movement_document(movement: Movement, seq: int, day: date) -> Document:
         "one_time_cents": movement.one_time_cents,
         "customers": movement.customers,
         "paying_customers": movement.paying_customers,
+        "subscribers": movement.subscribers,
         "active_licenses": movement.active_licenses,
         "licenses": movement.licenses,
         "before": worth_document(movement.before),
@@ -101,6 +102,7 @@ def movement_of(document: Mapping[str, Any]) -> Movement:
         one_time_cents=document["one_time_cents"],
         customers=document["customers"],
         paying_customers=document["paying_customers"],
+        subscribers=document["subscribers"],
         active_licenses=document["active_licenses"],
         licenses=document["licenses"],
         before=worth_of(document["before"]),
@@ -235,6 +237,7 @@ def totals_document(totals: Totals) -> Document:
     return {
         "customers": totals.customers,
         "paying_customers": totals.paying_customers,
+        "subscribers": totals.subscribers,
         "active_licenses": totals.active_licenses,
         "mrr_cents": totals.mrr_cents,
         "one_time_cents": totals.one_time_cents,
@@ -262,6 +265,7 @@ def totals_of(document: Mapping[str, Any]) -> Totals:
         document["active_licenses"],
         document["mrr_cents"],
         document["one_time_cents"],
+        document["subscribers"],
         plans,
     )
 

@@ -81,7 +81,15 @@ def _open_twelve_days_ago_and_sell_three_days_ago(db: Db, today: date, closed: d
         moved = {"day": movement["day"] - earlier, "at": movement["at"] - earlier}
         db.analytics_ledger.update_one({"_id": movement["_id"]}, {"$set": moved})
     first = db.analytics_ledger.find_one({"_id": 1}) or {}
-    zero = ("customers", "mrr_cents", "paying_customers", "active_licenses", "licenses", "one_time_cents")
+    zero = (
+        "customers",
+        "mrr_cents",
+        "paying_customers",
+        "subscribers",
+        "active_licenses",
+        "licenses",
+        "one_time_cents",
+    )
     old = {**first, "_id": 0, "day": days.stored(today - timedelta(days=12)), **dict.fromkeys(zero, 0)}
     db.analytics_ledger.insert_one({**old, "before": None, "after": None})
     kept = {"opened": today - timedelta(days=1), "closed": closed - timedelta(days=1)}

@@ -51,6 +51,7 @@ def test_held_licences_count_in_the_proof_as_when_they_were_last_understood(mong
     assert verdict.totals == {
         "customers": 3,
         "paying_customers": 3,
+        "subscribers": 3,
         "active_licenses": 3,
         "mrr_cents": 799 + 1999 + 299,
     }

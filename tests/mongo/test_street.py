@@ -267,6 +267,6 @@ def test_the_days_row_has_the_dashboards_shape_and_keeps_what_a_person_wrote(mon
     assert row["new_customers"] == 1
     assert row["notes"] == "Giornata memorabile"
     assert row["auto_notes"] == (
-        "🎉 Nuovo cliente: TechCorp • 🎫 Nuova licenza Pro: TechCorp • 💰 Pagamento ricevuto: €7.99 da TechCorp"
+        "🎉 Nuovo cliente: TechCorp • 🎫 Nuova licenza Pro: TechCorp • 💰 Pagamento ricevuto: €7.99"
     )
     assert {"type", "description", "time", "customer_id", "amount"} == set(row["auto_events"][0])

@@ -25,7 +25,7 @@ def everything(totals: Totals) -> dict[str, Any]:
 
 def sums(movements: Iterable[Movement]) -> dict[str, Any]:
     """The ledger added up, without any code under test."""
-    fields = ("customers", "paying_customers", "active_licenses", "mrr_cents", "one_time_cents")
+    fields = ("customers", "paying_customers", "subscribers", "active_licenses", "mrr_cents", "one_time_cents")
     result: dict[str, Any] = dict.fromkeys(fields, 0)
     plans: dict[Any, list[int]] = {}
     for movement in movements:

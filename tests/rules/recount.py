@@ -97,6 +97,7 @@ class Oracle:
         return {
             "customers": len(self.documents[Source.CUSTOMERS]),
             "paying_customers": len({c.customer for c in active if c.price.cents > 0}),
+            "subscribers": len({c.customer for c in active if c.price.monthly > 0}),
             "active_licenses": len(active),
             "mrr_cents": sum(c.price.monthly for c in active),
             "by_plan": self._by_plan(at),
