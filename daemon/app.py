@@ -20,10 +20,10 @@ from daemon.config import Config
 from daemon.connection import connect, database
 from daemon.crew import Crew
 from daemon.errors import ChatelloError, LeaseLost, Unavailable
+from daemon.herald import Herald
 from daemon.keeper import Keeper
 from daemon.leader import Leader
 from daemon.nightly import Nightly
-from daemon.notify import notify
 from daemon.progress import Progress
 from daemon.proof import Proof
 from daemon.readiness import require
@@ -35,6 +35,8 @@ Document = dict[str, Any]
 
 STANDBY_SECONDS = 1.0
 """With a lease of 8 seconds a takeover stays below the 10 seconds we promise."""
+LOOK_AGAIN_SECONDS = 10.0
+"""How often a standby asks who leads, to say so."""
 BACKOFF_SECONDS = (0.2, 0.5, 1, 2, 5)
 
 log = logs.get("app")
@@ -51,6 +53,7 @@ class Daemon:
         self.ready = threading.Event()
         self.progress = Progress()
         self.leader: Leader | None = None
+        self._asked = 0.0
 
     def run(self) -> None:
         """Run until a signal or an error; raises what ended it."""
@@ -74,7 +77,8 @@ class Daemon:
         crew.start("http", lambda: server.serve(app, listening, self.stop))
         crew.start("pipeline", lambda: self._terms(client, db))
         crew.start("bell", lambda: bell.run(self.stop))
-        crew.start("herald", lambda: self._herald(db, bell))
+        herald = Herald(self.progress, self.ready, self.hangup, lambda: self._reload(db, bell))
+        crew.start("herald", lambda: herald.run(self.stop))
         crew.wait()
 
     def _show(self) -> None:
@@ -104,7 +108,7 @@ class Daemon:
         with client.start_session() as session:
             lease = office.take(session)
             if lease is None:
-                self._stand_by()
+                self._stand_by(office)
                 return False
             self.leader = Leader(db, lease, self.config, self.progress, self.stop, self.ready)
             self.leader.adopt(self.config)  # it may have been changed meanwhile
@@ -123,10 +127,14 @@ class Daemon:
                 office.give_back(lease)
             return True
 
-    def _stand_by(self) -> None:
-        if self.progress.role != "standby":
-            log.info("standby.entered")
-        self.progress.turn("standby", clock.monotonic())
+    def _stand_by(self, office: LeaseOffice) -> None:
+        now = clock.monotonic()
+        if self.progress.role != "standby" or now - self._asked >= LOOK_AGAIN_SECONDS:
+            self._asked, leader = now, office.holding()
+            if self.progress.role != "standby":
+                log.info("standby.entered", leader=leader)
+            self.progress.reason = f"{leader} leads"
+        self.progress.turn("standby", now, self.progress.reason)
         self.ready.set()
         self.stop.wait(STANDBY_SECONDS)
 
@@ -156,27 +164,7 @@ class Daemon:
             counted = self.leader.calls.count(lambda: self.progress.beat("bell", clock.monotonic()))
             self.leader.jobs.put(calls.tell(counted))
 
-    # -- the init system ------------------------------------------------------------------------------------
-
-    def _herald(self, db: Database[Document], bell: Bell) -> None:
-        """Tell systemd: READY once the stream is open (or this daemon stands by), then WATCHDOG while all get on.
-
-        Once ready, a SIGHUP has the configuration read again.
-        """
-        told = False
-        while not self.stop.wait(1.0 if told else 0.05):
-            if self.ready.is_set() and not told:
-                told = True
-                notify("READY=1")
-                log.info("daemon.ready", role=self.progress.role)
-            if told and not self.progress.stalled(clock.monotonic()):
-                notify("WATCHDOG=1", f"STATUS={self.progress.role} {self.progress.reason}".rstrip())
-            if told and self.hangup.is_set():
-                self.hangup.clear()
-                notify("RELOADING=1", f"MONOTONIC_USEC={int(clock.monotonic() * 1_000_000)}")
-                self._reload(db, bell)
-                notify("READY=1")
-        notify("STOPPING=1")
+    # -- signals ------------------------------------------------------------------------------------------
 
     def _reload(self, db: Database[Document], bell: Bell) -> None:
         """Take up the rules of the changed configuration; one that is wrong changes nothing at all."""

@@ -212,6 +212,11 @@ def _count_movements(decision: Decision) -> None:
         MOVED.labels(kind.value).inc(cents[kind] / 100)
 
 
+def value(gauge: Gauge) -> float:
+    """What a gauge without labels stands at."""
+    return next(iter(gauge.collect())).samples[0].value
+
+
 def watch(role: Callable[[], str], is_healthy: Callable[[], bool], is_ready: Callable[[], bool]) -> None:
     """Ask at every scrape what this daemon does, and whether it gets on."""
     HEALTHY.set_function(is_healthy)

@@ -87,6 +87,12 @@ class LeaseOffice:
             if refused.code not in (13, 8000):
                 raise
 
+    def holding(self) -> str:
+        """Who holds the lease, to tell it; "nobody" before anybody took it."""
+        with translated():
+            lease = self.collection.find_one({"_id": LEASE_ID}, {"holder": 1})
+        return str((lease or {}).get("holder", "nobody"))
+
     def renew(self, lease: Lease) -> bool:
         """Hold on to the lease; False if it is somebody else's by now."""
         with translated():
