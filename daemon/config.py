@@ -213,10 +213,20 @@ def read_file(path: Path, *, must_exist: bool) -> dict[str, Any]:
 
 
 def credentials(environ: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Secrets handed over by systemd (LoadCredential=)."""
+    """Secrets handed over by systemd (LoadCredential=); an empty file is none. Values only, never told."""
     directory = environ.get("CREDENTIALS_DIRECTORY")
-    files = [(Path(directory) / name, key) for name, key in CREDENTIALS.items()] if directory else []
-    return [(key, file.read_text(encoding="utf-8").strip()) for file, key in files if file.is_file()]
+    found = [(key, _secret(Path(directory) / name)) for name, key in CREDENTIALS.items()] if directory else []
+    return [(key, value) for key, value in found if value]
+
+
+def _secret(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig").strip()
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as problem:
+        reason = problem.strerror if isinstance(problem, OSError) else "it is no text in UTF-8"
+        raise ConfigurationError(f"the secret in {file} cannot be read: {reason}; run this as root") from None
 
 
 def variables(environ: Mapping[str, str]) -> list[tuple[str, str]]:

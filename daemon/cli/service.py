@@ -1,5 +1,6 @@
 """`run`, `check`, `demo`: the daemon itself, whether it could run here, and a show of it."""
 
+import faulthandler
 import sys
 from pathlib import Path
 
@@ -23,21 +24,26 @@ def run(path: Path | None) -> None:
         logs.set_up(loaded.logs, logs.secrets_of(loaded))
         from daemon.app import Daemon
 
+        faulthandler.enable()  # the watchdog's SIGABRT then tells in the journal where every thread stood
         Daemon(loaded, path).run()
 
 
 @click.command()
 @CONFIG_OPTION
-def check(path: Path | None) -> None:
+@click.option("--offline", is_flag=True, help="Look at the configuration only, ask no database.")
+def check(path: Path | None, *, offline: bool) -> None:
     """Tell in plain words whether everything is as needed, and how to mend what is not.
 
     \b
-    Example:
+    Examples:
       MONGODB_URI=mongodb://127.0.0.1:27017 chatello-analytics check
+      chatello-analytics check --offline --config changed.toml
     """
     with errors_as_statuses():
         loaded = load(path)
         click.echo(f"ok       configuration: zone {loaded.time.zone}, rollup at {loaded.time.rollup_at:%H:%M}")
+        if offline:
+            return
         with opened(loaded) as database:
             from daemon import readiness
 

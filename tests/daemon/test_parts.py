@@ -109,6 +109,18 @@ def test_configuration_comes_from_file_then_credential_then_environment(tmp_path
     assert "credential" not in repr(config)
 
 
+def test_a_credential_that_is_empty_is_none_and_one_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
+    credential = tmp_path / "mongodb-uri"
+    credential.write_text("\n")
+    assert load(None, {"CREDENTIALS_DIRECTORY": str(tmp_path)}) == Config()
+    credential.write_bytes(b"mongodb://canary:\xff")
+    with pytest.raises(ConfigurationError) as told:
+        load(None, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+
+    assert str(credential) in str(told.value)
+    assert "canary" not in str(told.value)
+
+
 @pytest.mark.parametrize(("variable", "value"), [("CHATELLO_HTTP__PORT", "0"), ("CHATELLO_LOGS__LEVEL", "loud")])
 def test_a_wrong_value_names_key_and_value(variable: str, value: str) -> None:
     with pytest.raises(ConfigurationError) as told:
