@@ -97,13 +97,12 @@ def _custom(database: Database[Document], rules: Sequence[CustomRule]) -> Findin
 def _collections(database: Database[Document]) -> Iterator[Finding]:
     with translated():
         present = set(database.list_collection_names())
+    if present.isdisjoint(WATCHED):
+        cure = f"no harm on a new shop; else check mongodb.database: it is {database.name!r}"
+        yield Finding("the shop", f"none of its collections is in {database.name}", cure)
+        return
     for name in WATCHED:
-        there = name in present
-        yield Finding(
-            name,
-            "is there" if there else "does not exist yet",
-            "" if there else f"no harm on a new shop; else check mongodb.database: it is {database.name!r}",
-        )
+        yield Finding(name, "is there" if name in present else "does not exist yet")
 
 
 def _indexes(database: Database[Document]) -> Iterator[Finding]:
