@@ -1,0 +1,112 @@
+"""What stands in a cell: a value of its column's kind, or text. Pure.
+
+Documents are other people's too: a value that is not of its column's kind is shown as text, never dropped in silence
+and never guessed at.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from bson import Decimal128
+
+Cell = str | int | float | bool | date | datetime | None
+
+
+class Kind(StrEnum):
+    """What a column holds; DAY is a calendar date stored at midnight UTC, INSTANT a moment."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    NUMBER = "number"
+    MONEY = "money"
+    FLAG = "flag"
+    DAY = "day"
+    INSTANT = "instant"
+
+
+class Column(NamedTuple):
+    """A column: its heading, what it holds, and where that stands in the document (a dotted path)."""
+
+    name: str
+    kind: Kind
+    path: str
+
+
+def record(document: Mapping[str, Any], columns: tuple[Column, ...]) -> list[Cell]:
+    """One line of a table."""
+    return [cell(_at(document, column.path), column.kind) for column in columns]
+
+
+def _at(document: Any, path: str) -> Any:
+    for name in path.split("."):
+        if not isinstance(document, Mapping):
+            return None
+        document = document.get(name)
+    return document
+
+
+def cell(value: Any, kind: Kind) -> Cell:
+    """The value as its column has it; as text where it is of another kind."""
+    if value is None:
+        return None
+    read = _READ[kind](value)
+    return text(value) if read is None else read
+
+
+def text(value: Any) -> str:
+    """Anything as text: ids and dates as people write them, structures as JSON."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+    return str(value)
+
+
+def _integer(value: Any) -> int | None:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return int(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _number(value: Any) -> int | float | None:
+    if isinstance(value, Decimal128):
+        value = float(value.to_decimal())
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _flag(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _day(value: Any) -> date | None:
+    return value.astimezone(UTC).date() if isinstance(value, datetime) else None
+
+
+def _instant(value: Any) -> datetime | None:
+    return value if isinstance(value, datetime) else None
+
+
+_READ = {
+    Kind.TEXT: lambda value: value if isinstance(value, str) else None,
+    Kind.INTEGER: _integer,
+    Kind.NUMBER: _number,
+    Kind.MONEY: _number,
+    Kind.FLAG: _flag,
+    Kind.DAY: _day,
+    Kind.INSTANT: _instant,
+}
+
+FORMULA = frozenset("=+-@\t\r\n＝＋－＠")
+"""What makes a spreadsheet run a text (OWASP, "CSV Injection"): the first visible character of a formula, also in its
+full width, or a control that hides it."""
+
+
+def is_formula(value: str) -> bool:
+    """Whether a spreadsheet could take a text for something to run; blanks before it do not protect."""
+    return bool(value) and (value[0] in FORMULA or value.lstrip()[:1] in FORMULA)

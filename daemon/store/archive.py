@@ -1,0 +1,60 @@
+"""Reads whole stretches of what is kept, one document at a time, for exports.
+
+Bounds are business days, both included.
+"""
+
+from collections.abc import Iterator
+from datetime import date, datetime, tzinfo
+from typing import Any
+
+from pymongo.database import Database
+
+from daemon.connection import translated
+from daemon.store.names import EVENTS, LEDGER, ROWS
+from rules import days
+
+Document = dict[str, Any]
+Filter = dict[str, Any]
+
+PAGE = 1000
+TABLES = {"rows": (ROWS, "date"), "events": (EVENTS, "event_date"), "movements": (LEDGER, "_id")}
+"""What can be read, the collection it is in, and the order it comes in."""
+
+
+def bounds(table: str, first: date | None, last: date | None, zone: tzinfo) -> Filter:
+    """The filter for the days from `first` to `last` (None: without that bound) of one table."""
+    field = {"rows": "date", "events": "event_date", "movements": "day"}[table]
+    wanted: dict[str, datetime] = {}
+    if first is not None:
+        wanted["$gte"] = days.start(first, zone) if table == "events" else days.stored(first)
+    if last is not None:
+        after = last + days.ONE_DAY
+        wanted["$lt"] = days.start(after, zone) if table == "events" else days.stored(after)
+    return {field: wanted} if wanted else {}
+
+
+def read(database: Database[Document], table: str, wanted: Filter) -> Iterator[Document]:
+    """The documents in order, a page at a time: memory does not grow with their number."""
+    collection, order = TABLES[table]
+    with translated():
+        found = database[collection].find(wanted, batch_size=PAGE, allow_disk_use=True)
+        yield from found.sort([(order, 1), ("_id", 1)] if order != "_id" else [("_id", 1)])
+
+
+def count(database: Database[Document], table: str, wanted: Filter) -> int:
+    with translated():
+        if not wanted:
+            return database[TABLES[table][0]].estimated_document_count()
+        return database[TABLES[table][0]].count_documents(wanted)
+
+
+def fields(database: Database[Document], table: str, wanted: Filter) -> dict[str, set[str]]:
+    """The names of all top-level fields, each with the BSON types of its values, as the server sees them."""
+    stages: list[Document] = [
+        {"$match": wanted},
+        {"$project": {"field": {"$objectToArray": "$$ROOT"}}},
+        {"$unwind": "$field"},
+        {"$group": {"_id": "$field.k", "types": {"$addToSet": {"$type": "$field.v"}}}},
+    ]
+    with translated():
+        return {one["_id"]: set(one["types"]) for one in database[TABLES[table][0]].aggregate(stages)}
