@@ -30,6 +30,8 @@ from daemon.readiness import require
 from daemon.source import custom
 from daemon.store import indexes
 from daemon.store.lease import LeaseOffice
+from daemon.web.house import House
+from daemon.web.site import site
 
 Document = dict[str, Any]
 
@@ -72,9 +74,9 @@ class Daemon:
     def _crew(self, client: MongoClient[Document], db: Database[Document], listening: socket.socket) -> None:
         crew = Crew(self.stop)
         self._show()
-        app = server.application(self.progress)
+        doors = site(House(db, lambda: self.config, self.progress))
         bell = Bell(Nightly(db, self.config), Proof(db, self.config), self.config, self.progress, self)
-        crew.start("http", lambda: server.serve(app, listening, self.stop))
+        crew.start("http", lambda: server.serve(doors, listening, self.stop))
         crew.start("pipeline", lambda: self._terms(client, db))
         crew.start("bell", lambda: bell.run(self.stop))
         herald = Herald(self.progress, self.ready, self.hangup, lambda: self._reload(db, bell))

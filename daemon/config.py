@@ -4,6 +4,8 @@ A wrong value is one `ConfigurationError` that names its key, its value and what
 secrets are never named. Reading it touches files and the environment handed in, nothing else.
 """
 
+import ipaddress
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import time
@@ -34,9 +36,9 @@ from rules.thresholds import CalendarOptions, Thresholds
 DEFAULT_PATH = Path("/etc/chatello-analytics/config.toml")
 PREFIX = "CHATELLO_"
 TEST_PREFIX = "CHATELLO_TEST_"
-SECRETS = frozenset({"mongodb.uri"})
+SECRETS = frozenset({"mongodb.uri", "http.token"})
 PLAIN_VARIABLES = {"MONGODB_URI": "mongodb.uri", "MONGODB_DATABASE": "mongodb.database"}
-CREDENTIALS = {"mongodb-uri": "mongodb.uri"}
+CREDENTIALS = {"mongodb-uri": "mongodb.uri", "http-token": "http.token"}
 
 
 def _zone(value: object) -> object:
@@ -62,11 +64,35 @@ class Mongodb(Section):
     timeout_seconds: float = Field(default=20, ge=1, le=600)
 
 
+def _listed(value: object) -> object:
+    """A list in an environment variable is written with commas."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+_TOKEN = re.compile(r"[!-~]{16,512}")
+
+
+def _token(token: SecretStr) -> SecretStr:
+    if token.get_secret_value() and not _TOKEN.fullmatch(token.get_secret_value()):
+        raise ValueError("wanted 16 to 512 ASCII characters without a space, such as `openssl rand -hex 32` makes")
+    return token
+
+
 class Http(Section):
-    """Where metrics and health are served."""
+    """Where the doors are, under which further names they may be asked for, and the token that opens them."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=5013, ge=1, le=65535)
+    hosts: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    token: Annotated[SecretStr, AfterValidator(_token)] = SecretStr("")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address is this machine to itself."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class Time(Section):
@@ -195,9 +221,19 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     for key, value in (*credentials(environ), *variables(environ)):
         put(values, key, value)
     try:
-        return Config.model_validate(values)
+        config = Config.model_validate(values)
     except ValidationError as invalid:
         raise ConfigurationError(explain(invalid)) from None
+    _require_a_locked_door(config.http)
+    return config
+
+
+def _require_a_locked_door(http: Http) -> None:
+    if not is_loopback(http.host) and not http.token.get_secret_value():
+        raise ConfigurationError(
+            f"http.host: {http.host} can be reached from other machines, and there is no token; put one into the "
+            "credential http-token (or CHATELLO_HTTP__TOKEN), or keep http.host on 127.0.0.1"
+        )
 
 
 def read_file(path: Path, *, must_exist: bool) -> dict[str, Any]:

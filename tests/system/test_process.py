@@ -245,12 +245,12 @@ def test_sighup_applies_changed_rules_and_keeps_the_old_ones_when_the_file_is_wr
         wait_for(lambda: ready(daemon.port), "the daemon to be ready")
         refused = reload("[rules.thresholds]\ncustomers = [2, 1]", "configuration.refused")
         assert "chatello_analytics_config_last_reload_successful 0.0" in get(daemon.port, "/metrics")[1]
-        applied = reload("[rules.thresholds]\ncustomers = [2]\n[http]\nhost = '0.0.0.0'", "configuration.applied")
+        applied = reload("[rules.thresholds]\ncustomers = [2]\n[http]\nhosts = ['a.b']", "configuration.applied")
         made = [shop.customer(database, name) for name in ("A", "B")]
         wait_for(lambda: events(database)["new_customer", made[-1]] == 1, "the second customer")
         wait_for(lambda: ready(daemon.port), "the daemon to be ready again")
 
     assert "rules.thresholds: " in refused and "[2, 1]" in refused
     assert '"applied": ["rules.thresholds.customers"]' in applied
-    assert '"needs_restart": ["http.host"]' in applied
+    assert '"needs_restart": ["http.hosts"]' in applied
     assert database.business_events.count_documents({"metadata.milestone_value": 2}) == 1

@@ -1,0 +1,81 @@
+"""Every refusal in one shape: `{"success": false, "error": "one sentence"}`; nothing that was sent is sent back."""
+
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from daemon import logs
+from daemon.errors import ChatelloError
+
+RETRY_SECONDS = 5
+
+SENTENCES: Mapping[int, str] = {
+    HTTPStatus.NOT_FOUND: "there is nothing here; /docs lists what there is",
+    HTTPStatus.METHOD_NOT_ALLOWED: "this method is not for this address; /docs lists which is",
+    HTTPStatus.BAD_REQUEST: "the request could not be read",
+}
+"""What the framework would say in its own words."""
+
+log = logs.get("http")
+
+
+class Refusal(HTTPException):
+    """A request that cannot be met, in one sentence of ours; never with a word of the request in it."""
+
+
+def answer(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"success": False, "error": sentence}, status, headers)
+
+
+def install(app: FastAPI) -> None:
+    """Have everything that goes wrong inside `app` answered in our shape."""
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(ChatelloError, _unavailable)
+    app.add_exception_handler(Exception, _broken)
+
+
+def _refused(_request: Request, refused: Exception) -> JSONResponse:
+    assert isinstance(refused, HTTPException)
+    own = refused.detail if isinstance(refused, Refusal) else None
+    sentence = own or SENTENCES.get(refused.status_code) or HTTPStatus(refused.status_code).phrase.lower()
+    return answer(refused.status_code, sentence, refused.headers)
+
+
+def _invalid(_request: Request, invalid: Exception) -> JSONResponse:
+    assert isinstance(invalid, RequestValidationError)
+    return answer(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(dict.fromkeys(_mistakes(invalid.errors()))))
+
+
+def _mistakes(errors: Any) -> Iterator[str]:
+    """Field and what was wanted. Of unknown fields and of keys inside free objects not even the name is told."""
+    for error in errors:
+        where, *path = error["loc"]
+        if error["type"] == "extra_forbidden":
+            yield f"{where}: holds a field that is not known here"
+        else:
+            yield f"{path[0] if path and isinstance(path[0], str) else where}: {_wanted(error)}"
+
+
+def _wanted(error: Mapping[str, Any]) -> str:
+    return str(error["msg"]).removeprefix("Value error, ")
+
+
+def _unavailable(request: Request, problem: Exception) -> JSONResponse:
+    log.warning("request.unserved", route=_route(request), problem=str(problem))
+    sentence = "the database does not answer at the moment; try again in a few seconds"
+    return answer(HTTPStatus.SERVICE_UNAVAILABLE, sentence, {"Retry-After": str(RETRY_SECONDS)})
+
+
+def _broken(request: Request, error: Exception) -> JSONResponse:
+    log.error("request.failed", route=_route(request), problem=f"{type(error).__name__}: {error}", exc_info=error)
+    return answer(HTTPStatus.INTERNAL_SERVER_ERROR, "this failed; the daemon's log says why")
+
+
+def _route(request: Request) -> str:
+    return str(getattr(request.scope.get("route"), "path", "none"))
