@@ -55,7 +55,7 @@ def expire(batch: Batch, state: LicenseState, end: datetime) -> None:
     change = Change(Source.CLOCK, Operation.TICK, state.id, end, str((end - EPOCH) // MILLISECOND))
     plan = batch.plan_behind(state.worth.plan_id)
     now = lifecycle.worth(state.license, plan, end)
-    batch.keep_license(LicenseState(state.id, state.fields, state.license, now, state.started, state.held))
+    batch.keep_license(LicenseState(state.id, state.fields, state.license, now, state.started, state.held, state.sold))
     _book_and_tell(batch, change, _turn(batch, change, state, state.license, now, plan))
 
 
@@ -64,11 +64,19 @@ def _take(batch: Batch, change: Change, before: LicenseState | None, after: Lice
     assert after.license is not None
     now = after.worth = lifecycle.worth(after.license, plan, change.at)
     after.started = now.paid or (before is not None and before.started)
+    after.sold = _sold(before.sold if before else (), after, plan, change)
     if before is not None and before.held:
         batch.release(Source.LICENSES, change.id)
     if change.op is not Operation.REVALUE or after != before:
         batch.keep_license(after)
     _book_and_tell(batch, change, _turn(batch, change, before, after.license, now, plan))
+
+
+def _sold(known: tuple[DocId, ...], after: LicenseState, plan: Plan, change: Change) -> tuple[DocId, ...]:
+    """The lifetime plans a licence has; one that turns lifetime under a licence is not sold to it by that."""
+    assert after.worth is not None
+    has = after.worth.active or (change.op is Operation.REVALUE and after.started)
+    return (*known, plan.id) if plan.is_lifetime and has and plan.id not in known else known
 
 
 def _delete(batch: Batch, change: Change, before: LicenseState | None) -> None:
@@ -93,7 +101,8 @@ def _hold(batch: Batch, change: Change, before: LicenseState | None, fields: Fie
     if change.op is Operation.REVALUE and before is not None and before.held == reason:
         return
     good = before or LicenseState(change.id, fields)
-    batch.out.licenses[change.id] = LicenseState(change.id, fields, good.license, good.worth, good.started, held=reason)
+    state = LicenseState(change.id, fields, good.license, good.worth, good.started, reason, good.sold)
+    batch.out.licenses[change.id] = state
     batch.hold(change, fields, reason)
 
 
@@ -121,6 +130,7 @@ def _turn(
         now=now,
         plan=plan,
         started=before is not None and before.started,
+        sold=before.sold if before else (),
         pays=not (owner.is_manual or customer.get("email") == batch.settings.manual_email),
         settings=batch.settings,
     )

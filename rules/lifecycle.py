@@ -82,7 +82,7 @@ class Turn(NamedTuple):
     """One licence between two versions. `plan_before` prices `before`; `name` is its customer's.
 
     `cause` tells this turn from every other one of the licence; `pays` is false for licences entered by hand;
-    `started` is true once the licence was active with a price before this turn.
+    `started` is true once the licence was active with a price before this turn; `sold` are its lifetime plans by then.
     """
 
     license_id: DocId
@@ -96,6 +96,7 @@ class Turn(NamedTuple):
     now: Worth | None
     plan: Plan
     started: bool
+    sold: tuple[DocId, ...]
     pays: bool
     settings: Settings
 
@@ -114,6 +115,7 @@ def events(turn: Turn) -> Iterator[Event]:
         yield from activation_payment(turn)
     elif is_active:
         yield from plan_change(turn)
+        yield from purchase(turn)
         yield from renewal(turn)
 
 
@@ -145,10 +147,10 @@ def off_event(turn: Turn) -> EventType:
 
 
 def activation_payment(turn: Turn) -> Iterator[Event]:
-    """A licence that becomes active is paid for if it never was, or if its term moved on."""
+    """A licence that becomes active is paid for if it never was, if its term moved on, or if its plan is sold to it."""
     if not turn.started:
         yield from payment(turn, _once(EventType.PAYMENT_COMPLETED, turn))
-    elif term_moved_later(turn):
+    elif term_moved_later(turn) or sells(turn):
         yield from payment(turn, _recurring(EventType.PAYMENT_COMPLETED, turn))
 
 
@@ -165,6 +167,12 @@ def plan_change(turn: Turn) -> Iterator[Event]:
     kind = EventType.PLAN_UPGRADED if after > before else EventType.PLAN_DOWNGRADED
     text = catalogue.plan_changed(turn.plan_before, turn.plan, turn.name, after > before, turn.settings.texts)
     yield _event(turn, kind, _recurring(kind, turn), turn.plan, text, {"previous_plan": turn.plan_before.name})
+
+
+def purchase(turn: Turn) -> Iterator[Event]:
+    """An active licence that moves to a plan for life is paid for at once."""
+    if sells(turn):
+        yield from payment(turn, _recurring(EventType.PAYMENT_COMPLETED, turn))
 
 
 def renewal(turn: Turn) -> Iterator[Event]:
@@ -185,15 +193,18 @@ def payment(turn: Turn, key: str) -> Iterator[Event]:
 
 
 def sale_cents(turn: Turn) -> int:
-    """What a turn sells for life: the plan's price, when its licence comes to the plan or starts on it.
+    """What a turn sells for life, in cents: the plan's price; nothing for a licence entered by hand."""
+    return turn.plan.price_cents if turn.pays and sells(turn) else 0
 
-    A plan's new price sells nothing to those who have it.
+
+def sells(turn: Turn) -> bool:
+    """Whether a licence is active on a lifetime plan for the first time of its life.
+
+    A plan's new price sells nothing to those who have it, and neither does a plan that turns lifetime under them.
     """
-    if turn.now is None or not turn.now.paid or not turn.plan.is_lifetime:
-        return 0
-    arrives = turn.was is None or turn.was.plan_id != turn.plan.id
-    starts = turn.was is not None and not turn.was.active and not turn.started
-    return turn.plan.price_cents if arrives or starts else 0
+    if turn.now is None or not turn.now.paid or not turn.plan.is_lifetime or turn.plan.id in turn.sold:
+        return False
+    return turn.was is None or not turn.was.active or turn.was.plan_id != turn.plan.id
 
 
 def changed_hands(turn: Turn) -> bool:

@@ -129,7 +129,8 @@ class LicenseState:
     """Mirror of one licence: its fields as last seen, and what it counts for.
 
     `license` is the last version that could be understood; while `held` says why the newest one cannot,
-    `worth` stays what it was. `started` is true once the licence was active with a price.
+    `worth` stays what it was. `started` is true once the licence was active with a price; `sold` are the lifetime
+    plans it was ever active on: each is sold to it once.
     """
 
     id: DocId
@@ -138,6 +139,7 @@ class LicenseState:
     worth: Worth | None = None
     started: bool = False
     held: str | None = None
+    sold: tuple[DocId, ...] = ()
 
 
 @dataclass(slots=True)

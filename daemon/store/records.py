@@ -16,6 +16,7 @@ from daemon.store.names import SOURCE_NAME
 from rules import days, lifecycle
 from rules.model import (
     CustomerState,
+    DocId,
     Event,
     Fields,
     LicenseState,
@@ -164,6 +165,7 @@ def license_document(state: LicenseState) -> Document:
         "fields": dict(state.fields),
         "worth": worth_document(state.worth),
         "started": state.started,
+        "sold": list(state.sold),
     }
     if state.held is not None:
         document["held"] = state.held
@@ -196,7 +198,15 @@ def license_of(document: Mapping[str, Any], settings: Settings) -> LicenseState:
         worth_of(document["worth"]),
         document["started"],
         held,
+        _sold(document),
     )
+
+
+def _sold(document: Mapping[str, Any]) -> tuple[DocId, ...]:
+    """What earlier versions did not keep: whatever plan a licence that paid is on was sold to it."""
+    if "sold" in document:
+        return tuple(document["sold"])
+    return (document["worth"]["plan_id"],) if document["started"] and document["worth"] else ()
 
 
 def plan_document(state: PlanState) -> Document:

@@ -195,6 +195,24 @@ def test_no_two_facts_share_an_event_key(history: list[Change], where: set[int])
 
 @many
 @given(histories())
+def test_a_lifetime_plan_is_sold_to_a_licence_at_most_once(history: list[Change]) -> None:
+    shop, sold = Shop(), set[Any]()
+
+    for change in history:
+        booked = len(shop.movements)
+        shop.apply([change])
+        if change.source is Source.LICENSES and change.op is Operation.DELETE:
+            sold = {sale for sale in sold if sale[0] != (type(change.id), change.id)}
+        sales = [m for m in shop.movements[booked:] if m.one_time_cents]
+        keys = {((type(m.license_id), m.license_id), m.plan_id) for m in sales}
+
+        assert len(keys) == len(sales)
+        assert not keys & sold
+        sold |= keys
+
+
+@many
+@given(histories())
 def test_a_customers_movements_form_one_unbroken_life(history: list[Change]) -> None:
     shop = Shop().follow(history)
 

@@ -190,6 +190,50 @@ def test_moving_to_a_lifetime_plan_sells_it() -> None:
     assert story.lines()[-1] == ("churn", "plan_changed", -799)
 
 
+def test_a_lifetime_plan_left_and_taken_again_is_sold_once() -> None:
+    story = Story().license("L1", "founders").set("L1", plan_id="pro").set("L1", plan_id="founders")
+
+    assert story.shop.totals.one_time_cents == 2900
+
+
+def test_two_lifetime_plans_are_sold_each() -> None:
+    story = Story().plan("gold", price=99, is_lifetime=True).license("L1", "founders").set("L1", plan_id="gold")
+    story.set("L1", plan_id="founders").set("L1", plan_id="gold")
+
+    assert story.shop.totals.one_time_cents == 2900 + 9900
+
+
+def test_a_lifetime_licence_entered_by_hand_sells_nothing_now_or_later() -> None:
+    story = Story().license("L1", "founders", metadata={"source": "manual_insert"})
+    story.set("L1", status="suspended").set("L1", status="active", metadata=None)
+
+    assert story.shop.totals.one_time_cents == 0
+    assert "payment_completed" not in story.types()
+
+
+def test_a_licence_moved_to_a_lifetime_plan_while_suspended_is_sold_when_it_is_activated() -> None:
+    story = Story().customer("ada").license("L1").set("L1", status="suspended").set("L1", plan_id="founders")
+    before = story.shop.totals.one_time_cents
+    story.set("L1", status="active").set("L1", status="suspended").set("L1", status="active")
+
+    assert (before, story.shop.totals.one_time_cents) == (0, 2900)
+    assert story.descriptions().count("Pagamento ricevuto: €29.00 da Ada") == 1
+
+
+def test_an_active_licence_that_moves_to_a_lifetime_plan_pays_its_price() -> None:
+    story = Story().customer("ada").license("L1").set("L1", plan_id="founders")
+
+    assert story.descriptions()[-2:] == ["Upgrade: PRO → FOUNDERS, Ada", "Pagamento ricevuto: €29.00 da Ada"]
+
+
+def test_a_plan_that_turns_lifetime_sells_nothing_to_those_who_are_on_it() -> None:
+    story = Story().license("L1").license("L2").set("L2", status="suspended")
+    story.happens(Source.PLANS, Operation.UPDATE, "pro", {"is_lifetime": True})
+    story.set("L2", status="active").set("L1", status="suspended").set("L1", status="active")
+
+    assert (story.shop.totals.one_time_cents, story.shop.totals.mrr_cents) == (0, 0)
+
+
 def test_a_lifetime_plans_new_price_sells_nothing_to_those_who_have_it() -> None:
     story = Story().plan("gift", price=0, is_lifetime=True).license("L1", "gift").reprice("gift", 29.0)
 
