@@ -85,8 +85,8 @@ ROWS = _counter("rows_total", "Rows of historical_analytics written: today's liv
 PROOF = _gauge("proof_success_timestamp_seconds", "When ledger, running totals and source were last found equal.")
 PROOF_MISMATCHES = _gauge("proof_mismatches", "Numbers that differed in the last proof; 0 when it held.")
 BELL = _gauge("bell_timestamp_seconds", "When the scheduler last looked whether something is due.")
-JOBS = _counter("jobs_total", "Runs of scheduled jobs, by outcome.", ("job", "outcome"))
-JOB_SECONDS = _gauge("job_duration_seconds", "Duration of a scheduled job's last run.", ("job",))
+JOBS = _counter("jobs_total", "Runs of scheduled jobs, by outcome.", ("task", "outcome"))
+JOB_SECONDS = _gauge("job_duration_seconds", "Duration of a scheduled job's last run.", ("task",))
 
 # The doors
 COMMANDS = _counter("mongodb_commands_total", "Commands MongoDB answered.", ("command",))

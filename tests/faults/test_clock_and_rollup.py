@@ -10,6 +10,8 @@ from pymongo.database import Database
 from daemon import clock
 from daemon.bell import Bell
 from daemon.embedded import wait_for
+from daemon.errors import Unavailable
+from daemon.metrics import REGISTRY
 from daemon.nightly import Nightly
 from daemon.progress import Progress
 from daemon.proof import Proof
@@ -131,3 +133,20 @@ def test_a_crash_in_the_middle_of_a_rollup_leaves_the_day_owed_and_the_next_one_
     assert nightly.catch_up(now) == owed
     assert nightly.owed(now) == []
     assert database.historical_analytics.count_documents({"final": True}) == len(owed)
+
+
+def test_a_day_that_cannot_be_written_shows_as_owed(nightly: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
+    bell = _bell(nightly)
+    owed = nightly.owed(nightly.now())
+
+    def refuse(*_arguments: Any, **_more: Any) -> None:
+        raise Unavailable("the disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(rows, "write", refuse)
+        bell._guarded(bell.close_days)
+    shown = REGISTRY.get_sample_value("chatello_analytics_rows_owed")
+    bell._guarded(bell.close_days)
+
+    assert shown == len(owed) > 0
+    assert REGISTRY.get_sample_value("chatello_analytics_rows_owed") == 0

@@ -1,0 +1,80 @@
+"""Debian's Prometheus on the configuration we ship, its target and its pace changed; asked as Grafana would ask."""
+
+import json
+import signal
+import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from daemon.embedded import free_port, wait_for
+from tests.shop import ROOT
+from tests.tools import tool
+
+SHIPPED = ROOT / "deploy" / "prometheus"
+SCRAPED_AT = "127.0.0.1:5013"
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """One that runs, at `port`."""
+
+    port: int
+
+    def get(self, path: str, **parameters: str) -> Any:
+        """The `data` of an answer of its HTTP API; raises with Prometheus' own words for a wrong query."""
+        query = urllib.parse.urlencode(parameters)
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}?{query}", timeout=10) as answer:
+                return json.load(answer)["data"]
+        except urllib.error.HTTPError as refused:
+            if refused.code != 400:
+                raise
+            with refused:
+                raise AssertionError(f"{parameters}: {refused.read().decode()}") from None
+
+    def query(self, expression: str) -> list[Any]:
+        """The instant vector an expression evaluates to now; a scalar counts as one sample."""
+        data = self.get("/api/v1/query", query=expression)
+        result: list[Any] = data["result"] if data["resultType"] in ("vector", "matrix") else [data["result"]]
+        return result
+
+
+@contextmanager
+def prometheus(folder: Path, targets: list[int]) -> Iterator[Prometheus]:
+    """Prometheus with deploy/prometheus, scraping the daemons at these ports every half second."""
+    made = Prometheus(free_port())
+    config = yaml.safe_load((SHIPPED / "prometheus.yml").read_text())
+    config["global"] = {"scrape_interval": "500ms", "evaluation_interval": "500ms"}
+    config["rule_files"] = [str(SHIPPED / file) for file in config["rule_files"]]
+    del config["alerting"]
+    scrape = config["scrape_configs"][0]["static_configs"][0]
+    assert scrape["targets"] == [SCRAPED_AT]
+    scrape["targets"] = [f"127.0.0.1:{port}" for port in targets]
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+    command = [
+        tool("prometheus"),
+        *(f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"),
+        *(f"--web.listen-address=127.0.0.1:{made.port}", "--log.level=error"),
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: _scraped(made, len(targets)), "Prometheus to have scraped the daemon")
+        yield made
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+
+
+def _scraped(server: Prometheus, targets: int) -> bool:
+    try:
+        return len(server.query("up == 1")) == targets
+    except OSError:
+        return False

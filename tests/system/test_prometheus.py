@@ -1,0 +1,141 @@
+"""What we ship for Prometheus: lawful by promtool, each alert tested both ways, all of it fed by the real daemon."""
+
+import re
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pymongo.database import Database
+
+from daemon.embedded import wait_for
+from tests import shop
+from tests.prometheus import SHIPPED, Prometheus, prometheus
+from tests.system.test_process import ready
+from tests.tools import tool
+
+Db = Database[dict[str, Any]]
+RUNBOOK = shop.ROOT / "docs" / "runbook.md"
+
+RULES = sorted(SHIPPED.glob("*.rules.yml")) + sorted(SHIPPED.glob("*.alerts.yml"))
+TESTS = sorted(SHIPPED.glob("*.tests.yml"))
+
+SELECTOR = re.compile(r"\b((?:chatello|process|job:|instance:)[a-z0-9_:]*|up)(\{[^}]*\})?")
+NOT_YET = {'code=~"5.."': 'code=~"2.."', 'route!~"/healthz|/readyz"': 'route!~"none"'}
+"""Labels of what must not have happened, and what did happen in its place."""
+
+
+def rules() -> list[dict[str, Any]]:
+    return [rule for file in RULES for group in yaml.safe_load(file.read_text())["groups"] for rule in group["rules"]]
+
+
+def alerts() -> list[dict[str, Any]]:
+    return [rule for rule in rules() if "alert" in rule]
+
+
+def promtool(*arguments: str | Path) -> tuple[int, str]:
+    done = subprocess.run([tool("promtool"), *map(str, arguments)], capture_output=True, text=True, timeout=170)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_promtool_finds_no_fault_in_configuration_and_rules() -> None:
+    for kind, files in (("config", [SHIPPED / "prometheus.yml"]), ("rules", RULES)):
+        status, output = promtool("check", kind, "--lint=all", "--lint-fatal", *files)
+        assert status == 0, output
+
+
+@pytest.mark.parametrize("file", TESTS, ids=lambda file: file.name)
+def test_each_alert_fires_when_it_should_and_is_silent_when_it_should_be(file: Path) -> None:
+    status, output = promtool("test", "rules", file)
+    assert status == 0, output
+
+
+def test_no_alert_lacks_a_test_of_either_kind() -> None:
+    names = " ".join(test["name"] for file in TESTS for test in yaml.safe_load(file.read_text())["tests"])
+    for alert in alerts():
+        assert f"{alert['alert']} fires:" in names
+        assert f"{alert['alert']} is silent:" in names
+
+
+def test_each_alert_says_what_why_how_urgent_and_where_the_runbook_goes_on() -> None:
+    anchors = {line[3:].strip().lower() for line in RUNBOOK.read_text().splitlines() if line.startswith("## ")}
+    for alert in alerts():
+        assert alert["labels"]["severity"] in ("page", "ticket")
+        assert {"summary", "description", "why", "runbook_url"} == set(alert["annotations"])
+        page, _, anchor = alert["annotations"]["runbook_url"].partition("#")
+        assert (page, anchor) == ("docs/runbook.md", alert["alert"].lower())
+        assert anchor in anchors, f"docs/runbook.md lacks a section ## {alert['alert']}"
+
+
+@pytest.mark.parametrize(("severity", "receiver"), [("page", "pager"), ("ticket", "tickets")])
+def test_the_example_for_alertmanager_is_lawful_and_wakes_somebody_for_pages_only(severity: str, receiver: str) -> None:
+    file = str(SHIPPED / "alertmanager.yml")
+    checked = subprocess.run([tool("amtool"), "check-config", file], capture_output=True, text=True, timeout=30)
+    route = [tool("amtool"), "config", "routes", "test", f"--config.file={file}", f"severity={severity}"]
+    routed = subprocess.run(route, capture_output=True, text=True, timeout=30)
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert routed.stdout.strip() == receiver
+
+
+def test_the_example_for_alertmanager_silences_alerts_that_there_are() -> None:
+    names = [alert["alert"] for alert in alerts()]
+    for rule in yaml.safe_load((SHIPPED / "alertmanager.yml").read_text())["inhibit_rules"]:
+        for matcher in (*rule["source_matchers"], *rule["target_matchers"]):
+            for pattern in re.findall(r'alertname=~?"(.+)"', matcher):
+                told = re.sub(r"\((.+)\)", lambda group: group[1], pattern.removeprefix("ChatelloAnalytics"))
+                wanted = {f"ChatelloAnalytics{name}" for name in told.split("|")} - {"ChatelloAnalytics.*"}
+                assert wanted <= set(names)
+
+
+def test_every_rule_is_answered_by_what_the_real_daemon_exports(mongo_uri: str, database: Db, tmp_path: Path) -> None:
+    plans = shop.plans(database)
+    with shop.process(mongo_uri, database.name) as daemon:
+        wait_for(lambda: ready(daemon.port), "the daemon to be ready")
+        shop.license(database, shop.customer(database, "A"), plans["pro"])
+        with prometheus(tmp_path, [daemon.port]) as server:
+            wait_for(lambda: bool(server.query("job:chatello_analytics_mrr_euros:max == 7.99")), "the recorded MRR")
+            wait_for(lambda: _evaluated(server), "every rule to be evaluated")
+            for rule in rules():
+                for selector in selectors(rule["expr"]):
+                    assert server.query(selector), f"{rule.get('alert', rule.get('record'))}: nothing is {selector}"
+            firing = server.query('ALERTS{alertstate="firing"}')
+
+    assert firing == []
+
+
+def test_an_alert_fires_in_the_real_prometheus_with_its_texts_filled_in(
+    mongo_uri: str, database: Db, tmp_path: Path
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("")
+    with shop.process(mongo_uri, database.name, ("--config", str(file))) as daemon:
+        wait_for(lambda: ready(daemon.port), "the daemon to be ready")
+        file.write_text("[http]\nnonsense = 1")
+        daemon.send(signal.SIGHUP)
+        with prometheus(tmp_path, [daemon.port]) as server:
+            wait_for(lambda: "ReloadFailed" in _pending(server), "the alert to be pending")
+            summary = _pending(server)["ReloadFailed"]["annotations"]["summary"]
+
+    assert summary == f"127.0.0.1:{daemon.port} refused its changed configuration"
+
+
+def selectors(expression: str) -> list[str]:
+    """The series an expression asks for, as expressions of their own."""
+    for absent, present in NOT_YET.items():
+        expression = expression.replace(absent, present)
+    return [name + (labels or "") for name, labels in SELECTOR.findall(expression)]
+
+
+def _evaluated(server: Prometheus) -> bool:
+    """Whether every rule was evaluated; fails if one of them could not be."""
+    told = [rule for group in server.get("/api/v1/rules")["groups"] for rule in group["rules"]]
+    assert [rule for rule in told if rule["health"] == "err"] == []
+    return len(told) == len(rules()) and all(rule["health"] == "ok" for rule in told)
+
+
+def _pending(server: Prometheus) -> dict[str, Any]:
+    told = server.get("/api/v1/alerts")["alerts"]
+    return {alert["labels"]["alertname"].removeprefix("ChatelloAnalytics"): alert for alert in told}
