@@ -35,6 +35,9 @@ FIRST_ASSERTION = 40_000
 LOGIN = {13, 18, 8000}
 NO_REPLICA_SET = {20, 40573}
 
+BATCH = 1000
+"""Documents a cursor asks for at once. Left to itself the server sends 16 MB, which is ten times that in Python."""
+
 CODEC: CodecOptions[Document] = CodecOptions(
     tz_aware=True,
     datetime_conversion=DatetimeConversion.DATETIME_AUTO,

@@ -5,6 +5,7 @@ with the first names. The line is bounded in length whatever happened.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rules.catalogue import EMOJIS, SEPARATOR, Style
@@ -46,23 +47,62 @@ class Line(NamedTuple):
     facts: int
 
 
+@dataclass(slots=True)
+class Group:
+    """The facts of one kind, as far as a note can show them: a day may have a hundred thousand."""
+
+    kind: str
+    settings: Settings
+    count: int = 0
+    first: list[Fact] = field(default_factory=list)
+    names: dict[str, None] = field(default_factory=dict)
+
+    def add(self, fact: Fact) -> None:
+        self.count += 1
+        most = self.settings.note_length if self.kind in NEVER_COUNTED else TOLD_ONE_BY_ONE
+        if len(self.first) < most:
+            self.first.append(fact)
+        if fact.name and len(self.names) < self.settings.note_names:
+            self.names[_one_fact(fact.name, MAX_NAME)] = None
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether its facts are told as a number with the first names, not one by one."""
+        return self.count > TOLD_ONE_BY_ONE and self.kind not in NEVER_COUNTED
+
+    def named(self) -> Iterator[str]:
+        """The customers its lines name in any case."""
+        if self.is_counted:
+            yield from self.names
+        else:
+            yield from (_one_fact(fact.name, MAX_NAME) for fact in self.first if not fact.short)
+
+
 def compose(facts: Iterable[Fact], settings: Settings) -> str:
-    """The day's note; "" for a day without events. `facts` are in the order they happened."""
-    groups: dict[str, list[Fact]] = {}
-    for fact in _naming_once(list(facts)):
-        groups.setdefault(fact.type, []).append(fact)
+    """The day's note; "" for a day without events. `facts` are in the order they happened, and passed over once."""
+    groups: dict[str, Group] = {}
+    for fact in facts:
+        if fact.type not in groups:
+            groups[fact.type] = Group(fact.type, settings)
+        groups[fact.type].add(fact)
+    named = {name for group in groups.values() for name in group.named()}
     lines: list[Line] = []
-    for kind in sorted(groups, key=lambda kind: (style(kind, settings).rank, kind)):
-        told = tell(kind, groups[kind], settings)
-        lines += [Line(text, len(groups[kind]) // len(told)) for text in told]
+    for group in sorted(groups.values(), key=lambda group: (style(group.kind, settings).rank, group.kind)):
+        lines += _told(group, named)
     return _bounded(lines, settings.note_length)
 
 
-def _naming_once(facts: Sequence[Fact]) -> Iterator[Fact]:
-    """A payment beside its licence need not name the customer again."""
-    named = {fact.name for fact in facts if not fact.short}
-    for fact in facts:
-        yield fact._replace(description=fact.short) if fact.short and fact.name in named else fact
+def _told(group: Group, named: set[str]) -> Iterator[Line]:
+    """One line per fact while they are few, one line for all when they are many."""
+    look = style(group.kind, group.settings)
+    if group.is_counted:
+        yield Line(f"{look.emoji} {group.count} {look.many}{_first(list(group.names), group.count)}", group.count)
+        return
+    for fact in group.first:
+        text = fact.short if fact.short and _one_fact(fact.name, MAX_NAME) in named else fact.description
+        yield Line(_line(one_line(fact.emoji, MAX_NAME) or look.emoji, _one_fact(text)), 1)
+    if group.count > len(group.first):
+        yield Line("", group.count - len(group.first))
 
 
 def style(kind: str, settings: Settings) -> Style:
@@ -90,15 +130,6 @@ def _names(kind: str, metadata: Mapping[str, Any]) -> Iterator[str]:
         yield from (str(metadata.get("trend")), str(metadata.get("milestone_type")))
 
 
-def tell(kind: str, facts: Sequence[Fact], settings: Settings) -> list[str]:
-    """One line per fact while they are few, one line for all when they are many."""
-    look = style(kind, settings)
-    if len(facts) <= TOLD_ONE_BY_ONE or kind in NEVER_COUNTED:
-        return [_line(one_line(fact.emoji, MAX_NAME) or look.emoji, _one_fact(fact.description)) for fact in facts]
-    names = list(dict.fromkeys(_one_fact(fact.name, MAX_NAME) for fact in facts if fact.name))
-    return [f"{look.emoji} {len(facts)} {look.many}{_first(names, len(facts), settings.note_names)}"]
-
-
 def _one_fact(text: str, limit: int = MAX_TEXT) -> str:
     """A text on one line that cannot pass for two facts: a customer may be called "Ada • 💰 Pagamento ricevuto"."""
     return one_line(text, limit).replace(SEPARATOR.strip(), "·")
@@ -109,12 +140,11 @@ def _line(emoji: str, text: str) -> str:
     return text if text.startswith(emoji) else f"{emoji} {text}"
 
 
-def _first(names: Sequence[str], count: int, shown: int) -> str:
+def _first(names: Sequence[str], count: int) -> str:
     if not names:
         return ""
-    first = ", ".join(names[:shown])
-    rest = count - len(names[:shown])
-    return f": {first} e altri {rest}" if rest > 0 else f": {first}"
+    rest = count - len(names)
+    return f": {', '.join(names)} e altri {rest}" if rest > 0 else f": {', '.join(names)}"
 
 
 def _bounded(lines: Sequence[Line], limit: int) -> str:
@@ -123,7 +153,7 @@ def _bounded(lines: Sequence[Line], limit: int) -> str:
     note = ""
     for line in lines:
         longer = f"{note}{SEPARATOR}{line.text}" if note else line.text
-        if len(longer) + len(_rest(untold - line.facts)) > limit:
+        if not line.text or len(longer) + len(_rest(untold - line.facts)) > limit:
             break
         note, untold = longer, untold - line.facts
     if not note and lines:

@@ -12,7 +12,7 @@ from bson.timestamp import Timestamp
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
-from daemon.connection import translated
+from daemon.connection import BATCH, translated
 from daemon.decode import Decoder
 from daemon.errors import Unavailable
 from daemon.store.names import CHECKPOINT
@@ -47,7 +47,7 @@ def read(
     """Every document's id and decoded fields in `_id` order; ids that are no plain value are passed over."""
     wanted = dict.fromkeys((*documents.TRACKED[source], *documents.CARRIED[source]), 1)
     with translated():
-        for raw in database[source.value].find({}, wanted, session=session, batch_size=1000).sort("_id", 1):
+        for raw in database[source.value].find({}, wanted, session=session, batch_size=BATCH).sort("_id", 1):
             if documents.is_id(raw["_id"]):
                 yield raw["_id"], decoder.document(source, raw)
 

@@ -13,7 +13,7 @@ from pymongo.change_stream import DatabaseChangeStream
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from daemon.connection import stream_failure, translated
+from daemon.connection import BATCH, stream_failure, translated
 from daemon.decode import Decoder, Discontinuity, Undecodable, token_time
 from daemon.errors import Unavailable
 from daemon.source.custom import Judge
@@ -63,7 +63,7 @@ class Stream(AbstractContextManager["Stream"]):
         if start.token is not None:
             where = {"start_after": start.token}
         try:
-            return database.watch(self.stages, max_await_time_ms=await_ms, batch_size=1000, **where)
+            return database.watch(self.stages, max_await_time_ms=await_ms, batch_size=BATCH, **where)
         except PyMongoError as error:
             raise stream_failure(error, opening=True) from error
 

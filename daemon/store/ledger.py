@@ -7,7 +7,7 @@ from typing import Any
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
-from daemon.connection import translated
+from daemon.connection import BATCH, translated
 from daemon.store.names import LEDGER
 from daemon.store.records import movement_of
 from rules import days
@@ -22,15 +22,15 @@ SUMS = ("customers", "paying_customers", "active_licenses", "mrr_cents", "one_ti
 def of_day(database: Database[Document], day: date, session: ClientSession | None = None) -> Iterator[Movement]:
     """The movements of a business day, in ledger order."""
     with translated():
-        found = database[LEDGER].find({"day": days.stored(day)}, session=session).sort([("day", 1), ("_id", 1)])
-        yield from map(movement_of, found)
+        found = database[LEDGER].find({"day": days.stored(day)}, session=session, batch_size=BATCH)
+        yield from map(movement_of, found.sort([("day", 1), ("_id", 1)]))
 
 
 def of_days(database: Database[Document], first: date, last: date) -> Iterator[Movement]:
     """The movements of the business days from `first` to `last`, in ledger order."""
     days_of = {"day": {"$gte": days.stored(first), "$lte": days.stored(last)}}
     with translated():
-        yield from map(movement_of, database[LEDGER].find(days_of).sort("_id", 1))
+        yield from map(movement_of, database[LEDGER].find(days_of, batch_size=BATCH).sort("_id", 1))
 
 
 def before(database: Database[Document], day: date) -> tuple[Totals, Totals | None]:

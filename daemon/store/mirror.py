@@ -9,7 +9,7 @@ from bson.min_key import MinKey
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
-from daemon.connection import translated
+from daemon.connection import BATCH, translated
 from daemon.store.names import MIRROR
 from daemon.store.records import customer_of, decoded_fields, license_of, mirror_id, plan_of
 from rules.decide import Mirror, required
@@ -61,7 +61,7 @@ class MirrorReader:
         """The mirror of one collection in the source's `_id` order."""
         bounds = {"$gt": mirror_id(source, MinKey()), "$lt": mirror_id(source, MaxKey())}
         with translated():
-            yield from self.collection.find({"_id": bounds}, session=session, batch_size=1000).sort("_id", 1)
+            yield from self.collection.find({"_id": bounds}, session=session, batch_size=BATCH).sort("_id", 1)
 
     def fields(self, source: Source, session: ClientSession | None = None) -> Iterator[tuple[DocId, Fields]]:
         """Id and fields of every mirrored document that stands for one in the source, in its `_id` order."""

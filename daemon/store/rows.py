@@ -11,7 +11,7 @@ from typing import Any
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
-from daemon.connection import translated
+from daemon.connection import BATCH, translated
 from daemon.store.names import EVENTS, ROWS
 from rules import days
 
@@ -97,7 +97,7 @@ def events_between(
 ) -> Iterable[Document]:
     """The business events, ours and others', of an interval (end excluded) in the order they happened."""
     with translated():
-        found = database[EVENTS].find({"event_date": {"$gte": start, "$lt": end}}, session=session)
+        found = database[EVENTS].find({"event_date": {"$gte": start, "$lt": end}}, session=session, batch_size=BATCH)
         yield from found.sort([("event_date", 1), ("_id", 1)])
 
 
