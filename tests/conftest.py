@@ -12,6 +12,7 @@ from pymongo.database import Database
 
 from daemon.connection import CODEC
 from daemon.embedded import EmbeddedMongo
+from tests import shop
 
 hypothesis.settings.register_profile(
     "house", deadline=None, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -43,6 +44,20 @@ def database(client: MongoClient[dict[str, Any]]) -> Iterator[Database[dict[str,
     name = f"test_{uuid.uuid4().hex[:12]}"
     yield client.get_database(name, codec_options=CODEC)
     client.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def brittle() -> Iterator[EmbeddedMongo]:
+    """One member with fail points, to inject faults into."""
+    with EmbeddedMongo(arguments=("--setParameter", "enableTestCommands=1")) as mongo:
+        yield mongo
+
+
+@pytest.fixture
+def shop_db(brittle: EmbeddedMongo) -> Iterator[Database[dict[str, Any]]]:
+    """An empty database on the brittle server."""
+    with shop.fresh_database(brittle.uri) as database:
+        yield database
 
 
 @pytest.fixture(scope="session")

@@ -5,18 +5,21 @@ import signal
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
 from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.database import Database
+from pymongo.errors import PyMongoError
 
 from daemon import clock
 from daemon.app import holder_name
 from daemon.config import Config
+from daemon.connection import CODEC
 from daemon.connection import database as open_database
 from daemon.embedded import free_port, wait_for
 from daemon.keeper import Keeper
@@ -28,6 +31,17 @@ from daemon.store.lease import LeaseOffice
 Db = Database[dict[str, Any]]
 ROOT = Path(__file__).parent.parent
 PRICES = {"starter": 2.99, "pro": 7.99, "agency": 19.99, "founders": 29.0}
+
+
+@contextmanager
+def fresh_database(uri: str) -> Iterator[Db]:
+    """A client and an empty database of one test's own."""
+    opened: MongoClient[dict[str, Any]]
+    with MongoClient(uri, tz_aware=True) as opened:
+        database: Db = opened.get_database(f"test_{uuid.uuid4().hex[:12]}", codec_options=CODEC)
+        yield database
+        with suppress(PyMongoError):
+            opened.drop_database(database.name)
 
 
 def plans(db: Db) -> dict[str, ObjectId]:

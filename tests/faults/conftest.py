@@ -6,21 +6,8 @@ import pytest
 from pymongo.database import Database
 
 from daemon.embedded import EmbeddedMongo
-from tests.faults.injection import Document, fresh_database
-
-
-@pytest.fixture(scope="package")
-def brittle() -> Iterator[EmbeddedMongo]:
-    """One member with fail points."""
-    with EmbeddedMongo(arguments=("--setParameter", "enableTestCommands=1")) as mongo:
-        yield mongo
-
-
-@pytest.fixture
-def shop_db(brittle: EmbeddedMongo) -> Iterator[Database[Document]]:
-    """An empty database on the brittle server."""
-    with fresh_database(brittle.uri) as database:
-        yield database
+from tests import shop
+from tests.faults.injection import Document
 
 
 @pytest.fixture(scope="module")
@@ -32,5 +19,5 @@ def forgetful() -> Iterator[EmbeddedMongo]:
 
 @pytest.fixture
 def forgetful_db(forgetful: EmbeddedMongo) -> Iterator[Database[Document]]:
-    with fresh_database(forgetful.uri) as database:
+    with shop.fresh_database(forgetful.uri) as database:
         yield database

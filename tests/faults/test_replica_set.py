@@ -15,7 +15,6 @@ from tests.faults.injection import (
     Document,
     Load,
     assert_nothing_lost_or_doubled,
-    fresh_database,
     is_ready,
     marked,
     settled,
@@ -32,7 +31,7 @@ def three() -> Iterator[EmbeddedMongo]:
 
 @pytest.fixture
 def three_db(three: EmbeddedMongo) -> Iterator[Db]:
-    with fresh_database(f"{three.uri}&heartbeatFrequencyMS=500&socketTimeoutMS=5000") as database:
+    with shop.fresh_database(f"{three.uri}&heartbeatFrequencyMS=500&socketTimeoutMS=5000") as database:
         yield database
 
 

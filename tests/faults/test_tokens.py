@@ -9,7 +9,7 @@ from pymongo.database import Database
 from daemon.decode import token_time
 from daemon.embedded import EmbeddedMongo
 from tests import shop
-from tests.faults.injection import assert_nothing_lost_or_doubled, fresh_database, gap, marked, now, settled
+from tests.faults.injection import assert_nothing_lost_or_doubled, gap, marked, now, settled
 from tests.oracle import events
 
 Db = Database[dict[str, Any]]
@@ -69,7 +69,7 @@ def a_future_time_without_a_token(_db: Db, _token: Any, time: Timestamp) -> dict
 
 def of_another_server(db: Db, _token: Any, _time: Timestamp) -> dict[str, Any]:
     """An event's token from a server of its own, whose history ours never had."""
-    with EmbeddedMongo() as other, fresh_database(other.uri) as theirs:
+    with EmbeddedMongo() as other, shop.fresh_database(other.uri) as theirs:
         theirs.customers.insert_one({})
         with theirs.watch() as stream:
             theirs.customers.insert_one({})

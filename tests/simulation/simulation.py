@@ -1,8 +1,9 @@
 """A shop, a daemon, and everything that can happen to them, drawn from one seed; then the oracle.
 
 The daemon is the real `Leader` on a real replica set. It dies where a kill would hurt most: before its transaction,
-in the middle of it, and after the commit before it knows. The same seed tells the same story: what the shop does, where
-the daemon dies, how large its batches are (how the threads interleave is up to the machine).
+in the middle of it, and after the commit before it knows. Its server answers with errors and forgets the stream's
+history; collections vanish and come back. The same seed tells the same story: what the shop does, where the daemon
+dies, how large its batches are (how the threads interleave is up to the machine).
 """
 
 import threading
@@ -12,12 +13,12 @@ from random import Random
 from typing import Any
 
 from bson import ObjectId
-from pymongo import MongoClient
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
 from daemon import clock
 from daemon.config import Config
+from daemon.connection import connect, database
 from daemon.embedded import wait_for
 from daemon.errors import LeaseLost, Unavailable
 from daemon.leader import Leader
@@ -26,7 +27,7 @@ from daemon.simulator import Dashboard
 from daemon.store import gaps, indexes
 from daemon.store.commit import Committer, Writes
 from daemon.store.lease import LeaseOffice
-from tests.oracle import assert_books_balance, events, recount, totals
+from tests.oracle import assert_books_balance, assert_each_event_once, events, recount, totals
 
 Db = Database[dict[str, Any]]
 
@@ -37,6 +38,25 @@ POISON: tuple[dict[str, Any], ...] = (
     {"plan_id": "nowhere"},
     {"customer_id": {"$ne": 1}},
 )
+
+
+FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("getMore", {"errorCode": 91}),
+    ("getMore", {"closeConnection": True}),
+    ("getMore", {"errorCode": 286}),
+    ("getMore", {"errorCode": 136}),
+    ("aggregate", {"errorCode": 286}),
+    ("aggregate", {"errorCode": 189}),
+    ("find", {"errorCode": 13388}),
+    ("insert", {"errorCode": 251, "errorLabels": ["TransientTransactionError"]}),
+    ("insert", {"errorCode": 112}),
+    ("update", {"closeConnection": True}),
+    ("update", {"errorCode": 10107}),
+    ("commitTransaction", {"errorCode": 50, "errorLabels": ["UnknownTransactionCommitResult"]}),
+    ("commitTransaction", {"closeConnection": True}),
+    ("commitTransaction", {"writeConcernError": {"code": 91, "errmsg": "shutting down"}}),
+)
+"""What the server answers the daemon with: those of `tests/faults/test_commit.py` in any order and company."""
 
 
 class Killed(BaseException):
@@ -80,11 +100,10 @@ class DeadlyLeader(Leader):
 class Daemon:
     """One life of the daemon, in a thread."""
 
-    def __init__(self, db: Db, config: Config, holder: str) -> None:
+    def __init__(self, config: Config, holder: str) -> None:
         self.stop = threading.Event()
         self.ready = threading.Event()
         self.died: BaseException | None = None
-        self.db = db
         self.config = config
         self.holder = holder
         self.leader: DeadlyLeader | None = None
@@ -94,17 +113,19 @@ class Daemon:
 
     def _live(self) -> None:
         try:
-            with self.db.client.start_session() as session:
-                lease = LeaseOffice(self.db, self.holder, 60).take(session)
+            with connect(self.config.mongodb) as client, client.start_session() as session:
+                db = database(client, self.config.mongodb)
+                lease = LeaseOffice(db, self.holder, 60).take(session)
                 assert lease is not None
-                self.leader = DeadlyLeader(self.db, lease, self.config, Progress(), self.stop, self.ready)
+                self.leader = DeadlyLeader(db, lease, self.config, Progress(), self.stop, self.ready)
                 self.leader.lead()
         except BaseException as end:  # noqa: BLE001 - the simulation asks how it ended
             self.died = end
 
     def doom(self, phase: str) -> None:
-        assert self.leader is not None
-        self.leader.doom = phase
+        """Let it die in this phase; one that never came to lead is dead already."""
+        if self.leader is not None:
+            self.leader.doom = phase
 
     def end(self) -> None:
         """Stop it if it still lives; what killed it must be of our making."""
@@ -117,7 +138,7 @@ class Daemon:
 class Simulation:
     """One story. `steps` is how many things happen."""
 
-    def __init__(self, client: MongoClient[dict[str, Any]], db: Db, config: Callable[..., Config], seed: int) -> None:
+    def __init__(self, db: Db, config: Callable[..., Config], seed: int) -> None:
         self.chance = Random(seed)
         self.db = db
         batch = self.chance.choice((1, 2, 5, 50, 1000))
@@ -125,6 +146,17 @@ class Simulation:
         self.dashboard = Dashboard(db, self.chance)
         self.inserted: Counter[tuple[str, ObjectId]] = Counter()
         self.daemon: Daemon | None = None
+        self.happenings: dict[Callable[[], None], int] = {
+            self._trade: 12,
+            self._kill: 4,
+            self._restart: 2,
+            self._poison: 2,
+            self._reprice: 1,
+            self._usurp: 1,
+            self._ask_for_repair: 1,
+            self._fail: 4,
+            self._lose_for_a_while: 1,
+        }
 
     def run(self, steps: int) -> None:
         self.dashboard.set_up(clock.now())
@@ -140,13 +172,10 @@ class Simulation:
         self._judge()
 
     def _start(self) -> Daemon:
-        return Daemon(self.db, self.config, "the one")
+        return Daemon(self.config, "the one")
 
     def _step(self) -> None:
-        happening = self.chance.choices(
-            (self._trade, self._kill, self._restart, self._poison, self._reprice, self._usurp, self._ask_for_repair),
-            (12, 4, 2, 2, 1, 1, 1),
-        )[0]
+        happening = self.chance.choices(tuple(self.happenings), tuple(self.happenings.values()))[0]
         happening()
 
     # -- what the shop does ---------------------------------------------------------------------------------
@@ -167,7 +196,8 @@ class Simulation:
             self.db.licenses.update_one({"_id": victim}, {"$set": self.chance.choice(POISON)})
 
     def _mend(self) -> None:
-        """Good versions of everything that was poisoned: all holds must be released."""
+        """Good versions of everything that was poisoned: all holds must be released. No error is left to come."""
+        self.db.client.admin.command("configureFailPoint", "failCommand", mode="off")
         plan = self.dashboard.plans["pro"]["_id"]
         customer = self.dashboard.customers[0] if self.dashboard.customers else None
         good = {"status": "active", "plan_id": plan, "expires_at": None, "customer_id": customer}
@@ -202,6 +232,29 @@ class Simulation:
     def _ask_for_repair(self) -> None:
         gaps.open_gap(self.db, "requested", "the simulation asks", None, clock.now())
 
+    def _fail(self) -> None:
+        """The server answers the daemon's next calls of a command with an error; trade goes on."""
+        command, fault = self.chance.choice(FAULTS)
+        data = {"failCommands": [command], "appName": "chatello-analytics", **fault}
+        times = {"times": self.chance.randrange(1, 4)}
+        self.db.client.admin.command("configureFailPoint", "failCommand", mode=times, data=data)
+        self._trade()
+
+    def _lose_for_a_while(self) -> None:
+        """A collection is dropped and restored, or renamed away and back, while the shop goes on."""
+        name = self.chance.choice(("licenses", "customers"))
+        saved = list(self.db[name].find())
+        if not saved:
+            return
+        if self.chance.random() < 0.5:
+            self.db[name].drop()
+            self._trade()
+            self.db[name].insert_many(saved)
+        else:
+            self.db[name].rename(f"{name}_away")
+            self.db[f"{name}_away"].rename(name)
+        self._trade()
+
     # -- the end --------------------------------------------------------------------------------------------
 
     def _let_it_catch_up(self) -> None:
@@ -218,13 +271,7 @@ class Simulation:
 
     def _judge(self) -> None:
         assert_books_balance(self.db)
-        told = events(self.db)
-        for kind, collection in (("new_customer", "customers"), ("license_created", "licenses")):
-            there = {document["_id"] for document in self.db[collection].find({}, {"_id": 1})}
-            missing = {doc_id for doc_id in there if told[kind, doc_id] == 0}
-            extra = {key for key, count in told.items() if key[0] == kind and count > 1}
-            assert not missing, f"never told: {kind} {missing}"
-            assert not extra, f"told more than once: {extra}"
+        assert_each_event_once(self.db)
         keys = Counter(event["metadata"]["key"] for event in self.db.business_events.find())
         assert set(keys.values()) <= {1}
         held = self.db.analytics_dead_letters.count_documents({"state": "held"})

@@ -6,9 +6,10 @@ import uuid
 from typing import Any
 
 import pytest
-from pymongo import MongoClient
 from pymongo.database import Database
 
+from daemon import leader
+from daemon.embedded import EmbeddedMongo
 from tests import shop
 from tests.simulation.simulation import Simulation
 
@@ -20,9 +21,10 @@ RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid.uuid4().hex)
 
 @pytest.mark.parametrize("number", range(STORIES))
 def test_whatever_happens_the_books_balance_and_each_fact_is_told_once(
-    mongo_uri: str, client: MongoClient[dict[str, Any]], database: Database[dict[str, Any]], number: int
+    brittle: EmbeddedMongo, shop_db: Database[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
+    monkeypatch.setattr(leader, "ASK_AGAIN_SECONDS", 0.2)
     seed = (int(SEED) if SEED else random.Random(RUN).randrange(1, 10**6)) + number
     print(f"replay with CHATELLO_TEST_SEED={seed} CHATELLO_TEST_STORIES=1")
-    story = Simulation(client, database, lambda **more: shop.config_for(mongo_uri, database, **more), seed)
+    story = Simulation(shop_db, lambda **more: shop.config_for(brittle.uri, shop_db, **more), seed)
     story.run(steps=10)
