@@ -4,12 +4,13 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+MEASURES := $(CURDIR)/.measures.jsonl
 SECONDS_FLAG = $(if $(filter command line environment,$(origin SECONDS)),--seconds $(SECONDS))
 
-.PHONY: help setup demo test soak check format pages lock clean
+.PHONY: help setup demo test soak measures check format pages lock clean
 
 help:  ## list the targets
-	@sed -nE 's/^([a-z]+):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-7s  %s\n", $$1, $$2 }'
+	@sed -nE 's/^([a-z]+):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-9s  %s\n", $$1, $$2 }'
 
 setup: $(VENV)/.installed  ## set everything up in .venv, from pinned packages
 
@@ -30,6 +31,11 @@ test: setup  ## run the whole test suite on a real replica set of its own
 soak: setup  ## tell random stories of faults for MINUTES (default 10), a new seed each round
 	@end=$$(( $$(date +%s) + 60 * $(or $(MINUTES),10) )); \
 	while [ $$(date +%s) -lt $$end ]; do CHATELLO_TEST_STORIES=50 $(BIN)/pytest -q -x tests/simulation || exit 1; done
+
+measures: setup  ## run the faults RUNS times (default 10) and put what they measured into docs/reliability.md
+	@rm -f $(MEASURES); for run in $$(seq $(or $(RUNS),10)); do echo "== run $$run"; \
+	CHATELLO_TEST_MEASURES=$(MEASURES) $(BIN)/pytest -q tests/faults tests/system/test_process.py || exit 1; done
+	$(BIN)/python -m tests.measures $(MEASURES)
 
 check: setup  ## format, lint, types and import contracts
 	$(BIN)/ruff format --check .

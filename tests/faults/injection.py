@@ -2,7 +2,6 @@
 
 import os
 import threading
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from random import Random
@@ -10,28 +9,16 @@ from types import TracebackType
 from typing import Any, Self
 
 from bson.timestamp import Timestamp
-from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from daemon.connection import CODEC
-from tests import shop
-from tests.oracle import assert_books_balance, assert_each_event_once, events, recount, totals
+from daemon import clock
+from tests import measures, shop
+from tests.oracle import assert_books_balance, assert_each_event_once, events, recount, totals, wrongly_told
 from tests.system.test_process import ready
 
 Document = dict[str, Any]
 Db = Database[Document]
-
-
-@contextmanager
-def fresh_database(uri: str) -> Iterator[Db]:
-    """A client and an empty database of one test's own."""
-    client: MongoClient[Document]
-    with MongoClient(uri, tz_aware=True) as client:
-        database: Db = client.get_database(f"test_{uuid.uuid4().hex[:12]}", codec_options=CODEC)
-        yield database
-        with suppress(PyMongoError):
-            client.drop_database(database.name)
 
 
 # -- the shop -----------------------------------------------------------------------------------------------
@@ -107,10 +94,12 @@ def settled(db: Db, daemon: shop.Process | None = None, seconds: float = 60) -> 
         assert daemon is None or daemon.is_running(), daemon.lines[-5:]
         return db.analytics_gaps.count_documents({"closed_at": None}) == 0 and totals(db) == recount(db)
 
+    began = clock.monotonic()
     try:
         shop.until(agrees, "the books to agree", seconds)
     except TimeoutError:
         raise AssertionError((totals(db), recount(db), daemon and daemon.lines[-8:])) from None
+    measures.note(again_seconds=clock.monotonic() - began)
 
 
 def marked(db: Db, seconds: float = 60) -> None:
@@ -120,6 +109,8 @@ def marked(db: Db, seconds: float = 60) -> None:
 
 
 def assert_nothing_lost_or_doubled(db: Db) -> None:
+    missing, doubled = wrongly_told(db)
+    measures.note(told=db.business_events.count_documents({}), missing=len(missing), doubled=len(doubled))
     assert_books_balance(db)
     assert_each_event_once(db)
     keys = [event["metadata"]["key"] for event in db.business_events.find()]

@@ -8,7 +8,7 @@ from pymongo.database import Database
 
 from daemon import clock
 from daemon.embedded import EmbeddedMongo
-from tests import shop
+from tests import measures, shop
 from tests.faults.injection import (
     assert_nothing_lost_or_doubled,
     failing,
@@ -61,9 +61,7 @@ def named(value: Any) -> str:
 
 @pytest.fixture(scope="module")
 def module_db(brittle: EmbeddedMongo) -> Any:
-    from tests.faults.injection import fresh_database
-
-    with fresh_database(brittle.uri) as database:
+    with shop.fresh_database(brittle.uri) as database:
         yield database
 
 
@@ -131,6 +129,7 @@ def test_a_kill_inside_the_commit_leaves_nothing_the_next_daemon_waits_for(
         daemon.start()
         shop.until(lambda: events(db)["license_created", license] == 1, "the next daemon's commit", 20)
         took = clock.monotonic() - killed
+        measures.note(commit_after_kill_seconds=took)
         marked(db)
         daemon.send(signal.SIGTERM)
         daemon.wait()

@@ -8,7 +8,7 @@ from pymongo.database import Database
 
 from daemon import clock
 from daemon.embedded import EmbeddedMongo
-from tests import shop
+from tests import measures, shop
 from tests.faults.injection import Load, assert_nothing_lost_or_doubled, is_ready, marked, settled
 from tests.oracle import events
 from tests.system.test_process import get
@@ -81,6 +81,7 @@ def test_with_the_lease_as_shipped_a_standby_commits_within_ten_seconds_of_the_h
             killed = clock.monotonic()
             marked(db, 20)
             took = clock.monotonic() - killed
+            measures.note(takeover_seconds=took)
 
     assert took < 10
     assert_nothing_lost_or_doubled(db)

@@ -8,7 +8,7 @@ from bson import ObjectId
 from pymongo.database import Database
 
 from daemon.embedded import EmbeddedMongo
-from tests import shop
+from tests import measures, shop
 from tests.faults.injection import assert_nothing_lost_or_doubled, is_ready, marked, settled
 from tests.oracle import assert_books_balance, events, ledger_sums, recount, totals
 
@@ -39,7 +39,7 @@ def test_a_hundred_thousand_changes_are_followed_in_bounded_memory(
     customer = shop.customer(db, "A")
     licenses = [{"_id": ObjectId(), "customer_id": customer, "plan_id": plan, "status": "active"} for _ in range(few)]
     db.licenses.insert_many(licenses)
-    with shop.process(brittle.uri, db.name) as daemon:
+    with shop.process(brittle.uri, db.name, CHATELLO_TIME__LIVE_ROW_SECONDS="5") as daemon:
         is_ready(daemon)
         marked(db)
         idle = peak_mb(daemon)
@@ -50,6 +50,7 @@ def test_a_hundred_thousand_changes_are_followed_in_bounded_memory(
                 db.licenses.update_many({}, {"$set": {"plan_id": (other, plan)[n % 2]}})
         marked(db, PATIENCE_SECONDS)
         settled(db, daemon)
+        measures.note(idle_peak_mb=idle, peak_mb=peak_mb(daemon))
         assert peak_mb(daemon) < idle + IN_FLIGHT_MB
         assert daemon.stop() == 0
 

@@ -13,8 +13,8 @@ import pytest
 from pymongo.database import Database
 
 from daemon.embedded import EmbeddedMongo, wait_for
-from tests import shop
-from tests.oracle import assert_books_balance, assert_each_event_once, events, recount, totals
+from tests import measures, shop
+from tests.oracle import assert_books_balance, assert_each_event_once, events, recount, totals, wrongly_told
 
 Db = Database[dict[str, Any]]
 
@@ -78,6 +78,9 @@ def test_kill_nine_at_random_moments_loses_and_doubles_nothing(mongo_uri: str, d
         wait_for(lambda: _nothing_waits(database), "the last event", 30)
         status = daemon.stop()
 
+    missing, doubled = wrongly_told(database)
+    told = database.business_events.count_documents({})
+    measures.note(told=told, missing=len(missing), doubled=len(doubled), kills=kills)
     assert status == 0
     assert_books_balance(database)
     assert_each_event_once(database)
