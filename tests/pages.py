@@ -7,8 +7,10 @@ from prometheus_client import ProcessCollector
 from prometheus_client.metrics import MetricWrapperBase
 
 from daemon import metrics
+from tests import boards
 
 DOCS = Path(__file__).parent.parent / "docs"
+DASHBOARDS = DOCS.parent / "deploy" / "grafana" / "dashboards"
 
 HEAD = """# Metrics
 
@@ -23,6 +25,11 @@ them. So `max by (job) (chatello_analytics_mrr_euros)` is the shop's, however ma
 
 | metric | type | labels | what it says |
 | --- | --- | --- | --- |
+"""
+
+TAIL = """
+Every one of them is on a panel of a dashboard, but for:
+
 """
 
 
@@ -48,7 +55,8 @@ def metrics_page() -> str:
         f"| `{name}` | {kind} | {', '.join(f'`{label}`' for label in labels)} | {text} |\n"
         for name, kind, labels, text in families()
     )
-    return HEAD + "".join(lines).replace("|  |", "| |")
+    hidden = "".join(f"- `{name}`: {why}\n" for name, why in boards.NOT_SHOWN.items())
+    return HEAD + "".join(lines).replace("|  |", "| |") + TAIL + hidden
 
 
 PAGES = {"metrics.md": metrics_page}
@@ -56,3 +64,5 @@ PAGES = {"metrics.md": metrics_page}
 if __name__ == "__main__":
     for file, page in PAGES.items():
         (DOCS / file).write_text(page())
+    for file in boards.BOARDS:
+        (DASHBOARDS / file).write_text(boards.written(file))
