@@ -123,9 +123,10 @@ class Bell:
             log.error("proof.failed", mismatch=mismatch, cure="chatello-analytics verify, then reconcile")
 
     def keep_today(self) -> None:
-        """Bring today's row up to date, if anything was committed since."""
-        if self.term.take_changed():
-            self.nightly.write_today(self.nightly.now())
+        """Bring today's row up to date, if anything was committed since or somebody replaced it."""
+        now = self.nightly.now()
+        if self.term.take_changed() or self.nightly.today_was_replaced(now):
+            self.nightly.write_today(now)
 
     def count_records(self) -> None:
         """Look how many gaps are open and documents held: a person may have changed that."""

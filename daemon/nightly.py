@@ -3,31 +3,24 @@
 Everything here may run twice, late or after a crash: a row is a function of ledger, events and rules.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
-from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
 from daemon import clock, logs, metrics
 from daemon.config import Config
-from daemon.connection import translated
 from daemon.decode import cluster_datetime
 from daemon.errors import Unavailable
+from daemon.rebuild import Rebuild
 from daemon.store import checkpoint as checkpoints
 from daemon.store import ledger, rows
-from daemon.store.mirror import MirrorReader
-from daemon.store.names import SOURCE_NAME
-from rules import catalogue, days, notes, rollup, twins
-from rules.model import EventType
-from rules.names import one_line
-from rules.settings import Settings
+from rules import days, periods
+from rules.amendment import Amended
+from rules.periods import Kind, Period
 
 Document = dict[str, Any]
-
-REPEATED = (EventType.MILESTONE_REACHED, EventType.MARKETING_CAMPAIGN)
-"""What a dashboard may tell more than once a day."""
 
 log = logs.get("nightly")
 
@@ -43,7 +36,7 @@ class Nightly:
     def adopt(self, config: Config) -> None:
         """Write rows by these rules from now on."""
         self.settings = config.settings()
-        self.mirror = MirrorReader(self.database, self.settings)
+        self.rebuild = Rebuild(self.database, self.settings)
 
     def now(self) -> datetime:
         """What time it is for the rows: the checkpoint's cluster time, so that a wrong clock here changes nothing.
@@ -55,92 +48,96 @@ class Nightly:
             raise Unavailable("the daemon has not taken over this database yet: start it once")
         return cluster_datetime(checkpoint.cluster_time)
 
+    def last_closed(self, now: datetime) -> date:
+        """The newest day that may have a final row: over by the clock, and passed by the checkpoint."""
+        passed = days.business_day(self.now(), self.settings.zone) - days.ONE_DAY
+        return min(days.last_closed(now, self.rollup_at, self.settings.zone), passed)
+
     def owed(self, now: datetime) -> list[date]:
-        """The closed days without a final row that the checkpoint has passed, oldest first."""
+        """The closed days without a final row that the checkpoint has passed, oldest first.
+
+        A day whose final row somebody replaced is among them: theirs is not final.
+        """
         first = ledger.first_day(self.database)
         if first is None:
             return []
-        last = days.last_closed(now, self.rollup_at, self.settings.zone)
-        passed = days.business_day(self.now(), self.settings.zone) - days.ONE_DAY
-        known = rows.final_days(self.database, first, last)
-        return list(days.owed(known, first, min(last, passed)))
+        last = self.last_closed(now)
+        return list(days.owed(rows.final_days(self.database, first, last), first, last))
+
+    def owed_months(self, now: datetime) -> list[Period]:
+        """The months that are over and have no final row, oldest first; the first may have begun in its middle."""
+        first = ledger.first_day(self.database)
+        if first is None:
+            return []
+        closed = list(periods.months(first, self.last_closed(now)))
+        known = rows.final_days(self.database, first.replace(day=1), self.last_closed(now), Kind.MONTHLY)
+        return [month for month in closed if month.first not in known]
 
     def catch_up(self, now: datetime) -> list[date]:
         """Write every owed row, then those that late facts reopened; the days written."""
-        owed = self.owed(now)
+        owed, months = self.owed(now), self.owed_months(now)
+        reopened = checkpoints.reopened(self.database)
         for day in owed:
             self.write(day, final=True)
-        reopened = checkpoints.reopened(self.database)
-        today = days.business_day(now, self.settings.zone)
-        for day in sorted({entry["day"].date() for entry in reopened} - set(owed)):
-            if day < today and rows.final_days(self.database, day, day):
-                self.write(day, final=True)
-                log.info("row.amended", day=str(day))
+        for month in months:
+            self.write_month(month)
+        self._reopen(reopened, set(owed), now)
         checkpoints.settle_reopened(self.database, reopened)
         return owed
 
+    def _reopen(self, entries: Iterable[Document], written: set[date], now: datetime) -> None:
+        """Amend what late facts changed: their day; where they moved a number, every day and month from it on."""
+        last = self.last_closed(now)
+        told = {entry["day"].date() for entry in entries}
+        moved = [entry["day"].date() for entry in entries if entry.get("moved", True)]
+        since = min(moved, default=last + days.ONE_DAY)
+        for day in sorted(day for day in told - written if day < since and day <= last):
+            if rows.final_days(self.database, day, day):
+                self.write(day, final=True)
+        final = rows.final_days(self.database, since, last) - written
+        for made in self.rebuild.days(since, last):
+            if made["date"].date() in final:
+                self.store(made, periods.day(made["date"].date()), final=True)
+        for month in periods.months(since, last):
+            if rows.final_days(self.database, month.first, month.first, Kind.MONTHLY):
+                self.write_month(month)
+
     def write_today(self, now: datetime) -> Document:
         """Bring today's live row up to date."""
-        return self.write(days.business_day(now, self.settings.zone), final=False)
+        day = days.business_day(now, self.settings.zone)
+        return self.store(self.rebuild.live(day), periods.day(day), final=False).row
+
+    def today_was_replaced(self, now: datetime) -> bool:
+        """Whether the dashboard's "save today" put its own row in the place of the live one."""
+        return rows.was_replaced(self.database, periods.day(days.business_day(now, self.settings.zone)))
 
     def write(self, day: date, *, final: bool) -> Document:
-        """Compute one row at one snapshot and store it; the row."""
-        row = self.row(day)
-        if final:  # before the row is final: a crash in between leaves the day owed
-            rows.mark_processed(self.database, *self._bounds(day))
-        rows.write(self.database, row, final=final, now=clock.now())
-        metrics.ROWS.labels("final" if final else "live").inc()
-        if final:
-            log.info("row.closed", day=str(day), mrr=row["mrr"], customers=row["total_customers"])
-        return row
+        """Compute the row of one day at one snapshot and store it; the row."""
+        return self.store(self.row(day), periods.day(day), final=final).row
+
+    def write_month(self, month: Period) -> Document:
+        """The same for a month that is over."""
+        return self.store(self.rebuild.row(month), month, final=True).row
 
     def row(self, day: date) -> Document:
         """The row of `day` as ledger and events have it now."""
-        with translated(), self.database.client.start_session(snapshot=True) as session:
-            return self._row(day, session)
+        return self.rebuild.row(periods.day(day))
 
-    def _row(self, day: date, session: ClientSession) -> Document:
-        running = checkpoints.running_totals(self.database, session)
-        totals = ledger.totals_after(self.database, running, day, session)
-        sums = rollup.DaySums()
-        for movement in ledger.of_day(self.database, day, session):
-            sums.add(movement)
-        first: list[Document] = []
-        told = remembering(rows.events_between(self.database, *self._bounds(day), session), first)
-        note = notes.compose(facts(told, self.settings), self.settings)
-        return {
-            **rollup.row(day, totals, sums, self.mirror.plans(), self.settings),
-            "auto_events": [rollup.auto_event(event, self.settings) for event in first],
-            "auto_notes": note,
-        }
+    def store(self, made: Document, period: Period, *, final: bool) -> Amended:
+        """Store a row that was made; what of a final one changed is told."""
+        if final and period.kind is Kind.DAILY:  # before the row is final: a crash in between leaves the day owed
+            rows.mark_processed(self.database, *self.rebuild.bounds(period.first))
+        done = rows.write(self.database, made, final=final, now=clock.now())
+        metrics.ROWS.labels("final" if final else "live").inc()
+        self._tell(done, period, final)
+        return done
 
-    def _bounds(self, day: date) -> tuple[datetime, datetime]:
-        zone = self.settings.zone
-        return days.start(day, zone), days.start(day + days.ONE_DAY, zone)
-
-
-def remembering(stored: Iterable[Document], first: list[Document]) -> Iterator[Document]:
-    """Pass events on and keep the first in `first`: a busy day's are not held in memory whole."""
-    for event in stored:
-        if len(first) < rollup.MAX_AUTO_EVENTS:
-            first.append(event)
-        yield event
-
-
-def facts(stored: Iterable[Document], settings: Settings) -> Iterable[notes.Fact]:
-    """Stored events as the note sees them; whatever others put into theirs, it is text or nothing.
-
-    A milestone or a date that the dashboard repeats counts once.
-    """
-    told: set[str] = set()
-    for event in stored:
-        keys = set(twins.natural_keys(event)) if event.get("event_type") in REPEATED else set()
-        if keys & told:
-            continue
-        told |= keys
-        kind, metadata = str(event.get("event_type")), event.get("metadata")
-        if not isinstance(metadata, dict):
-            metadata = {}
-        name, text = one_line(metadata.get("customer_name")), one_line(event.get("description"))
-        short = catalogue.short(event, settings.texts) if metadata.get("source") == SOURCE_NAME else ""
-        yield notes.Fact(kind, text, name, notes.emoji(kind, metadata, settings), short)
+    def _tell(self, done: Amended, period: Period, final: bool) -> None:
+        row = done.row
+        if done.healed:
+            log.warning("row.healed", period=str(period), revision=row["revision"])
+        if done.differences:
+            changes = [difference._asdict() for difference in done.differences]
+            log.info("row.amended", period=str(period), revision=row["revision"], changes=changes)
+        elif final:
+            log.info("row.closed", period=str(period), mrr=row["mrr"], customers=row["total_customers"])

@@ -16,7 +16,7 @@ from pymongo.database import Database
 from daemon.config import Config
 from daemon.decode import Decoder
 from daemon.errors import Unavailable
-from daemon.nightly import facts
+from daemon.rebuild import facts
 from daemon.source import scan
 from daemon.source.custom import Judge
 from daemon.store import checkpoint as checkpoints

@@ -10,7 +10,7 @@ from daemon.errors import ChatelloError, ConfigurationError
 from daemon.source import custom, usage
 from daemon.source.pipeline import WATCHED, stages
 from daemon.store import indexes
-from daemon.store.names import CHECKPOINT, DEAD_LETTERS, EVENTS, GAPS, LEDGER, MIRROR, ROWS
+from daemon.store.names import CHECKPOINT, DEAD_LETTERS, EVENTS, GAPS, KEPT_ROWS, LEDGER, MIRROR, ROWS
 from rules.custom import CustomRule
 
 Document = dict[str, Any]
@@ -24,6 +24,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     CHECKPOINT: ("insert", "update", "createCollection"),
     DEAD_LETTERS: ("insert", "update", "createCollection"),
     GAPS: ("insert", "update", "createCollection", "createIndex"),
+    KEPT_ROWS: ("insert", "update", "createCollection"),
     EVENTS: ("insert", "update", "remove"),
     ROWS: ("insert", "update", "createIndex"),
 }

@@ -50,6 +50,7 @@ STYLES: dict[EventType, Style] = {
 
 EMOJIS: Mapping[str, str] = {
     "growth": "📈",
+    "decline": "📉",
     "summary": "📅",
     "customers": "🎉",
     "licenses": "🏆",
@@ -105,6 +106,15 @@ TEXTS: Texts = {
     "anniversary_first": "{company} compie 1 anno!",
     "anniversary": "{company} compie {value} anni!",
     "holiday": "Festività: {name}",
+    "month": "{month}: {customers} clienti ({change}), {paying} paganti ({paying_change})",
+    "month_begun": "{month} (dal {day}): {customers} clienti ({change}), {paying} paganti ({paying_change})",
+    "month_mrr": "MRR {amount} ({change})",
+    "month_sales": "Nuove licenze: {value}",
+    "month_cancellations": "Cancellazioni: {value}",
+    "month_one_time": "Vendite una tantum: {amount}",
+    "month_churned": "Clienti persi: {value} (churn {rate})",
+    "month_reactivated": "Clienti tornati: {value}",
+    "month_retention": "Retention netta: {rate}",
 }
 """What is said, by what it is said of; the fields in braces are all a text of the owner may use."""
 

@@ -17,6 +17,7 @@ from rules.model import (
     Worth,
 )
 
+TOTALS = ("customers", "paying_customers", "subscribers", "active_licenses", "mrr_cents", "one_time_cents")
 NOTHING = Worth(None, False, 0, False)
 
 
@@ -86,6 +87,20 @@ def _shift(totals: Totals, plan_id: DocId, licenses: int, active: int, mrr_cents
         plan.licenses += licenses
         plan.active += active
         plan.mrr_cents += mrr_cents
+
+
+def shifted(totals: Totals, by: Totals, sign: int = 1) -> Totals:
+    """Other totals added to these, or with a `sign` of -1 taken from them; neither is altered."""
+    result = copy(totals)
+    for name in TOTALS:
+        setattr(result, name, getattr(result, name) + sign * getattr(by, name))
+    for plan_id, plan in by.by_plan.items():
+        own = _plan(result, plan_id)
+        own.licenses += sign * plan.licenses
+        own.active += sign * plan.active
+        own.mrr_cents += sign * plan.mrr_cents
+        own.one_time_cents += sign * plan.one_time_cents
+    return result
 
 
 def copy(totals: Totals) -> Totals:

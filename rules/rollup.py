@@ -1,76 +1,86 @@
-"""The row of a day in the analytics table: a pure function of its movements, its events and the totals.
+"""The row of a day or a month in the analytics table: a pure function of its flows, its events and the totals.
 
-MRR and ARR are in euros as doubles, because the dashboard formats them so; everything else of ours that is
-money ends in `_cents`.
+Money is in euros as doubles, as the dashboard's own fields are. A number that is undefined is None. docs/rows.md lists
+every field; a test holds it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import date
 from typing import Any
 
-from rules import days
-from rules.model import DocId, Movement, MovementKind, PlanState, Totals
+from rules import days, rates
+from rules.books import Books
+from rules.flows import MRR_KINDS, Flows, KindSum
+from rules.model import DocId, MovementKind, PlanState, Totals
 from rules.names import one_line
+from rules.periods import Period
+from rules.rates import Rates, Start
 from rules.settings import Settings
 
 MAX_AUTO_EVENTS = 500
 """A row stays far below the 16 MB limit; the note counts every event, the list holds the first ones."""
 
-
-@dataclass(slots=True)
-class DaySums:
-    """What the movements of one day add up to; fed one movement at a time, so a day may have millions."""
-
-    new_customers: int = 0
-    one_time_cents: int = 0
-    by_kind: dict[MovementKind, list[int]] = field(default_factory=dict)
-    mrr_by_customer: dict[DocId, tuple[int, int]] = field(default_factory=dict)
-
-    def add(self, movement: Movement) -> None:
-        """Count one movement; they come in ledger order. An opening balance is not the day's own business."""
-        if movement.kind is not MovementKind.OPENING:
-            self.new_customers += movement.customers > 0
-            self.one_time_cents += movement.one_time_cents
-        if movement.kind is not MovementKind.NEUTRAL:
-            tally = self.by_kind.setdefault(movement.kind, [0, 0])
-            tally[0] += 1
-            tally[1] += movement.mrr_cents
-        if movement.customer_mrr[0] != movement.customer_mrr[1]:
-            first, _ = self.mrr_by_customer.get(movement.customer_id, movement.customer_mrr)
-            self.mrr_by_customer[movement.customer_id] = (first, movement.customer_mrr[1])
-
-    @property
-    def churned_customers(self) -> int:
-        """Customers with MRR when the day began and none when it ended."""
-        return sum(1 for before, after in self.mrr_by_customer.values() if before > 0 and after == 0)
+DASHBOARD_NUMBERS = (
+    "total_customers",
+    "paying_customers",
+    "mrr",
+    "arr",
+    "new_customers",
+    "churned_customers",
+    "revenue_by_plan",
+)
+OUR_NUMBERS = (
+    "active_licenses",
+    "subscribers",
+    "reactivated_customers",
+    "one_time_revenue",
+    "mrr_movements",
+    "arpa",
+    *Rates._fields,
+)
+NUMBERS = DASHBOARD_NUMBERS + OUR_NUMBERS
 
 
-def row(
-    day: date,
-    totals: Totals,
-    sums: DaySums,
-    plans: Mapping[DocId, PlanState],
-    settings: Settings,
-) -> dict[str, Any]:
-    """The numbers of the row of `day`, whose end the `totals` describe. Notes and events are added beside."""
+def row(period: Period, books: Books, plans: Mapping[DocId, PlanState], settings: Settings) -> dict[str, Any]:
+    """The numbers of the row of `period`. Notes and events are added beside."""
+    totals, flows = books.totals, books.flows
     return {
-        "date": days.stored(day),
-        "period_type": "daily",
+        "date": days.stored(period.first),
+        "period_type": period.kind.value,
         "total_customers": totals.customers,
         "paying_customers": totals.paying_customers,
         "mrr": totals.mrr_cents / 100,
         "arr": totals.mrr_cents * 12 / 100,
-        "new_customers": sums.new_customers,
-        "churned_customers": sums.churned_customers,
+        "new_customers": flows.new_customers,
+        "churned_customers": flows.churned_customers,
         "revenue_by_plan": revenue_by_plan(totals, plans),
         "active_licenses": totals.active_licenses,
-        "one_time_revenue": sums.one_time_cents / 100,
-        "mrr_movements": {
-            kind.value: {"count": count, "amount": cents / 100} for kind, (count, cents) in sorted(sums.by_kind.items())
-        },
+        "subscribers": totals.subscribers,
+        "reactivated_customers": flows.reactivated_customers,
+        "one_time_revenue": flows.one_time_cents / 100,
+        "mrr_movements": mrr_movements(flows),
+        "arpa": rates.arpa(totals.mrr_cents, totals.subscribers),
+        **looked_back(totals, books.looked_back)._asdict(),
+        "rates_days": period.rates_days,
+        "measured_from": books.measured_from,
         "zone": str(settings.zone),
     }
+
+
+def looked_back(totals: Totals, flows: Flows | None) -> Rates:
+    """The rates of the time that `flows` sum up and `totals` end; all None where it is not known whole."""
+    return Rates() if flows is None else rates.of(start(totals, flows), flows)
+
+
+def start(totals: Totals, flows: Flows) -> Start:
+    """How the time began that `flows` sum up and `totals` end."""
+    return Start(totals.subscribers - flows.subscribers, totals.mrr_cents - flows.mrr_cents)
+
+
+def mrr_movements(flows: Flows) -> dict[str, dict[str, float | int]]:
+    """The five kinds, always; and the opening balance, on the day the ledger began."""
+    kinds = (*MRR_KINDS, *(kind for kind in (MovementKind.OPENING,) if kind in flows.by_kind))
+    sums = {kind.value: flows.by_kind.get(kind, KindSum()) for kind in kinds}
+    return {kind: {"count": count, "amount": cents / 100} for kind, (count, cents) in sums.items()}
 
 
 def revenue_by_plan(totals: Totals, plans: Mapping[DocId, PlanState]) -> dict[str, dict[str, float | int]]:

@@ -79,7 +79,7 @@ class Committer:
             letters=letter_writes(decision, undecodable),
             checkpoint=document_of(checkpoint),
             withdrawn=withdrawals(decision),
-            reopened=[{"day": days.stored(day), "seq": checkpoint.seq} for day in self._past_days(decision, today)],
+            reopened=self._reopened(decision, checkpoint.seq, today),
         )
         return self.write(writes)
 
@@ -88,11 +88,13 @@ class Committer:
         with translated(), pymongo.timeout(self.timeout_seconds):
             self._move(document_of(checkpoint), [], None)
 
-    def _past_days(self, decision: Decision, today: date) -> set[date]:
-        touched = {days.business_day(one.at, self.settings.zone) for one in decision.movements}
-        touched |= {days.business_day(one.at, self.settings.zone) for one in decision.events}
-        touched |= {days.business_day(at, self.settings.zone) for at in (*decision.withdrawn.values(), *decision.told)}
-        return {day for day in touched if day < today}
+    def _reopened(self, decision: Decision, seq: int, today: date) -> list[Document]:
+        """The days that are over and to which a decision adds; `moved`: numbers change, then and every later day."""
+        moved = {days.business_day(one.at, self.settings.zone) for one in decision.movements}
+        told = {days.business_day(one.at, self.settings.zone) for one in decision.events}
+        told |= {days.business_day(at, self.settings.zone) for at in (*decision.withdrawn.values(), *decision.told)}
+        touched = sorted(day for day in moved | told if day < today)
+        return [{"day": days.stored(day), "seq": seq, "moved": day in moved} for day in touched]
 
     def _movements(self, decision: Decision, checkpoint: Checkpoint) -> list[Document]:
         first = checkpoint.seq - len(decision.movements) + 1

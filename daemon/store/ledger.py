@@ -10,13 +10,14 @@ from pymongo.database import Database
 from daemon.connection import BATCH, translated
 from daemon.store.names import LEDGER
 from daemon.store.records import movement_of
-from rules import days
+from rules import days, movements
+from rules.books import Beginning
 from rules.model import Movement, PlanTotals, Totals
 from rules.trends import Day
 
 Document = dict[str, Any]
 
-SUMS = ("customers", "paying_customers", "active_licenses", "mrr_cents", "one_time_cents", "subscribers")
+SUMS = movements.TOTALS
 
 
 def of_day(database: Database[Document], day: date, session: ClientSession | None = None) -> Iterator[Movement]:
@@ -52,9 +53,15 @@ def before(database: Database[Document], day: date) -> tuple[Totals, Totals | No
 
 def first_day(database: Database[Document]) -> date | None:
     """The business day of the oldest movement; None for an empty ledger."""
+    begin = beginning(database)
+    return begin.day if begin else None
+
+
+def beginning(database: Database[Document], session: ClientSession | None = None) -> Beginning | None:
+    """Where the ledger begins; None for an empty one."""
     with translated():
-        document = database[LEDGER].find_one({}, {"day": 1}, sort=[("day", 1)])
-    return document["day"].date() if document else None
+        oldest = database[LEDGER].find_one({}, {"day": 1, "at": 1}, sort=[("day", 1), ("_id", 1)], session=session)
+    return Beginning(oldest["day"].date(), oldest["at"]) if oldest else None
 
 
 def last_at(database: Database[Document]) -> datetime | None:
@@ -68,19 +75,7 @@ def totals_after(
     database: Database[Document], running: Totals, day: date, session: ClientSession | None = None
 ) -> Totals:
     """The totals at the end of `day`: the running totals less everything later, summed by the server."""
-    later = sums(database, {"day": {"$gt": days.stored(day)}}, session)
-    plans = {
-        plan_id: _less(plan, later.by_plan.get(plan_id, PlanTotals())) for plan_id, plan in running.by_plan.items()
-    }
-    return Totals(
-        running.customers - later.customers,
-        running.paying_customers - later.paying_customers,
-        running.active_licenses - later.active_licenses,
-        running.mrr_cents - later.mrr_cents,
-        running.one_time_cents - later.one_time_cents,
-        running.subscribers - later.subscribers,
-        plans,
-    )
+    return movements.shifted(running, sums(database, {"day": {"$gt": days.stored(day)}}, session), -1)
 
 
 def sums(database: Database[Document], match: Mapping[str, Any], session: ClientSession | None = None) -> Totals:
@@ -95,15 +90,7 @@ def sums(database: Database[Document], match: Mapping[str, Any], session: Client
         if plan["_id"] is not None
     }
     found = plain[0] if plain else dict.fromkeys(SUMS, 0)
-    return Totals(
-        found["customers"],
-        found["paying_customers"],
-        found["active_licenses"],
-        found["mrr_cents"],
-        found["one_time_cents"],
-        found["subscribers"],
-        by_plan,
-    )
+    return Totals(**{name: found[name] for name in SUMS}, by_plan=by_plan)
 
 
 def _sums() -> Document:
@@ -149,15 +136,6 @@ def _whole() -> list[Document]:
     ]
 
 
-def _less(plan: PlanTotals, later: PlanTotals) -> PlanTotals:
-    return PlanTotals(
-        plan.licenses - later.licenses,
-        plan.active - later.active,
-        plan.mrr_cents - later.mrr_cents,
-        plan.one_time_cents - later.one_time_cents,
-    )
-
-
 def history(database: Database[Document], running: Totals, first: date, last: date) -> list[Day]:
     """Each business day from `first` (or the ledger's beginning) to `last` at its end, oldest first, without a hole.
 
@@ -183,20 +161,28 @@ def history(database: Database[Document], running: Totals, first: date, last: da
 
 
 def _day_sums() -> Document:
-    """The day's deltas, and counts of what it brought; an opening balance brings nothing."""
-    own = {"$ne": ["$kind", "opening"]}
-    ended = {"$in": ["$reason", ["cancelled", "license_deleted"]]}
+    """The day's deltas, and counts of what it brought."""
     return {
         "customers": {"$sum": "$customers"},
         "paying_customers": {"$sum": "$paying_customers"},
         "mrr_cents": {"$sum": "$mrr_cents"},
-        "new_customers": _count(own, {"$gt": ["$customers", 0]}),
-        "sales": _count({"$eq": ["$reason", "license_created"]}, "$after.paid"),
-        "cancellations": _count(ended, {"$lt": ["$active_licenses", 0]}),
+        **counts(),
     }
 
 
-def _count(*conditions: Any) -> Document:
+def counts() -> Document:
+    """What movements brought, by `rules.flows` in the server's words; an opening balance brings nothing."""
+    own = {"$ne": ["$kind", "opening"]}
+    ended = {"$in": ["$reason", ["cancelled", "license_deleted"]]}
+    return {
+        "new_customers": count(own, {"$gt": ["$customers", 0]}),
+        "sales": count({"$eq": ["$reason", "license_created"]}, "$after.paid"),
+        "cancellations": count(ended, {"$lt": ["$active_licenses", 0]}),
+    }
+
+
+def count(*conditions: Any) -> Document:
+    """How many meet all conditions, inside a $group."""
     return {"$sum": {"$cond": [{"$and": list(conditions)}, 1, 0]}}
 
 

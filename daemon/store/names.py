@@ -5,11 +5,12 @@ LEDGER = "analytics_ledger"
 CHECKPOINT = "analytics_checkpoint"
 DEAD_LETTERS = "analytics_dead_letters"
 GAPS = "analytics_gaps"
+KEPT_ROWS = "analytics_rows"
 EVENTS = "business_events"
 ROWS = "historical_analytics"
 
 SOURCE_NAME = "chatello-analytics"
 """Stands in `metadata.source` of every business event of ours."""
 
-OWN = (MIRROR, LEDGER, CHECKPOINT, DEAD_LETTERS, GAPS)
+OWN = (MIRROR, LEDGER, CHECKPOINT, DEAD_LETTERS, GAPS, KEPT_ROWS)
 SHARED = (EVENTS, ROWS)

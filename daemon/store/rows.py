@@ -1,95 +1,131 @@
-"""The analytics table: the dashboard's rows, written without ever taking away what a person wrote.
+"""The analytics table: rows written beside the dashboard, by compare-and-set, and kept as we wrote them.
 
-`auto_notes` is ours; `notes` follows it until somebody edits it, and from then on is theirs. A final row whose
-numbers change gets a higher `revision`, and keeps the numbers it first reported in `first_reported`.
+What is to be stored is `rules.amendment`'s business; here it is made sure that nobody's writing in between is lost: a
+row is only replaced while it is the one the decision was made on.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from typing import Any
 
+import bson
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
 
 from daemon.connection import BATCH, translated
-from daemon.store.names import EVENTS, ROWS
-from rules import days
+from daemon.errors import Unavailable
+from daemon.store.names import EVENTS, KEPT_ROWS, ROWS
+from rules import amendment, days
+from rules.amendment import Amended, Difference
+from rules.periods import Kind, Period
 
 Document = dict[str, Any]
 
-NUMBERS = (
-    "total_customers",
-    "paying_customers",
-    "mrr",
-    "arr",
-    "new_customers",
-    "churned_customers",
-    "active_licenses",
-    "one_time_revenue",
-    "revenue_by_plan",
-)
-"""The fields whose change makes a new revision of a final row."""
+MOST_ATTEMPTS = 100
+TIMES = ("created_at", "updated_at")
 
 
-def final_days(database: Database[Document], first: date, last: date) -> set[date]:
-    """The days from `first` to `last` whose row is final."""
-    query = {
-        "date": {"$gte": days.stored(first), "$lte": days.stored(last)},
-        "period_type": "daily",
-        "final": True,
-    }
+def final_days(database: Database[Document], first: date, last: date, kind: Kind = Kind.DAILY) -> set[date]:
+    """The days from `first` to `last` whose row (of that kind) is final."""
+    query = {**_between(first, last, kind), "final": True}
     with translated():
         return {row["date"].date() for row in database[ROWS].find(query, {"date": 1})}
 
 
-def read(database: Database[Document], first: date, last: date) -> list[Document]:
-    """The daily rows from `first` to `last`, oldest first."""
-    query = {"date": {"$gte": days.stored(first), "$lte": days.stored(last)}, "period_type": "daily"}
+def read(database: Database[Document], first: date, last: date, kind: Kind = Kind.DAILY) -> list[Document]:
+    """The rows from `first` to `last`, oldest first."""
     with translated():
-        return list(database[ROWS].find(query).sort("date", 1))
+        return list(database[ROWS].find(_between(first, last, kind)).sort("date", 1))
 
 
-def write(database: Database[Document], row: Mapping[str, Any], *, final: bool, now: datetime) -> None:
-    """Insert or update one row in one atomic step; the fields others added stay."""
-    key = {"date": row["date"], "period_type": row["period_type"]}
+def _between(first: date, last: date, kind: Kind) -> Document:
+    return {"date": {"$gte": days.stored(first), "$lte": days.stored(last)}, "period_type": kind.value}
+
+
+def of(database: Database[Document], period: Period) -> Document | None:
+    """The row that stands in the table."""
+    return _one(database, _key(days.stored(period.first), period.kind.value))
+
+
+def kept(database: Database[Document], period: Period, session: ClientSession | None = None) -> Document | None:
+    """The row as we last wrote it."""
+    key = _key(days.stored(period.first), period.kind.value)
     with translated():
-        database[ROWS].update_one(key, _steps(row, final, now), upsert=True)
+        return database[KEPT_ROWS].find_one({"_id": key}, session=session)
 
 
-def _steps(row: Mapping[str, Any], final: bool, now: datetime) -> list[Document]:
-    """The update as a pipeline: what it compares and what it sets cannot be torn apart by another writer."""
-    changed = {
-        "$and": [
-            {"$eq": ["$final", True]},
-            {"$or": [{"$ne": [f"${name}", {"$literal": row[name]}]} for name in NUMBERS if name in row]},
-        ]
+def was_replaced(database: Database[Document], period: Period) -> bool:
+    """Whether somebody put a row of their own in the place of one of ours."""
+    with translated():
+        stored = database[ROWS].find_one(_key(days.stored(period.first), period.kind.value), {"revision": 1})
+    return stored is not None and not amendment.is_ours(stored)
+
+
+def write(database: Database[Document], made: Mapping[str, Any], *, final: bool, now: datetime) -> Amended:
+    """Insert or amend one row; what was done. A row that would only get a new date of change is not written."""
+    key = _key(made["date"], made["period_type"])
+    with translated():
+        for _ in range(MOST_ATTEMPTS):
+            stored = _one(database, key)
+            known = database[KEPT_ROWS].find_one({"_id": key})
+            result = amendment.amended(made, stored, known, final=final, now=now)
+            if stored is not None and _same(stored, result.row) and known is not None:
+                return result
+            if _put(database, key, stored, result.row):
+                _keep(database, key, result.row)
+                return result
+    raise Unavailable(f"the row of {made['date']:%Y-%m-%d} is written by somebody else again and again; tried later")
+
+
+def _put(database: Database[Document], key: Document, stored: Document | None, row: Document) -> bool:
+    """Store the row if the one it was made from still stands."""
+    if stored is None:
+        try:
+            database[ROWS].insert_one(dict(row))
+        except DuplicateKeyError:
+            return False
+        return True
+    guard = {
+        name: {"$eq": stored[name]} if name in stored else {"$exists": False}
+        for name in ("notes", "updated_at", "revision")
     }
-    reported = {name: f"${name}" for name in (*NUMBERS, "auto_notes", "updated_at")}
-    ours = {name: {"$literal": value} for name, value in row.items() if name not in ("date", "period_type")}
-    is_final = {"$or": [{"$literal": final}, {"$eq": ["$final", True]}]}
-    revision = {"$ifNull": ["$revision", 0]}
-    return [
-        {
-            "$set": {
-                "revision": {"$cond": [changed, {"$add": [revision, 1]}, revision]},
-                "first_reported": {"$cond": [changed, {"$ifNull": ["$first_reported", reported]}, "$first_reported"]},
-                "notes": _notes(row["auto_notes"]),
-                "created_at": {"$ifNull": ["$created_at", now]},
-            }
-        },
-        {"$set": {**ours, "final": is_final, "updated_at": now}},
-    ]
+    changed = {name: row[name] for name in row if name not in stored or _differ(stored, row, name)}
+    return database[ROWS].update_one({"_id": stored["_id"], **key, **guard}, {"$set": changed}).matched_count == 1
 
 
-def _notes(auto_notes: str) -> Document:
-    """Ours, unless a person's text stands there: one that is neither empty nor what we wrote last."""
-    is_ours = {
-        "$or": [
-            {"$in": [{"$ifNull": ["$notes", ""]}, ["", None]]},
-            {"$eq": ["$notes", {"$ifNull": ["$auto_notes", ""]}]},
-        ]
-    }
-    return {"$cond": [is_ours, {"$literal": auto_notes}, "$notes"]}
+def _keep(database: Database[Document], key: Document, row: Document) -> None:
+    ours = {name: value for name, value in row.items() if name not in ("_id", "notes")}
+    database[KEPT_ROWS].replace_one({"_id": key}, ours, upsert=True)
+
+
+def _one(database: Database[Document], key: Document) -> Document | None:
+    with translated():
+        return database[ROWS].find_one(key)
+
+
+def _key(date: datetime, period_type: str) -> Document:
+    return {"date": date, "period_type": period_type}
+
+
+def _same(stored: Document, row: Document) -> bool:
+    """Byte by byte, but for the dates of writing."""
+    plain = [{name: value for name, value in one.items() if name not in TIMES} for one in (stored, row)]
+    return plain[0].keys() == plain[1].keys() and not any(_differ(plain[0], plain[1], name) for name in plain[0])
+
+
+def differences(stored: Mapping[str, Any], made: Mapping[str, Any]) -> Iterator[Difference]:
+    """The fields of ours whose bytes in the table are not those of the row made anew."""
+    for name in made:
+        if name not in stored:
+            yield Difference(name, None, made[name])
+        elif _differ(stored, made, name):
+            apart = list(amendment.differences(stored, made, (name,)))
+            yield from apart or [Difference(name, stored[name], made[name])]
+
+
+def _differ(left: Mapping[str, Any], right: Mapping[str, Any], name: str) -> bool:
+    return bson.encode({"": left[name]}) != bson.encode({"": right[name]})
 
 
 def events_between(
@@ -99,6 +135,11 @@ def events_between(
     with translated():
         found = database[EVENTS].find({"event_date": {"$gte": start, "$lt": end}}, session=session, batch_size=BATCH)
         yield from found.sort([("event_date", 1), ("_id", 1)])
+
+
+def any_event_before(database: Database[Document], start: datetime, session: ClientSession | None = None) -> bool:
+    with translated():
+        return database[EVENTS].find_one({"event_date": {"$lt": start}}, {"_id": 1}, session=session) is not None
 
 
 def mark_processed(database: Database[Document], start: datetime, end: datetime) -> None:

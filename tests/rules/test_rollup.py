@@ -1,31 +1,23 @@
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
-from rules.model import (
-    Change,
-    Movement,
-    MovementKind,
-    Operation,
-    Origin,
-    Plan,
-    PlanState,
-    PlanTotals,
-    Source,
-    Totals,
-)
-from rules.rollup import DaySums, auto_event, plan_key, revenue_by_plan, row
+from rules import flows, periods
+from rules.books import Books
+from rules.model import Change, MovementKind, Operation, Origin, Plan, PlanState, PlanTotals, Source, Totals
+from rules.rollup import NUMBERS, auto_event, plan_key, revenue_by_plan, row
 from rules.settings import Settings
 from tests.rules.examples import Story
 from tests.rules.shop import Shop
 
 SETTINGS = Settings()
+DAY = periods.day(date(2025, 8, 20))
+DOCS = Path(__file__).parent.parent.parent / "docs" / "rows.md"
+NOTHING = {"count": 0, "amount": 0.0}
 
 
-def sums(movements: list[Movement]) -> DaySums:
-    total = DaySums()
-    for movement in movements:
-        total.add(movement)
-    return total
+def books(story: Story, **more: Any) -> Books:
+    return Books(story.shop.totals, flows.of_day(story.shop.movements), **more)
 
 
 def plan(name: str) -> PlanState:
@@ -35,7 +27,7 @@ def plan(name: str) -> PlanState:
 def test_a_row_has_the_dashboards_fields_and_ours() -> None:
     story = Story().customer("ada").license("L1").license("F1", "founders", "bruno")
 
-    made = row(date(2025, 8, 20), story.shop.totals, sums(story.shop.movements), story.shop.plans, SETTINGS)
+    made = row(DAY, books(story), story.shop.plans, SETTINGS)
 
     assert made == {
         "date": datetime(2025, 8, 20, tzinfo=UTC),
@@ -48,52 +40,70 @@ def test_a_row_has_the_dashboards_fields_and_ours() -> None:
         "churned_customers": 0,
         "revenue_by_plan": {"founders": {"revenue": 29.0, "count": 1}, "pro": {"revenue": 7.99, "count": 1}},
         "active_licenses": 2,
+        "subscribers": 1,
+        "reactivated_customers": 0,
         "one_time_revenue": 29.0,
-        "mrr_movements": {"new": {"count": 1, "amount": 7.99}},
+        "mrr_movements": {
+            "new": {"count": 1, "amount": 7.99},
+            "expansion": NOTHING,
+            "contraction": NOTHING,
+            "churn": NOTHING,
+            "reactivation": NOTHING,
+        },
+        "arpa": 7.99,
+        "customer_churn_rate": None,
+        "revenue_churn_rate": None,
+        "net_revenue_retention": None,
+        "quick_ratio": None,
+        "rates_days": 30,
+        "measured_from": None,
         "zone": "Europe/Rome",
     }
+    assert set(NUMBERS) < set(made)
 
 
-def test_mrr_and_arr_are_doubles_even_when_they_are_zero() -> None:
-    made = row(date(2025, 8, 20), Totals(), DaySums(), {}, SETTINGS)
+def test_every_field_of_a_row_is_described_in_the_docs() -> None:
+    made = row(DAY, Books(), {}, SETTINGS)
+    beside = ("notes", "auto_notes", "auto_events", "auto_events_total", "final", "revision", "first_reported")
+    described = DOCS.read_text(encoding="utf-8")
+
+    missing = [name for name in (*made, *beside, "created_at", "updated_at") if f"| `{name}` |" not in described]
+    assert missing == []
+
+
+def test_the_dashboards_numbers_are_doubles_even_when_they_are_zero() -> None:
+    made = row(DAY, Books(), {}, SETTINGS)
 
     assert (type(made["mrr"]), type(made["arr"])) == (float, float)
 
 
-def test_a_customer_churned_if_the_day_began_with_mrr_and_ended_without() -> None:
-    story = Story().license("A", customer="ada").license("B", customer="bruno")
-    yesterday = len(story.shop.movements)
-    story.set("A", status="cancelled").set("B", status="cancelled").set("B", status="active")
-    story.license("C", customer="carla").set("C", status="cancelled")
+def test_a_month_is_stored_under_its_first_day_and_its_rates_look_back_over_itself() -> None:
+    made = row(periods.month(date(2024, 2, 11)), Books(), {}, SETTINGS)
 
-    assert sums(story.shop.movements[yesterday:]).churned_customers == 1
-
-
-def test_the_mrr_movements_of_a_day_add_up_to_its_change() -> None:
-    story = Story().license("A").license("B", "agency").set("A", plan_id="starter").set("B", status="cancelled")
-
-    day = sums(story.shop.movements)
-
-    assert sum(cents for _, cents in day.by_kind.values()) == story.shop.totals.mrr_cents
+    assert (made["date"], made["period_type"]) == (datetime(2024, 2, 1, tzinfo=UTC), "monthly")
+    assert made["rates_days"] == 29
 
 
 def test_an_opening_balance_is_no_days_news() -> None:
-    story = Story().customer("ada").license("F1", "founders")
+    story = Story().customer("ada").license("F1", "founders").license("L1")
     found = [
         change._replace(origin=Origin.BOOTSTRAP)
         for change in (
             *(insert(Source.PLANS, state.id, state.fields, story) for state in story.shop.plans.values()),
             insert(Source.CUSTOMERS, "ada", {}, story),
             insert(Source.LICENSES, "F1", story.shop.licenses["F1"].fields, story),
+            insert(Source.LICENSES, "L1", story.shop.licenses["L1"].fields, story),
         )
     ]
     started = Shop().follow(found)
 
-    day = sums(started.movements)
+    made = row(DAY, Books(started.totals, flows.of_day(started.movements)), started.plans, SETTINGS)
 
-    assert started.totals.one_time_cents == 2900
-    assert (day.new_customers, day.one_time_cents) == (0, 0)
-    assert {m.kind for m in started.movements} == {MovementKind.OPENING}
+    assert {movement.kind for movement in started.movements} == {MovementKind.OPENING}
+    assert (made["new_customers"], made["one_time_revenue"], made["reactivated_customers"]) == (0, 0.0, 0)
+    assert (made["mrr"], made["subscribers"]) == (7.99, 1)
+    assert made["mrr_movements"]["new"] == NOTHING
+    assert made["mrr_movements"]["opening"] == {"count": len(started.movements), "amount": 7.99}
 
 
 def insert(source: Source, doc_id: Any, fields: Any, story: Story) -> Change:

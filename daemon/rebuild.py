@@ -1,0 +1,179 @@
+"""Rows as ledger, events and rules have them now: of a day, of many days in one walk, of a month. Writes nothing.
+
+Every row is read at one snapshot. A walk carries the totals along, so that each day costs its own movements only.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Any
+
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
+
+from daemon import clock
+from daemon.connection import translated
+from daemon.store import checkpoint as checkpoints
+from daemon.store import flows, ledger, rows
+from daemon.store.mirror import MirrorReader
+from daemon.store.names import SOURCE_NAME
+from rules import amendment, books, catalogue, days, monthly, movements, notes, periods, rollup, twins
+from rules.books import Books
+from rules.flows import Flows
+from rules.model import EventType, Totals
+from rules.names import one_line
+from rules.periods import Kind, Period
+from rules.settings import Settings
+
+Document = dict[str, Any]
+
+REPEATED = (EventType.MILESTONE_REACHED, EventType.MARKETING_CAMPAIGN)
+"""What a dashboard may tell more than once a day."""
+
+SNAPSHOT_SECONDS = 60.0
+"""A server keeps a snapshot for five minutes; a walk takes a fresh one long before."""
+REMEMBER_SECONDS = 3600.0
+
+
+class Rebuild:
+    """Makes the rows of one database by one set of rules."""
+
+    def __init__(self, database: Database[Document], settings: Settings) -> None:
+        self.database = database
+        self.settings = settings
+        self.mirror = MirrorReader(database, settings)
+        self._past: tuple[date, float, Mapping[date, Flows]] | None = None
+
+    def row(self, period: Period) -> Document:
+        """The row of a day or a month."""
+        with self._snapshot() as session:
+            return self._row(period, self.books(period, session), session)
+
+    def live(self, day: date) -> Document:
+        """The row of a day that is not over: what its rates look back over is remembered for an hour."""
+        period = periods.day(day)
+        with self._snapshot() as session:
+            by_day = {**self._before(period), **flows.by_day(self.database, day, day, session)}
+            return self._row(period, self._books(period, by_day, session), session)
+
+    def days(self, first: date, last: date) -> Iterator[Document]:
+        """The rows of the days from `first` to `last`, oldest first."""
+        while first <= last:
+            began = clock.monotonic()
+            with self._snapshot() as session:
+                for day, known in self._walk(first, last, session):
+                    yield self._row(periods.day(day), known, session)
+                    first = day + days.ONE_DAY
+                    if clock.monotonic() - began > SNAPSHOT_SECONDS:
+                        break
+
+    def books(self, period: Period, session: ClientSession) -> Books:
+        """What the ledger knows of a period."""
+        by_day = flows.by_day(self.database, min(period.first, period.rates_from), period.last, session)
+        return self._books(period, by_day, session)
+
+    def _books(self, period: Period, by_day: Mapping[date, Flows], session: ClientSession) -> Books:
+        running = checkpoints.running_totals(self.database, session)
+        totals = ledger.totals_after(self.database, running, period.last, session)
+        return books.of(period, totals, by_day, ledger.beginning(self.database, session))
+
+    def _walk(self, first: date, last: date, session: ClientSession) -> Iterator[tuple[date, Books]]:
+        begin = ledger.beginning(self.database, session)
+        running = checkpoints.running_totals(self.database, session)
+        totals: Totals = ledger.totals_after(self.database, running, first - days.ONE_DAY, session)
+        by_day = flows.by_day(self.database, periods.day(first).rates_from, last, session)
+        for day in days.between(first, last):
+            if day in by_day:
+                totals = movements.shifted(totals, ledger.sums(self.database, {"day": days.stored(day)}, session))
+            yield day, books.of(periods.day(day), totals, by_day, begin)
+
+    def _before(self, period: Period) -> Mapping[date, Flows]:
+        """What the days before brought that a live row looks back over; facts that come late show within the hour."""
+        now = clock.monotonic()
+        if self._past is None or self._past[0] != period.first or now - self._past[1] > REMEMBER_SECONDS:
+            found = flows.by_day(self.database, period.rates_from, period.first - days.ONE_DAY)
+            self._past = (period.first, now, found)
+        return self._past[2]
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[ClientSession]:
+        with translated(), self.database.client.start_session(snapshot=True) as session:
+            yield session
+
+    # -- notes and events -----------------------------------------------------------------------------------
+
+    def _row(self, period: Period, known: Books, session: ClientSession) -> Document:
+        numbers = rollup.row(period, known, self.mirror.plans(), self.settings)
+        if period.kind is Kind.MONTHLY:
+            return {**numbers, **EVENTLESS, "auto_notes": monthly.note(period, known, self.settings)}
+        return {**numbers, **self._told(period.first, session)}
+
+    def _told(self, day: date, session: ClientSession) -> Document:
+        """The note and the events of a day; those it had, where somebody deleted its events since."""
+        start, end = self.bounds(day)
+        first: list[Document] = []
+        found = Counted(rows.events_between(self.database, start, end, session))
+        note = notes.compose(facts(remembering(found, first), self.settings), self.settings)
+        kept = rows.kept(self.database, periods.day(day), session)
+        if kept is not None and amendment.lost_its_events(
+            kept, found.count, rows.any_event_before(self.database, start, session)
+        ):
+            return {name: kept[name] for name in ("auto_events", "auto_events_total", "auto_notes")}
+        return {
+            "auto_events": [rollup.auto_event(event, self.settings) for event in first],
+            "auto_events_total": found.count,
+            "auto_notes": note,
+        }
+
+    def bounds(self, day: date) -> tuple[datetime, datetime]:
+        """The instants a business day begins and ends."""
+        zone = self.settings.zone
+        return days.start(day, zone), days.start(day + days.ONE_DAY, zone)
+
+
+EVENTLESS: Document = {"auto_events": [], "auto_events_total": 0}
+"""A month's events are those of its days."""
+
+
+class Counted:
+    """Documents passing by, counted."""
+
+    def __init__(self, documents: Iterable[Document]) -> None:
+        self.documents = documents
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Document]:
+        for document in self.documents:
+            self.count += 1
+            yield document
+
+
+def remembering(stored: Iterable[Document], first: list[Document]) -> Iterator[Document]:
+    """Pass events on and keep the first in `first`: a busy day's are not held in memory whole."""
+    for event in stored:
+        if len(first) < rollup.MAX_AUTO_EVENTS:
+            first.append(event)
+        yield event
+
+
+def facts(stored: Iterable[Document], settings: Settings) -> Iterable[notes.Fact]:
+    """Stored events as the note sees them; whatever others put into theirs, it is text or nothing.
+
+    A milestone or a date that the dashboard repeats counts once.
+    """
+    told: set[str] = set()
+    for event in stored:
+        keys = set(twins.natural_keys(event)) if event.get("event_type") in REPEATED else set()
+        if keys & told:
+            continue
+        told |= keys
+        yield fact(event, settings)
+
+
+def fact(event: Document, settings: Settings) -> notes.Fact:
+    kind, metadata = str(event.get("event_type")), event.get("metadata")
+    if not isinstance(metadata, dict):
+        metadata = {}
+    name, text = one_line(metadata.get("customer_name")), one_line(event.get("description"))
+    short = catalogue.short(event, settings.texts) if metadata.get("source") == SOURCE_NAME else ""
+    return notes.Fact(kind, text, name, notes.emoji(kind, metadata, settings), short)
