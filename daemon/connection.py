@@ -23,7 +23,7 @@ from pymongo.errors import (
 )
 
 from daemon.config import Mongodb
-from daemon.errors import ChatelloError, ConfigurationError, LoginRefused, StreamBroken, Unavailable
+from daemon.errors import ChatelloError, ConfigurationError, LoginRefused, SnapshotTooOld, StreamBroken, Unavailable
 from daemon.wire import EAR
 
 Document = dict[str, Any]
@@ -34,6 +34,7 @@ FIRST_ASSERTION = 40_000
 """The server refuses a malformed token by whichever assertion it meets first: 40647, 50796, 50811 and others."""
 LOGIN = {13, 18, 8000}
 NO_REPLICA_SET = {20, 40573}
+SNAPSHOT_TOO_OLD = 239
 
 BATCH = 1000
 """Documents a cursor asks for at once. Left to itself the server sends 16 MB, which is ten times that in Python."""
@@ -111,7 +112,8 @@ def _operation_failure(error: OperationFailure) -> ChatelloError:
             f"the MongoDB server is not a replica set ({text}); change streams and transactions need one: "
             "start mongod with --replSet NAME and run rs.initiate() once"
         )
-    return Unavailable(
+    kind = SnapshotTooOld if code == SNAPSHOT_TOO_OLD else Unavailable
+    return kind(
         f"the database reports error {code} ({error.details.get('codeName', '?') if error.details else '?'}): {text}"
     )
 

@@ -35,6 +35,10 @@ class Unavailable(ChatelloError):
     exit_status = EXIT_UNAVAILABLE
 
 
+class SnapshotTooOld(Unavailable):
+    """The server no longer keeps the snapshot that is read: what was done stays done, begin anew at a newer one."""
+
+
 class StreamBroken(ChatelloError):
     """The change stream cannot be followed from the checkpoint: reconcile, and record the gap."""
 

@@ -18,7 +18,7 @@ from daemon.calls import Calls
 from daemon.config import Config
 from daemon.decode import Decoder, cluster_datetime
 from daemon.diary import Diary
-from daemon.errors import ChatelloError, DeletionsNotAccepted, StreamBroken
+from daemon.errors import ChatelloError, DeletionsNotAccepted, SnapshotTooOld, StreamBroken
 from daemon.inbox import Closed, Inbox
 from daemon.pipeline import Pipeline
 from daemon.progress import Progress
@@ -84,7 +84,7 @@ class Leader:
         while not self.stop.is_set():
             pipeline = self.pipeline = self._resume()
             try:
-                if pipeline.checkpoint.reconciling is not None:
+                while pipeline.checkpoint.reconciling is not None:
                     self._reconcile(pipeline)
                 self._follow(pipeline)
             except Stopped:
@@ -163,9 +163,24 @@ class Leader:
         since = gap.get("since")
         self.progress.turn("reconciling", clock.monotonic(), str(gap.get("cause", "")))
         log.info("reconciliation.started", cause=gap.get("cause"), since=since)
-        run = Reconciliation(self.database, pipeline, self.decoder, self.config)
-        cluster_time = run.run(since, gap, self._beat)
-        self._close_gap(pipeline, gap_id, run, Position(None, cluster_time))
+        run = Reconciliation(self.database, pipeline, self.decoder, self.config, gap.get("recovered") or {})
+        try:
+            cluster_time = run.run(since, gap, self._beat)
+        except SnapshotTooOld as old:
+            self._get_further(gap_id, run, old)
+        except DeletionsNotAccepted:
+            gaps.note(self.database, gap_id, {"recovered": dict(run.recovered)})
+            raise
+        else:
+            self._close_gap(pipeline, gap_id, run, Position(None, cluster_time))
+
+    def _get_further(self, gap_id: object, run: Reconciliation, old: SnapshotTooOld) -> None:
+        """It took longer than the server keeps a snapshot: what is taken over is behind us at the next one."""
+        if not run.commits:
+            raise old
+        metrics.RESTARTS.labels("snapshot").inc()
+        gaps.note(self.database, gap_id, {"recovered": dict(run.recovered)})
+        log.info("reconciliation.extended", problem=str(old), recovered=dict(run.recovered))
 
     def _close_gap(self, pipeline: Pipeline, gap_id: object, run: Reconciliation, position: Position) -> None:
         checkpoint = pipeline.checkpoint

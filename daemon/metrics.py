@@ -179,7 +179,7 @@ for _kind in EventType:
 for _movement in MovementKind:
     MOVEMENTS.labels(_movement.value)
     MOVED.labels(_movement.value)
-for _reason in ("network", "history", "lease", "rules"):
+for _reason in ("network", "history", "lease", "rules", "snapshot"):
     RESTARTS.labels(_reason)
 for _cause in CAUSES:
     GAPS_RECORDED.labels(_cause)

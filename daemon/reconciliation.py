@@ -96,20 +96,30 @@ def _kind(found: Difference) -> str:
 
 
 class Reconciliation:
-    """One run. `since` is when the stream was last followed; None on the first start, which is silent."""
+    """One run. `recovered` counts what runs before it, cut off, took over already."""
 
-    def __init__(self, database: Database[Document], pipeline: Pipeline, decoder: Decoder, config: Config) -> None:
+    def __init__(
+        self,
+        database: Database[Document],
+        pipeline: Pipeline,
+        decoder: Decoder,
+        config: Config,
+        recovered: Mapping[str, int],
+    ) -> None:
         self.database = database
         self.pipeline = pipeline
         self.decoder = decoder
         self.limits = config.reconciliation
         self.batch_size = config.stream.batch_size
         self.rules = config.rules.custom
-        self.recovered: Counter[str] = Counter()
+        self.recovered: Counter[str] = Counter(recovered)
+        self.commits = 0
 
     def run(self, since: datetime | None, gap: Mapping[str, Any], beat: Beat) -> Timestamp:
         """Commit every difference; the cluster time to follow the stream from.
 
+        `since` is when the stream was last followed; None on the first start, which is silent.
+        Raises SnapshotTooOld when the server no longer keeps the snapshot; what was committed by then is done.
         Raises DeletionsNotAccepted when too much disappeared, or when a restore may still be bringing it back,
         with everything else committed.
         """
@@ -167,6 +177,7 @@ class Reconciliation:
         if batch:
             self.pipeline.apply(batch, None)
             self.pipeline.finish_sweeps()
+            self.commits += 1
             self.recovered.update(f"{change.source}_{change.op}" for change in batch)
             metrics.RECOVERED.labels(batch[0].source.value).inc(len(batch))
             log.info("difference.committed", **self.recovered)
