@@ -28,7 +28,7 @@ from daemon.wire import EAR
 
 Document = dict[str, Any]
 
-HISTORY_LOST = {286: "history_lost", 136: "history_lost", 280: "fatal", 260: "bad_token"}
+HISTORY_LOST = {286: "history_lost", 136: "history_lost", 280: "fatal", 260: "bad_token", 10334: "event_too_large"}
 BAD_TOKEN = {9, 15}
 FIRST_ASSERTION = 40_000
 """The server refuses a malformed token by whichever assertion it meets first: 40647, 50796, 50811 and others."""

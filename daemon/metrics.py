@@ -25,7 +25,7 @@ PREFIX = "chatello_analytics"
 
 ROLES = ("starting", "standby", "reconciling", "waiting", "retrying", "leader")
 CAUSES = (
-    *("first_start", "filter_change", "history_lost", "fatal", "bad_token", "future_token"),
+    *("first_start", "filter_change", "history_lost", "fatal", "bad_token", "future_token", "event_too_large"),
     *("drop", "rename", "dropDatabase", "invalidate", "requested", "retry"),
 )
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)

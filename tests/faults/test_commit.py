@@ -24,16 +24,15 @@ Db = Database[dict[str, Any]]
 UNKNOWN = ["UnknownTransactionCommitResult"]
 TRANSIENT = ["TransientTransactionError"]
 
+RESUMABLE = (6, 7, 43, 63, 89, 91, 133, 150, 189, 234, 262, 9001, 10107, 11600, 11602, 13388, 13435, 13436)
+"""The driver's list: change streams specification, "Resumable Error"."""
+OTHERS = (1, 8, 237, 11601)
+"""An error inside the server, one it does not name, a killed cursor, an interrupted operation: nothing is lost by them."""
+
 FAULTS: list[tuple[str, dict[str, Any]]] = [
-    ("getMore", {"errorCode": 91}),
-    ("getMore", {"errorCode": 189}),
-    ("getMore", {"errorCode": 10107}),
-    ("getMore", {"errorCode": 43}),
-    ("getMore", {"errorCode": 8}),
+    *(("getMore", {"errorCode": code}) for code in (*RESUMABLE, *OTHERS)),
     ("getMore", {"closeConnection": True}),
-    ("commitTransaction", {"errorCode": 91}),
-    ("commitTransaction", {"errorCode": 189}),
-    ("commitTransaction", {"errorCode": 10107}),
+    *(("commitTransaction", {"errorCode": code}) for code in (*RESUMABLE, *OTHERS)),
     ("commitTransaction", {"errorCode": 50, "errorLabels": UNKNOWN}),
     ("commitTransaction", {"errorCode": 286}),
     ("commitTransaction", {"closeConnection": True}),
@@ -52,7 +51,7 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
     ("find", {"errorCode": 13388}),
     ("getMore findAndModify", {"errorCode": 8}),
 ]
-GAPS = [286, 280, 136]
+GAPS = [286, 280, 136, 260, 10334]
 
 
 def named(value: Any) -> str:
