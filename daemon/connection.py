@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pymongo
 from bson.codec_options import CodecOptions, DatetimeConversion
 from pymongo import MongoClient
 from pymongo.database import Database
@@ -68,6 +69,13 @@ def connect(config: Mongodb) -> MongoClient[Document]:
 
 def database(client: MongoClient[Document], config: Mongodb) -> Database[Document]:
     return client.get_database(config.database, codec_options=CODEC)
+
+
+@contextmanager
+def bounded(seconds: float) -> Iterator[None]:
+    """Have everything the block asks of the database answered in so many seconds altogether, or raise Unavailable."""
+    with pymongo.timeout(seconds), translated():
+        yield
 
 
 @contextmanager

@@ -48,6 +48,10 @@ class StreamBroken(ChatelloError):
         self.at = at
 
 
+class KeyTaken(ChatelloError):
+    """A key that makes an event known stands for another one: the caller has to choose."""
+
+
 class LeaseLost(ChatelloError):
     """Another daemon holds the lease: nothing more may be written; stand by."""
 

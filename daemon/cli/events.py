@@ -2,10 +2,10 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import click
 
@@ -97,17 +97,23 @@ def create(path: Path | None, kind: str, description: str, at: datetime | None, 
       chatello-analytics events create feature_released "Rilasciata integrazione Claude 3.5 Sonnet"
       chatello-analytics events create media_mention "Articolo su Wired" --at "2026-11-20 09:30"
     """
+    from daemon import telling
+
     with errors_as_statuses():
         loaded = load(path)
-        event = {"event_type": kind, "description": _text(description), "metadata": {"source": "command_line"}}
-        event |= {"plan_name": about["plan"], "amount": about["amount"]}
-        event |= {name: _id(about[name]) for name in ("customer_id", "license_id")}
-        moment = _moment(at, loaded.time.zone)
+        with refusing("DESCRIPTION"):
+            event: dict[str, Any] = {"event_type": kind, "description": telling.description(description)}
+        event |= {"metadata": {"source": "command_line"}, "plan_name": about["plan"], "amount": about["amount"]}
+        event |= {
+            name: telling.identity(about[name]) if about[name] else None for name in ("customer_id", "license_id")
+        }
+        with refusing("--at"):
+            moment = telling.moment(at.replace(tzinfo=loaded.time.zone), clock.now()) if at else None
         with opened(loaded) as database:
             from daemon.store import events as store
 
-            made = store.create(database, event, moment, key)
-        _show({**event, "event_date": moment}, loaded)
+            made = store.create(database, {**event, "event_date": moment}, clock.now(), key)
+        _show({**event, "event_date": moment or clock.now()}, loaded)
         click.echo(f"stored as {made}")
 
 
@@ -183,24 +189,10 @@ def _show(event: Document, loaded: Config, *, withdrawn: bool = False) -> None:
     click.echo(f"{when}  {kind:19} {what}{'  (withdrawn: somebody else told it)' if withdrawn else ''}")
 
 
-def _text(description: str) -> str:
-    from rules.names import one_line
-
-    text = one_line(description)
-    if not text:
-        raise click.BadParameter("wanted a text that can be seen", param_hint="DESCRIPTION")
-    return text
-
-
-def _id(text: str | None) -> Any:
-    """24 hex digits are an ObjectId, as everywhere in the dashboard's database."""
-    from bson import ObjectId
-
-    return ObjectId(text) if text is not None and ObjectId.is_valid(text) else text
-
-
-def _moment(at: datetime | None, zone: ZoneInfo) -> datetime:
-    moment = clock.now() if at is None else at.replace(tzinfo=zone).astimezone(UTC)
-    if moment > clock.now():
-        raise click.BadParameter(f"{at} is still to come", param_hint="--at")
-    return moment
+@contextmanager
+def refusing(option: str) -> Iterator[None]:
+    """A value that is refused, as a mistake in the option it came by."""
+    try:
+        yield
+    except ValueError as mistake:
+        raise click.BadParameter(str(mistake), param_hint=option) from None

@@ -14,8 +14,10 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, InvalidOperation, PyMongoError
 
 from daemon.connection import stream_failure, translated
-from daemon.errors import Unavailable
+from daemon.errors import KeyTaken, Unavailable
+from daemon.store import paging
 from daemon.store.names import EVENTS, SOURCE_NAME
+from daemon.store.paging import Position
 from daemon.store.records import event_id
 
 Document = dict[str, Any]
@@ -24,12 +26,8 @@ AWAIT_MS = 2000
 ORIGIN = "api"
 """Stands in `metadata.source` where the caller names none."""
 
-
-class Position(NamedTuple):
-    """A place in the list of newest events: `skip` events of the instant `at` are behind us."""
-
-    at: datetime
-    skip: int
+TOLD = (*("event_type", "customer_id", "license_id", "plan_name", "amount", "currency", "description", "metadata"),)
+"""What an event says; when it was told without a date, it may be told again later."""
 
 
 class Heard(NamedTuple):
@@ -41,11 +39,14 @@ class Heard(NamedTuple):
 
 
 def create(database: Database[Document], event: Mapping[str, Any], now: datetime, key: str | None) -> ObjectId:
-    """Store an event that a person or a script tells; its `_id`. The same `key` again is the same event."""
+    """Store an event that a person or a script tells; its `_id`. The same `key` again is the same event.
+
+    Raises KeyTaken where the key stands for an event that says something else.
+    """
     document = {
         "_id": event_id(f"api:{key}") if key else ObjectId(),
         "event_type": event["event_type"],
-        "event_date": now,
+        "event_date": event.get("event_date") or now,
         "customer_id": event.get("customer_id"),
         "license_id": event.get("license_id"),
         "plan_name": event.get("plan_name"),
@@ -61,8 +62,15 @@ def create(database: Database[Document], event: Mapping[str, Any], now: datetime
         try:
             database[EVENTS].insert_one(document)
         except DuplicateKeyError:
-            return ObjectId(document["_id"])
+            _require_the_same(database, document, TOLD if event.get("event_date") is None else (*TOLD, "event_date"))
     return ObjectId(document["_id"])
+
+
+def _require_the_same(database: Database[Document], document: Document, names: tuple[str, ...]) -> None:
+    """One that was deleted in between is no contradiction: it was told, and taken back."""
+    stored = database[EVENTS].find_one({"_id": document["_id"]}, dict.fromkeys(names, 1))
+    if stored is not None and any(stored.get(name) != document[name] for name in names):
+        raise KeyTaken("this key was used for an event that says something else; a new event needs a new key")
 
 
 def _metadata(given: Mapping[str, Any]) -> Document:
@@ -79,18 +87,15 @@ def recent(
     types: Sequence[str] = (),
 ) -> list[Document]:
     """The newest events since `since` (of some types only), newest first, going on behind a position."""
-    bounds = {"$gte": since} if behind is None else {"$gte": since, "$lte": behind.at}
     which = {"event_type": {"$in": list(types)}} if types else {}
     with translated():
-        found = database[EVENTS].find({"event_date": bounds, **which}).sort("event_date", -1)
-        return list(found.skip(behind.skip if behind else 0).limit(limit))
+        query = {"event_date": {"$gte": since}, **which}
+        return paging.newest(database[EVENTS], [("event_date", -1)], query, limit, behind)
 
 
 def position_after(page: list[Document], before: Position | None) -> Position:
     """Where the list goes on behind a page that is not empty."""
-    at = page[-1]["event_date"]
-    told = sum(1 for event in page if event["event_date"] == at)
-    return Position(at, told + (before.skip if before is not None and before.at == at else 0))
+    return paging.position_after(page, "event_date", before)
 
 
 def count_between(database: Database[Document], start: datetime, end: datetime) -> int:

@@ -6,7 +6,9 @@ from typing import Any
 from pymongo.database import Database
 
 from daemon.connection import translated
+from daemon.store import paging
 from daemon.store.names import GAPS
+from daemon.store.paging import Position
 
 Document = dict[str, Any]
 
@@ -69,3 +71,9 @@ def accept_deletions(database: Database[Document]) -> bool:
 def count_open(database: Database[Document]) -> int:
     with translated():
         return database[GAPS].count_documents({"closed_at": None})
+
+
+def newest(database: Database[Document], limit: int, behind: Position | None) -> list[Document]:
+    """All gaps, open and closed, the newest first."""
+    with translated():
+        return paging.newest(database[GAPS], [("opened_at", -1), ("_id", -1)], {}, limit, behind)

@@ -12,7 +12,7 @@ from daemon.store.names import LEDGER
 from daemon.store.records import movement_of
 from rules import days, movements
 from rules.books import Beginning
-from rules.model import Movement, PlanTotals, Totals
+from rules.model import Movement, MovementKind, PlanTotals, Totals
 from rules.trends import Day
 
 Document = dict[str, Any]
@@ -32,6 +32,26 @@ def of_days(database: Database[Document], first: date, last: date) -> Iterator[M
     days_of = {"day": {"$gte": days.stored(first), "$lte": days.stored(last)}}
     with translated():
         yield from map(movement_of, database[LEDGER].find(days_of, batch_size=BATCH).sort("_id", 1))
+
+
+def newest(database: Database[Document], first: date, last: date, limit: int, before: int | None) -> list[Document]:
+    """Lines of the business days from `first` to `last`, the newest first, going on before the line `before`."""
+    wanted: Document = {"day": {"$gte": days.stored(first), "$lte": days.stored(last)}}
+    if before is not None:
+        wanted["_id"] = {"$lt": before}
+    with translated():
+        return list(database[LEDGER].find(wanted).sort("_id", -1).limit(limit))
+
+
+def by_kind(database: Database[Document], first: date, last: date) -> dict[MovementKind, tuple[int, int]]:
+    """How many movements of each kind those days had, and what MRR they moved, in signed cents."""
+    stages: list[Document] = [
+        {"$match": {"day": {"$gte": days.stored(first), "$lte": days.stored(last)}}},
+        {"$group": {"_id": "$kind", "count": {"$sum": 1}, "cents": {"$sum": "$mrr_cents"}}},
+    ]
+    with translated():
+        found = database[LEDGER].aggregate(stages)
+        return {MovementKind(kind["_id"]): (kind["count"], kind["cents"]) for kind in found}
 
 
 def before(database: Database[Document], day: date) -> tuple[Totals, Totals | None]:

@@ -6,7 +6,9 @@ from typing import Any
 from pymongo.database import Database
 
 from daemon.connection import translated
+from daemon.store import paging
 from daemon.store.names import DEAD_LETTERS
+from daemon.store.paging import Position
 from rules.model import DocId, Source
 
 Document = dict[str, Any]
@@ -28,3 +30,10 @@ def held_ids(database: Database[Document], source: Source) -> list[DocId]:
 def count_held(database: Database[Document]) -> int:
     with translated():
         return database[DEAD_LETTERS].count_documents({"state": "held"})
+
+
+def newest(database: Database[Document], state: str, limit: int, behind: Position | None) -> list[Document]:
+    """The letters of one state, the newest first."""
+    with translated():
+        order = [("first_at", -1), ("_id", -1)]
+        return paging.newest(database[DEAD_LETTERS], order, {"state": state}, limit, behind)

@@ -1,0 +1,16 @@
+"""The HTTP API in the dashboard's JSON shapes. Its old paths keep working; what is new is written the same way."""
+
+from fastapi import APIRouter
+
+from daemon.web.api import books, events, table, troubles
+from daemon.web.api.shapes import REFUSALS
+from daemon.web.house import House
+from daemon.web.strict import StrictRoute
+
+
+def router(house: House) -> APIRouter:
+    """All routes under /api."""
+    routes = APIRouter(prefix="/api", route_class=StrictRoute, responses=REFUSALS)
+    for part in (events, table, books, troubles):
+        routes.include_router(part.router(house))
+    return routes

@@ -1,0 +1,218 @@
+"""Business events: told by a script or a person, and the newest ones."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+
+from daemon import clock, telling
+from daemon.connection import bounded
+from daemon.errors import KeyTaken
+from daemon.store import events as store
+from daemon.store.mirror import MirrorReader
+from daemon.store.paging import Position
+from daemon.web.api import shapes
+from daemon.web.api.shapes import SECONDS, WRITING, Answer, Id, Page, Refused, Strict
+from daemon.web.failures import Refusal
+from daemon.web.house import House
+from rules.documents import is_id
+from rules.model import EventType
+from rules.names import MAX_NAME, customer_name, one_line
+
+Document = Mapping[str, Any]
+
+OURS_ALONE = (EventType.LICENSE_SUSPENDED, EventType.LICENSE_EXPIRED, EventType.LICENSE_RENEWED)
+DASHBOARDS = tuple(kind for kind in EventType if kind not in OURS_ALONE)
+"""The sixteen types that the dashboard knows."""
+
+MOST = 1000
+INT64 = 2**63
+
+Line = Annotated[str, StringConstraints(min_length=1, max_length=telling.LONGEST)]
+Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_ -]{0,99}$")]
+Scalar = Annotated[int, Field(ge=-INT64, lt=INT64)] | float | bool | Line | None
+Value = Scalar | Annotated[list[Scalar], Field(max_length=50)] | Annotated[dict[Key, Scalar], Field(max_length=50)]
+
+
+def _known_to_the_dashboard(kind: str) -> str:
+    if kind not in DASHBOARDS:
+        raise ValueError(f"wanted one of {', '.join(DASHBOARDS)}")
+    return kind
+
+
+class NewEvent(Strict):
+    """An event that somebody tells."""
+
+    event_type: Annotated[
+        str, AfterValidator(_known_to_the_dashboard), WithJsonSchema({"type": "string", "enum": list(DASHBOARDS)})
+    ]
+    description: Annotated[Line, AfterValidator(telling.description)]
+    customer_id: Id | None = None
+    license_id: Id | None = None
+    plan_name: Annotated[str, StringConstraints(max_length=100)] | None = None
+    amount: Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)] | None = Field(
+        None, description="In `currency`."
+    )
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = "EUR"
+    metadata: Annotated[dict[Key, Value], Field(max_length=50, default_factory=dict)]
+    event_date: AwareDatetime | None = Field(
+        None,
+        strict=False,
+        description="When it happened, with its zone; now by default. A closed day's row is amended.",
+    )
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"event_type": "feature_released", "description": "Rilasciata integrazione Claude 3.5 Sonnet"},
+                {
+                    "event_type": "media_mention",
+                    "description": "Articolo su Wired",
+                    "event_date": "2026-11-20T09:30:00+01:00",
+                    "metadata": {"url": "https://example.com/articolo"},
+                },
+            ]
+        }
+    )
+
+
+class Created(Answer):
+    event_id: str = Field(examples=["65f0c0ffee65f0c0ffee65f0"])
+    message: str = Field(examples=["event stored"])
+
+
+class EventShape(BaseModel):
+    """An event as the dashboard lists it; times are UTC."""
+
+    id: str
+    event_type: str | None
+    description: str | None
+    event_date: str | None = Field(examples=["2026-11-23 08:30:00"])
+    customer_name: str | None
+    plan_name: str | None
+    amount: float | None
+    currency: str | None
+    processed: bool
+    auto_generated: bool
+
+
+class Events(Page):
+    events: list[EventShape]
+    total: int = Field(description="How many this answer holds.")
+
+
+Days = Annotated[int, Query(ge=1, le=36_500, description="How far back.")]
+Limit = Annotated[int, Query(ge=1, le=MOST, description="The newest so many.")]
+Cursor = Annotated[
+    str | None, Query(pattern=r"^[0-9]{1,13}\.[0-9]{1,6}$", description="The `next_cursor` of an answer.")
+]
+Types = Annotated[list[EventType] | None, Query(alias="type", description="Only events of these types.")]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        pattern=r"^[\x21-\x7e]{1,200}$",
+        description="The same key again is the same event: for scripts that may run twice.",
+        examples=["deploy-2026-11-23"],
+    ),
+]
+
+CONFLICT: dict[int | str, dict[str, Any]] = {
+    409: {"model": Refused, "description": "The key stands for another event, or the moment is none of the past."}
+}
+
+
+def router(house: House) -> APIRouter:
+    routes = APIRouter(tags=["events"])
+
+    @routes.post("/create_business_event", dependencies=WRITING, responses=CONFLICT)
+    def create_business_event(event: NewEvent, idempotency_key: IdempotencyKey = None) -> Created:
+        """Tell a business event. It is in the note of its day, told late too."""
+        with bounded(SECONDS), contradicting():
+            made = store.create(house.database, stored(event), clock.now(), idempotency_key)
+        return Created(event_id=str(made), message="event stored")
+
+    @routes.get("/get_recent_events")
+    def get_recent_events(days: Days = 7, limit: Limit = 50, cursor: Cursor = None, type: Types = None) -> Events:
+        """The newest events, newest first."""
+        behind = position(cursor)
+        with bounded(SECONDS):
+            since = clock.now() - timedelta(days=days)
+            found = store.recent(house.database, since, limit, behind, type or ())
+            names = names_of(found, MirrorReader(house.database, house.config().settings()))
+        after = store.position_after(found, behind) if len(found) == limit else None
+        shown = [shape(event, names) for event in found]
+        return Events(events=shown, total=len(shown), next_cursor=cursor_of(after))
+
+    return routes
+
+
+class contradicting:  # noqa: N801 - reads as what a `with` does
+    """What was understood, but contradicts what is, is a 409 that says so."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, problem: BaseException | None, _trace: object) -> None:
+        if isinstance(problem, KeyTaken | ValueError):
+            raise Refusal(HTTPStatus.CONFLICT, str(problem)) from None
+
+
+def stored(event: NewEvent) -> dict[str, Any]:
+    """The event as `store.create` takes it. Raises ValueError for a moment that is none of the past."""
+    told = event.model_dump()
+    for name in ("customer_id", "license_id"):
+        told[name] = telling.identity(told[name]) if told[name] else None
+    told["plan_name"] = one_line(told["plan_name"], 100) or None
+    told["event_date"] = telling.moment(event.event_date, clock.now()) if event.event_date else None
+    return told
+
+
+def position(cursor: str | None) -> Position | None:
+    if cursor is None:
+        return None
+    milliseconds, _, skip = cursor.partition(".")
+    return Position(EPOCH + timedelta(milliseconds=int(milliseconds)), int(skip))
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def cursor_of(position: Position | None) -> str | None:
+    return None if position is None else f"{(position.at - EPOCH) // timedelta(milliseconds=1)}.{position.skip}"
+
+
+def names_of(events: Iterable[Document], mirror: MirrorReader) -> dict[Any, str]:
+    """The names of the customers whom events name by id only, looked up at once."""
+    ids = {_customer(event) for event in events if not _name_told(event)} - {None}
+    found = mirror.customers(list(ids)) if ids else []
+    return {state.id: customer_name(state.fields) for state in found}
+
+
+def _customer(event: Document) -> Any:
+    found = event.get("customer_id")
+    if isinstance(found, str):
+        return telling.identity(found)
+    return found if is_id(found) else None
+
+
+def _name_told(event: Document) -> str:
+    metadata = event.get("metadata")
+    return one_line(metadata.get("customer_name"), MAX_NAME) if isinstance(metadata, Mapping) else ""
+
+
+def shape(event: Document, names: Mapping[Any, str]) -> EventShape:
+    return EventShape(
+        id=shapes.identity(event.get("_id")) or "",
+        event_type=shapes.text(event.get("event_type"), 100),
+        description=shapes.text(event.get("description")),
+        event_date=shapes.moment(event.get("event_date")),
+        customer_name=_name_told(event) or names.get(_customer(event)) or None,
+        plan_name=shapes.text(event.get("plan_name"), 100),
+        amount=shapes.number(event.get("amount")),
+        currency=shapes.text(event.get("currency"), 10),
+        processed=event.get("processed") is True,
+        auto_generated=event.get("auto_generated") is True,
+    )
