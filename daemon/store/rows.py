@@ -161,5 +161,7 @@ def annotate(database: Database[Document], day: date, notes: str, now: datetime)
     chosen: Any = {"$literal": notes} if notes else {"$ifNull": ["$auto_notes", ""]}
     with translated():
         return database[ROWS].find_one_and_update(
-            _key(days.stored(day), Kind.DAILY), [{"$set": {"notes": chosen, "updated_at": now}}], return_document=ReturnDocument.AFTER
+            _key(days.stored(day), Kind.DAILY),
+            [{"$set": {"notes": chosen, "updated_at": now}}],
+            return_document=ReturnDocument.AFTER,
         )

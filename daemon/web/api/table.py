@@ -21,6 +21,7 @@ from daemon.web.failures import Refusal
 from daemon.web.house import House
 from rules import days
 from rules.names import one_line
+from rules.periods import Kind
 
 Document = Mapping[str, Any]
 
@@ -138,7 +139,7 @@ def router(house: House) -> APIRouter:
     def get_historical_data(
         first: From = None,
         last: To = None,
-        period_type: Literal["daily", "monthly"] = "daily",
+        period_type: Kind = Kind.DAILY,
         limit: Annotated[int, Query(ge=1, le=MOST)] = 400,
         cursor: Annotated[Day | None, Query(description="The `next_cursor` of an answer.")] = None,
     ) -> Rows:
@@ -180,10 +181,11 @@ def save(house: House, day: date | None, notes: str | None) -> Saved:
     """Write the row and what a person says of the day. Raises Refusal for a day that cannot be computed."""
     config = house.config()
     nightly = Nightly(house.database, config)
-    today = days.business_day(nightly.now(), config.time.zone)
+    now = nightly.now()
+    today = days.business_day(now, config.time.zone)
     day = day or today
     _require_computable(house, day, today)
-    nightly.write(day, final=day < today)
+    nightly.write(day, final=day <= nightly.last_closed(now))
     if notes is not None:
         written(house, day, notes)
     [row] = rows.read(house.database, day, day)
