@@ -27,7 +27,7 @@ TRANSIENT = ["TransientTransactionError"]
 RESUMABLE = (6, 7, 43, 63, 89, 91, 133, 150, 189, 234, 262, 9001, 10107, 11600, 11602, 13388, 13435, 13436)
 """The driver's list: change streams specification, "Resumable Error"."""
 OTHERS = (1, 8, 237, 11601)
-"""An error inside the server, one it does not name, a killed cursor, an interrupted operation: nothing is lost by them."""
+"""An error inside the server, one it does not name, a killed cursor, an interrupted operation."""
 
 FAULTS: list[tuple[str, dict[str, Any]]] = [
     *(("getMore", {"errorCode": code}) for code in (*RESUMABLE, *OTHERS)),
