@@ -1,9 +1,10 @@
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from rules import flows, periods
-from rules.books import Books
+from rules.books import Beginning, Books
+from rules.books import of as books_of
 from rules.model import Change, MovementKind, Operation, Origin, Plan, PlanState, PlanTotals, Source, Totals
 from rules.rollup import NUMBERS, auto_event, plan_key, revenue_by_plan, row
 from rules.settings import Settings
@@ -147,3 +148,16 @@ def test_an_auto_event_written_by_others_is_bounded_whatever_it_holds() -> None:
     made = auto_event(stored, SETTINGS)
 
     assert (made["type"], len(made["description"]), made["customer_id"]) == ("", 300, None)
+
+
+def test_a_row_looks_back_only_where_the_ledger_reaches_behind_the_whole_of_the_time() -> None:
+    """The ledger's first day is half known: the first window that is known whole begins with the next one."""
+    begin = Beginning(DAY.first, datetime(2025, 8, 20, 13, tzinfo=UTC))
+    after = [periods.day(DAY.first + timedelta(days=n)) for n in (0, 29, 30)]
+
+    found = [books_of(period, Totals(), {}, begin) for period in after]
+
+    assert [book.looked_back is not None for book in found] == [False, False, True]
+    assert [book.measured_from for book in found] == [begin.at, None, None]
+    month = books_of(periods.month(date(2025, 9, 1)), Totals(), {}, begin)
+    assert (month.looked_back is not None, month.measured_from) == (True, None)

@@ -1,0 +1,457 @@
+"""Any day can be rebuilt, on the real replica set: rows, months, amendments, and rows that others replaced."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+import pytest
+from bson import Timestamp
+from hypothesis import HealthCheck, given, settings
+from pymongo.database import Database
+
+from daemon.config import Config
+from daemon.nightly import Nightly
+from daemon.rebuild import Rebuild
+from daemon.simulator import Dashboard
+from daemon.store import flows as server_flows
+from daemon.store import indexes, records, rows
+from daemon.store.checkpoint import Checkpoint, document_of
+from rules import days, flows, periods
+from rules.amendment import REPORTED
+from rules.model import Change, Movement, Totals
+from rules.periods import Kind
+from rules.settings import Settings
+from tests import shop
+from tests.rules.calendar_recount import ZONE, business_days, recounted
+from tests.rules.histories import histories
+from tests.rules.shop import Shop
+
+Db = Database[dict[str, Any]]
+SIX = time(6, 0)
+
+
+def book(db: Db, movements: Sequence[Movement], totals: Totals, now: datetime) -> None:
+    """A ledger and its checkpoint, as a daemon that followed until `now` would have left them."""
+    lines = [
+        records.movement_document(movement, seq, days.business_day(movement.at, ZONE))
+        for seq, movement in enumerate(movements, 1)
+    ]
+    if lines:
+        db.analytics_ledger.insert_many(lines)
+    move_clock(db, now, Checkpoint(epoch=1, fingerprint="test", totals=totals, seq=len(lines)))
+
+
+def move_clock(db: Db, now: datetime, checkpoint: Checkpoint | None = None) -> None:
+    """The stream's own time is the daemon's clock: this is how it moves, never the machine's."""
+    told = document_of(checkpoint) if checkpoint else {}
+    document = {**told, "cluster_time": Timestamp(int(now.timestamp()), 1)}
+    db.analytics_checkpoint.update_one({"_id": "checkpoint"}, {"$set": document, "$setOnInsert": {"epoch": 1}}, True)
+
+
+def keep_plans(db: Db, followed: Shop) -> None:
+    for plan_id, state in followed.plans.items():
+        document = records.plan_document(state)
+        db.analytics_mirror.insert_one({"_id": {"k": "plans", "id": plan_id}, **document, "fields": {}})
+
+
+def local(day: date, hour: int = 6, minute: int = 0) -> datetime:
+    return datetime.combine(day, time(hour, minute), ZONE).astimezone(UTC)
+
+
+def config_of(db: Db, **sections: Any) -> Config:
+    return shop.config_for("mongodb://unused", db, **sections)
+
+
+def row_of(db: Db, day: date, kind: str = "daily") -> dict[str, Any]:
+    found = db.historical_analytics.find_one({"date": days.stored(day), "period_type": kind})
+    assert found is not None, day
+    return found
+
+
+# -- rows from the ledger -----------------------------------------------------------------------------------------
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(histories())
+def test_the_row_of_each_day_equals_an_independent_recount_as_of_that_midnight(
+    database: Db, history: list[Change]
+) -> None:
+    """Histories over months, and over both DST changes; single rows and a walk over many come out the same."""
+    if not history:
+        return
+    span = business_days(history)
+    followed = Shop().follow(history).tick(days.start(span[-1] + days.ONE_DAY, ZONE))
+    for name in ("analytics_ledger", "analytics_checkpoint", "analytics_mirror"):
+        database[name].delete_many({})
+    book(database, followed.movements, followed.totals, local(span[-1] + 2 * days.ONE_DAY))
+    rebuild = Rebuild(database, Settings())
+    sums: dict[date, list[Movement]] = {}
+    for movement in followed.movements:
+        sums.setdefault(days.business_day(movement.at, ZONE), []).append(movement)
+    walked = {made["date"].date(): made for made in rebuild.days(span[0], span[min(len(span), 70) - 1])}
+    interesting = {*sums, *span[:2], *span[-2:]}
+
+    for expected in recounted(history):
+        if expected.day in walked:
+            made = walked[expected.day]
+            assert {name: made[name] for name in expected.numbers()} == expected.numbers(), expected.day
+        if expected.day in sorted(interesting)[:12]:
+            single = rebuild.row(periods.day(expected.day))
+            assert {name: single[name] for name in expected.numbers()} == expected.numbers(), expected.day
+            assert single == walked.get(expected.day, single)
+    found = server_flows.by_day(database, span[0], span[-1])
+    assert found == {day: flows.of_day(lines) for day, lines in sums.items()}
+
+
+# -- a year of a small shop, its clock moved by hand ---------------------------------------------------------------
+
+
+class Life:
+    """A shop that sells, loses and wins back customers, one movement at a time, at instants of the test's choosing."""
+
+    def __init__(self, db: Db, first: datetime) -> None:
+        from rules.model import Operation, Source
+
+        self.db, self.source, self.op = db, Source, Operation
+        self.shop, self.told = Shop(), 0
+        for name, price in shop.PRICES.items():
+            fields = {"name": name, "price": price, "is_lifetime": name == "founders"}
+            self.happens(first, Source.PLANS, Operation.INSERT, name, fields)
+        self.written = 0
+
+    def happens(self, at: datetime, source: Any, op: Any, doc_id: Any, fields: dict[str, Any]) -> None:
+        self.told += 1
+        self.shop.apply([Change(source, op, doc_id, at, f"82{self.told:06d}", fields)])
+
+    def customer(self, at: datetime, name: str) -> None:
+        self.happens(at, self.source.CUSTOMERS, self.op.INSERT, name, {"name": name})
+
+    def license(self, at: datetime, name: str, customer: str, plan: str = "pro", **more: Any) -> None:
+        fields = {"customer_id": customer, "plan_id": plan, "status": "active", "license_key": name, **more}
+        self.happens(at, self.source.LICENSES, self.op.INSERT, name, fields)
+
+    def set(self, at: datetime, name: str, **fields: Any) -> None:
+        self.happens(at, self.source.LICENSES, self.op.UPDATE, name, fields)
+
+    def tick(self, at: datetime) -> None:
+        self.shop.tick(at)
+
+    def store(self, now: datetime, *, reopen: bool = False) -> None:
+        """Commit what is new, as the pipeline does: movements, events, totals, and the days that are reopened."""
+        fresh = list(enumerate(self.shop.movements, 1))[self.written :]
+        lines = [records.movement_document(line, seq, days.business_day(line.at, ZONE)) for seq, line in fresh]
+        if lines:
+            self.db.analytics_ledger.insert_many(lines)
+        if not self.written:
+            keep_plans(self.db, self.shop)
+        self.written = len(self.shop.movements)
+        documents = [records.event_document(event) for event in self.shop.events]
+        known = {event["_id"] for event in self.db.business_events.find({}, {"_id": 1})}
+        new = [document for document in documents if document["_id"] not in known]
+        if new:
+            self.db.business_events.insert_many(new)
+        move_clock(self.db, now, Checkpoint(epoch=1, fingerprint="t", totals=self.shop.totals, seq=self.written))
+        if reopen:
+            entries = [{"day": line["day"], "seq": line["_id"], "moved": True} for line in lines]
+            self.db.analytics_checkpoint.update_one({"_id": "checkpoint"}, {"$push": {"reopened": {"$each": entries}}})
+
+
+@pytest.fixture
+def life(database: Db) -> Life:
+    """From 14 March to the end of June 2025: over the change to summer time."""
+    indexes.create(database)
+    born = local(date(2025, 3, 14), 15)
+    made = Life(database, born)
+    for name in ("ada", "bruno", "carla"):
+        made.customer(born, name)
+        made.license(born, f"L-{name}", name)
+    made.customer(local(date(2025, 3, 29), 12), "dario")
+    made.license(local(date(2025, 3, 29), 12), "L-dario", "dario", "agency", expires_at=local(date(2025, 4, 2), 23))
+    made.set(local(date(2025, 3, 30), 1, 30), "L-ada", plan_id="agency")
+    made.set(local(date(2025, 3, 30), 3, 30), "L-bruno", status="cancelled")
+    made.tick(local(date(2025, 4, 2), 23))
+    made.set(local(date(2025, 5, 10)), "L-bruno", status="active")
+    made.license(local(date(2025, 5, 11)), "F", "ada", "founders")
+    made.store(local(date(2025, 6, 30), 12))
+    return made
+
+
+def test_what_is_owed_after_months_away_is_every_day_and_month_as_of_its_own_midnight(life: Life) -> None:
+    nightly = Nightly(life.db, config_of(life.db))
+    written = nightly.catch_up(local(date(2025, 6, 30), 12))
+
+    assert written == list(days.between(date(2025, 3, 14), date(2025, 6, 29)))
+    assert nightly.catch_up(local(date(2025, 6, 30), 12)) == []
+    numbers = {day: row_of(life.db, day) for day in written}
+    assert [numbers[date(2025, 3, 13) + timedelta(n)]["mrr"] for n in (1, 16, 17, 20)] == [23.97, 43.96, 47.97, 27.98]
+    month = row_of(life.db, date(2025, 4, 1), "monthly")
+    assert month["mrr"] == numbers[date(2025, 4, 30)]["mrr"] == 27.98
+    assert (month["churned_customers"], month["net_revenue_retention"]) == (1, round(27.98 / 47.97, 6))
+    assert month["customer_churn_rate"] == round(1 / 3, 6)
+    assert [row["date"].month for row in life.db.historical_analytics.find({"period_type": "monthly"})] == [3, 4, 5]
+    assert all(row["final"] and row["revision"] == 0 for row in life.db.historical_analytics.find())
+
+
+def test_a_month_that_the_ledger_did_not_see_whole_says_so(life: Life) -> None:
+    nightly = Nightly(life.db, config_of(life.db))
+    nightly.catch_up(local(date(2025, 6, 30), 12))
+
+    march, may = row_of(life.db, date(2025, 3, 1), "monthly"), row_of(life.db, date(2025, 5, 1), "monthly")
+    assert march["measured_from"] == local(date(2025, 3, 14), 15)
+    assert march["net_revenue_retention"] is None
+    assert march["notes"] == (
+        "📅 Marzo 2025 (dal 14): 4 clienti (+4), 3 paganti (+3) • 📈 MRR €47.97 (+€47.97) • 🎫 Nuove licenze: 4 • "
+        "❌ Cancellazioni: 1 • ⌛ Clienti persi: 1 (churn n.d.)"
+    )
+    assert may["measured_from"] is None
+    assert may["notes"] == (
+        "📅 Maggio 2025: 4 clienti (=), 3 paganti (+1) • 📈 MRR €35.97 (+€7.99) • 🎫 Nuove licenze: 1 • "
+        "💰 Vendite una tantum: €29.00 • ✅ Clienti tornati: 1 • 🔄 Retention netta: 128.6%"
+    )
+
+
+@pytest.mark.parametrize(
+    ("now", "owed"),
+    [
+        (local(date(2025, 3, 30), 5, 59), []),
+        (local(date(2025, 3, 30), 6, 0), [29]),
+        (local(date(2025, 3, 31), 5, 59), [29]),
+        (local(date(2025, 3, 31), 6, 0), [29, 30]),
+        (local(date(2025, 4, 3), 6, 0), [29, 30, 31, 1, 2]),
+    ],
+)
+def test_after_days_away_exactly_the_missing_days_are_owed_and_never_today(
+    life: Life, now: datetime, owed: list[int]
+) -> None:
+    """Over the night that has 23 hours."""
+    nightly = Nightly(life.db, config_of(life.db))
+    for day in days.between(date(2025, 3, 14), date(2025, 3, 28)):
+        nightly.write(day, final=True)
+    move_clock(life.db, now)
+
+    assert [day.day for day in nightly.catch_up(now)] == owed
+    assert nightly.catch_up(now) == []
+    today = days.business_day(now, ZONE)
+    nightly.write_today(now)
+    assert row_of(life.db, today)["final"] is False
+
+
+def test_the_day_of_twenty_five_hours_takes_in_all_of_them(database: Db) -> None:
+    indexes.create(database)
+    life = Life(database, local(date(2025, 10, 20)))
+    twice = datetime(2025, 10, 26, 0, 30, tzinfo=UTC)
+    for place, at in enumerate((twice, twice + timedelta(hours=1), local(date(2025, 10, 26), 23, 59))):
+        life.customer(at, f"c{place}")
+    life.customer(local(date(2025, 10, 27), 0), "next")
+    life.store(local(date(2025, 10, 28)))
+    nightly = Nightly(database, config_of(database))
+    nightly.catch_up(local(date(2025, 10, 28)))
+
+    assert [row_of(database, date(2025, 10, day))["new_customers"] for day in (26, 27)] == [3, 1]
+    assert [entry["time"] for entry in row_of(database, date(2025, 10, 26))["auto_events"]] == [
+        "02:30",
+        "02:30",
+        "23:59",
+    ]
+
+
+def test_two_processes_that_close_days_at_once_write_each_row_once(life: Life, mongo_uri: str) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from tests.system.test_process import run_once
+
+    environment = {"MONGODB_URI": mongo_uri, "MONGODB_DATABASE": life.db.name}
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda _: run_once("rollup", **environment), range(2)))
+
+    assert [status for status, _ in results] == [0, 0], results
+    written = list(days.between(date(2025, 3, 14), date(2025, 6, 29)))
+    stored = [row["date"].date() for row in rows.read(life.db, date.min, date.max)]
+    assert stored == written
+    assert life.db.historical_analytics.count_documents({"final": True, "revision": 0}) == len(written) + 3
+
+
+# -- late facts ----------------------------------------------------------------------------------------------------
+
+
+def test_a_late_fact_amends_its_day_and_every_later_day_and_month_and_tells_each_field(
+    life: Life, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nightly = Nightly(life.db, config_of(life.db))
+    now = local(date(2025, 6, 30), 12)
+    nightly.catch_up(now)
+    before = {row["date"]: row for row in rows.read(life.db, date.min, date.max)}
+    life.license(local(date(2025, 5, 20), 9), "L-late", "dario")
+    life.store(now, reopen=True)
+    capsys.readouterr()
+    nightly.catch_up(now)
+
+    amended = {row["date"].date(): row for row in rows.read(life.db, date.min, date.max) if row["revision"]}
+    assert list(amended) == list(days.between(date(2025, 5, 20), date(2025, 6, 29)))
+    for day, row in amended.items():
+        was = before[days.stored(day)]
+        assert row["mrr"] == pytest.approx(was["mrr"] + 7.99)
+        assert row["first_reported"] == {name: was[name] for name in (*REPORTED, "updated_at")}
+    day = amended[date(2025, 5, 20)]
+    assert (day["reactivated_customers"], day["first_reported"]["reactivated_customers"]) == (1, 0)
+    months = {row["date"].month: row["revision"] for row in rows.read(life.db, date.min, date.max, Kind.MONTHLY)}
+    assert months == {3: 0, 4: 0, 5: 1}
+    told = [line for line in capsys.readouterr().out.splitlines() if "row.amended" in line]
+    assert len(told) == len(amended) + 1
+    assert "{'field': 'mrr', 'before': 35.97, 'after': 43.96}" in told[0]
+    assert "'field': 'mrr_movements.reactivation.count', 'before': 0, 'after': 1" in told[0]
+
+
+def test_a_row_amended_twice_keeps_what_it_first_reported(life: Life) -> None:
+    nightly = Nightly(life.db, config_of(life.db))
+    now = local(date(2025, 6, 30), 12)
+    nightly.catch_up(now)
+    for number in (1, 2):
+        life.license(local(date(2025, 5, 20), 9), f"L-late{number}", "dario")
+        life.store(now, reopen=True)
+        nightly.catch_up(now)
+
+    row = row_of(life.db, date(2025, 6, 1))
+    assert (row["revision"], row["mrr"], row["first_reported"]["mrr"]) == (2, 51.95, 35.97)
+
+
+def test_a_note_told_late_reopens_its_own_day_only(life: Life) -> None:
+    nightly = Nightly(life.db, config_of(life.db))
+    now = local(date(2025, 6, 30), 12)
+    nightly.catch_up(now)
+    late = {"event_type": "media_mention", "event_date": local(date(2025, 4, 4)), "description": "Articolo su Wired"}
+    life.db.business_events.insert_one(late)
+    entry = {"day": days.stored(date(2025, 4, 4)), "seq": 0, "moved": False}
+    life.db.analytics_checkpoint.update_one({"_id": "checkpoint"}, {"$push": {"reopened": entry}})
+    nightly.catch_up(now)
+
+    changed = [row["date"].day for row in rows.read(life.db, date.min, date.max) if row["revision"]]
+    row = row_of(life.db, date(2025, 4, 4))
+    assert changed == [4]
+    assert (row["notes"], row["first_reported"]["auto_notes"]) == ("📰 Articolo su Wired", "")
+
+
+# -- rows that others write ----------------------------------------------------------------------------------------
+
+
+def dashboard_of(life: Life) -> Dashboard:
+    made = Dashboard(life.db, Random(1))
+    made.set_up(local(date(2025, 3, 14)))
+    return made
+
+
+def test_save_today_is_healed_at_the_next_write_and_keeps_what_the_admin_wrote(life: Life) -> None:
+    nightly, now = Nightly(life.db, config_of(life.db)), local(date(2025, 6, 30), 12)
+    today = nightly.write_today(now)
+    dashboard_of(life).save_today(now, notes="Chiamato il commercialista")
+    replaced = row_of(life.db, date(2025, 6, 30))
+    assert "revision" not in replaced
+    assert nightly.today_was_replaced(now)
+    nightly.write_today(now)
+
+    healed = row_of(life.db, date(2025, 6, 30))
+    assert not nightly.today_was_replaced(now)
+    assert healed["notes"] == "Chiamato il commercialista"
+    assert {name: healed[name] for name in REPORTED} == {name: today[name] for name in REPORTED}
+    assert replaced["mrr"] != healed["mrr"], "the dashboard counts otherwise, so the test can tell them apart"
+
+
+def test_a_note_the_dashboard_made_of_the_events_is_nobodys_text_and_gives_way_to_ours(life: Life) -> None:
+    nightly, now = Nightly(life.db, config_of(life.db)), local(date(2025, 6, 30), 12)
+    life.customer(local(date(2025, 6, 30), 11), "elena")
+    life.store(now)
+    dashboard = dashboard_of(life)
+    nightly.write_today(now)
+    dashboard.save_today(now)
+    assert row_of(life.db, date(2025, 6, 30))["notes"] == "Nuovo cliente: elena"
+    life.customer(local(date(2025, 6, 30), 11, 30), "fabio")
+    life.store(now)
+    nightly.write_today(now)
+
+    assert row_of(life.db, date(2025, 6, 30))["notes"] == "🎉 Nuovo cliente: elena • 🎉 Nuovo cliente: fabio"
+
+
+def test_a_final_row_that_the_dashboard_replaced_is_noticed_and_healed_with_its_history(
+    life: Life, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nightly, now = Nightly(life.db, config_of(life.db)), local(date(2025, 6, 30), 12)
+    nightly.catch_up(now)
+    life.license(local(date(2025, 6, 20), 9), "L-late", "dario")
+    life.store(now, reopen=True)
+    nightly.catch_up(now)
+    before = row_of(life.db, date(2025, 6, 25))
+    dashboard_of(life).save_today(local(date(2025, 6, 25), 18), notes="Ferie")
+    capsys.readouterr()
+
+    assert nightly.catch_up(now) == [date(2025, 6, 25)]
+    after = row_of(life.db, date(2025, 6, 25))
+    assert (after["final"], after["revision"], after["notes"]) == (True, 1, "Ferie")
+    assert after["first_reported"] == before["first_reported"]
+    assert {name: after[name] for name in REPORTED} == {name: before[name] for name in REPORTED}
+    assert "row.healed" in capsys.readouterr().out
+    assert nightly.catch_up(now) == []
+
+
+def test_a_note_edited_by_hand_survives_every_write_until_it_is_emptied(life: Life) -> None:
+    nightly, now, day = Nightly(life.db, config_of(life.db)), local(date(2025, 6, 30), 12), date(2025, 5, 11)
+    nightly.catch_up(now)
+    dashboard = dashboard_of(life)
+    dashboard.edit_note(now, days.stored(day), "Il giorno del Founders")
+    life.license(local(day, 9), "L-late", "dario")
+    life.store(now, reopen=True)
+    nightly.catch_up(now)
+    edited = row_of(life.db, day)
+    dashboard.edit_note(now, days.stored(day), "")
+    nightly.write(day, final=True)
+
+    assert (edited["notes"], edited["revision"]) == ("Il giorno del Founders", 1)
+    assert row_of(life.db, day)["notes"] == edited["auto_notes"]
+
+
+def test_a_note_edited_while_the_row_is_being_written_is_not_lost(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    nightly, now = Nightly(life.db, config_of(life.db)), local(date(2025, 6, 30), 12)
+    nightly.write_today(now)
+    dashboard = dashboard_of(life)
+    put, attempts = rows._put, []
+
+    def edited_first(*arguments: Any) -> bool:
+        attempts.append(1)
+        if len(attempts) == 1:
+            dashboard.edit_note(now + timedelta(seconds=1), days.stored(date(2025, 6, 30)), "Scritto ora")
+        return put(*arguments)
+
+    life.customer(local(date(2025, 6, 30), 11), "elena")
+    life.store(now)
+    monkeypatch.setattr(rows, "_put", edited_first)
+    nightly.write_today(now)
+
+    row = row_of(life.db, date(2025, 6, 30))
+    assert (row["notes"], row["total_customers"], len(attempts)) == ("Scritto ora", 5, 2)
+
+
+def test_a_day_whose_events_were_deleted_keeps_its_note_and_its_true_numbers(life: Life) -> None:
+    nightly, now = Nightly(life.db, config_of(life.db)), local(date(2025, 6, 30), 12)
+    nightly.catch_up(now)
+    whole = {row["date"]: row for row in rows.read(life.db, date.min, date.max)}
+    life.db.business_events.delete_many({"event_date": {"$lt": local(date(2025, 3, 30), 3)}})
+    life.license(local(date(2025, 3, 15), 9), "L-late", "carla")
+    life.store(now, reopen=True)
+    life.db.business_events.delete_many({"license_id": "L-late"})
+    nightly.catch_up(now)
+
+    rebuilt = {row["date"]: row for row in rows.read(life.db, date.min, date.max)}
+    assert {d: row["auto_notes"] for d, row in rebuilt.items()} == {d: row["auto_notes"] for d, row in whole.items()}
+    assert rebuilt[days.stored(date(2025, 3, 30))]["auto_events_total"] == 2, "half of that day's were deleted"
+    assert {row["revision"] for row in rebuilt.values()} == {0, 1}
+    assert all(b["mrr"] >= a["mrr"] for a, b in pairwise([whole[max(whole)], rebuilt[max(rebuilt)]]))
+
+
+def test_an_event_that_was_taken_back_leaves_the_note(life: Life) -> None:
+    nightly, now = Nightly(life.db, config_of(life.db)), local(date(2025, 6, 30), 12)
+    nightly.catch_up(now)
+    life.db.business_events.delete_one({"license_id": "F", "event_type": "payment_completed"})
+
+    assert "Pagamento" in row_of(life.db, date(2025, 5, 11))["auto_notes"]
+    assert nightly.row(date(2025, 5, 11))["auto_notes"] == "🎫 Nuova licenza Founders: ada"
