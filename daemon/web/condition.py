@@ -1,0 +1,152 @@
+"""The state of the daemon, quietly: what is well, what is not, and then what to do. Read, not guessed."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta, tzinfo
+from itertools import islice
+from typing import Any, NamedTuple
+
+from daemon import clock
+from daemon.config import Config
+from daemon.decode import cluster_datetime
+from daemon.metrics import PREFIX, REGISTRY
+from daemon.progress import Progress
+from daemon.source.stream import newest
+from daemon.store import checkpoint as checkpoints
+from daemon.store import gaps, ledger, letters, table
+from daemon.web import words
+from daemon.web.house import House
+from rules import days
+from rules.names import one_line
+
+Document = dict[str, Any]
+
+LATE_SECONDS = 120.0
+"""On an idle server the committed position is up to half a minute old: ten seconds of ours, ten of the server's."""
+GRACE = timedelta(minutes=5)
+"""A row that is owed since this moment is being written."""
+GAPS_SHOWN_DAYS = 30
+GAPS_READ = 50
+SHOWN = 5
+
+
+class Finding(NamedTuple):
+    """One thing looked at; `cure` says what to do and is empty when all is well, `details` are single lines."""
+
+    name: str
+    text: str
+    cure: str = ""
+    details: Sequence[str] = ()
+
+
+def findings(house: House) -> list[Finding]:
+    """Everything there is to look at, in the order a person would."""
+    now = cluster_datetime(newest(house.database))
+    return [
+        *_following(house.progress),
+        *_lag(house, now),
+        *_rollup(house, now),
+        *_proof(house.config(), now),
+        *_gaps(house, now),
+        *_dead_letters(house),
+    ]
+
+
+def summary(found: Sequence[Finding]) -> str:
+    wrong = sum(1 for finding in found if finding.cure)
+    return words.plural(words.LOOK_AT, wrong) if wrong else words.ALL_WELL
+
+
+def _following(progress: Progress) -> Iterator[Finding]:
+    role = progress.role
+    details = [progress.reason] if progress.reason and role in words.ROLE_CURES else []
+    yield Finding(words.FOLLOWING, words.ROLES.get(role, words.ROLE_UNKNOWN), words.ROLE_CURES.get(role, ""), details)
+    stalled = progress.stalled(clock.monotonic())
+    if stalled:
+        yield Finding(words.STALLED, "", words.STALLED_CURE, stalled)
+
+
+def _lag(house: House, now: datetime) -> Iterator[Finding]:
+    """How far the committed position is behind what the server has written, by the server's own time."""
+    checkpoint = checkpoints.load(house.database)
+    if checkpoint is None or checkpoint.cluster_time is None:
+        return
+    at = cluster_datetime(checkpoint.cluster_time)
+    seconds = max(0.0, (now - at).total_seconds())
+    is_late = seconds > LATE_SECONDS
+    yield Finding(words.LAG, words.ago(seconds) if seconds >= 1 else words.LAG_NONE, words.LAG_CURE if is_late else "")
+
+
+def _rollup(house: House, now: datetime) -> Iterator[Finding]:
+    """The newest final row, and whether the days that are owed have one."""
+    time, row, first = house.config().time, table.newest_final(house.database), ledger.first_day(house.database)
+    owed = days.last_closed(now - GRACE, time.rollup_at, time.zone)
+    if row is None:
+        text, missing = words.ROLLUP_NEVER, first
+    else:
+        when = words.moment(row.get("updated_at"), time.zone)
+        text, missing = words.ROLLUP_OF.format(day=words.day(row["date"]), when=when), row["date"].date() + days.ONE_DAY
+    if missing is None or missing > owed:
+        yield Finding(words.ROLLUP, text)
+    else:
+        lacking = words.ROLLUP_OWED.format(day=words.day(missing))
+        yield Finding(words.ROLLUP, text, words.ROLLUP_CURE.format(day=missing.isoformat()), [lacking])
+
+
+def _proof(config: Config, now: datetime) -> Iterator[Finding]:
+    """The last nightly proof of this process; nothing is known before the first."""
+    wrong = int(_metric("proof_mismatches"))
+    held = _metric("proof_success_timestamp_seconds")
+    if wrong:
+        yield Finding(words.PROOF, words.plural(words.PROOF_FAILED, wrong), words.PROOF_CURE)
+    elif held:
+        when = words.moment(datetime.fromtimestamp(held, now.tzinfo), config.time.zone)
+        yield Finding(words.PROOF, words.PROOF_HELD.format(when=when))
+
+
+def _metric(name: str) -> float:
+    return REGISTRY.get_sample_value(f"{PREFIX}_{name}") or 0.0
+
+
+def _gaps(house: House, now: datetime) -> Iterator[Finding]:
+    """Gaps that are open, and those of the last month; the first start of all is no interruption."""
+    zone = house.config().time.zone
+    since, newest_gaps = now - timedelta(GAPS_SHOWN_DAYS), gaps.newest(house.database, GAPS_READ, None)
+    found = [gap for gap in newest_gaps if gap.get("closed_at") is None or gap["opened_at"] >= since]
+    still_open = [gap for gap in found if gap.get("closed_at") is None]
+    closed = [gap for gap in found if gap.get("closed_at") is not None and gap.get("cause") != "first_start"]
+    for gap in still_open:
+        when = words.moment(gap.get("opened_at"), zone)
+        yield Finding(words.GAPS, words.GAP_OPEN.format(when=when, cause=_cause(gap)), words.GAP_CURE)
+    if not still_open:
+        text = words.plural(words.GAPS_CLOSED, len(closed)) if closed else words.GAPS_NONE
+        yield Finding(words.GAPS, text, details=[_closed(gap, zone) for gap in closed[:SHOWN]])
+
+
+def _cause(gap: Document) -> str:
+    return words.CAUSES.get(str(gap.get("cause")), one_line(gap.get("cause")))
+
+
+def _closed(gap: Document, zone: tzinfo) -> str:
+    recovered = gap.get("recovered")
+    return words.GAP_CLOSED.format(
+        since=words.moment(gap["since"], zone) if gap.get("since") else words.GAP_START,
+        until=words.moment(gap.get("until"), zone),
+        cause=_cause(gap),
+        recovered=words.integer(sum(recovered.values()) if isinstance(recovered, dict) else 0),
+    )
+
+
+def _dead_letters(house: House) -> Iterator[Finding]:
+    count = letters.count_held(house.database)
+    if not count:
+        yield Finding(words.DEAD_LETTERS, words.DEAD_LETTERS_NONE)
+        return
+    details = [_letter(one) for one in islice(letters.held(house.database), SHOWN)]
+    if count > len(details):
+        details.append(words.AND_MORE.format(count=count - len(details)))
+    held = words.plural(words.DEAD_LETTERS_HELD, count)
+    yield Finding(words.DEAD_LETTERS, held, words.DEAD_LETTERS_CURE, details)
+
+
+def _letter(letter: Document) -> str:
+    return f"{letter['_id'].get('k')} {one_line(str(letter['_id'].get('id')), 60)}: {one_line(letter.get('reason'))}"

@@ -1,0 +1,149 @@
+"""What the owner finds on the desk in the morning: everything the page shows, read from the database, in words."""
+
+import math
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
+
+from daemon import clock
+from daemon.store import events, table
+from daemon.store.mirror import MirrorReader
+from daemon.store.standing import Months, MovementsByMonth, Standing, standing
+from daemon.web import business, charts, condition, feed, rows, words
+from daemon.web.house import House
+from rules import days
+
+Document = Mapping[str, Any]
+View = dict[str, Any]
+
+FEED_ITEMS = 14
+FEED_DAYS = 30
+ROWS_ON_A_PAGE = 90
+LATE = timedelta(minutes=15)
+"""From then on the numbers are said to stand still."""
+
+
+class Wanted(NamedTuple):
+    """Which rows to show: `period` is a key of `words.PERIODS`, `page` counts from 1."""
+
+    period: str = "30"
+    page: int = 1
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> "Wanted":
+        """From a query string; what makes no sense there is the default."""
+        period, page = query.get("period", ""), query.get("page", "")
+        number = int(page) if page.isascii() and page.isdecimal() and len(page) < 6 else 1
+        return cls(period if period in words.PERIODS else cls().period, max(1, number))
+
+
+class Desk:
+    """Reads for one database. Safe to ask from several threads."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.months = MovementsByMonth(house.database)
+
+    def live(self) -> View:
+        """What changes while one looks: numbers, events, plans, the daemon's state."""
+        database, settings = self.house.database, self.house.config().settings()
+        stands = standing(database, settings.zone, tuple(business.SPANS))
+        now = clock.now()
+        today = stands.today if stands else days.business_day(now, settings.zone)
+        plans = MirrorReader(database, settings).plans() if stands else {}
+        found = condition.findings(self.house)
+        recent = events.recent(database, now - timedelta(FEED_DAYS), FEED_ITEMS)
+        return {
+            "today": today,
+            "figures": business.figures(stands, self._rows_before(stands)) if stands else [],
+            "still": self._still(stands),
+            "story": rows.facts((table.one(database, today) or {}).get("notes")),
+            "feed": [feed.item(event, today, settings) for event in recent],
+            "plans": business.plan_lines(stands.totals, plans) if stands else [],
+            "deals": business.deals(stands.totals, plans) if stands else [],
+            "findings": found,
+            "condition": condition.summary(found),
+            "is_well": not any(finding.cure for finding in found),
+        }
+
+    def _rows_before(self, stands: Standing) -> dict[int, Document]:
+        """The table's rows of the days that the ledger does not reach."""
+        missing = [ago for ago in business.SPANS if ago not in stands.earlier]
+        found = {ago: table.one(self.house.database, stands.today - ago * days.ONE_DAY) for ago in missing}
+        return {ago: row for ago, row in found.items() if row is not None}
+
+    def _still(self, stands: Standing | None) -> str:
+        zone = self.house.config().time.zone
+        if stands is None or clock.now() - stands.at < LATE:
+            return ""
+        return words.STANDING_STILL.format(when=words.moment(stands.at, zone))
+
+    def whole(self, wanted: Wanted) -> View:
+        """Everything: what is live, the charts, and the rows that are wanted."""
+        live = self.live()
+        today = live["today"]
+        return {
+            **live,
+            **self._course(None if wanted.period in ("all", "months") else _first(wanted, today)),
+            **self._movements(today),
+            **self._table(wanted, today),
+        }
+
+    def _course(self, first: date | None) -> View:
+        points = [
+            charts.Point(row["date"].date(), row.get("mrr"), bool(row.get("reconstructed")))
+            for row in table.course(self.house.database, first)
+        ]
+        shown = charts.course(points)
+        if len(shown) < 2:
+            return {"course": "", "course_points": [], "course_reconstructed": False}
+        known = [point for point in shown if point.mrr is not None]
+        summary = words.COURSE_SUMMARY.format(
+            first=words.day(known[0].day),
+            last=words.day(known[-1].day),
+            start=words.euro(known[0].mrr),
+            end=words.euro(known[-1].mrr),
+        )
+        return {
+            "course": charts.mrr(shown, words.COURSE, summary),
+            "course_points": [(words.day(point.day), words.euro(point.mrr)) for point in reversed(known)],
+            "course_reconstructed": any(point.reconstructed for point in shown),
+        }
+
+    def _movements(self, today: date) -> View:
+        months = self.months.read()
+        shown = charts.recent_months(months, today)
+        nets = {month: sum(months.get(month, {}).values()) for month in shown}
+        return {
+            "movements": self._drawn(months, shown, nets) if shown else Markup(),
+            "kinds": [(kind.value, words.KINDS[kind]) for kind in charts.SHOWN],
+            "movement_lines": [
+                (
+                    words.month(month),
+                    [words.signed_cents(months.get(month, {}).get(kind, 0)) for kind in charts.SHOWN],
+                    words.signed_cents(nets[month]),
+                )
+                for month in reversed(shown)
+            ],
+        }
+
+    def _drawn(self, months: Months, shown: list[date], nets: Mapping[date, int]) -> Markup:
+        summary = words.MOVEMENTS_SUMMARY.format(
+            first=words.month(shown[0]), last=words.month(shown[-1]), net=words.signed_cents(nets[shown[-1]])
+        )
+        return charts.movements(months, shown, words.MOVEMENTS, summary)
+
+    def _table(self, wanted: Wanted, today: date) -> View:
+        kind, shape = ("monthly", rows.monthly) if wanted.period == "months" else ("daily", rows.daily)
+        first = _first(wanted, today)
+        pages = max(1, math.ceil(table.count(self.house.database, kind, first) / ROWS_ON_A_PAGE))
+        page = min(wanted.page, pages)
+        found = table.page(self.house.database, kind, first, (page - 1) * ROWS_ON_A_PAGE, ROWS_ON_A_PAGE)
+        return {"rows": [shape(row) for row in found], "page": page, "pages": pages, "period": wanted.period}
+
+
+def _first(wanted: Wanted, today: date) -> date | None:
+    """The first day of a period that ends today; None for all there is."""
+    return today - timedelta(int(wanted.period) - 1) if wanted.period.isdecimal() else None

@@ -1,0 +1,110 @@
+"""The table as the page shows it: one row a day (or a month), its note taken apart into facts, and who wrote it.
+
+Others write rows too, and a note may be anything: what is no number shows as a dash, what is no text as nothing.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from daemon.web import words
+from rules.catalogue import SEPARATOR
+from rules.names import one_line
+
+Document = Mapping[str, Any]
+
+LONGEST_NOTE = 5000
+"""Characters of a note that are shown, and that may be written here."""
+MOST_FACTS = 200
+
+
+class Tag(NamedTuple):
+    """A small word beside a note, with what it means; `kind` is for the style sheet."""
+
+    text: str
+    why: str
+    kind: str
+
+
+class Row(NamedTuple):
+    id: str
+    day: date | None
+    date: str
+    weekday: str
+    customers: str
+    paying: str
+    mrr: str
+    facts: list[str]
+    tags: list[Tag]
+
+
+def daily(document: Document) -> Row:
+    day = _date(document)
+    return _row(document, day, words.day(day), words.weekday(day)[:3])
+
+
+def monthly(document: Document) -> Row:
+    day = _date(document)
+    return _row(document, None, words.month(day), "")
+
+
+def _row(document: Document, day: date | None, written: str, weekday: str) -> Row:
+    return Row(
+        id=f"d{day.isoformat()}" if day else "",
+        day=day,
+        date=written,
+        weekday=weekday,
+        customers=words.integer(document.get("total_customers")),
+        paying=words.integer(document.get("paying_customers")),
+        mrr=words.euro(document.get("mrr")),
+        facts=facts(document.get("notes")),
+        tags=tags(document),
+    )
+
+
+def _date(document: Document) -> date | None:
+    found = document.get("date")
+    return found.date() if isinstance(found, datetime) else None
+
+
+def facts(note: object) -> list[str]:
+    """A note as the single facts it tells, each one harmless line."""
+    text = note[:LONGEST_NOTE] if isinstance(note, str) else ""
+    parts = [one_line(part, LONGEST_NOTE) for line in text.splitlines() for part in line.split(SEPARATOR.strip())]
+    return [part for part in parts if part][:MOST_FACTS]
+
+
+def tags(document: Document) -> list[Tag]:
+    found = []
+    if document.get("final") is False:
+        found.append(Tag(words.RUNNING, "", "running"))
+    if document.get("reconstructed"):
+        found.append(Tag(words.RECONSTRUCTED, words.RECONSTRUCTED_WHY, "reconstructed"))
+    if isinstance(document.get("revision"), int) and document["revision"] > 0:
+        found.append(Tag(words.REVISED, words.REVISED_WHY, "revised"))
+    return [*found, author(document)]
+
+
+def author(document: Document) -> Tag:
+    """Who wrote the note: we, a person, or the dashboard before us."""
+    if "auto_notes" not in document:
+        return Tag(words.BY_OTHERS, words.BY_OTHERS_WHY, "others")
+    if document.get("notes") in (None, "", document["auto_notes"]):
+        return Tag(words.AUTO, words.AUTO_WHY, "auto")
+    return Tag(words.BY_HAND, words.BY_HAND_WHY, "hand")
+
+
+def mark(document: Document) -> str:
+    """Tells one state of a note from another, so that nobody overwrites what they have not seen."""
+    return hashlib.sha256(str(document.get("notes")).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def is_ours(document: Document) -> bool:
+    return document.get("notes") in (None, "") or document.get("notes") == document.get("auto_notes")
+
+
+def writable(text: str) -> str:
+    """A person's note as it is stored: lines kept, ends trimmed, nothing invisible."""
+    lines = (one_line(line, LONGEST_NOTE + 1) for line in text.replace("\r\n", "\n").split("\n"))
+    return "\n".join(lines).strip()
