@@ -112,9 +112,7 @@ class Page:
         """Take a note in, unless the one it replaces is not the one its writer saw."""
         try:
             with bounded(PATIENCE_SECONDS):
-                return self._edited(
-                    day, Wanted.of(fields), rows.writable(fields.get("note", "")), fields.get("seen", "")
-                )
+                return self._edited(day, fields)
         except ChatelloError as problem:
             return self._trouble(request, problem)
 
