@@ -5,6 +5,7 @@ come from the network. What is hovered tells its value by an SVG title.
 """
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple
@@ -17,6 +18,9 @@ from pygal.style import Style
 from daemon.store.standing import Months
 from daemon.web import words
 from rules.model import MovementKind
+
+sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, pygal.PluginImportFixer)]
+"""pygal hooks into all imports of the process, for map plugins, in a way that Python warns of: not in our house."""
 
 WIDTH, HEIGHT = 460, 230
 MOST_POINTS = 120
