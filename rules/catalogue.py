@@ -73,6 +73,13 @@ EMOJIS: Mapping[str, str] = {
 
 SEPARATOR = " • "
 
+RECONSTRUCTED: Mapping[str, tuple[str, str]] = {
+    "new_customers": ("🎉 1 nuovo cliente", "🎉 nuovi clienti"),
+    "started_licenses": ("🎫 1 nuova licenza", "🎫 nuove licenze"),
+    "churned_customers": ("❌ 1 cliente perso", "❌ clienti persi"),
+}
+"""What the note of a day before the daemon counts, by the row's field: the words for one, and for many."""
+
 
 Texts = Mapping[str, str]
 

@@ -5,7 +5,7 @@ What a command needs beyond its options it imports inside itself, so that `--hel
 
 import click
 
-from daemon.cli import events, export, letters, rules, service, table, truth
+from daemon.cli import events, export, letters, past, rules, service, table, truth
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -27,6 +27,7 @@ for command in (
     table.rollup,
     truth.verify,
     truth.reconcile,
+    past.backfill,
     export.export,
     events.events,
     letters.dead_letters,

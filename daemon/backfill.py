@@ -1,0 +1,135 @@
+"""The years before the daemon: rows made from the documents' own dates, each marked as reconstructed.
+
+A year at a time, by the server. What is there already says how far a former run came: the same command goes on.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from pymongo.database import Database
+
+from daemon.config import Config
+from daemon.connection import translated
+from daemon.decode import Decoder, cluster_datetime
+from daemon.errors import Unavailable
+from daemon.source import past, scan
+from daemon.source.lifetimes import Frame
+from daemon.source.past import Stretch
+from daemon.store import ledger
+from daemon.store import past as merging
+from daemon.store.mirror import MirrorReader
+from rules import catalogue, days, pricing
+from rules.model import Plan, Source
+from rules.pricing import Unintelligible
+
+Document = dict[str, Any]
+
+
+class Outlook(NamedTuple):
+    """What a backfill would do: its stretches with what stands in them, and the documents that tell no date."""
+
+    stretches: list[tuple[Stretch, dict[str, int]]]
+    unusable: dict[str, int]
+
+
+class Backfill:
+    """One shop's past. Reads the source, writes rows of days before the ledger, nothing else."""
+
+    def __init__(self, database: Database[Document], config: Config) -> None:
+        self.database = database
+        self.decoder = Decoder(config.time.naive_zone, config.rules.manual_email)
+        self.settings = config.settings()
+        self.now = server_time(database)
+        self.frame = Frame(config.time.zone, config.time.naive_zone, self.now)
+        self.plans = self._plans()
+
+    def outlook(self, first: date | None = None, last: date | None = None) -> Outlook:
+        """The days from the oldest document's (or `first`) to the one before the ledger's (or `last`)."""
+        found = past.survey(self.database, self.plans, self.frame)
+        if found.first is None:
+            return Outlook([], found.unusable)
+        begin, end = max(found.first, first or found.first), min(self.newest(), last or date.max)
+        stretches = [(one, merging.census(self.database, *one)) for one in past.years(begin, end)]
+        return Outlook(stretches, found.unusable)
+
+    def newest(self) -> date:
+        """The last day nobody measured: the one before the ledger begins, yesterday where there is no ledger."""
+        begun = ledger.first_day(self.database)
+        return (begun or days.business_day(self.now, self.frame.zone)) - days.ONE_DAY
+
+    def write(
+        self, outlook: Outlook, *, over_dashboard: bool, again: bool, advance: Callable[[int], object]
+    ) -> list[Stretch]:
+        """Merge every stretch that is not done yet (with `again`: every one); those written."""
+        merging.prepare(self.database)
+        written: list[Stretch] = []
+        for stretch, standing in outlook.stretches:
+            if again or not is_done(stretch, standing, over_dashboard=over_dashboard):
+                stages = [*self._rows(stretch, outlook.unusable), {"$set": noted()}]
+                merging.merge(self.database, stages, self.now, over_dashboard=over_dashboard)
+                written.append(stretch)
+            advance(stretch.days)
+        return written
+
+    def preview(self, day: date, outlook: Outlook) -> Document:
+        """The row one day would have."""
+        return past.last_row(self.database, day, self.plans, self.frame, sorted(outlook.unusable))
+
+    def _rows(self, stretch: Stretch, unusable: dict[str, int]) -> list[Document]:
+        return past.rows(stretch, self.plans, self.frame, sorted(unusable))
+
+    def _plans(self) -> Sequence[Plan]:
+        """Every plan with a price: as its document has it, else as it was last understood (deleted ones too)."""
+        states = MirrorReader(self.database, self.settings).plans().values()
+        plans = {state.id: state.plan for state in states if state.plan is not None}
+        for plan_id, fields in scan.read(self.database, Source.PLANS, self.decoder, None):
+            try:
+                plans[plan_id] = pricing.read_plan(plan_id, fields, self.settings.rates)
+            except Unintelligible:
+                continue
+        return list(plans.values())
+
+
+def is_done(stretch: Stretch, standing: dict[str, int], *, over_dashboard: bool) -> bool:
+    """Whether every day has a row that would stay."""
+    staying = standing["measured"] + standing["reconstructed"] + (0 if over_dashboard else standing["dashboard"])
+    return staying == stretch.days
+
+
+def noted() -> Document:
+    """The row's note, in Italian, made by the server: what the day brought, in counts. No names: most are long gone."""
+    parts = [
+        {"$cond": [{"$gt": [f"${field}", 0]}, [_counted(field, one, many)], []]}
+        for field, (one, many) in catalogue.RECONSTRUCTED.items()
+    ]
+    told = {
+        "$reduce": {
+            "input": {"$concatArrays": parts},
+            "initialValue": "",
+            "in": {
+                "$cond": [
+                    {"$eq": ["$$value", ""]},
+                    "$$this",
+                    {"$concat": ["$$value", {"$literal": catalogue.SEPARATOR}, "$$this"]},
+                ]
+            },
+        }
+    }
+    return {"auto_notes": told, "notes": told}
+
+
+def _counted(field: str, one: str, many: str) -> Document:
+    number = {"$toString": f"${field}"}
+    emoji, _, words = many.partition(" ")
+    text = {"$concat": [{"$literal": f"{emoji} "}, number, {"$literal": f" {words}"}]}
+    return {"$cond": [{"$eq": [f"${field}", 1]}, {"$literal": one}, text]}
+
+
+def server_time(database: Database[Document]) -> datetime:
+    """What time the server has: ours decides nothing about a day."""
+    with translated():
+        time = database.client.admin.command("hello").get("$clusterTime", {}).get("clusterTime")
+    if time is None:
+        raise Unavailable("the server tells no cluster time: it is no replica set")
+    return cluster_datetime(time)

@@ -1,0 +1,92 @@
+"""Merging reconstructed rows into the analytics table: what was measured, and what people wrote, always stands."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+import pymongo
+from pymongo.database import Database
+
+from daemon.connection import translated
+from daemon.store import indexes
+from daemon.store.names import ROWS
+from daemon.store.rows import NUMBERS
+from rules import days
+from rules.model import Source
+
+Document = dict[str, Any]
+Stage = dict[str, Any]
+
+LONGEST_SECONDS = 3600.0
+
+MEASURED = {"$or": [{"final": {"$exists": True}}, {"revision": {"$exists": True}}]}
+RECONSTRUCTED = {"reconstructed": True}
+
+
+def census(database: Database[Document], first: date, last: date) -> dict[str, int]:
+    """How many daily rows stand from `first` to `last`: measured, reconstructed, and the dashboard's own."""
+    within = {"date": {"$gte": days.stored(first), "$lte": days.stored(last)}, "period_type": "daily"}
+    with translated():
+        rows = database[ROWS]
+        whole = rows.count_documents(within)
+        made = rows.count_documents({**within, **RECONSTRUCTED})
+        measured = rows.count_documents({**within, "reconstructed": {"$ne": True}, **MEASURED})
+    return {"measured": measured, "reconstructed": made, "dashboard": whole - made - measured}
+
+
+def prepare(database: Database[Document]) -> None:
+    """Make the unique index a merge goes by, where neither daemon nor dashboard has made it yet."""
+    with translated():
+        missing = indexes.missing(database, ROWS)
+        if missing:
+            database[ROWS].create_indexes(missing)
+
+
+def merge(database: Database[Document], stages: Sequence[Stage], now: datetime, *, over_dashboard: bool) -> None:
+    """Compute rows on the server and merge them; cut off by Ctrl-C the server's work ends as well."""
+    whole = [*stages, {"$set": _additions(now)}, _merged(over_dashboard)]
+    with translated(), pymongo.timeout(LONGEST_SECONDS), database.client.start_session() as session:
+        try:
+            database[Source.LICENSES.value].aggregate(whole, allowDiskUse=True, session=session)
+        except KeyboardInterrupt:
+            database.client.admin.command("killSessions", [session.session_id])
+            raise
+
+
+def _additions(now: datetime) -> Document:
+    return {"auto_events": {"$literal": []}, "created_at": now, "updated_at": now}
+
+
+def _merged(over_dashboard: bool) -> Stage:
+    return {
+        "$merge": {
+            "into": ROWS,
+            "on": ["date", "period_type"],
+            "whenMatched": [{"$replaceWith": _standing(over_dashboard)}],
+            "whenNotMatched": "insert",
+        }
+    }
+
+
+def _standing(over_dashboard: bool) -> Document:
+    """The row that stands afterwards, of the one that stood and the one computed."""
+    ours = {"$eq": ["$reconstructed", True]}
+    measured = {"$or": [{"$ne": [{"$type": f"${name}"}, "missing"]} for name in ("final", "revision")]}
+    may = {"$or": [ours, {"$not": [measured]}]} if over_dashboard else ours
+    return {"$cond": [may, {"$mergeObjects": ["$$ROOT", "$$new", _kept(ours)]}, "$$ROOT"]}
+
+
+def _kept(ours: Document) -> Document:
+    """A person's note, when the row was first made, and the numbers somebody else first reported in it."""
+    reported = {name: f"${name}" for name in (*NUMBERS, "auto_notes", "updated_at")}
+    is_a_persons = {
+        "$and": [
+            {"$not": [{"$in": [{"$ifNull": ["$notes", ""]}, ["", None]]}]},
+            {"$ne": ["$notes", {"$ifNull": ["$auto_notes", None]}]},
+        ]
+    }
+    return {
+        "notes": {"$cond": [is_a_persons, "$notes", "$$new.notes"]},
+        "created_at": {"$ifNull": ["$created_at", "$$new.created_at"]},
+        "first_reported": {"$cond": [ours, "$first_reported", {"$ifNull": ["$first_reported", reported]}]},
+    }
