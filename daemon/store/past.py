@@ -10,9 +10,9 @@ from pymongo.database import Database
 from daemon.connection import translated
 from daemon.store import indexes
 from daemon.store.names import ROWS
-from daemon.store.rows import NUMBERS
 from rules import days
 from rules.model import Source
+from rules.rollup import NUMBERS
 
 Document = dict[str, Any]
 Stage = dict[str, Any]

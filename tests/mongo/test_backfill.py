@@ -36,7 +36,7 @@ SANE = st.one_of(
     st.datetimes(datetime(2025, 10, 25), datetime(2025, 10, 28)),  # noqa: DTZ001 - and back
     st.datetimes(datetime(2024, 12, 29), datetime(2025, 1, 3)),  # noqa: DTZ001 - a stretch ends
 ).map(lambda at: at.replace(tzinfo=UTC, microsecond=at.microsecond // 1000 * 1000))
-INSANE = st.sampled_from(
+INSANE: st.SearchStrategy[Any] = st.sampled_from(
     [None, "2025-03-30", 0, datetime(1970, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC), DatetimeMS(2**60), []]
 )
 DATES = st.one_of(SANE, SANE, SANE, INSANE)
