@@ -1,6 +1,7 @@
 """The working copy behind `decide`: states are replaced, never altered; what follows is gathered in `out`."""
 
 import heapq
+from dataclasses import replace
 from datetime import datetime
 
 from rules import milestones, movements
@@ -11,6 +12,7 @@ from rules.model import (
     DocId,
     Event,
     Fields,
+    Lately,
     LicenseState,
     Movement,
     MovementKind,
@@ -19,6 +21,7 @@ from rules.model import (
     PlanState,
     Reason,
     Source,
+    Swing,
 )
 from rules.settings import Settings
 
@@ -37,6 +40,9 @@ class Batch:
         self.plans = dict(mirror.plans)
         self.out = Decision(totals=movements.copy(mirror.totals), position=mirror.position, memory=dict(mirror.memory))
         self.openings: dict[DocId, Movement] = {}
+        self.places: dict[str, int] = {}
+        self.untold: set[int] = set()
+        self.by_others: set[str] = set()
         self.ends = [_end(state) for state in mirror.licenses.values() if state is not None and is_ending(state)]
         heapq.heapify(self.ends)
 
@@ -69,8 +75,13 @@ class Batch:
 
     def keep_customer(self, state: CustomerState) -> None:
         """Keep a customer, or forget one that is gone and of whom nothing needs to be remembered."""
-        counts = state.present or state.active_licenses or state.paid_licenses or state.ever_mrr
+        counts = state.present or state.active_licenses or state.paid_licenses or state.ever_mrr or state.lately
         self.out.customers[state.id] = state if counts else None
+
+    def keep_lately(self, state: CustomerState, ended: Swing | None, begun: Swing | None) -> None:
+        lately = Lately(ended, begun) if ended or begun else None
+        if lately != state.lately:
+            self.keep_customer(replace(state, lately=lately))
 
     def keep_plan(self, state: PlanState) -> None:
         self.plans[state.id] = self.out.plans[state.id] = state
@@ -80,6 +91,13 @@ class Batch:
         assert plan is not None, "a licence only counts on a plan that was understood"
         return plan
 
+    def book(self, change: Change, movement: Movement, kind: MovementKind | None = None) -> None:
+        """Settle a licence's movement with its customer and post it, as of `kind` where it is part of a larger one."""
+        state = movements.settle(movement, self.customer_state(movement.customer_id))
+        movement.kind = kind or movement.kind
+        self.keep_customer(state)
+        self.post(change, movement)
+
     def post(self, change: Change, movement: Movement) -> None:
         """Into the ledger and the totals; a bootstrap's movements become one opening balance per plan."""
         if change.origin is Origin.BOOTSTRAP:
@@ -87,7 +105,8 @@ class Batch:
             return
         movements.add(self.out.totals, movement)
         self.out.movements.append(movement)
-        if movement.customers > 0 or movement.active_licenses > 0 or movement.mrr_cents > 0:
+        rises = movement.customers > 0 or movement.active_licenses > 0 or movement.mrr_cents > 0
+        if rises and movement.count == 1:
             self._look_for_milestones(change)
 
     def _look_for_milestones(self, change: Change) -> None:
@@ -109,13 +128,32 @@ class Batch:
             movements.gather(opening, balance)
 
     def tell(self, change: Change, event: Event) -> None:
-        """Say what happened: never during a bootstrap, and marked where it was only found out later."""
-        if change.origin is Origin.BOOTSTRAP:
+        """Say what happened, once: never during a bootstrap, and marked where it was only found out later."""
+        if change.origin is Origin.BOOTSTRAP or event.key in self.by_others or event.key in self.places:
             return
         if change.origin is Origin.RECOVERED:
             event.metadata["recovered"] = True
-        if event.key not in self.out.withdrawn:
-            self.out.events.append(event)
+        self.places[event.key] = len(self.out.events)
+        self.out.events.append(event)
+
+    def withdraw(self, key: str, at: datetime) -> None:
+        """Take back what was told under `key`, in this batch or an earlier one; it may be told anew."""
+        place = self.places.pop(key, None)
+        if place is not None:
+            self.untold.add(place)
+        self.out.withdrawn[key] = at
+
+    def leave_to_others(self, key: str, at: datetime) -> None:
+        """Somebody else told this fact, whether we did already or are about to."""
+        self.withdraw(key, at)
+        self.by_others.add(key)
+
+    def result(self) -> Decision:
+        """All that follows, without what was told and withdrawn on the way."""
+        if self.untold:
+            told = enumerate(self.out.events)
+            self.out.events = [event for place, event in told if place not in self.untold]
+        return self.out
 
     def hold(self, change: Change, fields: Fields, reason: str) -> None:
         self.out.released.discard((change.source, change.id))

@@ -44,14 +44,7 @@ def decide(mirror: Mirror, changes: Iterable[Change], settings: Settings) -> Dec
         if _is_new(batch, change):
             _expire_until(batch, change.at)
             _apply(batch, change)
-    return _without_withdrawn(batch.out)
-
-
-def _without_withdrawn(decision: Decision) -> Decision:
-    """What was told before somebody else's version of it came in, in the same batch, is not told at all."""
-    if decision.withdrawn:
-        decision.events = [event for event in decision.events if event.key not in decision.withdrawn]
-    return decision
+    return batch.result()
 
 
 def _is_new(batch: Batch, change: Change) -> bool:
@@ -84,10 +77,10 @@ def _apply(batch: Batch, change: Change) -> None:
 
 def _withdraw(batch: Batch, change: Change) -> None:
     """Somebody else told a fact of ours: theirs stands, ours goes, told just now or long ago."""
-    keys = set(twins.natural_keys(change.fields))
     dated = change.fields.get("event_date")
     at = dated if isinstance(dated, datetime) else change.at
-    batch.out.withdrawn.update(dict.fromkeys(keys, at))
+    for key in twins.natural_keys(change.fields):
+        batch.leave_to_others(key, at)
     batch.out.told.append(at)
 
 
@@ -108,6 +101,7 @@ def _customer(batch: Batch, change: Change) -> None:
         before.active_licenses,
         before.paid_licenses,
         before.ever_mrr,
+        before.lately,
     )
     batch.keep_customer(after)
     if present != before.present:

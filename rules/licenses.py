@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from rules import catalogue, documents, lifecycle, movements, twins
+from rules import catalogue, documents, lifecycle, movements, replacement, twins
 from rules.batch import Batch
 from rules.lifecycle import Turn
 from rules.model import (
@@ -19,6 +19,7 @@ from rules.model import (
     Plan,
     Reason,
     Source,
+    Swing,
     Worth,
 )
 from rules.names import customer_name
@@ -137,25 +138,40 @@ def _turn(
 
 
 def _book_and_tell(batch: Batch, change: Change, turn: Turn) -> None:
-    _book(batch, change, turn)
-    for event in lifecycle.events(turn):
+    first = replacement.first_half(batch, change, turn)
+    booked = _book(batch, change, turn, first)
+    events = replacement.events(batch, turn, first) if first else lifecycle.events(turn)
+    key = ""
+    for event in events:
+        key = key or event.key
         batch.tell(change, event)
+    if booked is not None and first is None and (turn.starts or turn.ends):
+        replacement.remember(batch, change, turn, booked, key)
     sale = _limited_sale(batch, turn)
     if sale is not None:
         batch.tell(change, sale)
 
 
-def _book(batch: Batch, change: Change, turn: Turn) -> None:
-    """Book the difference between a licence's two worths; a licence that changes hands leaves, then joins."""
+def _book(batch: Batch, change: Change, turn: Turn, first: Swing | None) -> Movement | None:
+    """Book the difference between a licence's two worths; the movement, None where there is not just one.
+
+    A licence that changes hands leaves, then joins.
+    """
     sold = lifecycle.sale_cents(turn)
     if turn.was is not None and turn.now is not None and lifecycle.changed_hands(turn):
-        assert turn.before is not None and turn.after is not None
-        _post(batch, change, _movement(change, turn, turn.before.customer_id, (turn.was, None)))
-        _post(batch, change, _movement(change, turn, turn.after.customer_id, (None, turn.now), sold))
-    elif turn.was != turn.now or sold:
-        owner = turn.after or turn.before
-        assert owner is not None
-        _post(batch, change, _movement(change, turn, owner.customer_id, (turn.was, turn.now), sold))
+        assert turn.before is not None
+        replacement.forget(batch, turn)
+        batch.book(change, _movement(change, turn, turn.before.customer_id, (turn.was, None)))
+        batch.book(change, _movement(change, turn, turn.owner, (None, turn.now), sold))
+        return None
+    if turn.was == turn.now and not sold:
+        return None
+    movement = _movement(change, turn, turn.owner, (turn.was, turn.now), sold)
+    if first is not None:
+        replacement.book(batch, change, turn, first, movement)
+    else:
+        batch.book(change, movement)
+    return movement
 
 
 def _movement(
@@ -174,11 +190,6 @@ def _movement(
         before=before,
         after=after,
     )
-
-
-def _post(batch: Batch, change: Change, movement: Movement) -> None:
-    batch.keep_customer(movements.settle(movement, batch.customer_state(movement.customer_id)))
-    batch.post(change, movement)
 
 
 def reason(turn: Turn) -> Reason:

@@ -100,6 +100,23 @@ class Turn(NamedTuple):
     pays: bool
     settings: Settings
 
+    @property
+    def starts(self) -> bool:
+        """Whether the licence turns active."""
+        return self.now is not None and self.now.active and not (self.was is not None and self.was.active)
+
+    @property
+    def ends(self) -> bool:
+        """Whether the licence leaves active."""
+        return self.was is not None and self.was.active and not (self.now is not None and self.now.active)
+
+    @property
+    def owner(self) -> DocId:
+        """Whose licence it is, or was."""
+        license = self.after or self.before
+        assert license is not None, "only a licence that was understood can turn"
+        return license.customer_id
+
 
 def events(turn: Turn) -> Iterator[Event]:
     """The business events of one turn, in the order a person would tell them."""
@@ -107,14 +124,13 @@ def events(turn: Turn) -> Iterator[Event]:
         yield created(turn)
         yield from payment(turn, _once(EventType.PAYMENT_COMPLETED, turn))
         return
-    was_active, is_active = turn.was.active, turn.now is not None and turn.now.active
-    if was_active and not is_active:
+    if turn.ends:
         yield turned(turn, off_event(turn), turn.plan_before or turn.plan)
-    elif is_active and not was_active:
+    elif turn.starts:
         yield turned(turn, EventType.LICENSE_ACTIVATED, turn.plan)
         yield from activation_payment(turn)
-    elif is_active:
-        yield from plan_change(turn)
+    elif turn.was.active:
+        yield from plan_change(turn, turn.plan_before or turn.plan, turn.plan, turn.license_id, {})
         yield from purchase(turn)
         yield from renewal(turn)
 
@@ -154,19 +170,21 @@ def activation_payment(turn: Turn) -> Iterator[Event]:
         yield from payment(turn, _recurring(EventType.PAYMENT_COMPLETED, turn))
 
 
-def plan_change(turn: Turn) -> Iterator[Event]:
-    """An active licence that moves to a dearer plan is an upgrade, to a cheaper one a downgrade.
+def plan_change(turn: Turn, old: Plan, new: Plan, license_id: DocId, facts: dict[str, object]) -> Iterator[Event]:
+    """A customer that moves from an active licence's plan to a dearer one upgrades, to a cheaper one downgrades.
 
-    Plans of one price are told apart by the configured order; neither then is silence.
+    Plans of one price are told apart by the configured order; neither then is silence. `license_id` names the licence
+    that is on the new plan.
     """
-    if turn.plan_before is None or turn.plan_before.id == turn.plan.id:
-        return
-    before, after = _rank(turn.plan_before, turn.settings), _rank(turn.plan, turn.settings)
-    if before == after:
+    before, after = _rank(old, turn.settings), _rank(new, turn.settings)
+    if old.id == new.id or before == after:
         return
     kind = EventType.PLAN_UPGRADED if after > before else EventType.PLAN_DOWNGRADED
-    text = catalogue.plan_changed(turn.plan_before, turn.plan, turn.name, after > before, turn.settings.texts)
-    yield _event(turn, kind, _recurring(kind, turn), turn.plan, text, {"previous_plan": turn.plan_before.name})
+    text = catalogue.plan_changed(old, new, turn.name, after > before, turn.settings.texts)
+    key = f"{kind}:{documents.id_key(license_id)}:{turn.cause}"
+    event = _event(turn, kind, key, new, text, {"previous_plan": old.name} | facts)
+    event.license_id = license_id
+    yield event
 
 
 def purchase(turn: Turn) -> Iterator[Event]:

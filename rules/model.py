@@ -113,7 +113,7 @@ class Worth(NamedTuple):
 
 @dataclass(slots=True)
 class CustomerState:
-    """Mirror of one customer. `present` is false while only its licences are known."""
+    """Mirror of one customer. `present` is false while only its licences are known; `lately` is None while empty."""
 
     id: DocId
     fields: Fields
@@ -122,6 +122,7 @@ class CustomerState:
     active_licenses: int = 0
     paid_licenses: int = 0
     ever_mrr: bool = False
+    lately: "Lately | None" = None
 
 
 @dataclass(slots=True)
@@ -228,7 +229,8 @@ class Movement:
 
     `customer_mrr` is the customer's MRR in cents before and after; `subscribers` is the change in customers with MRR.
     OPENING lines carry the balance of many licences of one plan: `licenses` then is their number, `before` and `after`
-    are None.
+    are None. `count` is how many movements of its kind the line stands for: -1 takes back an earlier line, 0 books that
+    one again.
     """
 
     at: datetime
@@ -248,6 +250,7 @@ class Movement:
     before: Worth | None = None
     after: Worth | None = None
     customer_mrr: tuple[int, int] = (0, 0)
+    count: int = 1
 
 
 @dataclass(slots=True)
@@ -258,6 +261,25 @@ class PlanTotals:
     active: int = 0
     mrr_cents: int = 0
     one_time_cents: int = 0
+
+
+class Swing(NamedTuple):
+    """What was booked and told of a licence that turned on or off; `key` is that of the event."""
+
+    at: datetime
+    license_id: DocId
+    kind: MovementKind
+    reason: Reason
+    key: str
+    before: Worth | None
+    after: Worth | None
+
+
+class Lately(NamedTuple):
+    """What may turn out to be half of something else: a customer's last churn, and the last further licence it took."""
+
+    ended: Swing | None = None
+    begun: Swing | None = None
 
 
 @dataclass(slots=True)

@@ -52,6 +52,7 @@ def settle(movement: Movement, customer: CustomerState) -> CustomerState:
         active_licenses=customer.active_licenses + movement.active_licenses,
         paid_licenses=paid,
         ever_mrr=customer.ever_mrr or mrr > 0,
+        lately=customer.lately,
     )
 
 

@@ -43,7 +43,8 @@ class CalendarOptions:
 class Thresholds:
     """When a number is worth a word. Lists of levels ascend; beyond their end 1, 2.5, 5 times ten goes on.
 
-    `deviations` is the k of median + k · 1.4826 · MAD; a `*_minimum` is the least number worth a word at all.
+    `plan_change_minutes` is how far apart the end of one licence and the start of another may be, to be one change of
+    plan; 0 keeps them apart (but for one instant). `deviations` is the k of median + k · 1.4826 · MAD; a `*_minimum` is the least number worth a word at all.
     Raises ValueError, naming the field, for levels that are empty, not positive or out of order.
     """
 
@@ -51,6 +52,8 @@ class Thresholds:
     licenses: tuple[int, ...] = (5, 10, 25, 50, 100, 250, 500, 1000)
     mrr_euros: tuple[int, ...] = (100, 250, 500, 1000)
     api_calls: tuple[int, ...] = (100, 500, 1000)
+
+    plan_change_minutes: int = 60
 
     growth_days: int = 7
     growth_mrr_cents: int = 20_00
