@@ -205,11 +205,12 @@ def _count_movements(decision: Decision) -> None:
     lines: Tally[MovementKind] = Tally()
     cents: Tally[MovementKind] = Tally()
     for movement in decision.movements:
-        lines[movement.kind] += 1
-        cents[movement.kind] += abs(movement.mrr_cents)
+        if movement.count >= 0:  # counters only rise: what is taken back was counted
+            lines[movement.kind] += movement.count
+            cents[movement.kind] += movement.mrr_cents
     for kind, count in lines.items():
         MOVEMENTS.labels(kind.value).inc(count)
-        MOVED.labels(kind.value).inc(cents[kind] / 100)
+        MOVED.labels(kind.value).inc(abs(cents[kind]) / 100)
 
 
 def value(gauge: Gauge) -> float:

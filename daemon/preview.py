@@ -125,6 +125,8 @@ class Preview:
             if movement.kind is MovementKind.OPENING:
                 memory = milestones.seed(memory, milestones.measured(totals))
                 continue
+            if movement.count != 1:
+                continue
             for kind, total in milestones.measured(totals).items():
                 event, memory = milestones.reached(kind, total, movement.at, memory, self.settings)
                 if event is not None:

@@ -85,9 +85,11 @@ def _calendar(settings: Settings) -> list[Line]:
 
 def _licenses(settings: Settings) -> list[Line]:
     rates = ", ".join(f"{currency} {rate}" for currency, rate in sorted(settings.rates.items()))
+    minutes = settings.thresholds.plan_change_minutes
     return [
         ("business day", f"of {settings.zone}"),
         ("plans of one price", " < ".join(settings.plan_order)),
+        ("one plan change", f"a customer's only licence ends, another begins within {minutes} minutes (0: never)"),
         ("rates to EUR", rates or "none: licences in other currencies are held"),
         ("entered by hand", f"metadata.source {settings.manual_source!r} or the customer {settings.manual_email}"),
     ]

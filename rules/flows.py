@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from rules.model import DocId, Movement, MovementKind, Reason
+from rules.model import DocId, Movement, MovementKind, Reason, Worth
 
 MRR_KINDS = (
     MovementKind.NEW,
@@ -85,7 +85,7 @@ def of_day(movements: Iterable[Movement]) -> Flows:
     for movement in movements:
         if movement.kind is not MovementKind.NEUTRAL:
             known = flows.by_kind.get(movement.kind, KindSum())
-            flows.by_kind[movement.kind] = KindSum(known.number + 1, known.mrr_cents + movement.mrr_cents)
+            flows.by_kind[movement.kind] = KindSum(known.number + movement.count, known.mrr_cents + movement.mrr_cents)
         if movement.kind is not MovementKind.OPENING:
             _add(flows, movement)
         if movement.kind is not MovementKind.OPENING and movement.subscribers:
@@ -106,19 +106,25 @@ def _add(flows: Flows, movement: Movement) -> None:
     flows.mrr_cents += movement.mrr_cents
     flows.one_time_cents += movement.one_time_cents
     flows.new_customers += is_new_customer(movement)
-    flows.sales += is_sale(movement)
-    flows.cancellations += is_cancellation(movement)
+    flows.sales += sales(movement)
+    flows.cancellations += cancellations(movement)
 
 
 def is_new_customer(movement: Movement) -> bool:
     return movement.customers > 0
 
 
-def is_sale(movement: Movement) -> bool:
-    """A licence with a price, sold rather than brought back."""
-    return movement.reason is Reason.LICENSE_CREATED and movement.after is not None and movement.after.paid
+def sales(movement: Movement) -> int:
+    """A licence with a price, sold rather than brought back; -1 where it turned out to take another one's place."""
+    if movement.reason is not Reason.LICENSE_CREATED:
+        return 0
+    return _is_paid(movement.after) - _is_paid(movement.before)
 
 
-def is_cancellation(movement: Movement) -> bool:
-    """An active licence that was cancelled or deleted; one that ran out or was suspended is none."""
-    return movement.reason in (Reason.CANCELLED, Reason.LICENSE_DELETED) and movement.active_licenses < 0
+def cancellations(movement: Movement) -> int:
+    """An active licence that was cancelled or deleted, -1 where that was taken back; one that ran out is none."""
+    return -movement.active_licenses if movement.reason in (Reason.CANCELLED, Reason.LICENSE_DELETED) else 0
+
+
+def _is_paid(worth: Worth | None) -> bool:
+    return worth is not None and worth.paid

@@ -53,7 +53,8 @@ def first_half(batch: Batch, change: Change, turn: Turn) -> Swing | None:
 
 
 def _is_near(batch: Batch, swing: Swing, change: Change) -> bool:
-    return abs(change.at - swing.at) <= timedelta(minutes=batch.settings.thresholds.plan_change_minutes)
+    minutes = batch.settings.thresholds.plan_change_minutes
+    return minutes > 0 and abs(change.at - swing.at) <= timedelta(minutes=minutes)
 
 
 def _is_all_that_stays(customer: CustomerState, begun: Swing, turn: Turn) -> bool:
@@ -138,8 +139,16 @@ def remember(batch: Batch, change: Change, turn: Turn, booked: Movement, key: st
         _note(batch, turn, ended=None, begun=swing if customer.active_licenses > 1 else None)
         return
     begun = None if known.begun is not None and known.begun.license_id == turn.license_id else known.begun
-    churned = customer.mrr_cents == 0 and (booked.mrr_cents < 0 or customer.active_licenses == 0)
-    _note(batch, turn, ended=swing if churned else known.ended, begun=begun)
+    _note(batch, turn, ended=swing if _churned(batch, change, customer, booked) else known.ended, begun=begun)
+
+
+def _churned(batch: Batch, change: Change, customer: CustomerState, booked: Movement) -> bool:
+    """Whether an end left the customer with nothing; one without MRR does not count behind one with, just before."""
+    if customer.mrr_cents > 0 or booked.mrr_cents < 0:
+        return customer.mrr_cents == 0
+    last = customer.lately.ended if customer.lately else None
+    is_last = last is None or _mrr(last.before) == 0 or not _is_near(batch, last, change)
+    return customer.active_licenses == 0 and is_last
 
 
 def forget(batch: Batch, turn: Turn) -> None:

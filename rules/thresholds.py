@@ -43,8 +43,9 @@ class CalendarOptions:
 class Thresholds:
     """When a number is worth a word. Lists of levels ascend; beyond their end 1, 2.5, 5 times ten goes on.
 
+    `deviations` is the k of median + k · 1.4826 · MAD; a `*_minimum` is the least number worth a word at all.
     `plan_change_minutes` is how far apart the end of one licence and the start of another may be, to be one change of
-    plan; 0 keeps them apart (but for one instant). `deviations` is the k of median + k · 1.4826 · MAD; a `*_minimum` is the least number worth a word at all.
+    plan; 0 keeps them apart.
     Raises ValueError, naming the field, for levels that are empty, not positive or out of order.
     """
 

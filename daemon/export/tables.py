@@ -54,6 +54,7 @@ MOVEMENTS: tuple[Column, ...] = (
     *_columns(Kind.TEXT, "kind", "reason", "customer_id", "license_id", "plan_id"),
     *_columns(
         Kind.INTEGER,
+        "count",
         "mrr_cents",
         "one_time_cents",
         "customers",

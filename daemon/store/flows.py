@@ -55,7 +55,7 @@ def _by_kind() -> Document:
     return {
         "$group": {
             "_id": {"day": "$day", "kind": "$kind"},
-            "count": {"$sum": 1},
+            "count": ledger.MOVED,
             **{name: {"$sum": f"${name}"} for name in NETS},
             **ledger.counts(),
         }

@@ -19,6 +19,9 @@ Document = dict[str, Any]
 
 SUMS = movements.TOTALS
 
+MOVED: Document = {"$sum": {"$ifNull": ["$count", 1]}}
+"""How many movements lines stand for, inside a $group."""
+
 
 def of_day(database: Database[Document], day: date, session: ClientSession | None = None) -> Iterator[Movement]:
     """The movements of a business day, in ledger order."""
@@ -47,7 +50,7 @@ def by_kind(database: Database[Document], first: date, last: date) -> dict[Movem
     """How many movements of each kind those days had, and what MRR they moved, in signed cents."""
     stages: list[Document] = [
         {"$match": {"day": {"$gte": days.stored(first), "$lte": days.stored(last)}}},
-        {"$group": {"_id": "$kind", "count": {"$sum": 1}, "cents": {"$sum": "$mrr_cents"}}},
+        {"$group": {"_id": "$kind", "count": MOVED, "cents": {"$sum": "$mrr_cents"}}},
     ]
     with translated():
         found = database[LEDGER].aggregate(stages)
@@ -55,13 +58,16 @@ def by_kind(database: Database[Document], first: date, last: date) -> dict[Movem
 
 
 def before(database: Database[Document], day: date) -> tuple[Totals, Totals | None]:
-    """The totals as `day` begins, and the highest each number ever was by then; None where no movement is older."""
+    """The totals as `day` begins, and the highest each number ever was by then; None where no movement is older.
+
+    Lines that take back or book again add up to nothing, and are no height that was reached.
+    """
     older = {"day": {"$lt": days.stored(day)}}
     numbers = ("customers", "active_licenses", "mrr_cents")
     whole = {"documents": ["unbounded", "current"]}
     running = {name: {"$sum": f"${name}", "window": whole} for name in numbers}
     stages: list[Document] = [
-        {"$match": older},
+        {"$match": {**older, "count": {"$nin": [-1, 0]}}},
         {"$setWindowFields": {"sortBy": {"_id": 1}, "output": running}},
         {"$group": {"_id": None, **{name: {"$max": f"${name}"} for name in numbers}}},
     ]
@@ -191,14 +197,23 @@ def _day_sums() -> Document:
 
 
 def counts() -> Document:
-    """What movements brought, by `rules.flows` in the server's words; an opening balance brings nothing."""
+    """What movements brought, by `rules.flows` in the server's words; an opening balance brings nothing.
+
+    A sale or a cancellation that turned out to be half of a change of plan is taken back by a line of its own.
+    """
     own = {"$ne": ["$kind", "opening"]}
     ended = {"$in": ["$reason", ["cancelled", "license_deleted"]]}
     return {
         "new_customers": count(own, {"$gt": ["$customers", 0]}),
-        "sales": count({"$eq": ["$reason", "license_created"]}, "$after.paid"),
-        "cancellations": count(ended, {"$lt": ["$active_licenses", 0]}),
+        "sales": _less({"$eq": ["$reason", "license_created"]}, "$after.paid", "$before.paid"),
+        "cancellations": _less(ended, {"$lt": ["$active_licenses", 0]}, {"$gt": ["$active_licenses", 0]}),
     }
+
+
+def _less(of: Any, more: Any, less: Any) -> Document:
+    """How many of a reason count one up, less those that count one down, inside a $group."""
+    sign = {"$switch": {"branches": [{"case": more, "then": 1}, {"case": less, "then": -1}], "default": 0}}
+    return {"$sum": {"$cond": [of, sign, 0]}}
 
 
 def count(*conditions: Any) -> Document:

@@ -19,6 +19,7 @@ from rules.model import (
     DocId,
     Event,
     Fields,
+    Lately,
     LicenseState,
     Movement,
     MovementKind,
@@ -27,6 +28,7 @@ from rules.model import (
     PlanTotals,
     Reason,
     Source,
+    Swing,
     Totals,
     Worth,
 )
@@ -75,6 +77,7 @@ def movement_document(movement: Movement, seq: int, day: date) -> Document:
         "customer_id": movement.customer_id,
         "license_id": movement.license_id,
         "plan_id": movement.plan_id,
+        "count": movement.count,
         "mrr_cents": movement.mrr_cents,
         "one_time_cents": movement.one_time_cents,
         "customers": movement.customers,
@@ -109,6 +112,7 @@ def movement_of(document: Mapping[str, Any]) -> Movement:
         before=worth_of(document["before"]),
         after=worth_of(document["after"]),
         customer_mrr=(before, after),
+        count=document.get("count", 1),
     )
 
 
@@ -134,7 +138,7 @@ def mirror_id(source: Source, doc_id: object) -> Document:
 
 
 def customer_document(state: CustomerState) -> Document:
-    return {
+    document: Document = {
         "fields": dict(state.fields),
         "present": state.present,
         "mrr_cents": state.mrr_cents,
@@ -142,6 +146,12 @@ def customer_document(state: CustomerState) -> Document:
         "paid_licenses": state.paid_licenses,
         "ever_mrr": state.ever_mrr,
     }
+    if state.lately is not None:
+        document["lately"] = {
+            "ended": swing_document(state.lately.ended),
+            "begun": swing_document(state.lately.begun),
+        }
+    return document
 
 
 def customer_of(document: Mapping[str, Any]) -> CustomerState:
@@ -153,6 +163,32 @@ def customer_of(document: Mapping[str, Any]) -> CustomerState:
         document["active_licenses"],
         document["paid_licenses"],
         document["ever_mrr"],
+        _lately(document.get("lately")),
+    )
+
+
+def _lately(document: Mapping[str, Any] | None) -> Lately | None:
+    return Lately(swing_of(document["ended"]), swing_of(document["begun"])) if document is not None else None
+
+
+def swing_document(swing: Swing | None) -> Document | None:
+    if swing is None:
+        return None
+    worths = {"before": worth_document(swing.before), "after": worth_document(swing.after)}
+    return {**swing._asdict(), "kind": swing.kind.value, "reason": swing.reason.value, **worths}
+
+
+def swing_of(document: Mapping[str, Any] | None) -> Swing | None:
+    if document is None:
+        return None
+    return Swing(
+        document["at"],
+        document["license_id"],
+        MovementKind(document["kind"]),
+        Reason(document["reason"]),
+        document["key"],
+        worth_of(document["before"]),
+        worth_of(document["after"]),
     )
 
 

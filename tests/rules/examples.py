@@ -46,6 +46,11 @@ class Story:
         self.shop.apply([Change(source, op, doc_id, self.now, f"82{self.told:06d}", fields)])
         return self
 
+    def wait(self, minutes: int) -> "Story":
+        """So many minutes pass before the next change."""
+        self.now += (minutes - 1) * MINUTE
+        return self
+
     def descriptions(self) -> list[str]:
         return [event.description for event in self.shop.events]
 

@@ -7,6 +7,7 @@ document and every dotted path its container. A shrunk failure is a short list o
 from collections.abc import Mapping
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
@@ -134,6 +135,38 @@ def histories(draw: st.DrawFn, *, poison: bool = True, max_size: int = 30) -> li
     drawn = draw(st.lists(steps(poison), max_size=max_size))
     opening.sort(key=lambda step: str(step.id))
     return tell([*opening, *drawn], draw(st.sampled_from(STARTS)))
+
+
+SHORT_WAITS = tuple(timedelta(minutes=minutes) for minutes in (0, 1, 29, 60, 61, 24 * 60))
+
+
+def busy_customers() -> st.SearchStrategy[list[Change]]:
+    """Two customers who start, end, move and delete licences within and beyond an hour, on plans of every kind.
+
+    Drawn by a seed: hypothesis' own draws are too alike to make many licences take each other's place.
+    """
+    return st.builds(_busy_customers, st.integers(0, 40), st.integers(0, 10**9), st.sampled_from(STARTS))
+
+
+def _busy_customers(length: int, seed: int, start: datetime) -> list[Change]:
+    chance = Random(seed)
+    plans = [Step(Source.PLANS, plan_id, "put", {}, timedelta(0)) for plan_id in PLANS]
+    return tell([*plans, *(_busy_step(chance) for _ in range(length))], start)
+
+
+def _busy_step(chance: Random) -> Step:
+    if chance.random() < 0.1:
+        price = {"price": chance.choice((0.0, 2.99, 7.99, 19.99))}
+        return Step(Source.PLANS, chance.choice(PLANS), "set", price, chance.choice(SHORT_WAITS))
+    patch: dict[str, Any] = {"status": chance.choice(("active", "active", "cancelled", "suspended"))}
+    if chance.random() < 0.5:
+        patch["plan_id"] = chance.choice(PLANS)
+    if chance.random() < 0.2:
+        patch["customer_id"] = chance.choice(("ada", "bruno"))
+    if chance.random() < 0.2:
+        patch["expires_at"] = chance.choice((None, Until(timedelta(minutes=30)), Until(timedelta(days=2))))
+    action = chance.choices(("set", "replace", "delete"), (8, 1, 2))[0]
+    return Step(Source.LICENSES, chance.choice(LICENSES[:3]), action, patch, chance.choice(SHORT_WAITS))
 
 
 def cuts(max_size: int = 60) -> st.SearchStrategy[set[int]]:

@@ -38,6 +38,7 @@ class Shop:
     totals: Totals = field(default_factory=Totals)
     position: str = ""
     events: list[Event] = field(default_factory=list)
+    told: list[Event] = field(default_factory=list)
     movements: list[Movement] = field(default_factory=list)
     letters: dict[tuple[Source, Any], Held] = field(default_factory=dict)
 
@@ -97,11 +98,21 @@ class Shop:
         _put(self.licenses, decision.licenses)
         self.plans.update(decision.plans)
         self.totals, self.position = decision.totals, decision.position
-        self.events += decision.events
+        self._tell(decision)
         self.movements += decision.movements
         for released in decision.released:
             self.letters.pop(released, None)
         self.letters.update(decision.held)
+
+    def _tell(self, decision: Decision) -> None:
+        """As the database does: what is withdrawn goes, a key that stands already collides. `told` forgets nothing."""
+        self.told += decision.events
+        standing = {event.key: event for event in self.events}
+        for key in decision.withdrawn:
+            standing.pop(key, None)
+        for event in decision.events:
+            standing.setdefault(event.key, event)
+        self.events = list(standing.values())
 
 
 def _put(stored: dict[Any, Any], decided: dict[Any, Any]) -> None:
