@@ -31,7 +31,7 @@ from daemon.source import custom
 from daemon.store import indexes
 from daemon.store.lease import LeaseOffice
 from daemon.web.house import House
-from daemon.web.site import site
+from daemon.web.site import Site
 
 Document = dict[str, Any]
 
@@ -74,7 +74,7 @@ class Daemon:
     def _crew(self, client: MongoClient[Document], db: Database[Document], listening: socket.socket) -> None:
         crew = Crew(self.stop)
         self._show()
-        doors = site(House(db, lambda: self.config, self.progress))
+        doors = Site(House(db, lambda: self.config, self.progress))
         bell = Bell(Nightly(db, self.config), Proof(db, self.config), self.config, self.progress, self)
         crew.start("http", lambda: server.serve(doors, listening, self.stop))
         crew.start("pipeline", lambda: self._terms(client, db))

@@ -95,6 +95,7 @@ COMMAND_FAILURES = _counter(
 )
 HTTP_REQUESTS = _counter("http_requests_total", "HTTP requests answered.", ("route", "method", "code"))
 HTTP_SECONDS = _histogram("http_response_seconds", "Time until an HTTP answer began.", SECONDS, ("route",))
+LISTENERS = _gauge("http_stream_clients", "Clients that listen to events as they are written.")
 
 
 class PlanShown(NamedTuple):

@@ -1,13 +1,26 @@
 """The HTTP server: a socket, and uvicorn in a thread that serves a site until told to stop."""
 
+import logging
 import socket
 import threading
+from typing import Protocol
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import Receive, Scope, Send
 
+from daemon import logs
 from daemon.config import Http
 from daemon.errors import ConfigurationError
+
+log = logs.get("http")
+
+
+class Site(Protocol):
+    """An application whose endless answers can be ended."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+    def close(self) -> None: ...
 
 
 def listen(config: Http) -> socket.socket:
@@ -22,11 +35,12 @@ def listen(config: Http) -> socket.socket:
         ) from None
 
 
-def serve(site: ASGIApp, listening: socket.socket, stop: threading.Event) -> None:
+def serve(site: Site, listening: socket.socket, stop: threading.Event) -> None:
     """Serve until told to stop; in a thread of its own uvicorn leaves signals alone.
 
     Headers of proxies are not believed: who asks is who is connected.
     """
+    _hear_complaints()
     config = uvicorn.Config(
         site,
         log_config=None,
@@ -37,11 +51,24 @@ def serve(site: ASGIApp, listening: socket.socket, stop: threading.Event) -> Non
         ws="none",
     )
     server = uvicorn.Server(config)
-    watcher = threading.Thread(target=_stop_with, args=(server, stop), name="http-stop", daemon=True)
+    watcher = threading.Thread(target=_stop_with, args=(server, site, stop), name="http-stop", daemon=True)
     watcher.start()
     server.run(sockets=[listening])
 
 
-def _stop_with(server: uvicorn.Server, stop: threading.Event) -> None:
+def _stop_with(server: uvicorn.Server, site: Site, stop: threading.Event) -> None:
     stop.wait()
+    site.close()
     server.should_exit = True
+
+
+class _Complaints(logging.Handler):
+    """What uvicorn warns of (requests that are no HTTP, say) as a line of our log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log.warning("server.complained", problem=record.getMessage())
+
+
+def _hear_complaints() -> None:
+    uvicorns = logging.getLogger("uvicorn")
+    uvicorns.handlers, uvicorns.propagate = [_Complaints(logging.WARNING)], False

@@ -141,14 +141,14 @@ def _follow(database: Any, loaded: Config, limit: int, types: tuple[str, ...]) -
 
     shown: dict[Any, Document] = {}
     for heard in _heard(lambda after: store.follow(database, after, threading.Event())):
-        if heard is None and limit:
+        if heard.is_quiet and limit:
             for event in reversed(store.recent(database, clock.now() - timedelta(days=3650), limit, types=types)):
                 _show_once(event, shown, loaded)
             limit = 0
-        elif heard is not None and heard.document is not None:
+        elif heard.document is not None:
             if not types or heard.document.get("event_type") in types:
                 _show_once(heard.document, shown, loaded)
-        elif heard is not None and heard.deleted in shown:
+        elif heard.deleted in shown:
             _show(shown.pop(heard.deleted), loaded, withdrawn=True)
 
 
@@ -158,7 +158,7 @@ def _heard(follow: Callable[[str | None], Iterator[Any]]) -> Iterator[Any]:
     while True:
         try:
             for heard in follow(token):
-                token = heard.token if heard is not None else token
+                token = heard.token or token
                 yield heard
         except Unavailable as problem:
             click.echo(f"chatello-analytics: {problem}; trying again", err=True)

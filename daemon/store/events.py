@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from bson import ObjectId
+from pymongo.change_stream import ChangeStream
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, InvalidOperation, PyMongoError
 
@@ -31,11 +32,18 @@ TOLD = (*("event_type", "customer_id", "license_id", "plan_name", "amount", "cur
 
 
 class Heard(NamedTuple):
-    """A step of the stream of events: `token` is where it stands; an insert brings the document, a delete its id."""
+    """A step of the stream of events: `token` is where it stands; an insert brings the document, a delete its id.
+
+    A quiet one brings neither: nothing happened up to there.
+    """
 
     token: str
     document: Document | None = None
     deleted: Any = None
+
+    @property
+    def is_quiet(self) -> bool:
+        return self.document is None and self.deleted is None
 
 
 def create(database: Database[Document], event: Mapping[str, Any], now: datetime, key: str | None) -> ObjectId:
@@ -103,8 +111,11 @@ def count_between(database: Database[Document], start: datetime, end: datetime) 
         return database[EVENTS].count_documents({"event_date": {"$gte": start, "$lt": end}})
 
 
-def follow(database: Database[Document], after: str | None, stop: threading.Event) -> Iterator[Heard | None]:
-    """Events as they are written or withdrawn, from now or behind a token; None whenever nothing happened for a while.
+def follow(
+    database: Database[Document], after: str | None, stop: threading.Event, await_ms: int = AWAIT_MS
+) -> Iterator[Heard]:
+    """Events as they are written or withdrawn, from now or behind a token; a quiet step first, and whenever none came
+    for `await_ms`.
 
     Ends when `stop` is set. Raises StreamBroken for a token that cannot be gone on from, and what errors translate to.
     """
@@ -115,18 +126,24 @@ def follow(database: Database[Document], after: str | None, stop: threading.Even
     token = {"_data": after} if after else None
     opened = False
     try:
-        with database[EVENTS].watch(wanted, start_after=token, max_await_time_ms=AWAIT_MS) as stream:
+        with database[EVENTS].watch(wanted, start_after=token, max_await_time_ms=await_ms) as stream:
             opened = True
-            yield None
+            yield Heard(_position(stream, after))
             while not stop.is_set():
                 change = stream.try_next()
                 if change is None and not stream.alive:
                     raise Unavailable("the stream of events ended")
-                yield _heard(change) if change is not None else None
+                yield _heard(change) if change is not None else Heard(_position(stream, after))
     except InvalidOperation:
         return
     except PyMongoError as error:
         raise stream_failure(error, opening=not opened) from error
+
+
+def _position(stream: ChangeStream[Document], after: str | None) -> str:
+    """Where an open stream stands: the server tells with every batch."""
+    token = stream.resume_token
+    return str(token["_data"]) if token else after or ""
 
 
 def _heard(change: Mapping[str, Any]) -> Heard:

@@ -5,13 +5,14 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp
+from starlette.types import Receive, Scope, Send
 
 from daemon.traffic import Traffic
 from daemon.web import api, docs, failures, page, vitals
 from daemon.web.armour import Bounds, Dress
 from daemon.web.gate import Gate
 from daemon.web.house import House
+from daemon.web.live import Live
 
 STATIC = Path(__file__).parent / "static"
 
@@ -22,12 +23,22 @@ the password of HTTP Basic. Whatever is refused is answered with `{"success": fa
 """
 
 
-def site(house: House) -> ASGIApp:
-    """The application as the server serves it. Traffic counts what was refused too."""
-    return Traffic(Dress(Gate(Bounds(routes(house)), house.config().http)))
+class Site:
+    """The application as the server serves it. Traffic counts what was refused, too."""
+
+    def __init__(self, house: House) -> None:
+        self.live = Live(house.database)
+        self.app = Traffic(Dress(Gate(Bounds(routes(house, self.live)), house.config().http)))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+    def close(self) -> None:
+        """End what would go on for ever; called once, before the server waits for what is under way."""
+        self.live.close()
 
 
-def routes(house: House) -> FastAPI:
+def routes(house: House, live: Live) -> FastAPI:
     app = FastAPI(
         title="chatello-analytics",
         version=version("chatello-analytics"),
@@ -38,7 +49,7 @@ def routes(house: House) -> FastAPI:
     )
     failures.install(app)
     app.include_router(vitals.router(house.progress))
-    app.include_router(api.router(house))
+    app.include_router(api.router(house, live))
     app.include_router(docs.router())
     app.include_router(page.router(house))
     app.mount(docs.ASSETS, docs.assets())
