@@ -115,15 +115,18 @@ class Rebuild:
         found = Counted(rows.events_between(self.database, start, end, session))
         note = notes.compose(facts(remembering(found, first), self.settings), self.settings)
         kept = rows.kept(self.database, periods.day(day), session)
-        if kept is not None and amendment.lost_its_events(
-            kept, found.count, rows.any_event_before(self.database, start, session)
-        ):
+        if kept is not None and self._lost_its_events(kept, found.count, start, session):
             return {name: kept[name] for name in ("auto_events", "auto_events_total", "auto_notes")}
         return {
             "auto_events": [rollup.auto_event(event, self.settings) for event in first],
             "auto_events_total": found.count,
             "auto_notes": note,
         }
+
+    def _lost_its_events(self, kept: Document, standing: int, start: datetime, session: ClientSession) -> bool:
+        if standing >= kept.get("auto_events_total", 0):
+            return False
+        return amendment.lost_its_events(kept, standing, rows.any_event_before(self.database, start, session))
 
     def bounds(self, day: date) -> tuple[datetime, datetime]:
         """The instants a business day begins and ends."""

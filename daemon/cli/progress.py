@@ -41,10 +41,10 @@ def shown(what: str, total: float | None, unit: str) -> Iterator[Callable[[float
 
 
 @contextmanager
-def interruptible(cure: str) -> Iterator[None]:
-    """Ctrl-C ends the work in order, with one sentence and status 130."""
+def interruptible(cure: str | Callable[[], str]) -> Iterator[None]:
+    """Ctrl-C ends the work in order, with one sentence (made then, if it can only be known then) and status 130."""
     try:
         yield
     except KeyboardInterrupt:
-        click.echo(f"\nstopped; {cure}", err=True)
+        click.echo(f"\nstopped; {cure() if callable(cure) else cure}", err=True)
         raise SystemExit(130) from None
