@@ -155,7 +155,7 @@ ODD: tuple[Any, ...] = (
     Decimal128("NaN"),
     2**62,
     DatetimeMS(2**60),
-    ObjectId(),
+    ObjectId("65f0c0ffee65f0c0ffee65f0"),
 )
 
 
