@@ -47,14 +47,14 @@ class Rebuild:
     def row(self, period: Period) -> Document:
         """The row of a day or a month."""
         with self._snapshot() as session:
-            return self._row(period, self.books(period, session), session)
+            return self.row_of(period, self.books(period, session), session)
 
     def live(self, day: date) -> Document:
         """The row of a day that is not over: what its rates look back over is remembered for an hour."""
         period = periods.day(day)
         with self._snapshot() as session:
             by_day = {**self._before(period), **flows.by_day(self.database, day, day, session)}
-            return self._row(period, self._books(period, by_day, session), session)
+            return self.row_of(period, self._books(period, by_day, session), session)
 
     def days(self, first: date, last: date) -> Iterator[Document]:
         """The rows of the days from `first` to `last`, oldest first."""
@@ -62,7 +62,7 @@ class Rebuild:
             began = clock.monotonic()
             with self._snapshot() as session:
                 for day, known in self._walk(first, last, session):
-                    yield self._row(periods.day(day), known, session)
+                    yield self.row_of(periods.day(day), known, session)
                     first = day + days.ONE_DAY
                     if clock.monotonic() - began > SNAPSHOT_SECONDS:
                         break
@@ -102,7 +102,8 @@ class Rebuild:
 
     # -- notes and events -----------------------------------------------------------------------------------
 
-    def _row(self, period: Period, known: Books, session: ClientSession) -> Document:
+    def row_of(self, period: Period, known: Books, session: ClientSession) -> Document:
+        """The row of a period of which the books are known."""
         numbers = rollup.row(period, known, self.mirror.plans(), self.settings)
         if period.kind is Kind.MONTHLY:
             return {**numbers, **EVENTLESS, "auto_notes": monthly.note(period, known, self.settings)}
@@ -179,4 +180,4 @@ def fact(event: Document, settings: Settings) -> notes.Fact:
         metadata = {}
     name, text = one_line(metadata.get("customer_name")), one_line(event.get("description"))
     short = catalogue.short(event, settings.texts) if metadata.get("source") == SOURCE_NAME else ""
-    return notes.Fact(kind, text, name, notes.emoji(kind, metadata, settings), short)
+    return notes.Fact(kind, text, name, notes.emoji(kind, metadata, settings), short, event.get("_id"))

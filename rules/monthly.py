@@ -4,6 +4,7 @@ It needs no events, so it can be made anew for ever. A month in which the ledger
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from rules import rollup
 from rules.books import Books
@@ -15,43 +16,53 @@ from rules.settings import Settings
 from rules.summary import MONTHS
 
 
+class Part(NamedTuple):
+    """One thing a month's note says: the numbers it is made of, by the names `explain` takes, and its words."""
+
+    numbers: tuple[str, ...]
+    emoji: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.emoji} {self.text}"
+
+
 def note(period: Period, books: Books, settings: Settings) -> str:
     """The month's note, never longer than a note may be."""
-    parts = (f"{emoji} {text}" for emoji, text in _parts(period, books, settings))
-    return one_line(SEPARATOR.join(parts), settings.note_length)
+    return one_line(SEPARATOR.join(map(str, parts(period, books, settings))), settings.note_length)
 
 
-def _parts(period: Period, books: Books, settings: Settings) -> Iterator[tuple[str, str]]:
-    """Emoji and text of each thing there is to say, the most important first."""
+def parts(period: Period, books: Books, settings: Settings) -> Iterator[Part]:
+    """Each thing there is to say, the most important first."""
     texts, flows = settings.texts, books.flows
-    yield _emoji("summary", settings), _title(period, books, settings)
-    yield (
-        _emoji("growth" if flows.mrr_cents >= 0 else "decline", settings),
-        say(texts, "month_mrr", amount=euro(books.totals.mrr_cents), change=_signed(flows.mrr_cents, money=True)),
-    )
-    yield _style(EventType.LICENSE_CREATED, settings), say(texts, "month_sales", value=flows.sales)
+    counted = ("total_customers", "paying_customers")
+    yield Part(counted, _emoji("summary", settings), _title(period, books, settings))
+    change = _signed(flows.mrr_cents, money=True)
+    mrr = say(texts, "month_mrr", amount=euro(books.totals.mrr_cents), change=change)
+    yield Part(("mrr",), _emoji("growth" if flows.mrr_cents >= 0 else "decline", settings), mrr)
+    yield Part(("sales",), _style(EventType.LICENSE_CREATED, settings), say(texts, "month_sales", value=flows.sales))
     if flows.one_time_cents:
         text = say(texts, "month_one_time", amount=euro(flows.one_time_cents))
-        yield _style(EventType.PAYMENT_COMPLETED, settings), text
+        yield Part(("one_time_revenue",), _style(EventType.PAYMENT_COMPLETED, settings), text)
     if flows.cancellations:
         text = say(texts, "month_cancellations", value=flows.cancellations)
-        yield _style(EventType.LICENSE_CANCELLED, settings), text
+        yield Part(("cancellations",), _style(EventType.LICENSE_CANCELLED, settings), text)
     yield from _kept_and_lost(books, settings)
 
 
-def _kept_and_lost(books: Books, settings: Settings) -> Iterator[tuple[str, str]]:
+def _kept_and_lost(books: Books, settings: Settings) -> Iterator[Part]:
     texts, flows = settings.texts, books.flows
     rates = rollup.looked_back(books.totals, books.looked_back)
     if flows.churned_customers:
         rate = percent(rates.customer_churn_rate)
         text = say(texts, "month_churned", value=flows.churned_customers, rate=rate)
-        yield _style(EventType.LICENSE_EXPIRED, settings), text
+        yield Part(("churned_customers", "customer_churn_rate"), _style(EventType.LICENSE_EXPIRED, settings), text)
     if flows.reactivated_customers:
         text = say(texts, "month_reactivated", value=flows.reactivated_customers)
-        yield _style(EventType.LICENSE_ACTIVATED, settings), text
+        yield Part(("reactivated_customers",), _style(EventType.LICENSE_ACTIVATED, settings), text)
     if rates.net_revenue_retention is not None:
         text = say(texts, "month_retention", rate=percent(rates.net_revenue_retention))
-        yield _style(EventType.LICENSE_RENEWED, settings), text
+        yield Part(("net_revenue_retention",), _style(EventType.LICENSE_RENEWED, settings), text)
 
 
 def _title(period: Period, books: Books, settings: Settings) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rules.catalogue import EMOJIS, SEPARATOR, Style
-from rules.model import EventType
+from rules.model import DocId, EventType
 from rules.names import MAX_NAME, MAX_TEXT, one_line
 from rules.settings import Settings
 
@@ -30,7 +30,7 @@ _KINDS = frozenset(EventType)
 class Fact(NamedTuple):
     """A stored event as the note sees it; `name` is the customer's, `emoji` its own; "" where there is none.
 
-    `short` is the description without the name.
+    `short` is the description without the name, `id` the event's.
     """
 
     type: str
@@ -38,13 +38,19 @@ class Fact(NamedTuple):
     name: str = ""
     emoji: str = ""
     short: str = ""
+    id: DocId = None
 
 
 class Line(NamedTuple):
-    """A piece of the note, and how many facts it tells."""
+    """A piece of the note, how many facts of which kind it tells, and which one if it is one.
+
+    An empty text stands for facts that nothing is told of but their number.
+    """
 
     text: str
     facts: int
+    kind: str
+    fact: Fact | None = None
 
 
 @dataclass(slots=True)
@@ -80,29 +86,36 @@ class Group:
 
 def compose(facts: Iterable[Fact], settings: Settings) -> str:
     """The day's note; "" for a day without events. `facts` are in the order they happened, and passed over once."""
+    return _bounded(lines(facts, settings), settings.note_length)
+
+
+def lines(facts: Iterable[Fact], settings: Settings) -> list[Line]:
+    """All a note would tell if it were as long as it liked, the most important first."""
     groups: dict[str, Group] = {}
     for fact in facts:
         if fact.type not in groups:
             groups[fact.type] = Group(fact.type, settings)
         groups[fact.type].add(fact)
     named = {name for group in groups.values() for name in group.named()}
-    lines: list[Line] = []
+    told: list[Line] = []
     for group in sorted(groups.values(), key=lambda group: (style(group.kind, settings).rank, group.kind)):
-        lines += _told(group, named)
-    return _bounded(lines, settings.note_length)
+        told += _told(group, named)
+    return told
 
 
 def _told(group: Group, named: set[str]) -> Iterator[Line]:
     """One line per fact while they are few, one line for all when they are many."""
     look = style(group.kind, group.settings)
     if group.is_counted:
-        yield Line(f"{look.emoji} {group.count} {look.many}{_first(list(group.names), group.count)}", group.count)
+        yield Line(
+            f"{look.emoji} {group.count} {look.many}{_first(list(group.names), group.count)}", group.count, group.kind
+        )
         return
     for fact in group.first:
         text = fact.short if fact.short and _one_fact(fact.name, MAX_NAME) in named else fact.description
-        yield Line(_line(one_line(fact.emoji, MAX_NAME) or look.emoji, _one_fact(text)), 1)
+        yield Line(_line(one_line(fact.emoji, MAX_NAME) or look.emoji, _one_fact(text)), 1, group.kind, fact)
     if group.count > len(group.first):
-        yield Line("", group.count - len(group.first))
+        yield Line("", group.count - len(group.first), group.kind)
 
 
 def style(kind: str, settings: Settings) -> Style:

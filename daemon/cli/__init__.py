@@ -5,7 +5,7 @@ What a command needs beyond its options it imports inside itself, so that `--hel
 
 import click
 
-from daemon.cli import events, export, letters, past, rules, service, table, truth
+from daemon.cli import events, explain, export, letters, past, rules, service, table, truth
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -25,6 +25,7 @@ for command in (
     service.run,
     service.check,
     table.rollup,
+    explain.explain,
     truth.verify,
     truth.reconcile,
     past.backfill,

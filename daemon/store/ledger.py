@@ -30,11 +30,14 @@ def of_day(database: Database[Document], day: date, session: ClientSession | Non
         yield from map(movement_of, found.sort([("day", 1), ("_id", 1)]))
 
 
-def of_days(database: Database[Document], first: date, last: date) -> Iterator[Movement]:
+def of_days(
+    database: Database[Document], first: date, last: date, session: ClientSession | None = None
+) -> Iterator[Movement]:
     """The movements of the business days from `first` to `last`, in ledger order."""
     days_of = {"day": {"$gte": days.stored(first), "$lte": days.stored(last)}}
     with translated():
-        yield from map(movement_of, database[LEDGER].find(days_of, batch_size=BATCH).sort("_id", 1))
+        found = database[LEDGER].find(days_of, session=session, batch_size=BATCH)
+        yield from map(movement_of, found.sort("_id", 1))
 
 
 def newest(database: Database[Document], first: date, last: date, limit: int, before: int | None) -> list[Document]:
