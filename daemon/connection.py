@@ -94,17 +94,23 @@ def translate(error: PyMongoError) -> ChatelloError:
     """
     if isinstance(error, OperationFailure):
         return _operation_failure(error)
-    text = str(error).partition(" (configured timeouts")[0].splitlines()[0][:300] if str(error) else "no reason given"
+    text = _reason(error)
     if isinstance(error, ServerSelectionTimeoutError) and _is_tls(text):
         return ConfigurationError(f"TLS to the database fails: {text}; check tls options and certificates in the URI")
-    if isinstance(error, ServerSelectionTimeoutError) and "No replica set members" in text:
+    if isinstance(error, ServerSelectionTimeoutError) and "available for replica set name" in text:
         return ConfigurationError(
-            f"no server answers under this replica set name: {text.partition(', Timeout')[0]}; "
+            f"no server answers under this replica set name: {text}; "
             "replicaSet= in mongodb.uri must be the name the servers use (rs.status().set)"
         )
     if isinstance(error, ConnectionFailure | ExecutionTimeout):
         return Unavailable(f"the database does not answer: {text}")
     return Unavailable(f"the database driver reports {type(error).__name__}: {text}")
+
+
+def _reason(error: PyMongoError) -> str:
+    """The driver's text as far as it is for people: without its settings and its picture of the servers."""
+    text = str(error).partition(" (configured timeouts")[0].partition(", Timeout: ")[0]
+    return text.splitlines()[0][:300] if text else "no reason given"
 
 
 def _is_tls(text: str) -> bool:
@@ -113,6 +119,7 @@ def _is_tls(text: str) -> bool:
 
 def _operation_failure(error: OperationFailure) -> ChatelloError:
     code, text = error.code or 0, str(error.details.get("errmsg", "") if error.details else error)[:300]
+    text = text.partition(", lsid: ")[0]  # of the refused command only what a person can read
     if code in LOGIN:
         return LoginRefused(f"the database refuses us: {text}; check user, password and role (deploy/mongodb)")
     if code in NO_REPLICA_SET:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from pymongo.database import Database
 
 from daemon.connection import translated
-from daemon.errors import ChatelloError, ConfigurationError
+from daemon.errors import ChatelloError, ConfigurationError, LoginRefused
 from daemon.source import custom, usage
 from daemon.source.pipeline import WATCHED, stages
 from daemon.store import indexes
@@ -65,10 +65,18 @@ def findings(database: Database[Document], rules: Sequence[CustomRule] = ()) -> 
     yield _stream(database)
     if rules:
         yield _custom(database, rules)
-    yield from _collections(database)
-    yield from _indexes(database)
-    yield _calls(database)
+    yield from _allowed_to("collections", _collections(database))
+    yield from _allowed_to("indexes", _indexes(database))
+    yield from _allowed_to(usage.COLLECTION, _calls(database))
     yield from _rights(database)
+
+
+def _allowed_to(look_at: str, found: Iterator[Finding]) -> Iterator[Finding]:
+    """What was found, or that we may not even look."""
+    try:
+        yield from found
+    except LoginRefused as refused:
+        yield Finding(look_at, "cannot be looked at", str(refused))
 
 
 def _version(database: Database[Document]) -> Finding:
@@ -113,10 +121,10 @@ def _indexes(database: Database[Document]) -> Iterator[Finding]:
         yield Finding(f"indexes of {name}", found)
 
 
-def _calls(database: Database[Document]) -> Finding:
+def _calls(database: Database[Document]) -> Iterator[Finding]:
     index = usage.index(database)
     lacking = f"no index begins with {usage.FIELD}: the day's API calls are not counted ({usage.CURE} changes that)"
-    return Finding(usage.COLLECTION, f"counted by its index {index}" if index else lacking)
+    yield Finding(usage.COLLECTION, f"counted by its index {index}" if index else lacking)
 
 
 def _rights(database: Database[Document]) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 """Rights: the shipped role is enough and no larger than it must be; what is missing or lost is said in one sentence."""
 
-import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,39 +9,21 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from daemon.connection import CODEC
 from daemon.embedded import EmbeddedMongo, wait_for
-from daemon.readiness import NEEDED
+from daemon.readiness import NEEDED, findings
 from tests import shop
+from tests.access import ROLE, granted, privileges, uri_of
 from tests.oracle import assert_books_balance, events
-from tests.shop import ROOT
 from tests.system.test_process import ready, run_once
 
 Db = Database[dict[str, Any]]
-ROLE: dict[str, Any] = json.loads((ROOT / "deploy" / "mongodb" / "role.json").read_text())
 NAME = "guarded_shop"
 
 
 @pytest.fixture
 def admin(guarded: EmbeddedMongo) -> Iterator[Db]:
-    """The shop's database in an administrator's hands, with a user `analytics` of the shipped role."""
-    client: MongoClient[dict[str, Any]]
-    with MongoClient(_uri(guarded, "root", "root", "admin"), tz_aware=True) as client:
-        db: Db = client.get_database(NAME, codec_options=CODEC)
-        db.command("createRole", ROLE["role"], privileges=privileges(ROLE["privileges"]), roles=[])
-        db.command("createUser", "analytics", pwd="analytics", roles=[ROLE["role"]])
+    with granted(guarded, NAME) as db:
         yield db
-        db.command("dropUser", "analytics")
-        db.command("dropRole", ROLE["role"])
-        client.drop_database(NAME)
-
-
-def privileges(given: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{"resource": {"db": NAME, "collection": p["collection"]}, "actions": p["actions"]} for p in given]
-
-
-def _uri(mongo: EmbeddedMongo, user: str, password: str, source: str) -> str:
-    return mongo.uri.replace("mongodb://", f"mongodb://{user}:{password}@") + f"&authSource={source}"
 
 
 def without(collection: str, action: str) -> list[dict[str, Any]]:
@@ -54,7 +36,7 @@ def without(collection: str, action: str) -> list[dict[str, Any]]:
 
 def test_the_shipped_role_is_enough_for_everything(guarded: EmbeddedMongo, admin: Db) -> None:
     plans = shop.plans(admin)
-    uri = _uri(guarded, "analytics", "analytics", NAME)
+    uri = uri_of(guarded, "analytics", "analytics", NAME)
     with shop.process(uri, NAME) as daemon:
         wait_for(lambda: ready(daemon.port), "the daemon to be ready")
         license = shop.license(admin, shop.customer(admin, "A"), plans["pro"])
@@ -78,30 +60,31 @@ def test_the_shipped_role_grants_just_what_check_asks_for() -> None:
     assert granted == NEEDED
 
 
-MISSING = [
-    ("", "changeStream"),
-    ("", "find"),
-    ("analytics_ledger", "insert"),
-    ("analytics_mirror", "update"),
-    ("analytics_checkpoint", "update"),
-    ("business_events", "insert"),
-    ("historical_analytics", "update"),
-]
+RIGHTS = [(p["collection"], action) for p in ROLE["privileges"] for action in p["actions"]]
 
 
-@pytest.mark.parametrize(("collection", "action"), MISSING)
-def test_check_names_each_right_that_is_missing(
+@pytest.mark.parametrize(("collection", "action"), RIGHTS)
+def test_check_names_each_right_that_is_missing_and_where_to_grant_it(
     guarded: EmbeddedMongo, admin: Db, collection: str, action: str
 ) -> None:
     shop.plans(admin)
-    admin.command("updateRole", ROLE["role"], privileges=privileges(without(collection, action)))
-    uri = _uri(guarded, "analytics", "analytics", NAME)
+    admin.command("updateRole", ROLE["role"], privileges=privileges(without(collection, action), NAME))
+    client: MongoClient[dict[str, Any]]
+    with MongoClient(uri_of(guarded, "analytics", "analytics", NAME)) as client:
+        told = [finding for finding in findings(client[NAME]) if finding.cure]
+
+    assert told, "nothing was found"
+    assert any(action in finding.cure and collection in finding.cure for finding in told), told
+
+
+def test_check_without_a_right_is_sentences_and_status_1(guarded: EmbeddedMongo, admin: Db) -> None:
+    shop.plans(admin)
+    admin.command("updateRole", ROLE["role"], privileges=privileges(without("analytics_ledger", "insert"), NAME))
+    uri = uri_of(guarded, "analytics", "analytics", NAME)
     status, output = run_once("check", MONGODB_URI=uri, MONGODB_DATABASE=NAME)
 
     assert status == 1
-    told = output if collection else output.replace("not authorized on", f"{action} ")
-    assert action in told
-    assert collection in output
+    assert f"grant insert on {NAME}.analytics_ledger (deploy/mongodb)" in output
     assert "Traceback" not in output
 
 
@@ -113,6 +96,16 @@ def test_the_wrong_set_name_is_one_sentence_and_status_78(mongo_uri: str) -> Non
     assert "replicaSet=" in output
 
 
+def test_a_server_that_does_not_answer_is_no_wrong_name_but_tried_again() -> None:
+    with EmbeddedMongo() as mute:
+        mute.members[0].send(signal.SIGSTOP)
+        status, output = run_once("run", MONGODB_URI=mute.uri, CHATELLO_MONGODB__TIMEOUT_SECONDS="2")
+
+    assert (status, output.count("\n")) == (75, 1), output
+    assert output.startswith("chatello-analytics: the database does not answer: ")
+    assert "Topology" not in output
+
+
 def test_the_shipped_role_is_enough_for_rules_of_ones_own_and_for_counting_calls(
     guarded: EmbeddedMongo, admin: Db, tmp_path: Path
 ) -> None:
@@ -120,7 +113,7 @@ def test_the_shipped_role_is_enough_for_rules_of_ones_own_and_for_counting_calls
     rule = """[[rules.custom]]\nname = "{0}"\ncollection = "tickets"\nevent_type = "support_ticket"
 text = "{0}: {{subject}}"\nmatch = {{ level = "{0}" }}\n"""
     file.write_text(rule.format("low") + rule.format("high"))
-    uri = _uri(guarded, "analytics", "analytics", NAME)
+    uri = uri_of(guarded, "analytics", "analytics", NAME)
     admin.usage_logs.create_index("created_at")
     counted = {"memory.milestones.api_calls": 0}
     with shop.process(uri, NAME, ("--config", str(file))) as daemon:

@@ -1,0 +1,40 @@
+"""A database in an administrator's hands, with a user `analytics` of the shipped role, made as deploy/mongodb tells."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from daemon.connection import CODEC
+from daemon.embedded import EmbeddedMongo
+from tests.shop import ROOT
+
+Db = Database[dict[str, Any]]
+ROLE: dict[str, Any] = json.loads((ROOT / "deploy" / "mongodb" / "role.json").read_text())
+
+
+@contextmanager
+def granted(mongo: EmbeddedMongo, name: str) -> Iterator[Db]:
+    client: MongoClient[dict[str, Any]]
+    with MongoClient(uri_of(mongo, "root", "root", "admin"), tz_aware=True) as client:
+        db: Db = client.get_database(name, codec_options=CODEC)
+        db.command("createRole", ROLE["role"], privileges=privileges(ROLE["privileges"], name), roles=[])
+        db.command("createUser", "analytics", pwd="analytics", roles=[ROLE["role"]])
+        try:
+            yield db
+        finally:
+            db.command("dropUser", "analytics")
+            db.command("dropRole", ROLE["role"])
+            client.drop_database(name)
+
+
+def privileges(given: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """As createRole wants them."""
+    return [{"resource": {"db": name, "collection": p["collection"]}, "actions": p["actions"]} for p in given]
+
+
+def uri_of(mongo: EmbeddedMongo, user: str, password: str, source: str) -> str:
+    return mongo.uri.replace("mongodb://", f"mongodb://{user}:{password}@") + f"&authSource={source}"
