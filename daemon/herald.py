@@ -73,8 +73,9 @@ def status(progress: Progress, now: float) -> str:
 
 
 def _behind() -> float:
-    """Seconds between the newest position heard and the newest cluster time the server told."""
-    return max(0.0, metrics.value(metrics.CLUSTER) - metrics.value(metrics.STREAM_TOKEN))
+    """Seconds between the newest position heard (at first: stored) and the newest cluster time the server told."""
+    position = metrics.value(metrics.STREAM_TOKEN) or metrics.value(metrics.CHECKPOINT)
+    return max(0.0, metrics.value(metrics.CLUSTER) - position) if position else 0.0
 
 
 def _when(gauge: Gauge, never: str) -> str:

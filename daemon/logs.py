@@ -144,5 +144,9 @@ def as_json(line: Line) -> str:
 
 
 def render(_logger: object, _method: str, line: Line) -> str:
-    prefix = f"<{_PRIORITIES[line['level']]}>" if "JOURNAL_STREAM" in os.environ else ""
-    return prefix + as_json(line)
+    return prefix(line["level"]) + as_json(line)
+
+
+def prefix(level: str) -> str:
+    """How a line tells journald its priority; nothing elsewhere."""
+    return f"<{_PRIORITIES[level]}>" if "JOURNAL_STREAM" in os.environ else ""

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from daemon import config
+from daemon import config, logs
 from daemon.config import Config
 from daemon.errors import ChatelloError
 
@@ -40,5 +40,5 @@ def errors_as_statuses() -> Iterator[None]:
     try:
         yield
     except ChatelloError as error:
-        click.echo(f"chatello-analytics: {error}", err=True)
+        click.echo(f"{logs.prefix('error')}chatello-analytics: {error}", err=True)
         sys.exit(error.exit_status)
