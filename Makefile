@@ -54,6 +54,7 @@ lock: setup  ## resolve and pin all dependencies anew
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.11 --extra dev --no-header pyproject.toml -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header -c requirements/dev.txt pyproject.toml -o requirements/run.txt
+	echo 'hatchling>=1.27' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header -c requirements/dev.txt - -o requirements/build.txt
 
 clean:  ## remove what setup and the tools made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

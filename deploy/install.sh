@@ -1,0 +1,426 @@
+#!/usr/bin/env bash
+# Installs, upgrades and uninstalls chatello-analytics beside the dashboard; `deploy/install.sh --help` tells how.
+#
+# The law of this file: what runs goes on running until the new version has passed its check, and comes back if the new
+# one does not stand. Each version has a directory of its own and `current` points to one of them. Configuration and
+# secrets are never overwritten, nothing is fetched but packages of the index, and running it again changes nothing.
+set -euo pipefail
+umask 022
+
+readonly NAME=chatello-analytics
+HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+readonly HERE
+readonly HOME_DIR=/opt/$NAME ETC=/etc/$NAME
+readonly VERSIONS=$HOME_DIR/versions CURRENT=$HOME_DIR/current
+readonly UNIT=/etc/systemd/system/$NAME.service DROP_INS=/etc/systemd/system/$NAME.service.d
+readonly COMMAND=/usr/local/bin/$NAME
+readonly OLD_CRON=daily_analytics_cron.py
+readonly TAKEN_OUT="# taken out by $NAME, which writes these rows: "
+
+dry='' yes='' purge='' anyway='' local_only='' make_token='' uri_file='' wheel='' python=${PYTHON:-python3}
+changed='' unfinished='' scratch=''
+
+usage() {
+  cat <<EOF
+Usage: deploy/install.sh [install|uninstall] [OPTIONS]
+
+  install      install this checkout, or upgrade to it; safe to repeat (the default)
+  uninstall    stop and remove the daemon; configuration, secrets and the database stay
+
+Options:
+  --dry-run                say what would be done, do nothing
+  --yes                    never ask; yes to taking the old $OLD_CRON out of the crontabs
+  --mongodb-uri-file FILE  where the connection string is; - reads it from standard input
+  --http-token             make a token, so that the HTTP API may also write (off without one)
+  --local-mongodb          let the daemon speak to this machine only (MongoDB runs here)
+  --wheel FILE             install this wheel instead of building one from the checkout
+  --python PROGRAM         Python 3.11 or newer (default: python3)
+  --start-anyway           start although the check found something to look at
+  --purge                  uninstall: remove configuration, secrets, logs and user too
+  -h, --help               this text
+
+Examples:
+  sudo deploy/install.sh
+  sudo deploy/install.sh --yes --mongodb-uri-file /root/uri
+  sudo deploy/install.sh --dry-run
+  sudo deploy/install.sh uninstall
+EOF
+}
+
+say() { printf '%s\n' "$*"; }
+step() { printf '== %s\n' "$*"; }
+die() {
+  printf 'install.sh: %s\n' "$*" >&2
+  exit 1
+}
+
+# run COMMAND...: do it, or in a dry run only say it.
+run() {
+  if [[ $dry ]]; then
+    printf '   would run: %s\n' "$*"
+  else
+    "$@"
+  fi
+}
+
+# put MODE OWNER FILE: standard input becomes the file, in one step, never half of it; what is equal stays.
+put() {
+  local new
+  new=$(mktemp)
+  cat >"$new"
+  if cmp -s "$new" "$3"; then
+    rm "$new"
+  elif [[ $dry ]]; then
+    say "   would write: $3 (mode $1, $2)"
+    rm "$new"
+  else
+    install -m "$1" -o "${2%:*}" -g "${2#*:}" "$new" "$(dirname "$3")/.$NAME.new"
+    mv "$(dirname "$3")/.$NAME.new" "$3"
+    rm "$new"
+    changed=1
+  fi
+}
+
+can_ask() { [[ ! $yes && ! $dry && -t 0 ]]; }
+
+# agreed QUESTION: what a person says; without one it is --yes that counts.
+agreed() {
+  if can_ask; then
+    local answer
+    read -rp "$1 [y/N] " answer
+    [[ $answer == [yYsS]* ]]
+  else
+    [[ $yes ]]
+  fi
+}
+
+# -- what must be there -----------------------------------------------------------------------------------------
+
+require_machine() {
+  [[ $dry || $EUID == 0 ]] || die "wants root: sudo deploy/install.sh (or --dry-run)"
+  [[ $dry || -d /run/systemd/system ]] || die "systemd does not run here; see docs/operations.md for another way"
+  if [[ ! $dry ]]; then
+    exec 9>/run/$NAME-install.lock
+    flock -n 9 || die "another install.sh is at work"
+  fi
+}
+
+require_python() {
+  [[ -f $HERE/requirements/run.txt ]] || die "there is nothing to install in $HERE: run it in a checkout"
+  command -v "$python" >/dev/null || die "$python is not there: apt-get install python3 python3-venv"
+  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    die "$python is older than 3.11; name a newer one with --python"
+  "$python" -c 'import ensurepip, venv' 2>/dev/null || die "Python's venv is missing: apt-get install python3-venv"
+}
+
+# -- a version in a directory of its own ----------------------------------------------------------------------------
+
+# From the checkout, by the pinned build tools, in a scratch environment whose pip also fills the version's.
+prepare_wheel() {
+  scratch=$(mktemp -d)
+  trap clean_up EXIT
+  "$python" -m venv "$scratch/venv"
+  if [[ ! $wheel ]]; then
+    step "building the wheel"
+    pip install --require-hashes -r "$HERE/requirements/build.txt"
+    pip wheel --no-deps --no-build-isolation --wheel-dir "$scratch" "$HERE"
+    wheel=$(echo "$scratch"/*.whl)
+  fi
+  [[ -f $wheel ]] || die "there is no wheel $wheel"
+}
+
+pip() { "$scratch/venv/bin/pip" --quiet --disable-pip-version-check "$@"; }
+
+clean_up() {
+  if [[ $unfinished ]]; then rm -rf "$unfinished"; fi
+  rm -rf "$scratch"
+}
+
+# The release and a hash of everything that makes this version what it is.
+name_version() {
+  local release hash
+  release=$(basename "$wheel" | cut -d- -f2)
+  hash=$({ cat "$wheel" "$HERE/requirements/run.txt" "$HERE/$NAME.service" && "$python" -VV; } | sha256sum)
+  version=$VERSIONS/$release-${hash:0:10}
+}
+
+make_version() {
+  if [[ -e $version/complete ]]; then
+    say "   $(basename "$version") is there already"
+    return
+  fi
+  step "installing $(basename "$version") with pinned dependencies"
+  rm -rf "$version"
+  unfinished=$version
+  "$python" -m venv --without-pip "$version"
+  pip --python "$version/bin/python" install --require-hashes -r "$HERE/requirements/run.txt"
+  pip --python "$version/bin/python" install --no-deps --no-index "$wheel"
+  mkdir -p "$version/share/doc/$NAME"
+  cp -r "$HERE/README.md" "$HERE/CHANGELOG.md" "$HERE/docs/." "$version/share/doc/$NAME/"
+  cp -r "$HERE/deploy" "$HERE/$NAME.service" "$version/share/"
+  touch "$version/complete"
+  unfinished=''
+}
+
+# -- user, configuration, secrets -----------------------------------------------------------------------------------
+
+make_user() {
+  getent group $NAME >/dev/null || run groupadd --system $NAME
+  getent passwd $NAME >/dev/null || run useradd --system --gid $NAME --home-dir /nonexistent --no-create-home \
+    --shell /usr/sbin/nologin --comment "Chatello analytics daemon" $NAME
+}
+
+write_configuration() {
+  run install -d -m 750 -o root -g $NAME $ETC
+  if [[ -e $ETC/config.toml ]]; then
+    say "   $ETC/config.toml is yours and stays as it is"
+  else
+    put 640 root:$NAME $ETC/config.toml <"$HERE/deploy/config.toml"
+  fi
+}
+
+# Read before the long work, so that nobody waits for a question.
+read_uri() {
+  uri=''
+  if [[ $uri_file == - ]]; then uri_file=/dev/stdin; fi
+  if [[ $uri_file ]]; then
+    [[ -r $uri_file ]] || die "$uri_file cannot be read"
+    uri=$(<"$uri_file")
+    [[ $uri ]] || die "$uri_file is empty; wanted mongodb://… or mongodb+srv://…"
+  elif [[ -s $ETC/mongodb-uri ]]; then
+    return
+  elif can_ask; then
+    read -rsp "MongoDB connection string (not shown): " uri
+    echo
+  fi
+  if [[ ! $uri && ! $dry ]]; then
+    die "where is MongoDB? Put the connection string into a file and name it: --mongodb-uri-file FILE"
+  fi
+}
+
+write_secrets() {
+  if [[ $uri ]]; then put 600 root:root $ETC/mongodb-uri <<<"$uri"; fi
+  if [[ $make_token && ! -s $ETC/http-token ]]; then
+    put 600 root:root $ETC/http-token <<<"$(head -c 32 /dev/urandom | base64 | tr -d '=+/\n')"
+    say "   a token for the HTTP API is in $ETC/http-token"
+  fi
+}
+
+# -- check, switch, and back if need be -----------------------------------------------------------------------------
+
+# As the service will run it: its user, its credentials.
+check_version() {
+  step "chatello-analytics check"
+  local status=0 credentials=() secret
+  for secret in mongodb-uri http-token; do
+    if [[ -s $ETC/$secret ]]; then credentials+=("--property=LoadCredential=$secret:$ETC/$secret"); fi
+  done
+  systemd-run --quiet --wait --pipe --collect --property=User=$NAME "${credentials[@]}" \
+    "$version/bin/$NAME" check || status=$?
+  if ((status == 1)) && { [[ $anyway ]] || can_ask && agreed "Start all the same?"; }; then
+    say "   started all the same, as you say"
+  elif ((status)); then
+    die "the check failed, so nothing was started or changed: mend it, then run this again$(hint_of "$status")"
+  fi
+}
+
+hint_of() {
+  if (($1 == 1)); then echo " (--start-anyway starts all the same)"; fi
+}
+
+point_to() {
+  ln -sfn "$1" $CURRENT.new
+  mv -T $CURRENT.new $CURRENT
+  put 644 root:root $UNIT <"$1/share/$NAME.service"
+  systemctl daemon-reload
+}
+
+write_command() {
+  if [[ -e $COMMAND ]] && ! grep -q 'Made by deploy/install.sh' $COMMAND; then
+    say "   $COMMAND is not ours and stays; ours is $CURRENT/bin/$NAME"
+    return
+  fi
+  put 755 root:root $COMMAND <<EOF
+#!/bin/sh
+# Made by deploy/install.sh: the command with the service's configuration and secrets, for root.
+export CREDENTIALS_DIRECTORY="\${CREDENTIALS_DIRECTORY:-$ETC}"
+exec $CURRENT/bin/$NAME "\$@"
+EOF
+}
+
+write_drop_in() {
+  run install -d -m 755 $DROP_INS
+  put 644 root:root $DROP_INS/local-mongodb.conf <"$HERE/deploy/systemd/local-mongodb.conf"
+}
+
+switch() {
+  local before
+  before=$(readlink $CURRENT || true)
+  if [[ $before == "$version" && ! $changed ]] && cmp -s "$version/share/$NAME.service" $UNIT &&
+    systemctl is-active --quiet $NAME; then
+    say "   it runs already; nothing to start"
+    return
+  fi
+  step "starting; ready once the change stream is open"
+  if [[ $before ]]; then systemctl stop $NAME; fi
+  point_to "$version"
+  systemctl enable --quiet $NAME
+  systemctl reset-failed $NAME 2>/dev/null || true
+  start || roll_back "$before"
+  forget_all_but "$before"
+}
+
+# Wait for READY, telling what the daemon tells of itself.
+start() {
+  local told="" status
+  systemctl start $NAME &
+  while kill -0 $! 2>/dev/null; do
+    status=$(systemctl show --property=StatusText --value $NAME)
+    if [[ $status != "$told" ]]; then say "   $status"; fi
+    told=$status
+    sleep 0.5
+  done
+  wait $!
+}
+
+roll_back() {
+  say "   it does not start; the journal says:"
+  journalctl --unit $NAME --lines 5 --output cat --no-pager | sed 's/^/   | /'
+  if [[ ! $1 ]]; then
+    systemctl disable --quiet --now $NAME
+    die "nothing runs now; mend that, then run this again"
+  fi
+  systemctl stop $NAME
+  point_to "$1"
+  systemctl start $NAME || die "neither does $(basename "$1"), which ran before: journalctl -u $NAME"
+  die "rolled back: $(basename "$1") runs again, as before"
+}
+
+# Keep the version that runs and the one before it.
+forget_all_but() {
+  local one
+  for one in "$VERSIONS"/*; do
+    if [[ $one != "$version" && $one != "$1" ]]; then rm -rf "$one"; fi
+  done
+}
+
+# -- the cron job that wrote the rows before us ---------------------------------------------------------------------
+
+old_cron_files() {
+  local file
+  for file in /etc/crontab /etc/anacrontab /etc/cron.d/* /etc/cron.{hourly,daily,weekly,monthly}/* \
+    /var/spool/cron/crontabs/* /var/spool/cron/*; do
+    if [[ -f $file ]] && grep -Eqs "^[^#]*$OLD_CRON" "$file"; then readlink -f "$file"; fi
+  done | sort -u
+}
+
+take_out_old_cron() {
+  local files file
+  mapfile -t files < <(old_cron_files)
+  ((${#files[@]})) || return 0
+  step "the old $OLD_CRON still writes the same rows"
+  for file in "${files[@]}"; do
+    grep -EHn "^[^#]*$OLD_CRON" "$file" | sed 's/^/   /'
+  done
+  if [[ $dry ]]; then
+    say "   would ask whether to take it out (--yes: would take it out), after a backup into $ETC/crontab-backups"
+  elif agreed "Take it out (a backup is kept)?"; then
+    for file in "${files[@]}"; do take_out_of "$file"; done
+  else
+    say "   left there: two writers of one row confuse each other, so take it out by hand"
+  fi
+}
+
+# The whole file is renamed into place: cron looks at its directory's time, and never sees half a file.
+take_out_of() {
+  local backups=$ETC/crontab-backups
+  install -d -m 700 $backups
+  cp --preserve=all "$1" "$backups/$(tr / _ <<<"${1#/}").$(date +%Y%m%dT%H%M%S)"
+  put "$(stat -c %a "$1")" "$(stat -c %u:%g "$1")" "$1" < <(sed -E "/^[^#]*$OLD_CRON/s|^|$TAKEN_OUT|" "$1")
+  say "   taken out of $1; the backup is in $backups"
+}
+
+# -- the two commands -----------------------------------------------------------------------------------------------
+
+install_it() {
+  require_machine
+  require_python
+  read_uri
+  if [[ $dry ]]; then
+    say "   would build a wheel of $HERE and install it with $(grep -c '==' "$HERE/requirements/run.txt") pinned" \
+      "packages below $VERSIONS"
+  else
+    prepare_wheel
+    name_version
+    make_version
+  fi
+  make_user
+  write_configuration
+  write_secrets
+  if [[ $local_only ]]; then write_drop_in; fi
+  if [[ $dry ]]; then
+    say "   would run: $NAME check, and only if it passes start $NAME.service (rolled back if it does not stand)"
+  else
+    check_version
+    switch
+  fi
+  write_command
+  take_out_old_cron
+  if [[ ! $dry ]]; then farewell; fi
+}
+
+farewell() {
+  step "done: $(systemctl show --property=StatusText --value $NAME)"
+  say "   systemctl status $NAME       how it stands
+   journalctl -fu $NAME -o cat  what it does
+   $NAME verify                 proves the numbers
+   $CURRENT/share/doc/$NAME/operations.md for the night"
+}
+
+uninstall_it() {
+  require_machine
+  step "removing the daemon"
+  if [[ -e $UNIT ]]; then
+    run systemctl disable --quiet --now $NAME
+    run rm -rf $UNIT $DROP_INS
+    run systemctl daemon-reload
+  fi
+  if [[ -e $COMMAND ]] && grep -q 'Made by deploy/install.sh' $COMMAND; then run rm -f $COMMAND; fi
+  run rm -rf $HOME_DIR
+  if [[ $(ls -A $ETC/crontab-backups 2>/dev/null) ]]; then
+    say "   the old $OLD_CRON stays out of the crontabs; what they held is in $ETC/crontab-backups"
+    if [[ $purge ]]; then run cp -a $ETC/crontab-backups /root/$NAME-crontab-backups; fi
+  fi
+  if [[ $purge ]]; then
+    run rm -rf $ETC /var/log/$NAME
+    if getent passwd $NAME >/dev/null; then run userdel $NAME; fi
+  else
+    say "   $ETC stays (--purge removes it)"
+  fi
+  say "   the database is untouched: analytics_* are the daemon's collections; a later install goes on from there"
+}
+
+action=install
+while (($#)); do
+  case $1 in
+    install | uninstall) action=$1 ;;
+    --dry-run) dry=1 ;;
+    --yes) yes=1 ;;
+    --purge) purge=1 ;;
+    --start-anyway) anyway=1 ;;
+    --local-mongodb) local_only=1 ;;
+    --http-token) make_token=1 ;;
+    --mongodb-uri-file | --wheel | --python)
+      (($# > 1)) || die "$1 wants a value"
+      case $1 in --wheel) wheel=$2 ;; --python) python=$2 ;; *) uri_file=$2 ;; esac
+      shift
+      ;;
+    -h | --help)
+      usage
+      exit 0
+      ;;
+    *) die "$1 is not understood; --help tells what is" ;;
+  esac
+  shift
+done
+"${action}_it"
