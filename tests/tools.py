@@ -2,18 +2,34 @@
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
-PACKAGES = {"promtool": "prometheus", "prometheus": "prometheus", "amtool": "prometheus-alertmanager"}
+PACKAGES = {
+    "amtool": "prometheus-alertmanager",
+    "mmdebstrap": "mmdebstrap",
+    "nsenter": "util-linux",
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
+    "shellcheck": "shellcheck",
+    "systemd-analyze": "systemd",
+    "systemd-nspawn": "systemd-container",
+    "unshare": "util-linux",
+}
 
 
 def tool(name: str) -> str:
     """The program's path. Without it the test is skipped, or fails where CHATELLO_TEST_NEEDS_TOOLS is set (CI)."""
     found = shutil.which(name)
     if found is None:
-        told = f"NOT SHOWN: {name} is not installed (apt-get install {PACKAGES[name]})"
-        if os.environ.get("CHATELLO_TEST_NEEDS_TOOLS"):
-            pytest.fail(told)
-        pytest.skip(told)
+        missing(name, f"it is not installed (apt-get install {PACKAGES[name]})")
     return found
+
+
+def missing(what: str, why: str) -> NoReturn:
+    """Skip the test loudly, or fail it where nothing may be skipped."""
+    told = f"NOT SHOWN: {what}: {why}"
+    if os.environ.get("CHATELLO_TEST_NEEDS_TOOLS"):
+        pytest.fail(told)
+    pytest.skip(told)

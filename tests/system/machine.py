@@ -1,0 +1,204 @@
+"""A machine with a real systemd for the tests: a Debian root in systemd-nspawn, on the network of this one.
+
+The law of this room: the root is made once and never written to (an overlay takes all writes and is thrown away);
+every process of a machine dies with this one, even by kill -9, and what a killed run left on disk the next one removes.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from daemon.embedded import die_with_parent, wait_for
+from tests.shop import ROOT
+from tests.tools import missing, tool
+
+CACHE = Path("/var/cache/chatello-analytics-test")
+SUITE = "bookworm"
+PACKAGES = ("systemd", "systemd-sysv", "dbus", "cron", "ca-certificates", "python3", "python3-venv")
+"""What a plain Debian server has; the README's line installs python3-venv."""
+SOURCE, WHEELS = "/src", "/wheels"
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "PIP_NO_INDEX": "1",
+    "PIP_FIND_LINKS": WHEELS,
+}
+BOOTED = {"running", "degraded"}
+
+
+class Machine:
+    """One machine: `boot`, then `run` commands in it; what is written in it lasts until `close`."""
+
+    def __init__(self) -> None:
+        self.root = _debian()
+        self.wheels = _wheels()
+        self.folder = _own_folder()
+        self.container: subprocess.Popen[bytes] | None = None
+        self.leader = 0
+
+    def boot(self) -> None:
+        """Start it and wait until systemd says that everything is up."""
+        script = 'mount -t overlay overlay -o "$1" "$2" && shift 2 && exec systemd-nspawn "$@"'
+        layers = ",".join(
+            (f"lowerdir={self.root}", f"upperdir={self._layer('upper')}", f"workdir={self._layer('work')}")
+        )
+        top = self._layer("top")
+        command = [
+            *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
+            *("sh", "-c", script, "sh", layers, top),
+            *("--boot", f"--directory={top}", f"--machine=chatello-{os.getpid()}", "--register=no", "--keep-unit"),
+            *("--console=pipe", "--resolv-conf=off", "--timezone=off", "--link-journal=no"),
+            *(f"--bind-ro={ROOT}:{SOURCE}", f"--bind-ro={self.wheels}:{WHEELS}"),
+        ]
+        with (self.folder / "console").open("ab") as console:
+            self.container = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=subprocess.STDOUT,
+                preexec_fn=die_with_parent(os.getpid()),
+            )
+        wait_for(self._is_up, "the machine to boot", 90)
+
+    def _layer(self, name: str) -> str:
+        (self.folder / name).mkdir(exist_ok=True)
+        return str(self.folder / name)
+
+    def _is_up(self) -> bool:
+        assert self.container is not None
+        if self.container.poll() is not None:
+            console = (self.folder / "console").read_text(errors="replace")
+            raise RuntimeError(f"the machine did not boot: {console[-2000:]}")
+        self.leader = next((pid for pid in _below(self.container.pid) if _is_systemd(pid)), 0)
+        if not self.leader:
+            return False
+        with suppress(RuntimeError, subprocess.TimeoutExpired):
+            return self.run("systemctl", "is-system-running", check=False).strip() in BOOTED
+        return False
+
+    def run(self, *command: str, check: bool = True, seconds: float = 240, given: str = "", **environment: str) -> str:
+        """Run a command as root in the machine; its output. Raises RuntimeError with it where `check` and it fails."""
+        done = subprocess.run(
+            ["nsenter", "--all", "--target", str(self.leader), *command],
+            env={**ENVIRONMENT, **environment},
+            input=given,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=seconds,
+        )
+        if check and done.returncode:
+            raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stdout}")
+        return done.stdout
+
+    def write(self, file: str, text: str, mode: str = "644") -> None:
+        self.run("install", "-D", "-m", mode, "/dev/stdin", file, given=text)
+
+    def shut_down(self, how: str = "poweroff") -> None:
+        """An orderly `poweroff` or `reboot`; then it can be booted again."""
+        self.run("systemctl", how, check=False)
+        assert self.container is not None
+        self.container.wait(60)
+
+    def close(self) -> None:
+        if self.container is not None:
+            self.container.send_signal(signal.SIGKILL)
+            self.container.wait(30)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def require() -> None:
+    """Skip (fail in CI) where no machine can be made, saying why."""
+    if os.geteuid() != 0:
+        missing("a real systemd", "the tests do not run as root (systemd-nspawn needs it)")
+    for name in ("systemd-nspawn", "mmdebstrap", "unshare", "nsenter"):
+        tool(name)
+
+
+def _debian() -> Path:
+    """The root every machine is laid upon; made anew when the list of packages changes."""
+    key = hashlib.sha256(" ".join((SUITE, *PACKAGES)).encode()).hexdigest()[:12]
+
+    def make(target: Path) -> None:
+        command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, str(target)]
+        _succeed(command)
+        (target / "etc" / "machine-id").write_text("")
+
+    return _cached(f"root-{key}", make)
+
+
+def _wheels() -> Path:
+    """The pinned packages that the installer installs, so that machines need no index."""
+    pinned = [ROOT / "requirements" / name for name in ("run.txt", "build.txt")]
+    key = hashlib.sha256(b"".join(file.read_bytes() for file in pinned)).hexdigest()[:12]
+
+    def make(target: Path) -> None:
+        files = [argument for file in pinned for argument in ("-r", str(file))]
+        _succeed([sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "-d", str(target), *files])
+
+    return _cached(f"wheels-{key}", make)
+
+
+def _cached(name: str, make: Callable[[Path], None]) -> Path:
+    """The folder of that name in the cache, made by the first who asks; whoever asks meanwhile waits."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = CACHE / name
+        if not found.exists():
+            partial = Path(tempfile.mkdtemp(prefix="partial-", dir=CACHE))
+            partial.chmod(0o755)
+            make(partial)
+            partial.rename(found)
+        return found
+
+
+def _succeed(command: list[str]) -> None:
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{command[0]} ended with {done.returncode}: {done.stdout[-2000:]}")
+
+
+def _own_folder() -> Path:
+    """A folder for one machine, named after this process; those of processes that are gone are removed."""
+    runs = CACHE / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    for left in runs.iterdir():
+        if not Path("/proc", left.name.partition("-")[0]).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=runs))
+
+
+def _below(pid: int) -> Iterator[int]:
+    """The processes that descend from one, nearest first."""
+    with suppress(OSError):
+        for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
+            yield child
+            yield from _below(child)
+
+
+def _is_systemd(pid: int) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip() == "systemd"
+    return False
+
+
+@contextmanager
+def booted() -> Iterator[Machine]:
+    """A fresh machine, up and running; gone at the end."""
+    require()
+    machine = Machine()
+    try:
+        machine.boot()
+        yield machine
+    finally:
+        machine.close()
