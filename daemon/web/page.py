@@ -4,7 +4,6 @@ Made whole on the server: it reads and edits without JavaScript; with it, it kee
 everything; the only markup from elsewhere are the charts, made of dates and numbers.
 """
 
-import hashlib
 from collections.abc import Mapping
 from datetime import date
 from http import HTTPStatus
@@ -21,7 +20,7 @@ from daemon.connection import bounded
 from daemon.errors import ChatelloError
 from daemon.store import table
 from daemon.store.table import Noted
-from daemon.web import rows, words
+from daemon.web import assets, rows, words
 from daemon.web.desk import Desk, Wanted
 from daemon.web.house import House
 
@@ -46,11 +45,6 @@ def router(house: House) -> APIRouter:
     return routes
 
 
-def asset(name: str) -> str:
-    """The address of a static file; it changes with the file, so that a browser may keep it."""
-    return f"/static/{name}?v={hashlib.sha256((HERE / 'static' / name).read_bytes()).hexdigest()[:12]}"
-
-
 def templates() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE / "templates"),
@@ -60,7 +54,7 @@ def templates() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.globals["words"] = words
-    environment.globals["assets"] = {name: asset(name) for name in ("page.css", "page.js", "icon.svg")}
+    environment.globals["assets"] = {name: assets.address(name) for name in ("page.css", "page.js", "icon.svg")}
     return environment
 
 

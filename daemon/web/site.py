@@ -1,20 +1,17 @@
 """Puts the doors together: routes inside, armour and gate around them."""
 
 from importlib.metadata import version
-from pathlib import Path
 
 from fastapi import FastAPI
-from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from daemon.traffic import Traffic
 from daemon.web import api, docs, failures, page, vitals
 from daemon.web.armour import Bounds, Dress
+from daemon.web.assets import Assets
 from daemon.web.gate import Gate
 from daemon.web.house import House
 from daemon.web.live import Live
-
-STATIC = Path(__file__).parent / "static"
 
 ABOUT = """Business events and the analytics table of the shop.
 
@@ -53,5 +50,5 @@ def routes(house: House, live: Live) -> FastAPI:
     app.include_router(docs.router())
     app.include_router(page.router(house))
     app.mount(docs.ASSETS, docs.assets())
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount("/static", Assets(), name="static")
     return app

@@ -72,7 +72,7 @@ if (live) {
       say(false);
       if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 5000);
     });
-    for (const kind of ["message", "business_event", "withdrawn"]) stream.addEventListener(kind, soon);
+    for (const kind of ["business_event", "withdrawn", "reset"]) stream.addEventListener(kind, soon);
   };
   say(false);
   listen();
