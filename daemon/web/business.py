@@ -1,6 +1,5 @@
 """How the business stands, in the words of the page: the numbers with their change, plans, what is left of a deal."""
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -90,9 +89,8 @@ MEASURES = (
 
 
 def _cents(amount: object) -> int | None:
-    if isinstance(amount, bool) or not isinstance(amount, int | float) or not math.isfinite(amount):
-        return None
-    return round(amount * 100)
+    known = words.number(amount)
+    return None if known is None else round(known * 100)
 
 
 def figures(standing: Standing, rows: Mapping[int, Document]) -> list[Figure]:

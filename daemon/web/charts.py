@@ -42,7 +42,7 @@ class Point(NamedTuple):
 
 def course(points: Sequence[Point]) -> list[Point]:
     """The points of a chart of MRR over time: one per day without a hole, or per bucket of days; None is unknown."""
-    known = {point.day: point for point in points if point.mrr is not None and math.isfinite(point.mrr)}
+    known = {point.day: point for point in points if point.mrr is not None}
     if not known:
         return []
     first, last = min(known), max(known)

@@ -93,7 +93,7 @@ class Desk:
 
     def _course(self, first: date | None) -> View:
         points = [
-            charts.Point(row["date"].date(), row.get("mrr"), bool(row.get("reconstructed")))
+            charts.Point(row["date"].date(), words.number(row.get("mrr")), bool(row.get("reconstructed")))
             for row in table.course(self.house.database, first)
         ]
         shown = charts.course(points)

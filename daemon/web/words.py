@@ -43,6 +43,7 @@ MOVEMENTS = "Movimenti dell’MRR per mese"
 MOVEMENTS_EMPTY = "Ancora nessun movimento di MRR."
 MOVEMENTS_SUMMARY = "Movimenti dell’MRR da {first} a {last}; saldo dell’ultimo mese {net}."
 SHOW_NUMBERS = "Mostra i numeri"
+NUMBERS_OF = "Numeri: {title}"
 MONTH = "Mese"
 DAY = "Giorno"
 NET = "Saldo"
@@ -196,12 +197,20 @@ def plural(forms: tuple[str, str], count: int) -> str:
     return forms[0] if count == 1 else forms[1].format(count=integer(count))
 
 
+def number(value: object) -> float | None:
+    """A finite number; None for whatever else others may have stored."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return value
+
+
 def integer(value: object) -> str:
     """A count as Italians write it: 1.234; a dash for what is no number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    known = number(value)
+    if known is None:
         return DASH
-    text = f"{abs(round(value)):,}".replace(",", ".")
-    return f"{MINUS}{text}" if value < 0 else text
+    text = f"{abs(round(known)):,}".replace(",", ".")
+    return f"{MINUS}{text}" if known < 0 else text
 
 
 def signed(value: int) -> str:
@@ -210,10 +219,11 @@ def signed(value: int) -> str:
 
 def euro(amount: object, decimals: int = 2) -> str:
     """Euros as Italians write them: € 1.234,50; a dash for what is no amount."""
-    if isinstance(amount, bool) or not isinstance(amount, int | float) or not math.isfinite(amount):
+    known = number(amount)
+    if known is None:
         return DASH
-    text = f"{abs(amount):,.{decimals}f}".translate(str.maketrans(",.", ".,"))
-    sign = MINUS if amount < 0 and text.strip("0.,") else ""
+    text = f"{abs(known):,.{decimals}f}".translate(str.maketrans(",.", ".,"))
+    sign = MINUS if known < 0 and text.strip("0.,") else ""
     return f"{sign}€{NBSP}{text}"
 
 

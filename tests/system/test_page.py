@@ -1,0 +1,343 @@
+"""The page `/analytics` of the real daemon, in a real browser.
+
+Every visit fails by itself on a console error, a violated policy, a dialog, or a request that leaves the origin.
+"""
+
+import uuid
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from daemon import clock
+from daemon.connection import CODEC
+from daemon.embedded import EmbeddedMongo, wait_for
+from daemon.web import words
+from rules import days
+from rules.settings import Settings
+from tests import shop
+from tests.browser import PHONE, Visitor, chromium
+
+Db = Database[dict[str, Any]]
+
+TOKEN = "an-owner-who-reads-in-the-morning"
+ROWS = 5000
+ZONE = Settings().zone
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    '=HYPERLINK("http://evil.invalid")',
+    "\u202eevil",
+    "{{ 7*7 }}",
+    "A" * 1_000_000,
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def db(client: MongoClient[dict[str, Any]]) -> Iterator[Db]:
+    """A shop with years of rows, and the daemon's own beginning today."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    made: Db = client.get_database(name, codec_options=CODEC)
+    plans = shop.plans(made)
+    for number in range(3):
+        shop.license(made, shop.customer(made, f"Cliente {number}"), plans["pro"])
+    shop.license(made, shop.customer(made, "Fondatore"), plans["founders"])
+    made.historical_analytics.insert_many([row(today() - timedelta(ago)) for ago in range(1, ROWS)])
+    yield made
+    client.drop_database(name)
+
+
+@pytest.fixture(scope="module")
+def daemon(mongo_uri: str, db: Db) -> Iterator[shop.Process]:
+    with running(mongo_uri, db.name) as process:
+        wait_for(lambda: db.analytics_checkpoint.find_one({"totals.customers": 4}) is not None, "the first totals")
+        yield process
+
+
+def running(uri: str, name: str, **more: str) -> Any:
+    return shop.process(uri, name, CHATELLO_TIME__LIVE_ROW_SECONDS="1", CHATELLO_HTTP__TOKEN=TOKEN, **more)
+
+
+@pytest.fixture
+def visitor(browser: Browser, daemon: shop.Process) -> Visitor:
+    return Visitor(browser, f"http://127.0.0.1:{daemon.port}", TOKEN)
+
+
+def today() -> date:
+    return days.business_day(clock.now(), ZONE)
+
+
+def row(day: date, **more: Any) -> dict[str, Any]:
+    """A row as the dashboard's cron left it."""
+    age = (today() - day).days
+    numbers = {"total_customers": 9000 - age, "paying_customers": 5, "mrr": 1000.0 - age / 10, "arr": 12000.0}
+    note = f"🎉 Nuovo cliente: N{age} • 💰 Pagamento ricevuto: €7.99"
+    return {"date": days.stored(day), "period_type": "daily", **numbers, "notes": note, **more}
+
+
+def rows_of(page: Page) -> int:
+    return page.locator("table.rows tbody tr").count()
+
+
+def violations(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {one['nodes'][0]['html'][:100]}" for one in found]
+
+
+# -- what is shown ----------------------------------------------------------------------------------------------
+
+
+def test_a_shop_with_years_of_rows_shows_a_month_of_them_and_all_else_of_the_morning(visitor: Visitor, db: Db) -> None:
+    with visitor.visit() as page:
+        expect(page.get_by_role("heading", level=1)).to_have_text(words.long_day(today()).capitalize())
+        expect(page.locator("#numbers")).to_contain_text("€\u00a023,97")
+        expect(page.locator("#plans")).to_contain_text("1 venduti su 500")
+        expect(page.locator(".course svg")).to_have_attribute("role", "img")
+        assert page.locator("table.rows th[role=columnheader]").all_inner_texts() == list(words.COLUMNS)
+        assert 29 <= rows_of(page) <= 30
+        yesterday = page.locator(f"#d{today() - timedelta(1)}")
+        assert yesterday.locator("th, .number").all_inner_texts()[1:] == ["8.999", "5", "€\u00a0999,90"]
+        expect(yesterday).to_contain_text("Nuovo cliente: N1 • 💰 Pagamento")
+        expect(yesterday.locator(".tag")).to_have_text(words.BY_OTHERS)
+        expect(page.locator("#pill")).to_have_text(words.ALL_WELL)
+
+
+def test_five_thousand_rows_come_a_page_at_a_time_and_the_chart_stays_small(visitor: Visitor) -> None:
+    with visitor.visit("/analytics?period=all&page=2") as page:
+        assert rows_of(page) == 90
+        expect(page.locator(".pages")).to_contain_text("Pagina 2 di 56")
+        assert page.locator(".course .serie-1 circle").count() <= 120
+        page.get_by_role("link", name="Più vecchie").click()
+        expect(page.locator(".pages")).to_contain_text("Pagina 3 di 56")
+        assert len(page.content()) < 400_000
+
+
+@pytest.mark.parametrize(("period", "most"), [("7", 7), ("60", 60), ("90", 90)])
+def test_a_period_is_a_link_and_ends_today(visitor: Visitor, period: str, most: int) -> None:
+    with visitor.visit() as page:
+        page.get_by_role("link", name=words.PERIODS[period], exact=True).click()
+        expect(page.locator(".periods [aria-current]")).to_have_text(words.PERIODS[period])
+        assert most - 1 <= rows_of(page) <= most
+
+
+def test_monthly_rows_have_a_table_of_their_own_and_reconstructed_ones_say_so(visitor: Visitor, db: Db) -> None:
+    month = {"period_type": "monthly", "notes": "Il mese"}
+    db.historical_analytics.insert_one(row(date(2026, 10, 1), **month))
+    long_ago = {"date": days.stored(today() - timedelta(5))}
+    db.historical_analytics.update_one(long_ago, {"$set": {"reconstructed": True}})
+    with visitor.visit("/analytics?period=months") as page:
+        assert page.locator("table.rows th.when").all_inner_texts() == ["ottobre 2026"]
+        page.goto(visitor.origin + "/analytics")
+        expect(page.locator(f"#d{today() - timedelta(5)} .tag.reconstructed")).to_have_text(words.RECONSTRUCTED)
+        expect(page.get_by_text("Il mese")).to_have_count(0)
+        assert page.locator(".course .serie-2 path").count() == 1
+
+
+def test_without_a_row_and_with_one_the_page_says_what_is_to_come(
+    mongo_uri: str, database: Db, browser: Browser
+) -> None:
+    with shop.process(mongo_uri, database.name) as process:
+        visitor = Visitor(browser, f"http://127.0.0.1:{process.port}")
+        wait_for(lambda: database.historical_analytics.delete_many({}).deleted_count == 1, "the row of an empty day")
+        with visitor.visit() as page:
+            expect(page.locator(".days")).to_contain_text(words.TABLE_EMPTY)
+            expect(page.locator(".chart.course")).to_contain_text(words.COURSE_EMPTY)
+            expect(page.locator("#feed-empty")).to_have_text(words.FEED_EMPTY)
+        database.historical_analytics.insert_one(row(today()))
+        with visitor.visit() as page:
+            assert rows_of(page) == 1
+            expect(page.locator(".chart.course")).to_contain_text(words.COURSE_EMPTY)
+
+
+# -- live -------------------------------------------------------------------------------------------------------
+
+
+def test_an_event_is_shown_within_a_second_of_its_writing(visitor: Visitor, db: Db) -> None:
+    """The quickest of five: how long it takes when this machine has nothing else to do."""
+    with visitor.visit() as page:
+        expect(page.locator("#link")).to_have_text(words.FEED_LIVE)
+        took = []
+        for number in range(5):
+            name = f"Dal vivo {number}"
+            began = clock.monotonic()
+            shop.customer(db, name)
+            page.locator("#feed bdi", has_text=name).wait_for()
+            took.append(clock.monotonic() - began)
+            page.locator("#numbers .figure:nth-child(2) .value", has_text=str(5 + number)).wait_for()
+        assert min(took) < 1.0, took
+        assert page.locator("#feed li").first.inner_text().startswith("🎉")
+
+
+def test_a_withdrawn_event_leaves_the_feed(visitor: Visitor, db: Db) -> None:
+    event = {"event_type": "media_mention", "event_date": clock.now(), "description": "Articolo da ritirare"}
+    made = db.business_events.insert_one(event).inserted_id
+    with visitor.visit() as page:
+        expect(page.get_by_text("Articolo da ritirare").first).to_be_visible()
+        expect(page.locator("#link")).to_have_text(words.FEED_LIVE)
+        db.business_events.delete_one({"_id": made})
+        expect(page.locator("#feed").get_by_text("Articolo da ritirare")).to_have_count(0)
+
+
+# -- a note -----------------------------------------------------------------------------------------------------
+
+
+def test_a_note_edited_in_its_row_survives_a_reload_and_the_next_rollup(visitor: Visitor, db: Db) -> None:
+    anchor = f"#d{today()}"
+    live = {"date": days.stored(today()), "period_type": "daily"}
+    shop.customer(db, "Prima della nota")
+    wait_for(lambda: db.historical_analytics.find_one(live) is not None, "today's row")
+    with visitor.visit() as page:
+        page.locator(f"{anchor} [data-edit]").click()
+        page.get_by_role("textbox").fill("Sentito il commercialista\nIVA ok")
+        page.get_by_role("button", name=words.SAVE).click()
+        page.wait_for_url(f"**/analytics?period=30{anchor}")
+        expect(page.locator(anchor)).to_contain_text("Sentito il commercialista • IVA ok")
+        customers = db.historical_analytics.find_one(live)["total_customers"]  # type: ignore[index]
+        shop.customer(db, "Dopo la nota")
+        wait_for(lambda: db.historical_analytics.find_one(live)["total_customers"] > customers, "the rollup")  # type: ignore[index]
+        page.reload()
+        expect(page.locator(anchor)).to_contain_text("Sentito il commercialista • IVA ok")
+        expect(page.locator(f"{anchor} .tag.hand")).to_have_text(words.BY_HAND)
+        page.locator(f"{anchor} [data-edit]").click()
+        page.get_by_role("textbox").fill("")
+        page.keyboard.press("Control+Enter")
+        expect(page.locator(f"{anchor} .tag.auto")).to_have_text(words.AUTO)
+        expect(page.locator(anchor)).to_contain_text("nuovi clienti")
+
+
+def test_a_note_that_changed_meanwhile_is_not_overwritten_unseen(visitor: Visitor, db: Db) -> None:
+    day = today() - timedelta(9)
+    key = {"date": days.stored(day), "period_type": "daily"}
+    with visitor.visit(f"/analytics/notes/{day}", expected="409", java_script_enabled=False) as page:
+        db.historical_analytics.update_one(key, {"$set": {"notes": "Quella del socio"}})
+        page.get_by_role("textbox").fill("La mia")
+        with page.expect_navigation():
+            page.get_by_role("button", name=words.SAVE).click()
+        expect(page.get_by_role("alert")).to_contain_text("Quella del socio")
+        expect(page.get_by_role("textbox")).to_have_value("La mia")
+        assert db.historical_analytics.find_one(key)["notes"] == "Quella del socio"  # type: ignore[index]
+        page.get_by_role("button", name=words.SAVE).click()
+        expect(page.locator(f"#d{day}")).to_contain_text("La mia")
+
+
+def test_without_a_token_notes_are_read_only_and_the_page_says_why(
+    mongo_uri: str, db: Db, daemon: shop.Process, browser: Browser
+) -> None:
+    """And a second daemon says that it stands by; the numbers are there all the same."""
+    with shop.process(mongo_uri, db.name) as standby:
+        wait_for(lambda: any("standby.entered" in line for line in standby.lines), "the standby")
+        with Visitor(browser, f"http://127.0.0.1:{standby.port}").visit() as page:
+            expect(page.locator(".days .hint")).to_have_text(words.NOT_EDITABLE)
+            expect(page.locator("[data-edit]")).to_have_count(0)
+            expect(page.locator("#condition")).to_contain_text(words.ROLES["standby"])
+            expect(page.locator(".figures")).to_contain_text("€")
+
+
+# -- strangers --------------------------------------------------------------------------------------------------
+
+
+def test_hostile_names_are_text_and_nothing_else(visitor: Visitor, db: Db) -> None:
+    for name in HOSTILE:
+        shop.customer(db, name)
+    hostile = {"notes": HOSTILE[0] + HOSTILE[3] + HOSTILE[5], "mrr": "<b>1</b>", "total_customers": float("nan")}
+    key = {"date": days.stored(today() - timedelta(3)), "period_type": "daily"}
+    db.historical_analytics.update_one(key, {"$set": hostile})
+    wait_for(lambda: db.business_events.count_documents({"description": {"$regex": "AAAA"}}) == 1, "the last event")
+    with visitor.visit() as page:
+        feed = page.locator("#feed")
+        for text in ("<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "=HYPERLINK(", "evil", "{{ 7*7 }}"):
+            expect(feed).to_contain_text(text)
+        assert "\u202e" not in page.content()
+        assert len(page.content()) < 300_000
+        assert page.locator("#feed script, #feed img, table.rows script, table.rows b").count() == 0
+        expect(page.locator(f"#d{today() - timedelta(3)}")).to_contain_text(f"{HOSTILE[0]}evil")
+        expect(page.locator(f"#d{today() - timedelta(3)} .mrr")).to_have_text(words.DASH)
+
+
+# -- everybody --------------------------------------------------------------------------------------------------
+
+
+def test_without_javascript_the_page_reads_navigates_and_edits(visitor: Visitor, db: Db) -> None:
+    day = today() - timedelta(2)
+    with visitor.visit(java_script_enabled=False) as page:
+        expect(page.locator(".course .serie-1 .line").first).to_be_visible()
+        expect(page.locator("#link")).to_have_text(words.FEED_STILL)
+        page.get_by_text(words.SHOW_NUMBERS).first.click()
+        expect(page.locator(".course td").first).to_be_visible()
+        page.get_by_role("link", name=words.EDIT_OF.format(day=words.day(day))).click()
+        page.get_by_role("textbox").fill("Senza script")
+        page.get_by_role("button", name=words.SAVE).click()
+        expect(page.locator(f"#d{day}")).to_contain_text("Senza script")
+    assert db.historical_analytics.find_one({"date": days.stored(day)})["notes"] == "Senza script"  # type: ignore[index]
+
+
+def test_the_keyboard_reaches_everything_and_escape_leaves_the_form(visitor: Visitor) -> None:
+    with visitor.visit("/analytics?period=7") as page:
+        page.keyboard.press("Tab")
+        expect(page.locator(".skip")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.locator("main")).to_be_focused()
+        edit = page.locator(f"#d{today() - timedelta(4)} [data-edit]")
+        edit.focus()
+        expect(edit).to_have_css("opacity", "1")
+        assert edit.evaluate("link => getComputedStyle(link).outlineStyle") == "solid"
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("textbox")).to_be_focused()
+        assert violations(page) == []
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("textbox")).to_have_count(0)
+        expect(edit).to_be_focused()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [None, PHONE], ids=["desktop", "phone"])
+def test_light_dark_desktop_and_phone_are_accessible_and_fit(visitor: Visitor, scheme: str, size: Any) -> None:
+    looks: dict[str, Any] = {"color_scheme": scheme, **({"viewport": size, "is_mobile": True} if size else {})}
+    with visitor.visit("/analytics?period=7", **looks) as page:
+        page.get_by_text(words.SHOW_NUMBERS).first.click()
+        assert violations(page) == []
+        red, *_ = page.evaluate("getComputedStyle(document.documentElement).backgroundColor.match(/[0-9]+/g)")
+        assert (int(red) < 60) == (scheme == "dark")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_database_that_is_gone_is_said_in_italian_and_its_return_too(browser: Browser) -> None:
+    with EmbeddedMongo() as mongo, running(mongo.uri, "gone") as process:
+        wait_for(lambda: any("stream.opened" in line for line in process.lines), "the stream")
+        visitor = Visitor(browser, f"http://127.0.0.1:{process.port}")
+        with visitor.visit(expected="503", java_script_enabled=False) as page:
+            expect(page.locator("#numbers h1")).to_be_visible()
+            mongo.kill(mongo.members[0])
+            page.reload()
+            expect(page.get_by_role("heading", level=1)).to_have_text(words.TROUBLE)
+            mongo.start(mongo.members[0])
+            wait_for(lambda: _came_back(page), "its return", 60)
+
+
+def _came_back(page: Page) -> bool:
+    answer = page.reload()
+    return answer is not None and answer.status == 200
+
+
+def test_the_page_is_never_kept_and_its_files_are_for_good(visitor: Visitor) -> None:
+    with visitor.visit() as page:
+        answer = page.request.get(f"{visitor.origin}/analytics")
+        sheet = page.locator("link[rel=stylesheet]").get_attribute("href")
+        file = page.request.get(f"{visitor.origin}{sheet}")
+        again = page.request.get(f"{visitor.origin}{sheet}", headers={"If-None-Match": file.headers["etag"]})
+
+        assert answer.headers["cache-control"] == "no-store"
+        assert "unsafe" not in answer.headers["content-security-policy"]
+        assert "immutable" in file.headers["cache-control"]
+        assert again.status == 304
