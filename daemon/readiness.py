@@ -25,7 +25,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     DEAD_LETTERS: ("insert", "update", "createCollection"),
     GAPS: ("insert", "update", "createCollection", "createIndex"),
     KEPT_ROWS: ("insert", "update", "createCollection"),
-    EVENTS: ("insert", "update", "remove"),
+    EVENTS: ("insert", "update", "remove", "createIndex"),
     ROWS: ("insert", "update", "createIndex"),
 }
 """The rights the daemon uses, by collection ("": the whole database); deploy/mongodb/role.json grants just these."""

@@ -12,6 +12,9 @@ from daemon import logs
 from daemon.config import Http
 from daemon.errors import ConfigurationError
 
+MOST_CONNECTIONS = 200
+"""Beyond it uvicorn answers 503 by itself; memory stays bounded."""
+
 log = logs.get("http")
 
 
@@ -48,6 +51,7 @@ def serve(site: Site, listening: socket.socket, stop: threading.Event) -> None:
         timeout_graceful_shutdown=2,
         proxy_headers=False,
         server_header=False,
+        limit_concurrency=MOST_CONNECTIONS,
         ws="none",
     )
     server = uvicorn.Server(config)

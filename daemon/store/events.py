@@ -94,11 +94,14 @@ def recent(
     behind: Position | None = None,
     types: Sequence[str] = (),
 ) -> list[Document]:
-    """The newest events since `since` (of some types only), newest first, going on behind a position."""
+    """The newest events since `since` (of some types only), newest first, going on behind a position.
+
+    The index on `event_date` keeps events of one instant in order; for some types the server may have to sort itself.
+    """
     which = {"event_type": {"$in": list(types)}} if types else {}
+    order = [("event_date", -1), ("_id", -1)] if types else [("event_date", -1)]
     with translated():
-        query = {"event_date": {"$gte": since}, **which}
-        return paging.newest(database[EVENTS], [("event_date", -1)], query, limit, behind)
+        return paging.newest(database[EVENTS], order, {"event_date": {"$gte": since}, **which}, limit, behind)
 
 
 def position_after(page: list[Document], before: Position | None) -> Position:

@@ -7,7 +7,7 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from daemon.connection import translated
-from daemon.store.names import GAPS, LEDGER, MIRROR, OWN, ROWS
+from daemon.store.names import EVENTS, GAPS, LEDGER, MIRROR, OWN, ROWS
 
 Document = dict[str, Any]
 
@@ -17,6 +17,7 @@ WANTED: dict[str, tuple[IndexModel, ...]] = {
     MIRROR: (IndexModel([("due", ASCENDING)], name="due", sparse=True),),
     LEDGER: (IndexModel([("day", ASCENDING)], name="day"),),
     GAPS: (IndexModel([("closed_at", ASCENDING), ("opened_at", DESCENDING)], name="open"),),
+    EVENTS: (IndexModel([("event_date", ASCENDING)], name="event_date_1"),),
     ROWS: (IndexModel([("date", ASCENDING), ("period_type", ASCENDING)], name="date_1_period_type_1", unique=True),),
 }
 

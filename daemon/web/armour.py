@@ -4,6 +4,7 @@ from collections.abc import MutableMapping
 from http import HTTPStatus
 from typing import Any
 
+import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -11,6 +12,8 @@ from daemon import logs
 from daemon.web.failures import Refusal, answer
 
 LARGEST_BODY = 64 * 1024
+BODY_SECONDS = 10.0
+"""What a sender may take between two parts of a body."""
 
 DRESS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -59,7 +62,7 @@ def _dress(message: MutableMapping[str, Any]) -> None:
 
 
 class Bounds:
-    """Refuses bodies larger than `LARGEST_BODY`, by what they say and by what they are, and encoded ones."""
+    """Refuses bodies that are larger than `LARGEST_BODY` by what they say or are, that never come, and encoded ones."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -69,11 +72,12 @@ class Bounds:
         if refused is not None:
             await answer(refused.status_code, refused.detail)(scope, receive, send)
             return
-        seen = 0
+        seen, whole = 0, False
 
         async def counted() -> Message:
-            nonlocal seen
-            message = await receive()
+            nonlocal seen, whole
+            message = await (receive() if whole else within(receive))
+            whole = whole or not message.get("more_body", False)
             seen += len(message.get("body", b""))
             if seen > LARGEST_BODY:
                 raise TOO_LARGE
@@ -82,6 +86,16 @@ class Bounds:
         await self.app(scope, counted, send)
 
 
+async def within(receive: Receive) -> Message:
+    """The next part of a body, which a sender may not hold back for ever."""
+    try:
+        with anyio.fail_after(BODY_SECONDS):
+            return await receive()
+    except TimeoutError:
+        raise TOO_SLOW from None
+
+
+TOO_SLOW = Refusal(HTTPStatus.REQUEST_TIMEOUT, "the body did not come")
 TOO_LARGE = Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"wanted at most {LARGEST_BODY} bytes")
 ENCODED = Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "wanted a body that is not compressed")
 

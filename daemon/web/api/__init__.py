@@ -6,12 +6,11 @@ from daemon.web.api import books, events, stream, table, troubles
 from daemon.web.api.shapes import REFUSALS
 from daemon.web.house import House
 from daemon.web.live import Live
-from daemon.web.strict import StrictRoute
 
 
 def router(house: House, live: Live) -> APIRouter:
     """All routes under /api."""
-    routes = APIRouter(prefix="/api", route_class=StrictRoute, responses=REFUSALS)
+    routes = APIRouter(prefix="/api", responses=REFUSALS)
     for part in (events, table, books, troubles):
         routes.include_router(part.router(house))
     routes.include_router(stream.router(house, live))

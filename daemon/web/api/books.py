@@ -17,6 +17,7 @@ from daemon.web.api import shapes
 from daemon.web.api.shapes import SECONDS, Answer, Page
 from daemon.web.api.table import From, To, stretch
 from daemon.web.house import House
+from daemon.web.strict import StrictRoute
 from rules import rollup
 from rules.model import DocId, MovementKind, PlanState, Reason
 
@@ -79,7 +80,7 @@ class Movements(Page):
 
 
 def router(house: House) -> APIRouter:
-    routes = APIRouter(tags=["books"])
+    routes = APIRouter(tags=["books"], route_class=StrictRoute)
 
     @routes.get("/get_current_totals")
     def get_current_totals() -> CurrentTotals:

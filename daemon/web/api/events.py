@@ -6,7 +6,15 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 from daemon import clock, telling
 from daemon.connection import bounded
@@ -18,6 +26,7 @@ from daemon.web.api import shapes
 from daemon.web.api.shapes import SECONDS, WRITING, Answer, Id, Page, Refused, Strict
 from daemon.web.failures import Refusal
 from daemon.web.house import House
+from daemon.web.strict import StrictRoute
 from rules.documents import is_id
 from rules.model import EventType
 from rules.names import MAX_NAME, customer_name, one_line
@@ -41,6 +50,13 @@ def _known_to_the_dashboard(kind: str) -> str:
     if kind not in DASHBOARDS:
         raise ValueError(f"wanted one of {', '.join(DASHBOARDS)}")
     return kind
+
+
+def _written_as_a_moment(value: object) -> object:
+    """A number would be taken for seconds since 1970, or for milliseconds."""
+    if not isinstance(value, str) or not value[:4].isdecimal() or value.isdecimal():
+        raise ValueError("wanted a moment with its zone, such as 2026-11-20T09:30:00+01:00")
+    return value
 
 
 class NewEvent(Strict):
@@ -125,7 +141,7 @@ CONFLICT: dict[int | str, dict[str, Any]] = {
 
 
 def router(house: House) -> APIRouter:
-    routes = APIRouter(tags=["events"])
+    routes = APIRouter(tags=["events"], route_class=StrictRoute)
 
     @routes.post("/create_business_event", dependencies=WRITING, responses=CONFLICT)
     def create_business_event(event: NewEvent, idempotency_key: IdempotencyKey = None) -> Created:

@@ -19,6 +19,7 @@ from daemon.web.api.shapes import SECONDS
 from daemon.web.failures import Refusal
 from daemon.web.house import House
 from daemon.web.live import Client, Full, Live, Told, missed
+from daemon.web.strict import StrictRoute
 
 RETRY_MS = 3000
 QUIET_SECONDS = 15.0
@@ -61,9 +62,9 @@ class EventStream(StreamingResponse):
 
 
 def router(house: House, live: Live) -> APIRouter:
-    routes = APIRouter(tags=["events"])
+    routes = APIRouter(tags=["events"], route_class=StrictRoute)
 
-    @routes.get("/events/stream", responses=STREAM, response_class=EventStream)
+    @routes.get("/events/stream", responses=STREAM, response_class=StreamingResponse)
     async def stream_events(last_event_id: LastEventId = None) -> EventStream:
         """Events as they are written: `business_event` (as in get_recent_events) and `withdrawn` (its id).
 

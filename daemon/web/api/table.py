@@ -19,6 +19,7 @@ from daemon.web.api import shapes
 from daemon.web.api.shapes import SECONDS, WRITING, Answer, Day, Page, Refused, Strict
 from daemon.web.failures import Refusal
 from daemon.web.house import House
+from daemon.web.strict import StrictRoute
 from rules import days
 from rules.names import one_line
 from rules.periods import Kind
@@ -121,7 +122,7 @@ To = Annotated[Day | None, Query(alias="to", description="The last day; today by
 
 
 def router(house: House) -> APIRouter:
-    routes = APIRouter(tags=["table"])
+    routes = APIRouter(tags=["table"], route_class=StrictRoute)
 
     @routes.post("/save_daily_analytics", dependencies=WRITING, responses=NO_SUCH_DAY)
     def save_daily_analytics(row: NewRow) -> Saved:
@@ -160,6 +161,7 @@ def router(house: House) -> APIRouter:
         """The analytics table as a file; the CSV opens by a double click in an Italian Excel."""
         from daemon.export import MEDIA_TYPES, Export  # noqa: PLC0415 - its libraries are for who exports only
 
+        last = None if last == date.max else last  # there is no day after it
         wanted = Export(house.database, "rows", first, last, house.config().time.zone)
         kind = FORMATS[format]
         named = {"Content-Disposition": f'attachment; filename="{wanted.file_name(kind)}"'}

@@ -14,6 +14,7 @@ from daemon.web.api import shapes
 from daemon.web.api.events import Cursor, cursor_of, position
 from daemon.web.api.shapes import SECONDS, Page
 from daemon.web.house import House
+from daemon.web.strict import StrictRoute
 
 Document = Mapping[str, Any]
 
@@ -55,7 +56,7 @@ class Gaps(Page):
 
 
 def router(house: House) -> APIRouter:
-    routes = APIRouter(tags=["troubles"])
+    routes = APIRouter(tags=["troubles"], route_class=StrictRoute)
 
     @routes.get("/get_dead_letters")
     def get_dead_letters(
