@@ -74,9 +74,8 @@ class NewEvent(Strict):
     )
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = "EUR"
     metadata: Annotated[dict[Key, Value], Field(max_length=50, default_factory=dict)]
-    event_date: AwareDatetime | None = Field(
+    event_date: Annotated[AwareDatetime, BeforeValidator(_written_as_a_moment), Field(strict=False)] | None = Field(
         None,
-        strict=False,
         description="When it happened, with its zone; now by default. A closed day's row is amended.",
     )
 
