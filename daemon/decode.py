@@ -11,7 +11,7 @@ from datetime import UTC, datetime, tzinfo
 from functools import partial
 from typing import Any, NamedTuple
 
-from bson import Decimal128, ObjectId
+from bson import Binary, Code, Decimal128, ObjectId, encode
 from bson.datetime_ms import DatetimeMS
 from bson.timestamp import Timestamp
 
@@ -23,6 +23,9 @@ Document = Mapping[str, Any]
 
 MAX_TEXT = 500
 """Characters of a text that are kept; nothing the rules read is longer."""
+
+MAX_BYTES = 4096
+"""Of a container or binary: a thousand documents of ours then fit into one message to the server."""
 
 FIRST = datetime(1, 1, 2, tzinfo=UTC)
 LAST = datetime(9999, 12, 30, tzinfo=UTC)
@@ -156,8 +159,14 @@ def _shorter(value: str) -> str:
     return value if len(value) <= MAX_TEXT else value[:MAX_TEXT]
 
 
-def _array(value: list[Any]) -> list[Any]:
-    return value[:10]
+def _array(value: list[Any]) -> Any:
+    return _bounded(value[:10])
+
+
+def _bounded(value: Any) -> Any:
+    """Something that is no plain value, where a plain one was wanted: kept to be shown while it is small."""
+    size = len(encode({"": value}))
+    return value if size <= MAX_BYTES else f"({type(value).__name__} of {size} bytes)"
 
 
 _PLAIN: dict[type, Callable[[Any], Any]] = {
@@ -165,6 +174,10 @@ _PLAIN: dict[type, Callable[[Any], Any]] = {
     DatetimeMS: _date,
     Decimal128: lambda value: value.to_decimal(),
     list: _array,
+    dict: _bounded,
+    bytes: _bounded,
+    Binary: _bounded,
+    Code: _bounded,
 }
 
 _WHOLE = {
