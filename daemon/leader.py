@@ -231,6 +231,7 @@ class Leader:
             self._work(pipeline, inbox)
         finally:
             inbox.close()
+            pipeline.settle()
             reader.join(self.config.stream.await_seconds + 5)
 
     def _read(self, stream: Stream, inbox: Inbox) -> None:
@@ -257,7 +258,10 @@ class Leader:
                 metrics.STREAM_CONTACT.set(clock.now().timestamp())
                 metrics.STREAM_TOKEN.set(heard[-1].position.cluster_time.time)
                 commits = pipeline.checkpoint.seq
+                pipeline.is_behind = len(inbox) > 0
                 pipeline.handle(heard)
+                if not pipeline.is_behind:
+                    pipeline.settle()
                 if pipeline.checkpoint.seq != commits:
                     stored = clock.monotonic()
             if clock.monotonic() - stored >= self.config.stream.checkpoint_seconds:
@@ -268,6 +272,7 @@ class Leader:
 
     def _do_jobs(self, pipeline: Pipeline) -> None:
         while not self.jobs.empty():
+            pipeline.settle()
             self.jobs.get()(pipeline)
 
     def _beat(self) -> None:

@@ -1,10 +1,10 @@
 """The street itself: a batch of changes is decided on and committed, one transaction each, in order.
 
-Holds in memory only what the checkpoint holds, the plans, and when the next licence ends. Whatever fails here
-leaves the database at a checkpoint; the caller starts again from there.
+Holds in memory only what the checkpoint holds, the plans, and when the next licence ends. While more is waiting, a
+batch commits in the background and the next one is prepared on what it will leave behind; never more than one is
+under way. Whatever fails here leaves the database at a checkpoint; the caller starts again from there.
 """
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -12,10 +12,11 @@ from typing import Any
 
 from bson.min_key import MinKey
 
-from daemon import clock, logs, metrics
+from daemon import clock, logs, metrics, report
 from daemon.config import Config
 from daemon.decode import Discontinuity, Undecodable, cluster_datetime
 from daemon.errors import StreamBroken
+from daemon.flight import Flight
 from daemon.source.stream import Heard, Position
 from daemon.store.checkpoint import Checkpoint
 from daemon.store.commit import Committer
@@ -44,8 +45,12 @@ class Pipeline:
         self.batch_size = config.stream.batch_size
         self.plans = reader.plans()
         self.next_due = reader.next_due()
+        """At or before the next end of a licence."""
         self.changed = True
         """Whether anything was committed since somebody last looked (the live row does)."""
+        self.is_behind = False
+        """Whether more is waiting already: then the next batch is prepared while this one commits."""
+        self._flight: Flight | None = None
 
     def handle(self, heard: Sequence[Heard]) -> None:
         """Commit everything heard; a plan's change closes its batch, a discontinuity ends the stream."""
@@ -55,6 +60,7 @@ class Pipeline:
         for what, position in heard:
             if isinstance(what, Discontinuity):
                 self._flush(changes, undecodable, None)
+                self.settle()
                 raise StreamBroken(what.cause, f"{what.what or 'the database'}: {what.cause}", what.at)
             if isinstance(what, Undecodable):
                 undecodable.append(what)
@@ -68,8 +74,15 @@ class Pipeline:
 
     def advance(self) -> None:
         """Store the position reached while nothing relevant happened."""
+        self.settle()
         self.committer.advance(self.checkpoint)
         metrics.CHECKPOINT.set(self._checkpoint_seconds())
+
+    def settle(self) -> None:
+        """Wait until what is under way is committed; raises what kept it from being, and then this pipeline is done."""
+        flight, self._flight = self._flight, None
+        if flight is not None:
+            self._committed(flight, flight.land())
 
     def _flush(self, changes: list[Change], undecodable: list[Undecodable], position: Position | None) -> None:
         if changes or undecodable:
@@ -86,12 +99,19 @@ class Pipeline:
     def tick(self, instant: datetime) -> None:
         """Let every licence end whose time has come by `instant`."""
         while self.next_due is not None and self.next_due <= instant:
+            self.settle()
             due = self.reader.due(instant, MOST_DUE)
             until = due[-1].license.expires_at if due and due[-1].license else None
+            if until is not None:
+                self._commit([_tick(until)], due, None, ())
+            self._look_for_ends()
             if until is None:
-                self.next_due = self.reader.next_due()
                 return
-            self._commit([_tick(until)], due, None, ())
+
+    def _look_for_ends(self) -> None:
+        """Know exactly when the next licence ends, once everything is committed."""
+        self.settle()
+        self.next_due = self.reader.next_due()
 
     def apply(
         self,
@@ -104,18 +124,30 @@ class Pipeline:
             self._commit(changes, (), position, undecodable)
             return
         horizon = max(change.at for change in changes)
-        due: Sequence[LicenseState] = ()
-        if self.next_due is not None and self.next_due <= horizon:
-            if len(changes) == 1:
-                self.tick(horizon)
-            else:
-                due = self.reader.due(horizon, MOST_DUE + 1)
+        if self.next_due is None or self.next_due > horizon:
+            self._commit(changes, (), position, undecodable)
+        elif len(changes) == 1:
+            self.tick(horizon)
+            self._commit(changes, (), position, undecodable)
+        else:
+            self._apply_with_ends(changes, horizon, position, undecodable)
+
+    def _apply_with_ends(
+        self,
+        changes: Sequence[Change],
+        horizon: datetime,
+        position: Position | None,
+        undecodable: Sequence[Undecodable],
+    ) -> None:
+        self.settle()
+        due = self.reader.due(horizon, MOST_DUE + 1)
         if len(due) > MOST_DUE:
             middle = len(changes) // 2
             self.apply(changes[:middle], None)
             self.apply(changes[middle:], position, undecodable)
             return
         self._commit(changes, due, position, undecodable)
+        self._look_for_ends()
 
     def price_anew(self) -> None:
         """Read plans again that the settings now price otherwise (another rate), as if they had just been written."""
@@ -130,6 +162,7 @@ class Pipeline:
     def finish_sweeps(self) -> None:
         """Value every licence of a changed plan anew, in steps, going on where a former run stopped."""
         while self.checkpoint.sweeps:
+            self.settle()
             sweep, after = self.checkpoint.sweeps[0]
             states = self.reader.licenses_on(sweep.plan_id, after, self.batch_size)
             rest = self.checkpoint.sweeps[1:]
@@ -146,7 +179,8 @@ class Pipeline:
         sweeps: list[tuple[Sweep, Any]] | None = None,
     ) -> None:
         """One transaction. `position` None keeps the stream's position: more of the same fact is to come."""
-        known = self.reader.load(list(changes), self._known(), loaded)
+        newer = self._flight.decision if self._flight is not None else None
+        known = self.reader.load(list(changes), self._known(), loaded, newer)
         decision = decide(known, changes, self.settings)
         self._leave_to_others(decision)
         self._commit_decision(decision, known, changes, position, undecodable, sweeps)
@@ -162,9 +196,16 @@ class Pipeline:
     ) -> None:
         following = self._following(decision, position, self.checkpoint.sweeps if sweeps is None else sweeps)
         today = days.business_day(self._now(following), self.settings.zone)
-        with metrics.COMMIT_SECONDS.time():
-            events = self.committer.commit(decision, known, following, today, undecodable)
-        self._committed(decision, following, changes, events)
+        writes = self.committer.prepare(decision, known, following, today, undecodable)
+        self.settle()
+        self.checkpoint = following
+        self.plans.update(decision.plans)
+        self._look_ahead(decision)
+        self._flight = Flight(self.committer, writes, decision, changes)
+        if self.is_behind:
+            self._flight.take_off()
+        else:
+            self.settle()
 
     def _known(self) -> Mirror:
         """What the checkpoint and the plans tell; the states a batch needs are still to be loaded."""
@@ -208,25 +249,20 @@ class Pipeline:
             memory=decision.memory,
         )
 
-    def _committed(self, decision: Decision, checkpoint: Checkpoint, changes: Sequence[Change], events: int) -> None:
-        self.checkpoint = checkpoint
-        self.plans.update(decision.plans)
+    def _committed(self, flight: Flight, events: int) -> None:
         self.changed = True
-        self._look_ahead(decision)
-        self._measure(decision, changes)
-        self._tell(decision, changes, events)
+        self._measure(flight.decision, flight.changes)
+        report.tell(flight.decision, flight.changes, events)
 
     def _look_ahead(self, decision: Decision) -> None:
-        """Keep `next_due` right: at or before the next end, and exact once that end was applied."""
+        """Keep `next_due` at or before the next end."""
         ends = [
             state.license.expires_at
             for state in decision.licenses.values()
             if state and state.worth and state.worth.active and state.license and state.license.expires_at
         ]
-        if ends and (self.next_due is None or min(ends) < self.next_due):
-            self.next_due = min(ends)
-        elif any(state and state.worth and not state.worth.active for state in decision.licenses.values()):
-            self.next_due = self.reader.next_due()
+        if ends:
+            self.next_due = min([*ends, self.next_due] if self.next_due else ends)
 
     def _measure(self, decision: Decision, changes: Sequence[Change]) -> None:
         metrics.committed(decision, changes, clock.now())
@@ -236,36 +272,6 @@ class Pipeline:
     def _checkpoint_seconds(self) -> float:
         time = self.checkpoint.cluster_time
         return float(time.time) if time is not None else 0.0
-
-    def _tell(self, decision: Decision, changes: Sequence[Change], events: int) -> None:
-        for event in decision.events if log.is_enabled_for(logging.INFO) else ():
-            log.info(
-                "event.recorded",
-                type=event.type.value,
-                description=event.description,
-                customer_id=event.customer_id,
-                license_id=event.license_id,
-                amount_cents=event.amount_cents,
-                at=event.at,
-            )
-        for held in decision.held.values():
-            log.warning(
-                "document.held",
-                collection=held.source.value,
-                id=held.id,
-                problem=held.reason,
-                cure="mend the document; a good version of it is taken up by itself",
-            )
-        for source, doc_id in decision.released:
-            log.info("document.released", collection=source.value, id=doc_id)
-        if changes:
-            log.info(
-                "batch.committed",
-                changes=len(changes),
-                events=events,
-                movements=len(decision.movements),
-                mrr_cents=decision.totals.mrr_cents,
-            )
 
 
 def _prices_the_same(state: PlanState, rates: Mapping[str, Decimal]) -> bool:

@@ -4,16 +4,16 @@ The checkpoint is moved by compare-and-set on the fencing epoch, first of all, s
 is refused before it writes a thing.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import pymongo
-from pymongo import DeleteOne, InsertOne, ReplaceOne, UpdateOne
+from pymongo import DeleteOne, UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
-from pymongo.errors import BulkWriteError
+from pymongo.errors import DuplicateKeyError, WriteError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -27,13 +27,15 @@ from daemon.store.lease import Lease
 from daemon.store.names import CHECKPOINT, DEAD_LETTERS, EVENTS, LEDGER, MIRROR, SOURCE_NAME
 from rules import days
 from rules.decide import Decision, Held, Mirror
-from rules.model import DocId, Source
+from rules.model import CustomerState, DocId, LicenseState, PlanState, Source
 from rules.settings import Settings
 
 Document = dict[str, Any]
-Write = InsertOne[Document] | ReplaceOne[Document] | DeleteOne | UpdateOne
+Write = DeleteOne | UpdateOne
+State = TypeVar("State", CustomerState, LicenseState, PlanState)
 
 DUPLICATE_KEY = 11000
+MOST_PER_COMMAND = 1000
 
 
 @dataclass(slots=True)
@@ -42,7 +44,7 @@ class Writes:
 
     events: list[Document]
     movements: list[Document]
-    mirror: list[Write]
+    mirror: "MirrorWrites"
     letters: list[Write]
     checkpoint: Document
     reopened: list[Document]
@@ -50,7 +52,7 @@ class Writes:
 
 
 class Committer:
-    """Commits for the holder of one lease. Every method raises LeaseLost once somebody else holds it."""
+    """Commits for the holder of one lease. Every method that writes raises LeaseLost once somebody else holds it."""
 
     def __init__(self, database: Database[Document], lease: Lease, settings: Settings, timeout_seconds: float) -> None:
         self.database = database
@@ -58,21 +60,19 @@ class Committer:
         self.settings = settings
         self.timeout_seconds = timeout_seconds
 
-    def commit(
+    def prepare(
         self,
         decision: Decision,
         known: Mirror,
         checkpoint: Checkpoint,
         today: date,
         undecodable: Iterable[Undecodable] = (),
-    ) -> int:
-        """Make a decision durable and move the checkpoint; the number of events that are new.
+    ) -> Writes:
+        """What makes a decision durable and moves the checkpoint, for `write`; nothing is written yet.
 
         `known` is the mirror the decision was made on; days before `today` that it touches are reopened.
-        Raises LeaseLost, Unavailable and what the driver's errors translate to; after any of them nothing or
-        everything was written: read the checkpoint.
         """
-        writes = Writes(
+        return Writes(
             events=[records.event_document(event) for event in decision.events],
             movements=self._movements(decision, checkpoint),
             mirror=mirror_writes(decision, known),
@@ -81,7 +81,6 @@ class Committer:
             withdrawn=withdrawals(decision),
             reopened=self._reopened(decision, checkpoint.seq, today),
         )
-        return self.write(writes)
 
     def advance(self, checkpoint: Checkpoint) -> None:
         """Move the checkpoint alone: nothing relevant happened up to here."""
@@ -104,7 +103,11 @@ class Committer:
         ]
 
     def write(self, writes: Writes) -> int:
-        """Run the transaction, leaving out events that stand already."""
+        """Run the transaction, leaving out events that stand already; the number of events that are new.
+
+        Raises LeaseLost, Unavailable and what the driver's errors translate to; after any of them nothing or
+        everything was written: read the checkpoint.
+        """
         while True:
             try:
                 with translated(), pymongo.timeout(self.timeout_seconds):
@@ -127,16 +130,13 @@ class Committer:
 
     def _all(self, writes: Writes, session: ClientSession) -> None:
         self._move(writes.checkpoint, writes.reopened, session)
-        if writes.mirror:
-            self.database[MIRROR].bulk_write(writes.mirror, ordered=False, session=session)
-        if writes.movements:
-            self.database[LEDGER].insert_many(writes.movements, session=session)
+        for command in (*writes.mirror.commands(), *inserts(LEDGER, writes.movements)):
+            self._run(command, session)
         if writes.letters:
             self.database[DEAD_LETTERS].bulk_write(writes.letters, session=session)
         if writes.withdrawn:
             self.database[EVENTS].bulk_write(writes.withdrawn, session=session)
-        if writes.events:
-            self._insert_events(writes.events, session)
+        self._insert_events(writes.events, session)
 
     def _move(self, document: Document, reopened: list[Document], session: ClientSession | None) -> None:
         change: Document = {"$set": document}
@@ -152,12 +152,17 @@ class Committer:
 
     def _insert_events(self, events: list[Document], session: ClientSession) -> None:
         try:
-            self.database[EVENTS].insert_many(events, session=session)
-        except BulkWriteError as error:
-            failed = error.details.get("writeErrors", [])
-            if failed and all(one.get("code") == DUPLICATE_KEY for one in failed):
-                raise _EventsStandAlready from error
-            raise
+            for command in inserts(EVENTS, events):
+                self._run(command, session)
+        except DuplicateKeyError as error:
+            raise _EventsStandAlready from error
+
+    def _run(self, command: Document, session: ClientSession) -> None:
+        """A write as the server knows it: the driver's bulk interface costs as much again as the encoding."""
+        failed = self.database.command(command, session=session).get("writeErrors")
+        if failed:
+            kind = DuplicateKeyError if failed[0].get("code") == DUPLICATE_KEY else WriteError
+            raise kind(str(failed[0].get("errmsg")), failed[0].get("code"), failed[0])
 
     def _missing(self, events: list[Document]) -> list[Document]:
         """Those events whose fact is not told yet, each once."""
@@ -172,27 +177,63 @@ class _EventsStandAlready(Exception):
     """A duplicate `_id` aborted the transaction; run it again without the events that stand."""
 
 
-def mirror_writes(decision: Decision, known: Mirror) -> list[Write]:
-    """Inserts for documents new to the mirror, replacements for known ones, deletions for forgotten ones."""
-    writes: list[Write] = []
-    for customer_id, customer in decision.customers.items():
-        body = records.customer_document(customer) if customer else None
-        writes += _state(Source.CUSTOMERS, customer_id, body, known.customers.get(customer_id) is not None)
-    for license_id, license in decision.licenses.items():
-        body = records.license_document(license) if license else None
-        writes += _state(Source.LICENSES, license_id, body, known.licenses.get(license_id) is not None)
-    for plan_id, plan in decision.plans.items():
-        writes += _state(Source.PLANS, plan_id, records.plan_document(plan), plan_id in known.plans)
+@dataclass(slots=True)
+class MirrorWrites:
+    """Inserts for documents new to the mirror, updates of what changed in known ones, deletions of forgotten ones."""
+
+    inserts: list[Document] = field(default_factory=list)
+    updates: list[Document] = field(default_factory=list)
+    deletes: list[Document] = field(default_factory=list)
+
+    def add(self, mirror_id: Document, before: Document | None, after: Document | None) -> None:
+        """Bring a document of the mirror from one body to another; None stands for "not there"."""
+        if after is None:
+            if before is not None:
+                self.deletes.append({"q": {"_id": mirror_id}, "limit": 1})
+        elif before is None:
+            self.inserts.append({"_id": mirror_id, **after})
+        elif change := records.difference(before, after):
+            self.updates.append({"q": {"_id": mirror_id}, "u": change})
+
+    def commands(self) -> Iterator[Document]:
+        yield from inserts(MIRROR, self.inserts)
+        yield from _sliced({"update": MIRROR}, "updates", self.updates)
+        yield from _sliced({"delete": MIRROR}, "deletes", self.deletes)
+
+
+def mirror_writes(decision: Decision, known: Mirror) -> MirrorWrites:
+    """From what was known to what was decided."""
+    writes = MirrorWrites()
+    _add(writes, Source.CUSTOMERS, known.customers, decision.customers, records.customer_document)
+    _add(writes, Source.LICENSES, known.licenses, decision.licenses, records.license_document)
+    _add(writes, Source.PLANS, known.plans, decision.plans, records.plan_document)
     return writes
 
 
-def _state(source: Source, doc_id: DocId, body: Document | None, is_known: bool) -> list[Write]:
-    mirror_id = records.mirror_id(source, doc_id)
-    if body is None:
-        return [DeleteOne({"_id": mirror_id})] if is_known else []
-    if is_known:
-        return [ReplaceOne({"_id": mirror_id}, body)]
-    return [InsertOne({"_id": mirror_id, **body})]
+def _add(
+    writes: MirrorWrites,
+    source: Source,
+    known: Mapping[DocId, State | None],
+    decided: Mapping[DocId, State | None],
+    body: Callable[[State], Document],
+) -> None:
+    for doc_id, after in decided.items():
+        before = known.get(doc_id)
+        writes.add(
+            records.mirror_id(source, doc_id),
+            None if before is None else body(before),
+            None if after is None else body(after),
+        )
+
+
+def inserts(collection: str, documents: list[Document]) -> Iterator[Document]:
+    return _sliced({"insert": collection}, "documents", documents)
+
+
+def _sliced(command: Document, field: str, listed: list[Document]) -> Iterator[Document]:
+    """As many commands as it takes: a message holds 48 MB at most, a document of ours 48 kB."""
+    for first in range(0, len(listed), MOST_PER_COMMAND):
+        yield {**command, field: listed[first : first + MOST_PER_COMMAND], "ordered": False}
 
 
 def withdrawals(decision: Decision) -> list[Write]:

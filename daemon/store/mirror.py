@@ -12,7 +12,7 @@ from pymongo.database import Database
 from daemon.connection import BATCH, translated
 from daemon.store.names import MIRROR
 from daemon.store.records import customer_of, decoded_fields, license_of, mirror_id, plan_of
-from rules.decide import Mirror, required
+from rules.decide import Decision, Mirror, required
 from rules.model import Change, CustomerState, DocId, Fields, LicenseState, PlanState, Source
 from rules.settings import Settings
 
@@ -28,8 +28,17 @@ class MirrorReader:
         self.collection = database[MIRROR]
         self.settings = settings
 
-    def load(self, changes: list[Change], mirror: Mirror, due: Iterable[LicenseState] = ()) -> Mirror:
-        """Fill `mirror` for a batch: every state `required` names, looked up until nothing new is named."""
+    def load(
+        self,
+        changes: list[Change],
+        mirror: Mirror,
+        due: Iterable[LicenseState] = (),
+        newer: Decision | None = None,
+    ) -> Mirror:
+        """Fill `mirror` for a batch: every state `required` names, looked up until nothing new is named.
+
+        What `newer` decided goes before what is stored: it is on its way into the database.
+        """
         mirror.licenses.update((state.id, state) for state in due)
         while True:
             customers, licenses = required(changes, mirror)
@@ -37,13 +46,18 @@ class MirrorReader:
             new_licenses = licenses - mirror.licenses.keys()
             if not new_customers and not new_licenses:
                 return mirror
-            self._add(mirror, new_customers, new_licenses)
+            if newer is not None:
+                mirror.customers.update({i: newer.customers[i] for i in new_customers & newer.customers.keys()})
+                mirror.licenses.update({i: newer.licenses[i] for i in new_licenses & newer.licenses.keys()})
+            self._add(mirror, new_customers - mirror.customers.keys(), new_licenses - mirror.licenses.keys())
 
     def _add(self, mirror: Mirror, customers: set[DocId], licenses: set[DocId]) -> None:
         mirror.customers.update(dict.fromkeys(customers))
         mirror.licenses.update(dict.fromkeys(licenses))
         ids = [mirror_id(Source.CUSTOMERS, doc_id) for doc_id in customers]
         ids += [mirror_id(Source.LICENSES, doc_id) for doc_id in licenses]
+        if not ids:
+            return
         with translated():
             for document in self.collection.find({"_id": {"$in": ids}}):
                 if document["_id"]["k"] == Source.CUSTOMERS:

@@ -137,6 +137,27 @@ def mirror_id(source: Source, doc_id: object) -> Document:
     return {"k": source.value, "id": doc_id}
 
 
+def difference(before: Document, after: Document) -> Document:
+    """The update that makes one body of a mirror document the other; empty where they are equal.
+
+    Of `fields`, whose names are ours and hold no dot, only what changed is named: that keeps the oplog small.
+    """
+    changed, gone = _difference(before, after, "")
+    fields, removed = _difference(before["fields"], after["fields"], "fields.")
+    changed.pop("fields", None)
+    changed |= fields
+    gone |= removed
+    return {**({"$set": changed} if changed else {}), **({"$unset": gone} if gone else {})}
+
+
+def _difference(before: Document, after: Document, prefix: str) -> tuple[Document, Document]:
+    changed = {f"{prefix}{name}": value for name, value in after.items() if before.get(name, _ABSENT) != value}
+    return changed, {f"{prefix}{name}": "" for name in before.keys() - after.keys()}
+
+
+_ABSENT = object()
+
+
 def customer_document(state: CustomerState) -> Document:
     document: Document = {
         "fields": dict(state.fields),
