@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 MEASURES := $(CURDIR)/.measures.jsonl
 SECONDS_FLAG = $(if $(filter command line environment,$(origin SECONDS)),--seconds $(SECONDS))
 
-.PHONY: help setup demo test soak measures check format pages lock clean
+.PHONY: help setup demo test soak bench measures check format pages lock clean
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z]+):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-9s  %s\n", $$1, $$2 }'
@@ -36,6 +36,9 @@ measures: setup  ## run the faults RUNS times (default 10) and put what they mea
 	@rm -f $(MEASURES); for run in $$(seq $(or $(RUNS),10)); do echo "== run $$run"; \
 	CHATELLO_TEST_MEASURES=$(MEASURES) $(BIN)/pytest -q tests/faults tests/system/test_process.py || exit 1; done
 	$(BIN)/python -m tests.measures $(MEASURES)
+
+bench: setup  ## measure speed and weight; make bench ONLY=backlog SCALE=0.1 tries a part of it
+	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(SCALE),--scale $(SCALE))
 
 check: setup  ## format, lint, types and import contracts
 	$(BIN)/ruff format --check .

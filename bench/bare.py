@@ -1,0 +1,103 @@
+"""The bare programs we are held against, each a process of its own: a loop that reads, a writer that commits.
+
+`python -m bench.bare PROGRAM URI ...` prints one JSON object.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import bson
+from bson.timestamp import Timestamp
+from pymongo import MongoClient
+from pymongo.client_session import ClientSession
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from bench.server import DATABASE, Db
+from daemon.clock import monotonic
+from daemon.connection import CODEC
+from daemon.source.pipeline import stages
+
+Document = dict[str, Any]
+Told = dict[str, Any]
+
+BATCH = 1000
+PROGRAMS: dict[str, Callable[..., Told]] = {}
+
+
+def program(run: Callable[..., Told]) -> Callable[..., Told]:
+    PROGRAMS[run.__name__] = run
+    return run
+
+
+@program
+def reader(db: Db, seconds: str, increment: str, count: str) -> Told:
+    """Read so many events of the daemon's own stream, with its filter, and do nothing with them."""
+    start = Timestamp(int(seconds), int(increment) + 1)
+    return _measured(lambda: _read(db, start, int(count)))
+
+
+def _read(db: Db, start: Timestamp, count: int) -> None:
+    with db.watch(stages(), start_at_operation_time=start, batch_size=BATCH, max_await_time_ms=1000) as stream:
+        while count:
+            if stream.try_next() is not None:
+                count -= 1
+
+
+@program
+def writer(db: Db, file: str) -> Told:
+    """Commit what a daemon once committed: the same commands, made in advance, in the same transactions."""
+    transactions = list(recorded(Path(file)))
+    with db.client.start_session() as session:
+        return _measured(lambda: _write(db, session, transactions))
+
+
+def _write(db: Db, session: ClientSession, transactions: list[list[Document]]) -> None:
+    majority = WriteConcern("majority")
+    for commands in transactions:
+
+        def attempt(session: ClientSession, commands: list[Document] = commands) -> None:
+            for command in commands:
+                db.command(command, session=session)
+
+        session.with_transaction(attempt, read_concern=ReadConcern("snapshot"), write_concern=majority)
+
+
+def recorded(file: Path) -> Iterator[list[Document]]:
+    """The transactions in a file of `bench.recording`."""
+    for transaction in bson.decode_file_iter(file.open("rb"), CODEC):
+        yield transaction["commands"]
+
+
+@program
+def listener(db: Db, count: str) -> Told:
+    """Tell when each of so many events of the daemon's stream arrived, by the monotonic clock; "ready" comes first."""
+    arrived: list[tuple[str, float]] = []
+    with db.watch(stages(), batch_size=BATCH, max_await_time_ms=1000) as stream:
+        stream.try_next()
+        print("ready", flush=True)
+        while len(arrived) < int(count):
+            if (event := stream.try_next()) is not None:
+                arrived.append((str(event["documentKey"]["_id"]), monotonic()))
+    return {"arrived": arrived}
+
+
+def _measured(work: Callable[[], object]) -> Told:
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
+
+
+def main(name: str, uri: str, *arguments: str) -> None:
+    client: MongoClient[Document]
+    with MongoClient(uri, tz_aware=True) as client:
+        db: Db = client.get_database(DATABASE, codec_options=CODEC)
+        print(json.dumps(PROGRAMS[name](db, *arguments)), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,91 @@
+"""What the daemon writes for a backlog, heard at the driver: commands by transaction, for the bare writer to repeat.
+
+The real `Leader` runs in this process, on a client with a listener; what it commits in transactions is kept.
+"""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import bson
+from bson.timestamp import Timestamp
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
+
+from bench.server import DATABASE, Server
+from daemon.config import Config
+from daemon.connection import database
+from daemon.embedded import wait_for
+from daemon.keeper import Keeper
+from daemon.leader import Leader
+from daemon.progress import Progress
+from daemon.store import checkpoint as checkpoints
+from daemon.store.lease import LeaseOffice
+
+Document = dict[str, Any]
+
+WRITES = {"insert": "documents", "update": "updates", "delete": "deletes"}
+
+
+class Recorder(CommandListener):
+    """Keeps the writes of each transaction once it is committed."""
+
+    def __init__(self) -> None:
+        self.transactions: list[list[Document]] = []
+        self._open: list[Document] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        command = event.command
+        if command.get("startTransaction"):
+            self._open = []
+        if command.get("autocommit") is False and event.command_name in WRITES:
+            self._open.append(_bare(event.command_name, command))
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        if event.command_name == "commitTransaction":
+            self.transactions.append(self._open)
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """An aborted transaction is begun anew: the next one starts empty."""
+
+
+def _bare(name: str, command: Any) -> Document:
+    listed = WRITES[name]
+    return {name: command[name], listed: list(command[listed]), "ordered": command.get("ordered", True)}
+
+
+def record(server: Server, file: Path) -> int:
+    """Have the waiting backlog committed, and write what that took to `file`; the number of transactions."""
+    recorder = Recorder()
+    config = Config.model_validate({"mongodb": {"uri": server.uri, "database": DATABASE}})
+    client: MongoClient[Document]
+    with MongoClient(server.uri, tz_aware=True, event_listeners=[recorder]) as client:
+        _lead(client, config, server.now())
+    with file.open("wb") as out:
+        for commands in recorder.transactions:
+            out.write(bson.encode({"commands": commands}))
+    return len(recorder.transactions)
+
+
+def _lead(client: MongoClient[Document], config: Config, until: Timestamp) -> None:
+    db = database(client, config.mongodb)
+    stop, ready = threading.Event(), threading.Event()
+    office = LeaseOffice(db, "the recorder", config.lease.seconds)
+    with client.start_session() as session:
+        lease = office.take(session)
+        assert lease is not None, "nobody else leads"
+        leader = Leader(db, lease, config, Progress(), stop, ready)
+        thread = threading.Thread(target=leader.lead, daemon=True)
+        with Keeper(office, lease, config.lease.seconds / 3):
+            thread.start()
+            wait_for(lambda: _is_done(db, until, thread), "the backlog to be committed", 600)
+            stop.set()
+            thread.join(60)
+        office.give_back(lease)
+
+
+def _is_done(db: Database[Document], until: Timestamp, thread: threading.Thread) -> bool:
+    assert thread.is_alive(), "the recorder's leader ended"
+    stored = checkpoints.load(db)
+    return stored is not None and stored.cluster_time is not None and stored.cluster_time >= until

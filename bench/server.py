@@ -1,0 +1,63 @@
+"""The one mongod everything is measured on: started here, deleted at the end, never anybody else's."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from bson.timestamp import Timestamp
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from bench import processes
+from daemon.connection import CODEC
+from daemon.embedded import EmbeddedMongo
+
+Document = dict[str, Any]
+Db = Database[Document]
+
+DATABASE = "chatello_saas"
+OPLOG_MEGABYTES = 4000
+"""The backlog and the flood of `last_check` must never roll over, however slow a contender is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running replica set of one member."""
+
+    mongo: EmbeddedMongo
+    client: MongoClient[Document]
+
+    @property
+    def uri(self) -> str:
+        return self.mongo.uri
+
+    @property
+    def db(self) -> Db:
+        return self.client.get_database(DATABASE, codec_options=CODEC)
+
+    @property
+    def pid(self) -> int:
+        process = self.mongo.members[0].process
+        assert process is not None, "the server runs as long as this object is used"
+        return process.pid
+
+    def cpu_seconds(self) -> float:
+        return processes.cpu_seconds(self.pid)
+
+    def now(self) -> Timestamp:
+        """The cluster time of the newest write."""
+        time: Timestamp = self.client.admin.command("ping")["operationTime"]
+        return time
+
+    def operations(self) -> dict[str, int]:
+        """What the server itself counts: operations by kind since it began (serverStatus, opcounters)."""
+        return dict(self.client.admin.command("serverStatus")["opcounters"])
+
+
+@contextmanager
+def running() -> Iterator[Server]:
+    with EmbeddedMongo(arguments=("--oplogSize", str(OPLOG_MEGABYTES))) as mongo:
+        client: MongoClient[Document]
+        with MongoClient(mongo.uri, tz_aware=True) as client:
+            yield Server(mongo, client)

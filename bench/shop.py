@@ -1,0 +1,123 @@
+"""The shop that is measured: documents in the dashboard's shapes, the same ones in every run."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+from bson import ObjectId
+from pymongo import IndexModel, UpdateOne
+
+from bench.server import Db
+from daemon.simulator import documents, names
+
+Document = dict[str, Any]
+
+CHUNK = 1000
+BORN = datetime(2026, 11, 2, 9, tzinfo=UTC)
+TERM = timedelta(days=400)
+"""No licence ends while it is measured."""
+PLANS = tuple(ObjectId(f"{number:024x}") for number in range(1, len(documents.OFFERS) + 1))
+SOLD = 3
+"""Of the plans, the first three are sold and changed to: founders are for life, and few."""
+
+EVENT_INDEXES = ("event_date", "event_type", "customer_id", "license_id", "processed", "auto_generated")
+
+
+def open_shop(db: Db) -> None:
+    """The dashboard's indexes and its plans."""
+    db.business_events.create_indexes([IndexModel(name) for name in EVENT_INDEXES])
+    db.customers.create_index("email", unique=True)
+    db.licenses.create_index("license_key", unique=True)
+    plans = [documents.plan(key, offer, BORN) for key, offer in zip(PLANS, documents.OFFERS, strict=True)]
+    db.plans.insert_many(plans)
+
+
+def stock(first: int, count: int) -> Iterator[tuple[list[Document], list[Document]]]:
+    """Customers `first` to `first + count`, each with one licence, in chunks."""
+    for start in range(first, first + count, CHUNK):
+        numbers = range(start, min(start + CHUNK, first + count))
+        yield [customer(n) for n in numbers], [license(n) for n in numbers]
+
+
+def fill(db: Db, count: int) -> None:
+    """Write that stock into the source."""
+    for customers, licenses in stock(0, count):
+        db.customers.insert_many(customers)
+        db.licenses.insert_many(licenses)
+
+
+def customer_id(number: int) -> ObjectId:
+    return ObjectId(f"{0xC0 << 88 | number:024x}")
+
+
+def license_id(number: int) -> ObjectId:
+    return ObjectId(f"{0xD0 << 88 | number:024x}")
+
+
+def customer(number: int) -> Document:
+    name = f"{names.FIRST[number % len(names.FIRST)]} {names.SECOND[number % len(names.SECOND)]} {number}"
+    return documents.customer(customer_id(number), name, f"{number}@example.com", BORN)
+
+
+def license(number: int) -> Document:
+    plan = {"_id": PLANS[number % SOLD], "is_lifetime": False}
+    key = f"CHA-{number:08X}-00000000-00000000-00000000"
+    sold = documents.license(license_id(number), key, customer_id(number), plan, BORN)
+    return sold | {"expires_at": BORN + TERM, "activated_at": BORN, "domain": f"{number}.example.com"}
+
+
+class Backlog:
+    """Changes that wait: a quarter customers, a quarter licences, half plan changes of licences old and new."""
+
+    def __init__(self, stock: int, changes: int, seed: int = 8) -> None:
+        self.stock = stock
+        self.changes = changes
+        self.seed = seed
+
+    def chunks(self) -> Iterator[tuple[list[Document], list[Document], list[UpdateOne]]]:
+        """A thousand changes at a time, in the order they are written."""
+        chance = Random(self.seed)
+        plan_of: dict[int, int] = {}
+        quarter = CHUNK // 4
+        for number in range(self.stock, self.stock + self.changes // 4, quarter):
+            numbers = range(number, number + quarter)
+            moves = [self._move(chance, plan_of, number + quarter) for _ in range(2 * quarter)]
+            yield [customer(n) for n in numbers], [license(n) for n in numbers], moves
+
+    def _move(self, chance: Random, plan_of: dict[int, int], known: int) -> UpdateOne:
+        number = chance.randrange(known)
+        plan = (plan_of.get(number, number % SOLD) + chance.randrange(1, SOLD)) % SOLD
+        plan_of[number] = plan
+        moved = {"plan_id": PLANS[plan], "updated_at": BORN + timedelta(seconds=number)}
+        return UpdateOne({"_id": license_id(number)}, {"$set": moved})
+
+    def write(self, db: Db, noise: int = 0) -> None:
+        """Write all of it; with so many updates of `last_check` before each single change."""
+        for chunk in self.chunks():
+            customers, licenses, moves = chunk
+            if not noise:
+                db.customers.insert_many(customers)
+                db.licenses.insert_many(licenses)
+                db.licenses.bulk_write(moves, ordered=True)
+            else:
+                _write_hidden(db, chunk, noise)
+
+
+def _write_hidden(db: Db, chunk: tuple[list[Document], list[Document], list[UpdateOne]], noise: int) -> None:
+    """The same chunk in ten parts, a tenth of its noise around each."""
+    customers, licenses, moves = chunk
+    for part in range(10):
+        _call(db, noise * CHUNK // 10, part)
+        db.customers.insert_many(customers[part::10])
+        db.licenses.insert_many(licenses[part::10])
+        db.licenses.bulk_write(moves[part::10], ordered=True)
+
+
+def _call(db: Db, count: int, part: int) -> None:
+    """API calls: each sets `last_check` and counts."""
+    called = [
+        UpdateOne({"_id": license_id(n)}, {"$set": {"last_check": BORN}, "$inc": {"usage_count": 1}})
+        for n in range(part, part + count)
+    ]
+    db.licenses.bulk_write(called, ordered=False)
