@@ -105,7 +105,9 @@ class Bell:
         """Write the rows that are owed, whatever time it is."""
         self.term.keep_diary()
         now = self.nightly.now()
-        metrics.ROWS_OWED.set(len(self.nightly.owed(now)))  # before it is tried: what fails stays owed, and shows
+        metrics.ROWS_OWED.set(
+            len(self.nightly.owed(now)) + len(self.nightly.owed_months(now))
+        )  # before it is tried: what fails stays owed, and shows
         written = self.nightly.catch_up(now)
         metrics.ROLLUP.set(clock.now().timestamp())
         metrics.ROWS_OWED.set(len(self.nightly.owed(now)))

@@ -13,9 +13,9 @@ from daemon.connection import translated
 from daemon.rebuild import Rebuild, facts
 from daemon.store import checkpoint as checkpoints
 from daemon.store import ledger, rows
-from rules import days, monthly, notes, periods, provenance
+from rules import days, monthly, notes, periods, provenance, rollup
 from rules.accounts import Account
-from rules.model import DocId, Movement, PlanState
+from rules.model import DocId, Movement
 from rules.names import customer_name
 from rules.notes import Line
 from rules.periods import Period
@@ -77,7 +77,7 @@ class Explanation:
 
     def numbers(self, name: str, period: Period) -> list[Answer]:
         """The answers for a field: one, or one for each of its parts; none if there is no such number."""
-        plans = self.rebuild.mirror.plans()
+        plans = self.plans(period)
         stored = self.stored(period)
         with translated(), self.database.client.start_session(snapshot=True) as session:
             known = self.rebuild.books(period, session)
@@ -157,8 +157,10 @@ class Explanation:
         ids = list({movement.customer_id for movement in movements} - {None})
         return {state.id: customer_name(state.fields) for state in self.rebuild.mirror.customers(ids)}
 
-    def plans(self) -> dict[DocId, PlanState]:
-        return self.rebuild.mirror.plans()
+    def plans(self, period: Period) -> dict[DocId, str]:
+        """What each plan is called in the row of a period."""
+        at = rollup.end(period, self.settings)
+        return {plan_id: rollup.plan_key(state, at) for plan_id, state in self.rebuild.mirror.plans().items()}
 
 
 def _about(event: Document) -> DocId:

@@ -20,6 +20,7 @@ from rules.model import (
     Event,
     EventType,
     Fields,
+    FormerName,
     Movement,
     MovementKind,
     Operation,
@@ -148,6 +149,7 @@ def _plan(batch: Batch, change: Change) -> None:
         return
     fields = documents.after(before.fields if before else None, change)
     after = _read_plan(batch, change, before, documents.updated({}, change) if fields is None else fields)
+    after.former = _former_names(before, after, change)
     batch.keep_plan(after)
     if after.plan is not None and (before is None or _prices_anew(before, after.plan)):
         batch.out.sweeps.append(Sweep(change.id, change.at, change.cause, change.origin))
@@ -159,7 +161,7 @@ def _delete_plan(batch: Batch, change: Change, before: PlanState | None) -> None
         return
     if before.held:
         batch.release(Source.PLANS, change.id)
-    batch.keep_plan(PlanState(change.id, before.fields, before.plan, present=False))
+    batch.keep_plan(PlanState(change.id, before.fields, before.plan, present=False, former=before.former))
 
 
 def _read_plan(batch: Batch, change: Change, before: PlanState | None, fields: Fields) -> PlanState:
@@ -171,6 +173,13 @@ def _read_plan(batch: Batch, change: Change, before: PlanState | None, fields: F
     if before is not None and before.held:
         batch.release(Source.PLANS, change.id)
     return PlanState(change.id, fields, plan)
+
+
+def _former_names(before: PlanState | None, after: PlanState, change: Change) -> tuple[FormerName, ...]:
+    """With the name it had until now, if it has another one."""
+    if before is None or before.plan is None or after.plan is None or before.plan.name == after.plan.name:
+        return before.former if before else ()
+    return (*before.former, FormerName(before.plan.name, change.at))
 
 
 def _prices_anew(before: PlanState, plan: Plan) -> bool:

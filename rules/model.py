@@ -143,15 +143,31 @@ class LicenseState:
     sold: tuple[DocId, ...] = ()
 
 
+class FormerName(NamedTuple):
+    """What a plan was called until it was called something else."""
+
+    name: str
+    until: datetime
+
+
 @dataclass(slots=True)
 class PlanState:
-    """Mirror of one plan: its fields, the last version understood, and whether the document still exists."""
+    """Mirror of one plan: its fields, the last version understood, and whether the document still exists.
+
+    `former` are the names it had before, oldest first: a row of the past calls it what it was called then.
+    """
 
     id: DocId
     fields: Fields
     plan: Plan | None = None
     present: bool = True
     held: str | None = None
+    former: tuple[FormerName, ...] = ()
+
+    def name_at(self, at: datetime | None) -> str | None:
+        """What it was called just before `at` (None: is called now); None if it was never understood."""
+        known = next((name for name, until in self.former if at is not None and at <= until), None)
+        return known if known is not None or self.plan is None else self.plan.name
 
 
 class EventType(StrEnum):

@@ -12,11 +12,12 @@ from typing import Any
 from rules import days, flows, movements, rates
 from rules.accounts import Account, Crossings, Share, Unit
 from rules.flows import MRR_KINDS
-from rules.model import DocId, Movement, MovementKind, PlanState, Totals
+from rules.model import DocId, Movement, MovementKind, Totals
 from rules.periods import Period
-from rules.rollup import NUMBERS, plan_key
+from rules.rollup import NUMBERS
 
-Plans = Mapping[DocId, PlanState]
+Plans = Mapping[DocId, str]
+"""What each plan is called in the period's row."""
 Number = float | int | None
 
 
@@ -46,7 +47,7 @@ BALANCES: Mapping[str, tuple[str, Unit]] = {
 def questions(name: str, period: Period, plans: Plans, shown: int) -> Iterator[Question]:
     """The questions a field's name asks: one, or one for each part of a field that has parts; none if it is none."""
     if name in ("revenue_by_plan", "mrr_movements"):
-        parts = MRR_KINDS if name == "mrr_movements" else sorted({plan_key(state) for state in plans.values()})
+        parts = MRR_KINDS if name == "mrr_movements" else sorted(set(plans.values()))
         for part in parts:
             yield from questions(f"{name}.{part}", period, plans, shown)
         return
@@ -98,7 +99,7 @@ class _Asked:
         if whole == "mrr_movements" and part in {kind.value for kind in (*MRR_KINDS, MovementKind.OPENING)}:
             unit = Unit.COUNT if measure == "count" else Unit.CENTS
             return self._one(name, self._sum(name, unit, _of_kind(MovementKind(part), measure)))
-        ids = {plan_id for plan_id, state in self.plans.items() if plan_key(state) == part}
+        ids = {plan_id for plan_id, name in self.plans.items() if name == part}
         if whole == "revenue_by_plan" and ids:
             return self._one(name, self._plan(name, ids, measure))
         return None

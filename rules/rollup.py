@@ -5,6 +5,7 @@ every field; a test holds it.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from rules import days, rates
@@ -52,7 +53,7 @@ def row(period: Period, books: Books, plans: Mapping[DocId, PlanState], settings
         "arr": totals.mrr_cents * 12 / 100,
         "new_customers": flows.new_customers,
         "churned_customers": flows.churned_customers,
-        "revenue_by_plan": revenue_by_plan(totals, plans),
+        "revenue_by_plan": revenue_by_plan(totals, plans, end(period, settings)),
         "active_licenses": totals.active_licenses,
         "subscribers": totals.subscribers,
         "reactivated_customers": flows.reactivated_customers,
@@ -64,6 +65,11 @@ def row(period: Period, books: Books, plans: Mapping[DocId, PlanState], settings
         "measured_from": books.measured_from,
         "zone": str(settings.zone),
     }
+
+
+def end(period: Period, settings: Settings) -> datetime:
+    """The instant a period ends: the next one's begin."""
+    return days.start(period.last + days.ONE_DAY, settings.zone)
 
 
 def looked_back(totals: Totals, flows: Flows | None) -> Rates:
@@ -83,20 +89,22 @@ def mrr_movements(flows: Flows) -> dict[str, dict[str, float | int]]:
     return {kind: {"count": count, "amount": cents / 100} for kind, (count, cents) in sums.items()}
 
 
-def revenue_by_plan(totals: Totals, plans: Mapping[DocId, PlanState]) -> dict[str, dict[str, float | int]]:
-    """Per plan name: active licences, and their MRR plus what was sold once, in euros."""
+def revenue_by_plan(
+    totals: Totals, plans: Mapping[DocId, PlanState], at: datetime | None = None
+) -> dict[str, dict[str, float | int]]:
+    """Per plan, by its name at `at` or now: active licences, and their MRR plus what was sold once, in euros."""
     names: dict[str, list[int]] = {}
     for plan_id, sums in totals.by_plan.items():
         if sums.active or sums.mrr_cents or sums.one_time_cents:
-            entry = names.setdefault(plan_key(plans.get(plan_id)), [0, 0])
+            entry = names.setdefault(plan_key(plans.get(plan_id), at), [0, 0])
             entry[0] += sums.mrr_cents + sums.one_time_cents
             entry[1] += sums.active
     return {name: {"revenue": cents / 100, "count": count} for name, (cents, count) in sorted(names.items())}
 
 
-def plan_key(state: PlanState | None) -> str:
-    """A plan's name as a field name the database takes everywhere: no dots, no dollar, never empty."""
-    name = state.plan.name if state is not None and state.plan is not None else "unknown"
+def plan_key(state: PlanState | None, at: datetime | None = None) -> str:
+    """A plan's name at `at`, or now, as a field name the database takes everywhere: no dots, no dollar, never empty."""
+    name = (state.name_at(at) if state is not None else None) or "unknown"
     return name.replace(".", "_").replace("$", "_").replace("\0", "_")
 
 

@@ -111,7 +111,7 @@ class _Page:
         self.explanation = explanation
         self.zone = zone
         self.period = period
-        self.plans = explanation.plans()
+        self.plans = explanation.plans(period)
 
     # -- numbers --------------------------------------------------------------------------------------------
 
@@ -164,11 +164,9 @@ class _Page:
         return "  ".join(parts)
 
     def _plans_of(self, movement: "Movement") -> str:
-        from rules.rollup import plan_key
-
         worths = [worth for worth in (movement.before, movement.after) if worth is not None]
         ids = [worth.plan_id for worth in worths] or [movement.plan_id]
-        return " -> ".join(dict.fromkeys(_safe(plan_key(self.plans.get(plan_id))) for plan_id in ids))
+        return " -> ".join(dict.fromkeys(_safe(self.plans.get(plan_id, "unknown")) for plan_id in ids))
 
     # -- sentences ------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from rules.model import (
     DocId,
     Event,
     Fields,
+    FormerName,
     Lately,
     LicenseState,
     Movement,
@@ -273,6 +274,7 @@ def plan_document(state: PlanState) -> Document:
         "plan": None if plan is None else {**plan._asdict()},
         "present": state.present,
         "held": state.held,
+        "former": [name._asdict() for name in state.former],
     }
 
 
@@ -284,6 +286,7 @@ def plan_of(document: Mapping[str, Any]) -> PlanState:
         Plan(**plan) if plan is not None else None,
         document["present"],
         document["held"],
+        tuple(FormerName(**name) for name in document.get("former", ())),
     )
 
 

@@ -12,8 +12,9 @@ from bson import Int64
 from daemon.audit import Audit, following
 from daemon.nightly import Nightly
 from rules import days, periods
+from rules.model import Operation, Source
 from tests import shop
-from tests.life import Life, config_of, local, row_of
+from tests.life import Life, config_of, keep_plans, local, row_of
 from tests.system.test_process import run_once
 
 LAST = date(2025, 6, 29)
@@ -142,3 +143,13 @@ def test_events_keep_the_words_they_were_told_in_whatever_the_rules_say_now(clos
     assert span is not None
 
     assert all(finding.holds for finding in audit.findings(*span))
+
+
+def test_a_plan_that_gets_another_name_leaves_old_rows_as_they_are(mongo_uri: str, closed: Life) -> None:
+    closed.happens(local(date(2025, 6, 30), 9), Source.PLANS, Operation.UPDATE, "pro", {"name": "professional"})
+    closed.db.analytics_mirror.delete_many({"_id.k": "plans"})
+    keep_plans(closed.db, closed.shop)
+
+    assert rollup(mongo_uri, closed, "--check")[0] == 0
+    today = Nightly(closed.db, config_of(closed.db)).row(date(2025, 6, 30))
+    assert sorted(today["revenue_by_plan"]) == ["agency", "founders", "professional"]

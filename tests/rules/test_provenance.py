@@ -22,7 +22,8 @@ ByDay = dict[date, list[Movement]]
 
 
 def asked(name: str, period: Period, shop: Shop, by_day: ByDay) -> list[Question]:
-    found = list(provenance.questions(name, period, shop.plans, shown=3))
+    names = {plan_id: rollup.plan_key(state) for plan_id, state in shop.plans.items()}
+    found = list(provenance.questions(name, period, names, shown=3))
     for question in found:
         for account in question.accounts:
             fill(account, by_day)

@@ -161,3 +161,19 @@ def test_a_row_looks_back_only_where_the_ledger_reaches_behind_the_whole_of_the_
     assert [book.measured_from for book in found] == [begin.at, None, None]
     month = books_of(periods.month(date(2025, 9, 1)), Totals(), {}, begin)
     assert (month.looked_back is not None, month.measured_from) == (True, None)
+
+
+def test_a_plan_with_another_name_is_called_in_old_rows_what_it_was_called_then() -> None:
+    story = Story().license("L1")
+    day, later = periods.day(story.now.date()), periods.day(story.now.date() + timedelta(days=1))
+    story.now += timedelta(days=1)
+    for name in ("professional", "premium"):
+        story.happens(Source.PLANS, Operation.UPDATE, "pro", {"name": name})
+    story.delete(Source.PLANS, "pro")
+
+    named = {
+        period: list(row(period, books(story), story.shop.plans, SETTINGS)["revenue_by_plan"])
+        for period in (day, later)
+    }
+
+    assert named == {day: ["pro"], later: ["premium"]}
