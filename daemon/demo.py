@@ -55,6 +55,7 @@ class Demo:
         self.chance = Random(seed)
         self.stop = threading.Event()
         self.zone = Settings().zone
+        self.port = free_port()
         self.error: BaseException | None = None
 
     def run(self) -> None:
@@ -68,14 +69,15 @@ class Demo:
             today = days.stored(days.business_day(clock.now(), self.zone))
             dashboard.set_up(today - timedelta(days=DAYS_BEFORE))
             dashboard.live_through(today - timedelta(days=DAYS_BEFORE), today)
-            with _daemon(mongo.uri, mongo.folder / "daemon.log") as process:
+            with _daemon(mongo.uri, mongo.folder / "daemon.log", self.port) as process:
                 self._play(db, dashboard, process)
             self._show_table(db, days=14)
             self._show_books(db)
 
     def _play(self, db: Db, dashboard: Dashboard, process: subprocess.Popen[bytes]) -> None:
         wait_for(lambda: _took_over(db) or process.poll() is not None, "the daemon to take over", 60)
-        self._say("the daemon has taken over; every line below is an event it wrote:\n")
+        self._say(f"the daemon has taken over; its page: http://127.0.0.1:{self.port}/analytics")
+        self._say("every line below is an event it wrote:\n")
         teller = threading.Thread(target=self._guarded, args=(self._tell_events, db), daemon=True)
         teller.start()
         began = clock.monotonic()
@@ -150,14 +152,14 @@ class Demo:
 
 
 @contextmanager
-def _daemon(uri: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _daemon(uri: str, log: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """The real daemon on the demo's server, its log in a file that goes with the server's data."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("CHATELLO_", "MONGODB_"))}
     environment = {
         **clean,
         "MONGODB_URI": uri,
         "MONGODB_DATABASE": DATABASE,
-        "CHATELLO_HTTP__PORT": str(free_port()),
+        "CHATELLO_HTTP__PORT": str(port),
         "CHATELLO_TIME__LIVE_ROW_SECONDS": "2",
         "CHATELLO_STREAM__AWAIT_SECONDS": "1",
     }

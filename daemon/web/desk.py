@@ -1,7 +1,7 @@
 """What the owner finds on the desk in the morning: everything the page shows, read from the database, in words."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
@@ -57,6 +57,7 @@ class Desk:
         recent = events.recent(database, now - timedelta(FEED_DAYS), FEED_ITEMS)
         return {
             "today": today,
+            "first_day": stands.first_day if stands else None,
             "figures": business.figures(stands, self._rows_before(stands)) if stands else [],
             "still": self._still(stands),
             "story": rows.facts((table.one(database, today) or {}).get("notes")),
@@ -87,7 +88,7 @@ class Desk:
         return {
             **live,
             **self._course(None if wanted.period in ("all", "months") else _first(wanted, today)),
-            **self._movements(today),
+            **self._movements(today, live["first_day"]),
             **self._table(wanted, today),
         }
 
@@ -112,12 +113,13 @@ class Desk:
             "course_reconstructed": any(point.reconstructed for point in shown),
         }
 
-    def _movements(self, today: date) -> View:
+    def _movements(self, today: date, first_day: date | None) -> View:
         months = self.months.read()
         shown = charts.recent_months(months, today)
         nets = {month: sum(months.get(month, {}).values()) for month in shown}
         return {
             "movements": self._drawn(months, shown, nets) if shown else Markup(),
+            "movements_since": _since(first_day, shown),
             "kinds": [(kind.value, words.KINDS[kind]) for kind in charts.SHOWN],
             "movement_lines": [
                 (
@@ -142,6 +144,12 @@ class Desk:
         page = min(wanted.page, pages)
         found = table.page(self.house.database, kind, first, (page - 1) * ROWS_ON_A_PAGE, ROWS_ON_A_PAGE)
         return {"rows": [shape(row) for row in found], "page": page, "pages": pages, "period": wanted.period}
+
+
+def _since(first_day: date | None, shown: Sequence[date]) -> str:
+    """Since when movements are known, if that is in the months shown: empty ones before it were not without any."""
+    is_inside = first_day is not None and shown and first_day > shown[0]
+    return words.MOVEMENTS_SINCE.format(day=words.day(first_day)) if is_inside else ""
 
 
 def _first(wanted: Wanted, today: date) -> date | None:

@@ -72,7 +72,12 @@ def facts(note: object) -> list[str]:
     """A note as the single facts it tells, each one harmless line."""
     text = note[:LONGEST_NOTE] if isinstance(note, str) else ""
     parts = [one_line(part, LONGEST_NOTE) for line in text.splitlines() for part in line.split(SEPARATOR.strip())]
-    return [part for part in parts if part][:MOST_FACTS]
+    return [_held_together(part) for part in parts if part][:MOST_FACTS]
+
+
+def _held_together(fact: str) -> str:
+    """A fact whose emoji never stands alone at the end of a line."""
+    return fact if fact[0].isalnum() else fact.replace(" ", words.NBSP, 1)
 
 
 def tags(document: Document) -> list[Tag]:

@@ -20,7 +20,6 @@ BRAND = "Chatello"
 TITLE = "Analytics"
 SKIP = "Vai al contenuto"
 
-TODAY = "Oggi"
 MRR = "MRR"
 ARR = "ARR"
 CUSTOMERS = "Clienti totali"
@@ -41,6 +40,7 @@ COURSE_SUMMARY = "MRR dal {first} al {last}: da {start} a {end}."
 COURSE_RECONSTRUCTED = "Tratteggio: giorni ricostruiti dai documenti, prima del daemon."
 MOVEMENTS = "Movimenti dell’MRR per mese"
 MOVEMENTS_EMPTY = "Ancora nessun movimento di MRR."
+MOVEMENTS_SINCE = "Dal {day}, da quando il daemon tiene i conti."
 MOVEMENTS_SUMMARY = "Movimenti dell’MRR da {first} a {last}; saldo dell’ultimo mese {net}."
 SHOW_NUMBERS = "Mostra i numeri"
 NUMBERS_OF = "Numeri: {title}"
@@ -81,7 +81,6 @@ BY_HAND = "a mano"
 BY_HAND_WHY = "Nota scritta da una persona: il daemon non la tocca"
 BY_OTHERS = "dashboard"
 BY_OTHERS_WHY = "Riga scritta dalla dashboard, prima del daemon"
-NO_NOTE = "Nessuna nota"
 
 EDIT = "Modifica"
 EDIT_OF = "Modifica la nota di {day}"
@@ -94,7 +93,6 @@ NOT_EDITABLE = "Per modificare le note serve un token: vedi [http] nella configu
 CHANGED_MEANWHILE = "La nota è cambiata mentre scrivevi: qui sotto la tua; quella salvata ora è questa:"
 NO_ROW = "Non c’è una riga per questo giorno."
 TOO_LONG = "La nota è troppo lunga: al massimo {limit} caratteri."
-FORM_REFUSED = "La richiesta non è arrivata da questa pagina: ricaricala e riprova."
 BACK = "Torna alla pagina"
 
 FEED = "In diretta"
@@ -174,6 +172,7 @@ CAUSES = {
     "rename": "una collezione è stata rinominata",
     "dropDatabase": "il database è stato eliminato",
     "invalidate": "il flusso è stato invalidato",
+    "event_too_large": "una modifica era troppo grande per il flusso",
     "requested": "chiesta da una persona",
     "retry": "documenti messi da parte riprovati",
 }

@@ -1,6 +1,7 @@
 """`make demo`: it shows the main job, ends by itself, and leaves nothing running."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -34,5 +35,6 @@ def test_the_demo_ends_by_itself_with_the_table_and_leaves_nothing_running() -> 
     assert found.returncode == 0, found.stderr
     assert "Nuovo cliente" in found.stdout
     assert "Clienti Paganti" in found.stdout
+    assert re.search(r"http://127\.0\.0\.1:\d+/analytics", found.stdout)
     assert "production" not in found.stdout + found.stderr
     assert running("MONGODB_DATABASE=chatello_demo") == []

@@ -1,0 +1,66 @@
+"""The words of the page: numbers, euros and dates as Italians write them, and a template never without its words."""
+
+import re
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from daemon.metrics import CAUSES, ROLES
+from daemon.web import words
+from daemon.web.page import HERE
+
+N = words.NBSP
+
+
+@pytest.mark.parametrize(
+    ("amount", "written"),
+    [
+        (217.7, f"€{N}217,70"),
+        (1234567.891, f"€{N}1.234.567,89"),
+        (-7.99, f"−€{N}7,99"),
+        (-0.001, f"€{N}0,00"),
+        (0, f"€{N}0,00"),
+        (float("nan"), words.DASH),
+        (float("inf"), words.DASH),
+        (True, words.DASH),
+        ("12,50", words.DASH),
+        (None, words.DASH),
+    ],
+)
+def test_euros_are_written_the_italian_way_and_what_is_no_amount_is_a_dash(amount: object, written: str) -> None:
+    assert words.euro(amount) == written
+
+
+def test_counts_and_changes_have_points_and_signs() -> None:
+    assert [words.integer(1234), words.integer(-5), words.integer("7")] == ["1.234", "−5", words.DASH]
+    assert [words.signed(12), words.signed(-1234)] == ["+12", "−1.234"]
+    assert [words.signed_cents(799), words.signed_cents(-799)] == [f"+€{N}7,99", f"−€{N}7,99"]
+    assert [words.percent(1, 3), words.percent(0, 3), words.percent(1, 0)] == [f"33{N}%", words.DASH, words.DASH]
+
+
+def test_dates_are_italian() -> None:
+    day = date(2026, 11, 24)
+    assert (words.day(day), words.long_day(day)) == ("24/11/2026", "martedì 24 novembre 2026")
+    assert [words.short_month(date(2026, month, 1)) for month in (1, 5, 12)] == ["gen 26", "mag", "dic"]
+    at = datetime(2026, 11, 23, 23, 30, tzinfo=UTC)
+    assert words.moment(at, ZoneInfo("Europe/Rome")) == "24/11/2026 alle 00:30"
+    assert words.day("2026-11-24") == words.moment(None, UTC) == words.DASH
+
+
+def test_how_long_is_said_in_the_largest_unit() -> None:
+    told = [words.ago(seconds) for seconds in (1, 59, 60, 7199, 7200, 86400, 200000)]
+    assert told == ["1 secondo", "59 secondi", "1 minuto", "1 ora", "2 ore", "1 giorno", "2 giorni"]
+
+
+def test_every_role_and_cause_there_is_has_its_words() -> None:
+    assert set(words.ROLES) == set(ROLES)
+    assert set(words.CAUSES) >= set(CAUSES)
+    assert set(words.ROLE_CURES) | {"leader", "standby"} == set(ROLES)
+
+
+def test_templates_hold_no_text_of_their_own() -> None:
+    """What a reader sees is in the catalogue; signs and marks aside."""
+    for template in (HERE / "templates").glob("*.html"):
+        text = re.sub(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}|<[^>]*>|&nbsp;", " ", template.read_text(), flags=re.DOTALL)
+        assert set(text) <= set(" \n:.·•←→✎") | {"\u00a0"}, (template.name, text.split())
