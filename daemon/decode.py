@@ -15,7 +15,7 @@ from bson import Binary, Code, Decimal128, ObjectId, encode
 from bson.datetime_ms import DatetimeMS
 from bson.timestamp import Timestamp
 
-from rules import twins
+from rules import erasure, twins
 from rules.documents import CARRIED, TRACKED, is_id
 from rules.model import Change, Fields, Operation, Source
 
@@ -53,14 +53,26 @@ class Undecodable(NamedTuple):
 
 
 class Decoder:
-    """Decodes for one configuration. `naive_zone` is how dates without a zone were meant (UTC: as they are)."""
+    """Decodes for one configuration. `naive_zone` is how dates without a zone were meant (UTC: as they are).
 
-    def __init__(self, naive_zone: tzinfo, manual_email: str) -> None:
+    `is_forgotten` says of a customer's id whether its name is to be known no more.
+    """
+
+    def __init__(
+        self, naive_zone: tzinfo, manual_email: str, is_forgotten: Callable[[object], bool] = lambda _id: False
+    ) -> None:
         self.manual_email = manual_email
+        self.is_forgotten = is_forgotten
         self.naive_zone = None if str(naive_zone) == "UTC" else naive_zone
 
     def change(self, event: Document) -> Change | Discontinuity | Undecodable:
         """One event of the stream, as `daemon.source.pipeline` projects it."""
+        found = self._change(event)
+        if isinstance(found, Change) and found.source is Source.CUSTOMERS and self.is_forgotten(found.id):
+            return erasure.nameless(found)
+        return found
+
+    def _change(self, event: Document) -> Change | Discontinuity | Undecodable:
         at = event_time(event)
         try:
             operation = Operation(event["operationType"])
@@ -95,6 +107,8 @@ class Decoder:
             del found["email"]
         if "metadata" in found:
             found["metadata"] = _only_source(found["metadata"])
+        if source is Source.CUSTOMERS and "_id" in raw and self.is_forgotten(raw["_id"]):
+            return erasure.nameless_fields(self.values(found))
         return self.values(found)
 
     def foreign_event(self, raw: Document) -> Fields:

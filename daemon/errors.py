@@ -65,3 +65,7 @@ class DeletionsNotAccepted(ChatelloError):
     def __init__(self, text: str, missing: dict[str, int]) -> None:
         super().__init__(text)
         self.missing = missing
+
+
+class SomebodyForgotten(Unavailable):
+    """A person was forgotten since we looked: nothing based on what we knew may be written; begin anew."""

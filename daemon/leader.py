@@ -18,7 +18,7 @@ from daemon.calls import Calls
 from daemon.config import Config
 from daemon.decode import Decoder, cluster_datetime
 from daemon.diary import Diary
-from daemon.errors import ChatelloError, DeletionsNotAccepted, SnapshotTooOld, StreamBroken
+from daemon.errors import ChatelloError, DeletionsNotAccepted, SnapshotTooOld, SomebodyForgotten, StreamBroken
 from daemon.inbox import Closed, Inbox
 from daemon.pipeline import Pipeline
 from daemon.progress import Progress
@@ -26,7 +26,7 @@ from daemon.reconciliation import Reconciliation
 from daemon.source.pipeline import fingerprint, is_ours
 from daemon.source.stream import Position, Stream, doubt, newest, preceding
 from daemon.store import checkpoint as checkpoints
-from daemon.store import gaps, indexes, ledger
+from daemon.store import forgotten, gaps, indexes, ledger
 from daemon.store.checkpoint import Checkpoint
 from daemon.store.commit import Committer
 from daemon.store.lease import Lease
@@ -73,9 +73,12 @@ class Leader:
 
     def _equip(self, config: Config) -> None:
         self.config = config
-        self.decoder = Decoder(config.time.naive_zone, config.rules.manual_email)
+        known = forgotten.load(self.database)
+        self.decoder = Decoder(config.time.naive_zone, config.rules.manual_email, known.holds)
         self.reader = MirrorReader(self.database, config.settings())
-        self.committer = Committer(self.database, self.lease, config.settings(), config.mongodb.timeout_seconds)
+        self.committer = Committer(
+            self.database, self.lease, config.settings(), config.mongodb.timeout_seconds, known.count
+        )
         self.diary = Diary(self.database, config)
         self.calls = Calls(self.database, config)
 
@@ -92,6 +95,8 @@ class Leader:
             except Reconfigured:
                 metrics.RESTARTS.labels("rules").inc()
                 log.info("rules.changed")
+            except SomebodyForgotten:
+                log.info("person.forgotten")
             except StreamBroken as broken:
                 metrics.RESTARTS.labels("history").inc()
                 self._open_gap(pipeline.checkpoint, broken.cause, str(broken))

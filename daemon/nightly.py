@@ -15,7 +15,7 @@ from daemon.decode import cluster_datetime
 from daemon.errors import Unavailable
 from daemon.rebuild import Rebuild
 from daemon.store import checkpoint as checkpoints
-from daemon.store import ledger, rows
+from daemon.store import forgotten, ledger, rows
 from rules import days, periods
 from rules.amendment import Amended
 from rules.periods import Kind, Period
@@ -128,6 +128,9 @@ class Nightly:
         if final and period.kind is Kind.DAILY:  # before the row is final: a crash in between leaves the day owed
             rows.mark_processed(self.database, *self.rebuild.bounds(period.first))
         done = rows.write(self.database, made, final=final, now=clock.now())
+        if forgotten.count(self.database) != self.rebuild.forgotten.count:  # what was just written may hold a name
+            made = self.rebuild.row(period)
+            done = rows.write(self.database, made, final=final, now=clock.now())
         metrics.ROWS.labels("final" if final else "live").inc()
         self._tell(done, period, final)
         return done

@@ -21,7 +21,7 @@ from daemon.errors import ChatelloError
 from daemon.source import recount, scan
 from daemon.source.scan import Difference
 from daemon.store import checkpoint as checkpoints
-from daemon.store import ledger, letters
+from daemon.store import forgotten, ledger, letters
 from daemon.store.mirror import MirrorReader
 from rules import documents, pricing
 from rules.model import DocId, Plan, Source
@@ -76,6 +76,8 @@ class Proof:
 
     def documents(self) -> list[str]:
         """Mirror = source, document by document; what stays different, named."""
+        known = forgotten.load(self.database)
+        self.decoder = Decoder(self.zone, self.settings.manual_email, known.holds)
         suspects = list(self._differences())
         for _ in range(LOOKS):
             if not suspects:

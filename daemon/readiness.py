@@ -10,7 +10,18 @@ from daemon.errors import ChatelloError, ConfigurationError, LoginRefused
 from daemon.source import custom, usage
 from daemon.source.pipeline import WATCHED, stages
 from daemon.store import indexes
-from daemon.store.names import CHECKPOINT, DEAD_LETTERS, EVENTS, GAPS, KEPT_ROWS, LEDGER, MIRROR, ROWS
+from daemon.store.names import (
+    AUDIT,
+    CHECKPOINT,
+    DEAD_LETTERS,
+    EVENTS,
+    FORGOTTEN,
+    GAPS,
+    KEPT_ROWS,
+    LEDGER,
+    MIRROR,
+    ROWS,
+)
 from rules.custom import CustomRule
 
 Document = dict[str, Any]
@@ -25,6 +36,8 @@ NEEDED: dict[str, tuple[str, ...]] = {
     DEAD_LETTERS: ("insert", "update", "createCollection"),
     GAPS: ("insert", "update", "createCollection", "createIndex"),
     KEPT_ROWS: ("insert", "update", "createCollection"),
+    FORGOTTEN: ("insert", "update", "createCollection"),
+    AUDIT: ("insert", "createCollection"),
     EVENTS: ("insert", "update", "remove", "createIndex"),
     ROWS: ("insert", "update", "createIndex"),
 }

@@ -15,9 +15,10 @@ from daemon import clock
 from daemon.connection import translated
 from daemon.store import checkpoint as checkpoints
 from daemon.store import flows, ledger, rows
+from daemon.store.forgotten import Forgotten, refreshed
 from daemon.store.mirror import MirrorReader
 from daemon.store.names import SOURCE_NAME
-from rules import amendment, books, catalogue, days, monthly, movements, notes, periods, rollup, twins
+from rules import amendment, books, catalogue, days, erasure, monthly, movements, notes, periods, rollup, twins
 from rules.books import Books
 from rules.flows import Flows
 from rules.model import EventType, Totals
@@ -42,6 +43,7 @@ class Rebuild:
         self.database = database
         self.settings = settings
         self.mirror = MirrorReader(database, settings)
+        self.forgotten = Forgotten()
         self._past: tuple[date, float, Mapping[date, Flows]] | None = None
 
     def row(self, period: Period) -> Document:
@@ -97,6 +99,7 @@ class Rebuild:
 
     @contextmanager
     def _snapshot(self) -> Iterator[ClientSession]:
+        self.forgotten = refreshed(self.database, self.forgotten)
         with translated(), self.database.client.start_session(snapshot=True) as session:
             yield session
 
@@ -113,7 +116,7 @@ class Rebuild:
         """The note and the events of a day; those it had, where somebody deleted its events since."""
         start, end = self.bounds(day)
         first: list[Document] = []
-        found = Counted(rows.events_between(self.database, start, end, session))
+        found = Counted(self._without_forgotten(rows.events_between(self.database, start, end, session)))
         note = notes.compose(facts(remembering(found, first), self.settings), self.settings)
         kept = rows.kept(self.database, periods.day(day), session)
         if kept is not None and self._lost_its_events(kept, found.count, start, session):
@@ -128,6 +131,21 @@ class Rebuild:
         if standing >= kept.get("auto_events_total", 0):
             return False
         return amendment.lost_its_events(kept, standing, rows.any_event_before(self.database, start, session))
+
+    def told(self, day: date) -> Document:
+        """The note and the events of a day, as its row has them."""
+        with self._snapshot() as session:
+            return self._told(day, session)
+
+    def _without_forgotten(self, events: Iterable[Document]) -> Iterable[Document]:
+        """Whoever is to be forgotten is not named, whatever stands in an event that others wrote."""
+        if not self.forgotten.hashes:
+            return events
+        plans = {state.plan.name: state.plan for state in self.mirror.plans().values() if state.plan}
+        return (
+            erasure.untold(event, plans, self.settings) if self.forgotten.holds(event.get("customer_id")) else event
+            for event in events
+        )
 
     def bounds(self, day: date) -> tuple[datetime, datetime]:
         """The instants a business day begins and ends."""

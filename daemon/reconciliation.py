@@ -24,6 +24,7 @@ from daemon.source import scan
 from daemon.source.custom import Judge
 from daemon.source.pipeline import DISCONTINUITIES
 from daemon.source.scan import Difference
+from daemon.store import forgotten
 from daemon.store.mirror import MirrorReader
 from daemon.store.records import decoded_fields
 from rules.model import Change, DocId, Fields, Operation, Origin, Source
@@ -74,7 +75,8 @@ class Walk:
 
 def survey(database: Database[Document], config: Config) -> list[str]:
     """What a reconciliation would take over or delete, a line per kind with the first ids; writes nothing."""
-    decoder = Decoder(config.time.naive_zone, config.rules.manual_email)
+    known = forgotten.load(database)
+    decoder = Decoder(config.time.naive_zone, config.rules.manual_email, known.holds)
     reader = MirrorReader(database, config.settings())
     counts: Counter[str] = Counter()
     first: dict[str, list[str]] = {}

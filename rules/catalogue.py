@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from rules.model import EventType, Plan
 
 UNNAMED = "cliente senza nome"
+FORGOTTEN = "cliente rimosso"
+"""Stands where the name of somebody stood who was to be forgotten."""
 
 
 def euro(amount_cents: int) -> str:

@@ -5,7 +5,7 @@ What a command needs beyond its options it imports inside itself, so that `--hel
 
 import click
 
-from daemon.cli import events, explain, export, letters, past, rules, service, table, truth
+from daemon.cli import events, explain, export, forget, letters, past, rules, service, table, truth
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -30,6 +30,7 @@ for command in (
     truth.reconcile,
     past.backfill,
     export.export,
+    forget.forget,
     events.events,
     letters.dead_letters,
     rules.rules,

@@ -20,7 +20,7 @@ from pymongo.write_concern import WriteConcern
 from daemon import metrics
 from daemon.connection import translated
 from daemon.decode import Undecodable
-from daemon.errors import LeaseLost
+from daemon.errors import LeaseLost, SomebodyForgotten
 from daemon.store import records
 from daemon.store.checkpoint import CHECKPOINT_ID, Checkpoint, document_of
 from daemon.store.lease import Lease
@@ -52,9 +52,21 @@ class Writes:
 
 
 class Committer:
-    """Commits for the holder of one lease. Every method that writes raises LeaseLost once somebody else holds it."""
+    """Commits for the holder of one lease. Every method that writes raises LeaseLost once somebody else holds it.
 
-    def __init__(self, database: Database[Document], lease: Lease, settings: Settings, timeout_seconds: float) -> None:
+    `forgotten` counts how often somebody was to be forgotten as far as the holder knows; once it is more, every method
+    raises SomebodyForgotten: what was decided on may hold a name.
+    """
+
+    def __init__(
+        self,
+        database: Database[Document],
+        lease: Lease,
+        settings: Settings,
+        timeout_seconds: float,
+        forgotten: int | None = None,
+    ) -> None:
+        self.forgotten = forgotten
         self.database = database
         self.lease = lease
         self.settings = settings
@@ -144,11 +156,19 @@ class Committer:
             change["$addToSet"] = {"reopened": {"$each": reopened}}
         moved = self.database.get_collection(
             CHECKPOINT, write_concern=None if session else WriteConcern("majority")
-        ).update_one({"_id": CHECKPOINT_ID, "epoch": self.lease.epoch}, change, session=session)
+        ).update_one(
+            {"_id": CHECKPOINT_ID, "epoch": self.lease.epoch, "forgotten": self.forgotten}, change, session=session
+        )
         if moved.matched_count != 1:
+            self._find_out(session)
             raise LeaseLost(
                 f"the checkpoint no longer carries epoch {self.lease.epoch}: another daemon took over; standing by"
             )
+
+    def _find_out(self, session: ClientSession | None) -> None:
+        """Raises SomebodyForgotten where the lease is still ours."""
+        if self.database[CHECKPOINT].find_one({"_id": CHECKPOINT_ID, "epoch": self.lease.epoch}, {}, session=session):
+            raise SomebodyForgotten("a person was forgotten meanwhile; going on without the name")
 
     def _insert_events(self, events: list[Document], session: ClientSession) -> None:
         try:

@@ -225,3 +225,11 @@ def count(*conditions: Any) -> Document:
 
 
 _NOTHING = dict.fromkeys(("customers", "paying_customers", "mrr_cents", "new_customers", "sales", "cancellations"), 0)
+
+
+def digest(database: Database[Document], last: int) -> Document:
+    """How many lines the ledger has up to line `last`, and what they add up to."""
+    group: Document = {"_id": None, "lines": {"$sum": 1}, **{name: {"$sum": f"${name}"} for name in SUMS}}
+    with translated():
+        found = list(database[LEDGER].aggregate([{"$match": {"_id": {"$lte": last}}}, {"$group": group}]))
+    return {name: found[0][name] if found else 0 for name in ("lines", *SUMS)}

@@ -6,11 +6,13 @@ CHECKPOINT = "analytics_checkpoint"
 DEAD_LETTERS = "analytics_dead_letters"
 GAPS = "analytics_gaps"
 KEPT_ROWS = "analytics_rows"
+FORGOTTEN = "analytics_forgotten"
+AUDIT = "analytics_audit"
 EVENTS = "business_events"
 ROWS = "historical_analytics"
 
 SOURCE_NAME = "chatello-analytics"
 """Stands in `metadata.source` of every business event of ours."""
 
-OWN = (MIRROR, LEDGER, CHECKPOINT, DEAD_LETTERS, GAPS, KEPT_ROWS)
+OWN = (MIRROR, LEDGER, CHECKPOINT, DEAD_LETTERS, GAPS, KEPT_ROWS, FORGOTTEN, AUDIT)
 SHARED = (EVENTS, ROWS)

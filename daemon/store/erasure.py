@@ -1,0 +1,121 @@
+"""Where texts of ours and of others stand, read whole and changed one document at a time, by compare-and-set.
+
+A document that somebody else wrote in between is read again: nobody's writing is lost.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import bson
+from pymongo.database import Database
+
+from daemon.connection import BATCH, translated
+from daemon.store.events import ORIGIN
+from daemon.store.names import DEAD_LETTERS, EVENTS, GAPS, KEPT_ROWS, MIRROR, ROWS, SOURCE_NAME
+from daemon.store.records import mirror_id
+from rules.model import Fields, Source
+
+Document = dict[str, Any]
+
+OUR_DOORS = (SOURCE_NAME, ORIGIN, "command_line")
+"""`metadata.source` of events that we wrote, or a person through us."""
+
+TEXTS = (ROWS, KEPT_ROWS, DEAD_LETTERS, GAPS)
+"""Collections whose every text is looked at; events are looked at last, as they still tell the name."""
+
+MOST_ATTEMPTS = 20
+
+
+def count(database: Database[Document], name: str) -> int:
+    with translated():
+        return database[name].estimated_document_count()
+
+
+def documents(database: Database[Document], name: str) -> Iterator[Document]:
+    """Every document of a collection, in constant memory."""
+    with translated():
+        yield from database[name].find({}, batch_size=BATCH).sort("_id", 1)
+
+
+def change(database: Database[Document], name: str, stored: Document, cleaned: Callable[[Document], Document]) -> bool:
+    """Store what `cleaned` makes of a document, if that differs; whether it did. Its `_id` always stays."""
+    with translated():
+        for _ in range(MOST_ATTEMPTS):
+            made = cleaned(stored)
+            changed = {key: made[key] for key in made if key != "_id" and not _same(made, stored, key)}
+            if not changed:
+                return False
+            guard = {key: {"$eq": stored[key]} if key in stored else {"$exists": False} for key in changed}
+            if database[name].update_one({"_id": stored["_id"], **guard}, {"$set": changed}).matched_count:
+                return True
+            again = database[name].find_one({"_id": stored["_id"]})
+            if again is None:
+                return False
+            stored = again
+    return False
+
+
+def _same(left: Document, right: Document, key: str) -> bool:
+    return key in right and bson.encode({"": left[key]}) == bson.encode({"": right[key]})
+
+
+def is_through_us(event: Mapping[str, Any]) -> bool:
+    """Whether an event was written by us or through our doors; all others are the dashboard's."""
+    metadata = event.get("metadata")
+    return isinstance(metadata, Mapping) and metadata.get("source") in OUR_DOORS
+
+
+def customer(database: Database[Document], wanted: Document) -> Document | None:
+    """A customer's own document, by id or e-mail, with what says who it is."""
+    with translated():
+        return database[Source.CUSTOMERS.value].find_one(wanted, {"name": 1, "company": 1, "email": 1})
+
+
+def mirrored(database: Database[Document], customer_id: object) -> Fields | None:
+    """What the mirror knows of a customer; None where it knows none."""
+    with translated():
+        found = database[MIRROR].find_one({"_id": mirror_id(Source.CUSTOMERS, customer_id)})
+    fields: Fields | None = found["fields"] if found else None
+    return fields
+
+
+def license_ids(database: Database[Document], customer_id: object) -> list[Any]:
+    """The licences that are a customer's, now and as last mirrored."""
+    with translated():
+        owned = database[Source.LICENSES.value].find({"customer_id": {"$in": spellings(customer_id)}}, {"_id": 1})
+        known = database[MIRROR].find({"_id.k": Source.LICENSES.value, "fields.customer_id": customer_id}, {"_id": 1})
+        return [one["_id"] for one in owned] + [one["_id"]["id"] for one in known]
+
+
+def spellings(customer_id: object) -> list[Any]:
+    """An id as it may stand in a document: itself, or as text."""
+    return [customer_id, str(customer_id)]
+
+
+def told_at(database: Database[Document], customer_id: object, licenses: list[Any]) -> list[Any]:
+    """When the events about a customer and its licences are dated."""
+    about = [
+        {"customer_id": {"$in": spellings(customer_id)}},
+        {"license_id": {"$in": [one for license_id in licenses for one in spellings(license_id)]}},
+    ]
+    with translated():
+        return [one.get("event_date") for one in database[EVENTS].find({"$or": about}, {"event_date": 1})]
+
+
+def told_names(database: Database[Document], customer_id: object) -> list[str]:
+    """The names that events about a customer tell."""
+    with translated():
+        found = database[EVENTS].distinct("metadata.customer_name", {"customer_id": {"$in": spellings(customer_id)}})
+        return [name for name in found if isinstance(name, str)]
+
+
+def is_told_of(database: Database[Document], customer_id: object) -> bool:
+    with translated():
+        return database[EVENTS].find_one({"customer_id": {"$in": spellings(customer_id)}}, {"_id": 1}) is not None
+
+
+def naming(database: Database[Document], customer_id: object) -> Iterator[Document]:
+    """The events about a customer that carry a name beside their text."""
+    wanted = {"customer_id": {"$in": spellings(customer_id)}, "metadata.customer_name": {"$exists": True}}
+    with translated():
+        yield from database[EVENTS].find(wanted, batch_size=BATCH)

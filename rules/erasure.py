@@ -1,0 +1,114 @@
+"""Forgetting a person: what stands where the name stood, and how texts that hold it are found. Pure.
+
+Whoever is forgotten is known by a hash of the id alone. What arrives about them has no name any more, so none of the
+rules needs to know; what was told about them is told again without it.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from rules import catalogue, retelling
+from rules.catalogue import FORGOTTEN
+from rules.model import Change, Fields, Operation, Plan
+from rules.names import MAX_NAME, one_line
+from rules.settings import Settings
+
+PERSONAL = ("name", "company", "email")
+"""The fields of a customer that say who it is."""
+
+SHORTEST = 3
+"""A shorter name would be found in half of all texts."""
+
+
+def nameless(change: Change) -> Change:
+    """A change of a forgotten customer, without what says who it is."""
+    if change.op in (Operation.INSERT, Operation.REPLACE):
+        return change._replace(fields=nameless_fields(change.fields))
+    return change._replace(
+        fields={path: value for path, value in change.fields.items() if not _is_personal(path)},
+        removed=tuple(path for path in change.removed if not _is_personal(path)),
+        truncated=tuple(one for one in change.truncated if not _is_personal(one[0])),
+    )
+
+
+def nameless_fields(fields: Fields) -> Fields:
+    """A forgotten customer's document: the placeholder is its name."""
+    return {**{path: value for path, value in fields.items() if not _is_personal(path)}, "name": FORGOTTEN}
+
+
+def _is_personal(path: str) -> bool:
+    return path.partition(".")[0] in PERSONAL
+
+
+def untold(stored: Mapping[str, Any], plans: Mapping[str, Plan], settings: Settings) -> dict[str, Any]:
+    """A stored event about somebody forgotten, told without the name; one that is so already stays as it is.
+
+    `plans` are by name. Where the event does not carry enough to be told again, the placeholder is all it says.
+    """
+    metadata = stored.get("metadata")
+    facts = metadata if isinstance(metadata, Mapping) else {}
+    if facts.get("customer_name") == FORGOTTEN:
+        return dict(stored)
+    told = {**stored, "description": "", "metadata": {**facts, "customer_name": FORGOTTEN}}
+    return {**told, "description": retelling.retold(told, plans, settings) or FORGOTTEN}
+
+
+class Needles(NamedTuple):
+    """What is looked for in texts. `common` ones are words of our own texts too: they are no sign of the person."""
+
+    pattern: re.Pattern[str] | None
+    common: tuple[str, ...]
+
+    def holds(self, value: Any) -> bool:
+        """Whether any text in a value, at any depth, holds one."""
+        if isinstance(value, str):
+            return self.pattern is not None and self.pattern.search(value) is not None
+        if isinstance(value, Mapping):
+            return any(self.holds(key) or self.holds(one) for key, one in value.items())
+        return isinstance(value, list) and any(map(self.holds, value))
+
+    def without(self, value: Any) -> Any:
+        """The value with the placeholder in every text that holds one."""
+        if isinstance(value, str):
+            return value if self.pattern is None else self.pattern.sub(FORGOTTEN, value)
+        if isinstance(value, Mapping):
+            return {self.without(key): self.without(one) for key, one in value.items()}
+        return [self.without(one) for one in value] if isinstance(value, list) else value
+
+
+def needles(names: Iterable[str], plans: Iterable[Plan]) -> Needles:
+    """The names and addresses of a person as they may stand in a text: whole, cut, and made fit for one line."""
+    words = _house_words(plans)
+    wanted = {form for name in names for form in _forms(name) if form and form != FORGOTTEN}
+    common = {form for form in wanted if len(form) < SHORTEST or form.casefold() in words}
+    plain = sorted(wanted - common, key=len, reverse=True)
+    if not plain:
+        return Needles(None, tuple(sorted(common)))
+    forms = [_flexible(form) for form in plain]
+    cut = [rf"{re.escape(form[:size])}\s?…" for form in plain for size in _cuts(form)]
+    whole = rf"(?:{'|'.join(forms)})(?!\w)…?"
+    text = rf"(?<!\w)(?:{'|'.join([whole, *cut])})"
+    return Needles(re.compile(text, re.IGNORECASE), tuple(sorted(common)))
+
+
+def _forms(name: str) -> set[str]:
+    """A name as it was written, as a note shows it, and with the sign that parts facts taken out of it."""
+    shown = {name.strip(), one_line(name), one_line(name, MAX_NAME).rstrip("…").rstrip()}
+    return shown | {form.replace(catalogue.SEPARATOR.strip(), "·") for form in shown}
+
+
+def _flexible(form: str) -> str:
+    return r"\s+".join(map(re.escape, form.split()))
+
+
+def _cuts(form: str) -> range:
+    """The lengths at which a note may have cut a name off; a few letters alone are no sign of anybody."""
+    return range(min(len(form) - 1, MAX_NAME), SHORTEST, -1)
+
+
+def _house_words(plans: Iterable[Plan]) -> set[str]:
+    """Words that stand in our own texts, whoever they are about."""
+    texts = [*catalogue.TEXTS.values(), *(style.many for style in catalogue.STYLES.values())]
+    texts += [text for plan in plans for text in (plan.name, plan.title)]
+    return {word.casefold() for text in texts for word in (text, *re.findall(r"\w+", text))}
