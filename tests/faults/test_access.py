@@ -46,7 +46,19 @@ def test_the_shipped_role_is_enough_for_everything(guarded: EmbeddedMongo, admin
         admin.licenses.update_one({"_id": license}, {"$set": {"status": "frozen"}})
         wait_for(lambda: admin.analytics_dead_letters.count_documents({}) == 1, "the dead letter")
         admin.licenses.update_one({"_id": license}, {"$set": {"status": "active"}})
-        for command in (["check"], ["rollup"], ["verify", "--documents"], ["reconcile"], ["dead-letters", "list"]):
+        customer = admin.customers.find_one({})
+        assert customer is not None
+        erased = ["forget", str(customer["_id"]), "--yes"]
+        for command in (
+            ["export", "rows"],
+            ["backfill"],
+            erased,
+            ["check"],
+            ["rollup"],
+            ["verify", "--documents"],
+            ["reconcile"],
+            ["dead-letters", "list"],
+        ):
             status, output = run_once(*command, MONGODB_URI=uri, MONGODB_DATABASE=NAME)
             assert status == 0, (command, output)
         wait_for(lambda: admin.analytics_gaps.count_documents({"closed_at": None}) == 0, "the repair")
