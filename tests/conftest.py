@@ -1,4 +1,4 @@
-"""A real replica set for every storage test: our own, or the one CHATELLO_TEST_MONGODB_URI names on purpose."""
+"""A real replica set for every storage test: what CHATELLO_TEST_MONGODB_URI names on purpose, a container, our own."""
 
 import os
 import uuid
@@ -12,7 +12,7 @@ from pymongo.database import Database
 
 from daemon.connection import CODEC
 from daemon.embedded import EmbeddedMongo
-from tests import shop
+from tests import containers, shop
 
 hypothesis.settings.register_profile(
     "house", deadline=None, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -27,8 +27,8 @@ def mongo_uri() -> Iterator[str]:
     if given:
         yield given
         return
-    with EmbeddedMongo() as mongo:
-        yield mongo.uri
+    with containers.replica_set() as uri:
+        yield uri
 
 
 @pytest.fixture(scope="session")

@@ -27,9 +27,9 @@ def tool(name: str) -> str:
     return found
 
 
-def missing(what: str, why: str) -> NoReturn:
-    """Skip the test loudly, or fail it where nothing may be skipped."""
+def missing(what: str, why: str, needed: str = "CHATELLO_TEST_NEEDS_TOOLS") -> NoReturn:
+    """Skip the test loudly, or fail it where nothing may be skipped: where the variable `needed` is set."""
     told = f"NOT SHOWN: {what}: {why}"
-    if os.environ.get("CHATELLO_TEST_NEEDS_TOOLS"):
+    if os.environ.get(needed):
         pytest.fail(told)
     pytest.skip(told)

@@ -1,0 +1,24 @@
+#!/bin/sh
+# Makes the secrets of compose.yml, each in a file of its own; those that are there stay as they are.
+# The folder keeps other users of this machine out; the files are readable, since containers run under users of their own.
+# secrets.sh [FOLDER], by default `secrets` beside this script.
+set -eu
+folder=${1:-$(dirname "$0")/secrets}
+umask 077
+mkdir -p "$folder"
+
+secret() {
+  if [ -s "$folder/$1" ]; then
+    echo "kept  $folder/$1"
+  else
+    printf %s "$2" > "$folder/$1"
+    chmod 444 "$folder/$1"
+    echo "made  $folder/$1"
+  fi
+}
+random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
+
+secret mongodb-root-password "$(random)"
+secret mongodb-uri "mongodb://analytics:$(random)@mongo:27017/?replicaSet=rs0&authSource=${MONGODB_DATABASE:-chatello_saas}"
+secret http-token "$(random)"
+secret grafana-password "$(random)"

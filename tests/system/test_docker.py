@@ -1,0 +1,181 @@
+"""The image and the compose file: what can be read off them anywhere, and both running where there is an engine."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from daemon.embedded import free_port, wait_for
+from tests import containers
+from tests.shop import ROOT
+from tests.tools import missing
+
+DOCKER = ROOT / "deploy" / "docker"
+COMPOSE: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yml").read_text())
+ENVIRONMENT = dict(re.findall(r"^(\w+)=(.*)$", (DOCKER / ".env").read_text(), re.MULTILINE))
+IMAGE = "chatello-local/daemon"
+LOCAL = {"PYTHON_IMAGE": "chatello-local/python:3.11", "MONGO_IMAGE": "chatello-local/mongo:6.0", "DAEMON_IMAGE": IMAGE}
+"""Made by .ci/images, for lack of a registry."""
+
+
+def test_every_port_is_published_on_loopback_only() -> None:
+    published = [port for service in COMPOSE["services"].values() for port in service.get("ports", ())]
+    assert len(published) == 3
+    assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_no_service_can_write_its_image_or_gain_rights() -> None:
+    for name, service in COMPOSE["services"].items():
+        locked = {**service.pop("<<", {}), **service}
+        assert locked["read_only"] is True, name
+        assert locked["cap_drop"] == ["ALL"], name
+        assert locked["security_opt"] == ["no-new-privileges:true"], name
+
+
+def test_what_the_compose_file_names_is_there() -> None:
+    text = (DOCKER / "compose.yml").read_text()
+    mounted = re.findall(r"- (\.\.?/[^:]+):", text)
+    assert len(mounted) >= 7
+    for path in mounted:
+        assert (DOCKER / path).exists(), path
+    assert set(re.findall(r"\$\{(\w+)[^}]*\}", text)) == set(ENVIRONMENT) - {"COMPOSE_PROJECT_NAME"}
+
+
+def test_secrets_are_made_once_and_hidden_from_other_users(tmp_path: Path) -> None:
+    def made() -> dict[str, str]:
+        subprocess.run([DOCKER / "secrets.sh", tmp_path / "secrets"], check=True, capture_output=True)
+        return {file.name: file.read_text() for file in (tmp_path / "secrets").iterdir()}
+
+    first, second = made(), made()
+
+    assert set(first) == set(COMPOSE["secrets"])
+    assert len(set(first.values())) == len(first)
+    assert first == second
+    assert (tmp_path / "secrets").stat().st_mode & 0o77 == 0
+
+
+def test_prometheus_is_set_up_as_outside_of_docker_but_for_the_daemons_address_and_token() -> None:
+    inside = yaml.safe_load((DOCKER / "prometheus.yml").read_text())
+    outside = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
+    del outside["alerting"]
+    (scrape,) = inside["scrape_configs"]
+    del scrape["authorization"]
+    scrape["static_configs"] = outside["scrape_configs"][0]["static_configs"]
+
+    assert inside == outside
+
+
+def test_the_images_context_leaves_out_whatever_it_does_not_name() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (DOCKER / "Dockerfile").read_text(), re.MULTILINE)
+    wanted = {path.split("/")[0] for paths in copied for path in paths.split() if not path.startswith("deploy")}
+
+    assert "*" in ignored
+    assert {line[1:] for line in ignored if line.startswith("!")} == wanted | {"deploy/docker/healthcheck.py"}
+
+
+class Stack:
+    """The compose project of one test: the daemon, MongoDB and the pretend dashboard."""
+
+    def __init__(self, secrets: Path) -> None:
+        self.secrets = secrets
+        self.port = free_port()
+        plugin = subprocess.run(["docker", "compose", "version"], capture_output=True).returncode == 0
+        self.command = ["docker", "compose"] if plugin else ["docker-compose"]
+        self.environment = {
+            **os.environ,
+            **LOCAL,
+            "COMPOSE_PROJECT_NAME": f"chatello-test-{self.port}",
+            "DAEMON_PORT": str(self.port),
+            "SECRETS": str(secrets),
+        }
+
+    def __call__(self, *arguments: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [*self.command, "--profile", "demo", *arguments],
+            cwd=DOCKER,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def get(self, path: str, token: str = "") -> tuple[int, str]:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}")
+        if token:
+            request.add_header("Authorization", f"Bearer {token}")
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return refused.code, ""
+        except OSError:
+            return 0, ""
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    _require_engine()
+    build = ["docker", "build", "--network=host", "-q", "-f", "deploy/docker/Dockerfile", "-t", IMAGE]
+    build += ["--build-arg", f"PYTHON_IMAGE={LOCAL['PYTHON_IMAGE']}", "."]
+    built = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
+    secrets = tmp_path / "secrets"
+    subprocess.run([DOCKER / "secrets.sh", secrets], check=True, capture_output=True)
+    made = Stack(secrets)
+    try:
+        yield made
+    finally:
+        made("down", "-v", "--remove-orphans")
+
+
+def _require_engine() -> None:
+    lacking = {LOCAL["PYTHON_IMAGE"], LOCAL["MONGO_IMAGE"]} - containers.images()
+    if lacking or not (shutil.which("docker-compose") or shutil.which("docker")):
+        missing("docker", f"no engine holds {sorted(lacking)} (.ci/engine, .ci/images)", "CHATELLO_TEST_NEEDS_ENGINE")
+
+
+@pytest.mark.timeout(500)
+def test_the_image_is_built_and_the_compose_file_runs_for_real(stack: Stack) -> None:
+    image = json.loads(subprocess.check_output(["docker", "image", "inspect", IMAGE]))[0]
+    status, output = stack("up", "-d", "mongo", "mongo-init", "daemon", "shop")
+    assert status == 0, output + stack("logs", "mongo", "mongo-init")[1]
+    token = (stack.secrets / "http-token").read_text()
+    wait_for(lambda: stack.get("/readyz")[0] == 200, "the daemon to follow the stream", 60)
+    wait_for(lambda: "mrr_euros" in stack.get("/metrics", token)[1], "the shop in the metrics", 60)
+    wait_for(lambda: "event.recorded" in stack("logs", "daemon")[1], "an event of the pretend dashboard", 60)
+    checked, proved = stack("exec", "-T", "daemon", "chatello-analytics", "check"), _proved(stack)
+    healthy = stack("exec", "-T", "daemon", "python3", "/opt/chatello-analytics/healthcheck.py")
+    written = stack("exec", "-T", "daemon", "python3", "-c", "open('/opt/x', 'w')")
+    again = stack("run", "--rm", "mongo-init")
+    stopped = stack("stop", "daemon")
+    ended = subprocess.check_output(["docker", "inspect", "-f", "{{.State.ExitCode}}", _container(stack)], text=True)
+
+    assert image["Config"]["User"] == "10001:10001"
+    assert image["Size"] < 300e6
+    assert stack.secrets.joinpath("http-token").read_text() not in str(image["Config"])
+    assert checked[0] == 0, checked[1]
+    assert proved[0] == 0, proved[1]
+    assert healthy[0] == 0, healthy[1]
+    assert "Read-only file system" in written[1]
+    assert again[0] == 0, again[1]
+    assert (stopped[0], ended.strip()) == (0, "0")
+
+
+def _proved(stack: Stack) -> tuple[int, str]:
+    return stack("exec", "-T", "daemon", "chatello-analytics", "verify")
+
+
+def _container(stack: Stack) -> str:
+    return stack("ps", "-q", "daemon")[1].strip().splitlines()[-1]
