@@ -44,7 +44,9 @@ INT64 = 2**63
 Line = Annotated[str, StringConstraints(min_length=1, max_length=telling.LONGEST)]
 Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_ -]{0,99}$")]
 Scalar = Annotated[int, Field(ge=-INT64, lt=INT64)] | float | bool | Line | None
-Value = Scalar | Annotated[list[Scalar], Field(max_length=50)] | Annotated[dict[Key, Scalar], Field(max_length=50)]
+Named = Field(max_length=50, json_schema_extra={"additionalProperties": False})
+"""Of an object: so many keys, and none that is not of the pattern."""
+Value = Scalar | Annotated[list[Scalar], Field(max_length=50)] | Annotated[dict[Key, Scalar], Named]
 
 
 def _known_to_the_dashboard(kind: str) -> str:
@@ -74,7 +76,7 @@ class NewEvent(Strict):
         None, description="In `currency`."
     )
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = "EUR"
-    metadata: Annotated[dict[Key, Value], Field(max_length=50, default_factory=dict)]
+    metadata: Annotated[dict[Key, Value], Named] = Field(default_factory=dict)
     event_date: Annotated[AwareDatetime, BeforeValidator(_written_as_a_moment), Field(strict=False)] | None = Field(
         None,
         description="When it happened, with its zone; now by default. A closed day's row is amended.",
