@@ -80,7 +80,7 @@ DELAY = _histogram(
 
 # The bell: days, proof, jobs
 ROLLUP = _gauge("rollup_success_timestamp_seconds", "When the last owed rows were last found or made complete.")
-ROWS_OWED = _gauge("rows_owed", "Business days that still lack their final row.")
+ROWS_OWED = _gauge("rows_owed", "Business days and months that still lack their final row.")
 ROWS = _counter("rows_total", "Rows of historical_analytics written: today's live row, and final ones.", ("row",))
 PROOF = _gauge("proof_success_timestamp_seconds", "When ledger, running totals and source were last found equal.")
 PROOF_MISMATCHES = _gauge("proof_mismatches", "Numbers that differed in the last proof; 0 when it held.")
