@@ -1,0 +1,124 @@
+"""The whole flow with the real process: four days away, a gap in the stream, each day's row as of its own midnight.
+
+Nobody's clock is moved: what was booked before is dated back, which to the daemon is the same.
+"""
+
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from random import Random
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from bson import ObjectId, Timestamp
+from pymongo.database import Database
+
+from daemon import clock
+from daemon.embedded import wait_for
+from daemon.simulator import Dashboard
+from rules import days
+from tests import shop
+from tests.oracle import assert_books_balance, events
+from tests.system.test_process import run_once
+
+Db = Database[dict[str, Any]]
+ROME = ZoneInfo("Europe/Rome")
+AWAY = timedelta(days=4)
+SETTINGS = {"CHATELLO_TIME__ROLLUP_AT": "00:00", "CHATELLO_TIME__LIVE_ROW_SECONDS": "1"}
+
+
+def local(day: date, hour: int) -> datetime:
+    return datetime.combine(day, time(hour), ROME)
+
+
+def row(db: Db, day: date) -> dict[str, Any]:
+    return db.historical_analytics.find_one({"date": days.stored(day), "period_type": "daily"}) or {}
+
+
+def date_back(db: Db) -> None:
+    """What the daemon booked and where it stood, four days earlier, by a filter whose stream cannot be gone on with."""
+    for movement in list(db.analytics_ledger.find()):
+        moved = {"day": movement["day"] - AWAY, "at": movement["at"] - AWAY}
+        db.analytics_ledger.update_one({"_id": movement["_id"]}, {"$set": moved})
+    for collection, name in (("business_events", "event_date"), ("customers", "created_at")):
+        for document in list(db[collection].find()):
+            db[collection].update_one({"_id": document["_id"]}, {"$set": {name: document[name] - AWAY}})
+    checkpoint = db.analytics_checkpoint.find_one({"_id": "checkpoint"}) or {}
+    then = Timestamp(checkpoint["cluster_time"].time - int(AWAY.total_seconds()), 1)
+    stood: dict[str, Any] = {"cluster_time": then, "token": None, "memory": {}, "fingerprint": "an older daemon's"}
+    db.analytics_checkpoint.update_one({"_id": "checkpoint"}, {"$set": stood})
+    db.historical_analytics.drop()
+    db.analytics_rows.delete_many({})
+
+
+def let_end(db: Db, license: ObjectId, end: datetime) -> None:
+    """As if the licence had always had that end."""
+    db.licenses.update_one({"_id": license}, {"$set": {"expires_at": end}})
+    mirrored = {"fields.expires_at": end, "due": end}
+    db.analytics_mirror.update_one({"_id": {"k": "licenses", "id": license}}, {"$set": mirrored})
+
+
+@pytest.fixture
+def away(mongo_uri: str, database: Db) -> Iterator[tuple[Db, date]]:
+    """A daemon that was away for four days and is up again, all days closed; and what day it is."""
+    plans = shop.plans(database)
+    with shop.process(mongo_uri, database.name, **SETTINGS) as process:
+        wait_for(lambda: database.analytics_checkpoint.count_documents({"token": {"$ne": None}}) == 1, "the stream", 30)
+        ada, bruno = (shop.customer(database, name, email=f"{name}@chatello.io") for name in ("Ada", "Bruno"))
+        shop.license(database, ada, plans["pro"])
+        ending = shop.license(database, bruno, plans["agency"])
+        wait_for(lambda: events(database)["payment_completed", ending] == 1, "the licences")
+        process.stop()
+    date_back(database)
+    today = days.business_day(clock.now(), ROME)
+    let_end(database, ending, local(today - timedelta(days=2), 18))
+    shop.customer(database, "Carla", created_at=local(today - timedelta(days=2), 12))
+    with shop.process(mongo_uri, database.name, **SETTINGS):
+        finals = {"final": True, "period_type": "daily"}
+        wait_for(lambda: database.historical_analytics.count_documents(finals) >= 4, "the days to be closed", 60)
+        yield database, today
+
+
+def test_four_days_away_are_made_up_for_each_as_of_its_own_midnight(away: tuple[Db, date]) -> None:
+    database, today = away
+    found = [row(database, today - timedelta(days=n)) for n in (4, 3, 2, 1)]
+
+    assert [made["total_customers"] for made in found] == [2, 2, 3, 3]
+    assert [made["mrr"] for made in found] == [27.98, 27.98, 7.99, 7.99]
+    assert [made["churned_customers"] for made in found] == [0, 0, 1, 0]
+    assert "🎉 Nuovo cliente: Carla" in found[2]["notes"]
+    assert "⌛ Licenza scaduta: Agency, Bruno" in found[2]["notes"]
+    assert all(made["final"] and made["revision"] == 0 for made in found)
+    assert row(database, today).get("final") is not True
+    assert database.analytics_gaps.count_documents({"closed_at": {"$ne": None}, "cause": "filter_change"}) == 1
+    assert_books_balance(database)
+
+
+def test_save_today_is_healed_by_the_running_daemon_with_the_admins_text(away: tuple[Db, date]) -> None:
+    database, today = away
+    dashboard = Dashboard(database, Random(1))
+    dashboard.set_up(clock.now())
+    dashboard.save_today(local(today, 12), notes="Chiuso per inventario")
+    wait_for(lambda: "revision" in row(database, today), "the row to be healed", 30)
+
+    healed = row(database, today)
+    assert (healed["notes"], healed["mrr"], healed["subscribers"]) == ("Chiuso per inventario", 7.99, 1)
+
+
+def test_a_fact_told_late_amends_its_day_and_every_row_still_checks(mongo_uri: str, away: tuple[Db, date]) -> None:
+    database, today = away
+    day = today - timedelta(days=3)
+    database.business_events.insert_one(
+        {"event_type": "media_mention", "event_date": local(day, 9), "description": "Articolo su Wired", "metadata": {}}
+    )
+    reopened = {"reopened.day": days.stored(day)}
+    wait_for(lambda: database.analytics_checkpoint.count_documents(reopened) == 1, "the day to be reopened", 30)
+    environment = {"MONGODB_URI": mongo_uri, "MONGODB_DATABASE": database.name, **SETTINGS}
+    status, output = run_once("rollup", **environment)
+
+    assert status == 0, output
+    assert (row(database, day)["revision"], row(database, day)["notes"]) == (1, "📰 Articolo su Wired")
+    assert f"period={day}" in output.replace("'", "") or f'"period": "{day}"' in output
+    assert run_once("rollup", "--check", **environment)[0] == 0
+    status, output = run_once("explain", str(today - timedelta(days=2)), "mrr", **environment)
+    assert (status, "churn  expired  Bruno" in output) == (0, True), output
