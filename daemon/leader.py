@@ -31,8 +31,8 @@ from daemon.store.checkpoint import Checkpoint
 from daemon.store.commit import Committer
 from daemon.store.lease import Lease
 from daemon.store.mirror import MirrorReader
-from rules import milestones
-from rules.batch import MILESTONES
+from rules import milestones, payments
+from rules.batch import MILESTONES, PAYMENTS
 
 Document = dict[str, Any]
 Job = Callable[[Pipeline], None]
@@ -194,6 +194,7 @@ class Leader:
         checkpoint.reconciling = None
         if MILESTONES not in checkpoint.memory:  # a first start: what was reached before is no news
             checkpoint.memory[MILESTONES] = milestones.seed({}, milestones.measured(checkpoint.totals))
+        checkpoint.memory[PAYMENTS] = payments.taken_over(checkpoint.memory)
         closed = {"closed_at": clock.now(), "until": _since(checkpoint), "recovered": dict(run.recovered)}
         gaps.note(self.database, gap_id, {**closed, "waiting": None, "closed_by": "reconciliation"})
         pipeline.advance()

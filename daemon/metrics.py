@@ -171,9 +171,9 @@ ProcessCollector(registry=REGISTRY)
 
 BUILD.info({"version": version("chatello-analytics")})
 RELOADED.set(1)
-for _source in (Source.CUSTOMERS, Source.LICENSES, Source.PLANS, Source.EVENTS, Source.CUSTOM):
+for _source in (Source.CUSTOMERS, Source.LICENSES, Source.PLANS, Source.PAYMENTS, Source.EVENTS, Source.CUSTOM):
     CHANGES.labels(_source.value)
-for _source in (Source.CUSTOMERS, Source.LICENSES, Source.PLANS):
+for _source in (Source.CUSTOMERS, Source.LICENSES, Source.PLANS, Source.PAYMENTS):
     RECOVERED.labels(_source.value)
 for _kind in EventType:
     EVENTS.labels(_kind.value)

@@ -216,7 +216,7 @@ class Pipeline:
         """Commit events that no change brought (growth, a date), and what their rules remember from now on."""
         known = self._known()
         decision = decide(known, (), self.settings)
-        told = told_by_others(self.committer.database, events) if events else set()
+        told = told_by_others(self.committer.database, events, self.settings) if events else set()
         decision.events = [event for event in events if event.key not in told]
         decision.memory |= memory
         self._commit_decision(decision, known, (), None, ())
@@ -225,7 +225,7 @@ class Pipeline:
         """A recovered fact that somebody told while we were away is theirs."""
         recovered = [event for event in decision.events if event.metadata.get("recovered")]
         if recovered:
-            told = told_by_others(self.committer.database, recovered)
+            told = told_by_others(self.committer.database, recovered, self.settings)
             decision.events = [event for event in decision.events if event.key not in told]
 
     def _now(self, checkpoint: Checkpoint) -> datetime:

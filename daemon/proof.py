@@ -136,7 +136,7 @@ class Proof:
         with translated(), self.database.client.start_session(snapshot=True) as session:
             scan.snapshot_time(self.database, session)
             found = 0
-            for source in (Source.PLANS, Source.CUSTOMERS, Source.LICENSES):
+            for source in (Source.PLANS, Source.CUSTOMERS, Source.PAYMENTS, Source.LICENSES):
                 theirs = scan.read(self.database, source, self.decoder, session)
                 for difference in scan.differences(source, theirs, self.mirror.fields(source, session)):
                     yield difference

@@ -27,13 +27,15 @@ from daemon.source.scan import Difference
 from daemon.store import forgotten
 from daemon.store.mirror import MirrorReader
 from daemon.store.records import decoded_fields
+from rules import payments
 from rules.model import Change, DocId, Fields, Operation, Origin, Source
 
 Document = dict[str, Any]
 Beat = Callable[[], None]
 
-ORDER = (Source.PLANS, Source.CUSTOMERS, Source.LICENSES)
-"""Plans first, they price licences; customers next, licences name them."""
+ORDER = (Source.PLANS, Source.CUSTOMERS, Source.PAYMENTS, Source.LICENSES)
+"""Plans first, they price licences; customers next, the others name them; where there are payments, no licence stands
+for one."""
 
 NAMED = 5
 
@@ -116,6 +118,7 @@ class Reconciliation:
         self.rules = config.rules.custom
         self.recovered: Counter[str] = Counter(recovered)
         self.commits = 0
+        self.knows_payments = payments.are_taken_over(pipeline.checkpoint.memory)
 
     def run(self, since: datetime | None, gap: Mapping[str, Any], beat: Beat) -> Timestamp:
         """Commit every difference; the cluster time to follow the stream from.
@@ -145,12 +148,32 @@ class Reconciliation:
             if difference.found is None:
                 gone += 1
                 continue
-            batch.append(_found(difference, difference.found, since, until, walk.cluster_time))
+            batch.append(self._found(difference, difference.found, since, until, walk.cluster_time))
             if len(batch) == self.batch_size:
                 self._commit(batch, beat)
                 batch = []
         self._commit(batch, beat)
         return gone
+
+    def _found(
+        self, difference: Difference, fields: Fields, since: datetime | None, until: datetime, time: Timestamp
+    ) -> Change:
+        """A document that appeared or differs, dated by its own creation where that is sane, else by the gap's end.
+
+        Payments that were there before the daemon knew of payments at all are no news.
+        """
+        is_new = difference.mirrored is None
+        made = _made(fields, since, until) if is_new else until
+        is_old = difference.source is Source.PAYMENTS and not self.knows_payments and made is None
+        return Change(
+            source=difference.source,
+            op=Operation.INSERT if is_new else Operation.REPLACE,
+            id=difference.id,
+            at=made or until,
+            cause=_cause(time),
+            fields=fields,
+            origin=Origin.BOOTSTRAP if since is None or is_old else Origin.RECOVERED,
+        )
 
     def _recover(self, walk: Walk, since: datetime | None, until: datetime, beat: Beat) -> None:
         """What the owner's own rules would have heard in the gap, as far as the documents tell."""
@@ -190,6 +213,8 @@ class Reconciliation:
         missing = {source.value: count for source, count in gone.items() if count}
         for source, count in gone.items():
             known = walk.mirrored[source]
+            if source is Source.PAYMENTS:  # nothing follows from their going, and old ones may be cleared away
+                continue
             if count > self.limits.max_deleted and count > known * self.limits.max_deleted_share:
                 raise DeletionsNotAccepted(
                     f"{count} of {known} {source} disappeared from the database; if that is meant, say "
@@ -211,20 +236,6 @@ def _may_be_coming_back(gap: Mapping[str, Any]) -> bool:
     return bool(causes & set(DISCONTINUITIES)) or gap.get("missing") is not None
 
 
-def _found(difference: Difference, fields: Fields, since: datetime | None, until: datetime, time: Timestamp) -> Change:
-    """A document that appeared or differs, dated by its own creation where that is sane, else by the gap's end."""
-    is_new = difference.mirrored is None
-    return Change(
-        source=difference.source,
-        op=Operation.INSERT if is_new else Operation.REPLACE,
-        id=difference.id,
-        at=_dated(fields, since, until) if is_new else until,
-        cause=_cause(time),
-        fields=fields,
-        origin=Origin.BOOTSTRAP if since is None else Origin.RECOVERED,
-    )
-
-
 def _gone(difference: Difference, until: datetime, time: Timestamp) -> Change:
     return Change(difference.source, Operation.DELETE, difference.id, until, _cause(time), origin=Origin.RECOVERED)
 
@@ -233,7 +244,7 @@ def _cause(time: Timestamp) -> str:
     return f"reconciliation:{time.time}.{time.inc}"
 
 
-def _dated(fields: Fields, since: datetime | None, until: datetime) -> datetime:
-    created = fields.get("created_at")
-    sane = since is not None and isinstance(created, datetime) and since < created <= until
-    return created if sane and isinstance(created, datetime) else until
+def _made(fields: Fields, since: datetime | None, until: datetime) -> datetime | None:
+    """When a document says it was made, where that lies in the gap."""
+    made = fields.get("created_at")
+    return made if since is not None and isinstance(made, datetime) and since < made <= until else None

@@ -17,15 +17,16 @@ from rules.model import (
     Movement,
     MovementKind,
     Origin,
+    PaymentState,
     Plan,
     PlanState,
     Reason,
     Source,
-    Swing,
 )
 from rules.settings import Settings
 
 MILESTONES = "milestones"
+PAYMENTS = "payments"
 
 End = tuple[datetime, str, str, DocId]
 """When a licence ends. Ends at one instant come in an order that no split into batches changes."""
@@ -43,6 +44,8 @@ class Batch:
         self.places: dict[str, int] = {}
         self.untold: set[int] = set()
         self.by_others: set[str] = set()
+        known = mirror.memory.get(PAYMENTS, {}).get("known", 0)
+        self.known_payments = known if isinstance(known, int) else 0
         self.ends = [_end(state) for state in mirror.licenses.values() if state is not None and is_ending(state)]
         heapq.heapify(self.ends)
 
@@ -78,10 +81,20 @@ class Batch:
         counts = state.present or state.active_licenses or state.paid_licenses or state.ever_mrr or state.lately
         self.out.customers[state.id] = state if counts else None
 
-    def keep_lately(self, state: CustomerState, ended: Swing | None, begun: Swing | None) -> None:
-        lately = Lately(ended, begun) if ended or begun else None
-        if lately != state.lately:
-            self.keep_customer(replace(state, lately=lately))
+    def keep_lately(self, state: CustomerState, lately: Lately) -> None:
+        known = lately if any(lately) else None
+        if known != state.lately:
+            self.keep_customer(replace(state, lately=known))
+
+    def payment_state(self, payment_id: DocId) -> PaymentState | None:
+        if payment_id in self.out.payments:
+            return self.out.payments[payment_id]
+        return self.known.payments[payment_id]
+
+    def count_payments(self, more: int) -> None:
+        """How many payments are known: while there is none, licences stand for them."""
+        self.known_payments += more
+        self.out.memory[PAYMENTS] = {**self.out.memory.get(PAYMENTS, {}), "known": self.known_payments}
 
     def keep_plan(self, state: PlanState) -> None:
         self.plans[state.id] = self.out.plans[state.id] = state

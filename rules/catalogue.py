@@ -33,6 +33,7 @@ STYLES: dict[EventType, Style] = {
     EventType.LICENSE_CREATED: Style("🎫", 20, "nuove licenze"),
     EventType.PAYMENT_COMPLETED: Style("💰", 30, "pagamenti ricevuti"),
     EventType.PAYMENT_FAILED: Style("⚠️", 35, "pagamenti falliti"),
+    EventType.PAYMENT_REFUNDED: Style("↩️", 37, "rimborsi"),
     EventType.PLAN_UPGRADED: Style("⬆️", 40, "upgrade"),
     EventType.PLAN_DOWNGRADED: Style("⬇️", 45, "downgrade"),
     EventType.LICENSE_ACTIVATED: Style("✅", 50, "licenze riattivate"),
@@ -95,6 +96,8 @@ TEXTS: Texts = {
     "license_expired": "Licenza scaduta: {plan}, {name}",
     "license_suspended": "Licenza sospesa: {plan}, {name}",
     "payment_completed": "Pagamento ricevuto: {amount} da {name}",
+    "payment_failed": "Pagamento fallito: {amount} da {name}",
+    "payment_refunded": "Pagamento rimborsato: {amount} a {name}",
     "payment_completed_short": "Pagamento ricevuto: {amount}",
     "plan_upgraded": "Upgrade: {before} → {after}, {name}",
     "plan_downgraded": "Downgrade: {before} → {after}, {name}",
@@ -154,8 +157,8 @@ def license_created(plan: Plan, name: str, is_manual: bool, texts: Texts = TEXTS
     return say(texts, key, plan=plan.title, name=name or UNNAMED)
 
 
-def payment_completed(amount_cents: int, name: str, texts: Texts = TEXTS) -> str:
-    return say(texts, "payment_completed", amount=euro(amount_cents), name=name or UNNAMED)
+def payment(kind: EventType, amount_cents: int, name: str, texts: Texts = TEXTS) -> str:
+    return say(texts, kind.value, amount=euro(amount_cents), name=name or UNNAMED)
 
 
 def short(stored: Mapping[str, Any], texts: Texts = TEXTS) -> str:

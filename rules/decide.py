@@ -11,7 +11,7 @@ a state that was not looked for is a KeyError, never a guess.
 from collections.abc import Iterable
 from datetime import datetime
 
-from rules import catalogue, custom, documents, licenses, pricing, twins
+from rules import catalogue, custom, documents, licenses, payments, pricing, twins
 from rules.batch import Batch
 from rules.mirror import Decision, Held, Mirror, required
 from rules.model import (
@@ -68,6 +68,8 @@ def _apply(batch: Batch, change: Change) -> None:
         licenses.apply(batch, change)
     elif change.source is Source.CUSTOMERS:
         _customer(batch, change)
+    elif change.source is Source.PAYMENTS:
+        payments.apply(batch, change)
     elif change.source is Source.PLANS:
         _plan(batch, change)
     elif change.source is Source.EVENTS:
@@ -82,6 +84,8 @@ def _withdraw(batch: Batch, change: Change) -> None:
     at = dated if isinstance(dated, datetime) else change.at
     for key in twins.natural_keys(change.fields):
         batch.leave_to_others(key, at)
+    if payments.is_payment(change.fields):
+        payments.foreign(batch, change)
     batch.out.told.append(at)
 
 

@@ -21,12 +21,14 @@ TRACKED: Mapping[Source, tuple[str, ...]] = {
         "lifetime_limit",
         "billing_period",
     ),
+    Source.PAYMENTS: ("status", "amount", "currency", "customer_id", "license_id", "transaction_id"),
 }
 
 CARRIED: Mapping[Source, tuple[str, ...]] = {
     Source.CUSTOMERS: ("created_at", "email"),
     Source.LICENSES: ("license_key", "created_at", "metadata.source"),
     Source.PLANS: (),
+    Source.PAYMENTS: ("created_at",),
 }
 
 

@@ -85,10 +85,14 @@ def _calendar(settings: Settings) -> list[Line]:
 
 def _licenses(settings: Settings) -> list[Line]:
     rates = ", ".join(f"{currency} {rate}" for currency, rate in sorted(settings.rates.items()))
-    minutes = settings.thresholds.plan_change_minutes
+    thresholds = settings.thresholds
+    minutes, window = thresholds.plan_change_minutes, thresholds.payment_window_hours
     return [
         ("business day", f"of {settings.zone}"),
         ("plans of one price", " < ".join(settings.plan_order)),
+        ("payments", "from the collection payments; while it is empty, a licence's start and renewal stand for one"),
+        ("one payment", f"what is told of a licence by different sides within {window} hours"),
+        ("an old payment", f"made more than {thresholds.payment_news_days} days before its document came: not told"),
         ("one plan change", f"a customer's only licence ends, another begins within {minutes} minutes (0: never)"),
         ("rates to EUR", rates or "none: licences in other currencies are held"),
         ("entered by hand", f"metadata.source {settings.manual_source!r} or the customer {settings.manual_email}"),

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from rules import catalogue, documents, lifecycle, movements, replacement, twins
+from rules import catalogue, documents, lifecycle, movements, payments, replacement, twins
 from rules.batch import Batch
 from rules.lifecycle import Turn
 from rules.model import (
@@ -144,7 +144,10 @@ def _book_and_tell(batch: Batch, change: Change, turn: Turn) -> None:
     key = ""
     for event in events:
         key = key or event.key
-        batch.tell(change, event)
+        if event.type is EventType.PAYMENT_COMPLETED:
+            payments.guess(batch, change, event)
+        else:
+            batch.tell(change, event)
     if booked is not None and first is None and (turn.starts or turn.ends):
         replacement.remember(batch, change, turn, booked, key)
     sale = _limited_sale(batch, turn)

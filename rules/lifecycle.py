@@ -206,8 +206,9 @@ def payment(turn: Turn, key: str) -> Iterator[Event]:
     """A paid licence that starts or renews stands for a payment; one entered by hand does not."""
     if turn.now is None or not turn.now.paid or not turn.pays:
         return
-    text = catalogue.payment_completed(turn.plan.price_cents, turn.name, turn.settings.texts)
-    yield _event(turn, EventType.PAYMENT_COMPLETED, key, turn.plan, text)
+    kind = EventType.PAYMENT_COMPLETED
+    text = catalogue.payment(kind, turn.plan.price_cents, turn.name, turn.settings.texts)
+    yield _event(turn, kind, key, turn.plan, text)
 
 
 def sale_cents(turn: Turn) -> int:

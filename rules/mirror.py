@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from rules.documents import is_id
 from rules.model import (
+    PAYMENT_EVENTS,
     Change,
     CustomerState,
     DocId,
@@ -14,6 +15,7 @@ from rules.model import (
     Fields,
     LicenseState,
     Movement,
+    PaymentState,
     PlanState,
     Source,
     Sweep,
@@ -35,6 +37,7 @@ class Mirror:
     customers: dict[DocId, CustomerState | None] = field(default_factory=dict)
     licenses: dict[DocId, LicenseState | None] = field(default_factory=dict)
     plans: dict[DocId, PlanState] = field(default_factory=dict)
+    payments: dict[DocId, PaymentState | None] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
     position: str = ""
     memory: Memories = field(default_factory=dict)
@@ -59,6 +62,7 @@ class Decision:
     customers: dict[DocId, CustomerState | None] = field(default_factory=dict)
     licenses: dict[DocId, LicenseState | None] = field(default_factory=dict)
     plans: dict[DocId, PlanState] = field(default_factory=dict)
+    payments: dict[DocId, PaymentState | None] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
     position: str = ""
     memory: Memories = field(default_factory=dict)
@@ -71,20 +75,44 @@ class Decision:
     """When other events of somebody else are dated: they belong into the note of that day."""
 
 
-def required(changes: Sequence[Change], mirror: Mirror) -> tuple[set[DocId], set[DocId]]:
-    """The ids of the customers and licences `decide` will ask for, as far as `mirror` can tell yet.
+class Required(NamedTuple):
+    """The ids of the states `decide` will ask for."""
 
-    Load what is missing and ask again until nothing new is named: a licence names its customer.
+    customers: set[DocId]
+    licenses: set[DocId]
+    payments: set[DocId]
+
+
+def required(changes: Sequence[Change], mirror: Mirror) -> Required:
+    """What `decide` will ask for, as far as `mirror` can tell yet.
+
+    Load what is missing and ask again until nothing new is named: a licence names its customer, a payment both.
     """
     customers = {c.id for c in changes if c.source is Source.CUSTOMERS}
     licenses = {c.id for c in changes if c.source is Source.LICENSES}
-    customers.update(_owners(c.fields for c in changes if c.source is Source.LICENSES))
+    payments = {c.id for c in changes if c.source is Source.PAYMENTS}
+    customers.update(_named("customer_id", (c.fields for c in changes if c.source is Source.LICENSES)))
     states = [state for state in mirror.licenses.values() if state is not None]
-    customers.update(_owners(state.fields for state in states))
+    customers.update(_named("customer_id", (state.fields for state in states)))
     customers.update(state.license.customer_id for state in states if state.license is not None)
-    return customers, licenses
+    paying = [c.fields for c in changes if _is_about_a_payment(c)]
+    if paying:
+        known = [state for state in mirror.payments.values() if state is not None]
+        understood = [state.payment for state in known if state.payment is not None]
+        fields = [*paying, *(state.fields for state in known)]
+        customers.update(_named("customer_id", fields), (payment.customer_id for payment in understood))
+        licenses.update(_named("license_id", fields), (payment.license_id for payment in understood))
+        licenses.discard(None)
+    return Required(customers, licenses, payments)
 
 
-def _owners(documents: Iterable[Fields]) -> Iterator[DocId]:
-    """The customers named; None among them, because an update may take the name away."""
-    return (owner for owner in (fields.get("customer_id") for fields in documents) if is_id(owner))
+def _is_about_a_payment(change: Change) -> bool:
+    if change.source is Source.EVENTS:
+        kind = change.fields.get("event_type")
+        return isinstance(kind, str) and kind in PAYMENT_EVENTS
+    return change.source is Source.PAYMENTS
+
+
+def _named(name: str, documents: Iterable[Fields]) -> Iterator[DocId]:
+    """The documents named; None among them, because an update may take the name away."""
+    return (doc_id for doc_id in (fields.get(name) for fields in documents) if is_id(doc_id))

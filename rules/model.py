@@ -23,6 +23,7 @@ class Source(StrEnum):
     CUSTOMERS = "customers"
     LICENSES = "licenses"
     PLANS = "plans"
+    PAYMENTS = "payments"
     EVENTS = "business_events"
     CUSTOM = "custom"
     CLOCK = "clock"
@@ -102,6 +103,23 @@ class Plan(NamedTuple):
     limit: int | None = None
 
 
+class PaymentStatus(StrEnum):
+    PENDING = "pending"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    REFUNDED = "refunded"
+
+
+class Payment(NamedTuple):
+    """A payment document that could be understood; `cents` are EUR, `transaction` is "" where it has none."""
+
+    customer_id: DocId
+    license_id: DocId
+    status: PaymentStatus
+    cents: int
+    transaction: str
+
+
 class Worth(NamedTuple):
     """What one licence counts for at one moment; `None` stands for "there is no such licence"."""
 
@@ -170,8 +188,19 @@ class PlanState:
         return known if known is not None or self.plan is None else self.plan.name
 
 
+@dataclass(slots=True)
+class PaymentState:
+    """Mirror of one payment: its fields, the last version understood, and the statuses that are told (or history)."""
+
+    id: DocId
+    fields: Fields
+    payment: Payment | None = None
+    told: tuple[PaymentStatus, ...] = ()
+    held: str | None = None
+
+
 class EventType(StrEnum):
-    """The dashboard's sixteen types, and three of ours that it does not write itself."""
+    """The dashboard's sixteen types, and four of ours that it does not write itself."""
 
     NEW_CUSTOMER = "new_customer"
     LICENSE_CREATED = "license_created"
@@ -182,6 +211,7 @@ class EventType(StrEnum):
     LICENSE_RENEWED = "license_renewed"
     PAYMENT_COMPLETED = "payment_completed"
     PAYMENT_FAILED = "payment_failed"
+    PAYMENT_REFUNDED = "payment_refunded"
     PLAN_UPGRADED = "plan_upgraded"
     PLAN_DOWNGRADED = "plan_downgraded"
     MILESTONE_REACHED = "milestone_reached"
@@ -192,6 +222,9 @@ class EventType(StrEnum):
     SUPPORT_TICKET = "support_ticket"
     SERVER_ISSUE = "server_issue"
     MAINTENANCE = "maintenance"
+
+
+PAYMENT_EVENTS = frozenset((EventType.PAYMENT_COMPLETED, EventType.PAYMENT_FAILED, EventType.PAYMENT_REFUNDED))
 
 
 @dataclass(slots=True)
@@ -291,11 +324,25 @@ class Swing(NamedTuple):
     after: Worth | None
 
 
+class Sighting(NamedTuple):
+    """A payment as seen so far: by a licence's guess and by its document (the keys of their events), and by others."""
+
+    at: datetime
+    license_id: DocId
+    kind: EventType
+    cents: int | None
+    guess: str = ""
+    payment_key: str = ""
+    by_others: bool = False
+    transaction: str = ""
+
+
 class Lately(NamedTuple):
-    """What may turn out to be half of something else: a customer's last churn, and the last further licence it took."""
+    """What may turn out to be part of something else: a customer's last churn, the last further licence, payments."""
 
     ended: Swing | None = None
     begun: Swing | None = None
+    payments: tuple[Sighting, ...] = ()
 
 
 @dataclass(slots=True)

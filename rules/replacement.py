@@ -161,11 +161,13 @@ def forget(batch: Batch, turn: Turn) -> None:
         None if swing is not None and swing.license_id == turn.license_id else swing
         for swing in (customer.lately.ended, customer.lately.begun)
     )
-    batch.keep_lately(customer, ended, begun)
+    batch.keep_lately(customer, customer.lately._replace(ended=ended, begun=begun))
 
 
 def _note(batch: Batch, turn: Turn, ended: Swing | None, begun: Swing | None) -> None:
-    batch.keep_lately(batch.customer_state(turn.owner), ended, begun)
+    customer = batch.customer_state(turn.owner)
+    if customer.lately is not None or ended is not None or begun is not None:
+        batch.keep_lately(customer, (customer.lately or Lately())._replace(ended=ended, begun=begun))
 
 
 def _mrr(worth: Worth | None) -> int:

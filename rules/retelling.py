@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rules import catalogue
-from rules.model import EventType, Plan
+from rules.model import PAYMENT_EVENTS, EventType, Plan
 from rules.names import MAX_NAME, one_line
 from rules.settings import Settings
 
@@ -33,8 +33,9 @@ def _of_customer(stored: Mapping[str, Any], facts: Mapping[str, Any], settings: 
     if stored.get("event_type") == EventType.NEW_CUSTOMER:
         return catalogue.new_customer(name, settings.texts)
     amount = stored.get("amount")
-    if stored.get("event_type") == EventType.PAYMENT_COMPLETED and isinstance(amount, int | float):
-        return catalogue.payment_completed(round(amount * 100), name, settings.texts)
+    kind = stored.get("event_type")
+    if kind in PAYMENT_EVENTS and isinstance(amount, int | float):
+        return catalogue.payment(EventType(str(kind)), round(amount * 100), name, settings.texts)
     return None
 
 

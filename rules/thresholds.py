@@ -45,7 +45,8 @@ class Thresholds:
 
     `deviations` is the k of median + k · 1.4826 · MAD; a `*_minimum` is the least number worth a word at all.
     `plan_change_minutes` is how far apart the end of one licence and the start of another may be, to be one change of
-    plan; 0 keeps them apart.
+    plan; 0 keeps them apart. `payment_window_hours` is how far apart a payment may be seen from different sides, and
+    `payment_news_days` how long before its document a payment may have been made to be news.
     Raises ValueError, naming the field, for levels that are empty, not positive or out of order.
     """
 
@@ -55,6 +56,8 @@ class Thresholds:
     api_calls: tuple[int, ...] = (100, 500, 1000)
 
     plan_change_minutes: int = 60
+    payment_window_hours: int = 24
+    payment_news_days: int = 7
 
     growth_days: int = 7
     growth_mrr_cents: int = 20_00

@@ -1,7 +1,8 @@
 """Events that others write of facts we tell too: which of our natural keys such an event stands for.
 
 The dashboard may write an event of its own milliseconds after a document. Its event wins: ours is withdrawn in the next
-transaction, so each fact stands once with or without the dashboard's triggers.
+transaction, so each fact stands once with or without the dashboard's triggers. Payments recur, and have no such key:
+`rules.payments` knows them by their licence and time.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,7 +12,7 @@ from typing import Any
 from rules.documents import id_key, is_id
 from rules.model import EventType
 
-FIELDS = ("event_type", "event_date", "customer_id", "license_id")
+FIELDS = ("event_type", "event_date", "customer_id", "license_id", "amount")
 GROWTH_FIELDS: Mapping[str, str] = {"mrr": "mrr_growth", "customers": "customer_growth", "paying": "paying_growth"}
 """Where the dashboard keeps the growth of each kind."""
 
@@ -29,7 +30,7 @@ METADATA = (
 """What is read of an event that somebody else wrote."""
 
 _BY_CUSTOMER = (EventType.NEW_CUSTOMER,)
-_BY_LICENSE = (EventType.LICENSE_CREATED, EventType.PAYMENT_COMPLETED)
+_BY_LICENSE = (EventType.LICENSE_CREATED,)
 
 
 def natural_keys(event: Mapping[str, Any]) -> Iterator[str]:

@@ -28,6 +28,7 @@ COLORS: Mapping[str, str] = {
     EventType.PLAN_DOWNGRADED: "yellow",
     EventType.LICENSE_EXPIRED: "yellow",
     EventType.LICENSE_SUSPENDED: "yellow",
+    EventType.PAYMENT_REFUNDED: "yellow",
     EventType.LICENSE_CANCELLED: "red",
     EventType.PAYMENT_FAILED: "red",
     EventType.SERVER_ISSUE: "red",

@@ -27,12 +27,12 @@ from daemon.store.lease import Lease
 from daemon.store.names import CHECKPOINT, DEAD_LETTERS, EVENTS, LEDGER, MIRROR, SOURCE_NAME
 from rules import days
 from rules.decide import Decision, Held, Mirror
-from rules.model import CustomerState, DocId, LicenseState, PlanState, Source
+from rules.model import CustomerState, DocId, LicenseState, PaymentState, PlanState, Source
 from rules.settings import Settings
 
 Document = dict[str, Any]
 Write = DeleteOne | UpdateOne
-State = TypeVar("State", CustomerState, LicenseState, PlanState)
+State = TypeVar("State", CustomerState, LicenseState, PlanState, PaymentState)
 
 DUPLICATE_KEY = 11000
 MOST_PER_COMMAND = 1000
@@ -226,6 +226,7 @@ def mirror_writes(decision: Decision, known: Mirror) -> MirrorWrites:
     writes = MirrorWrites()
     _add(writes, Source.CUSTOMERS, known.customers, decision.customers, records.customer_document)
     _add(writes, Source.LICENSES, known.licenses, decision.licenses, records.license_document)
+    _add(writes, Source.PAYMENTS, known.payments, decision.payments, records.payment_document)
     _add(writes, Source.PLANS, known.plans, decision.plans, records.plan_document)
     return writes
 

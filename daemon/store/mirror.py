@@ -11,9 +11,10 @@ from pymongo.database import Database
 
 from daemon.connection import BATCH, translated
 from daemon.store.names import MIRROR
-from daemon.store.records import customer_of, decoded_fields, license_of, mirror_id, plan_of
+from daemon.store.records import customer_of, decoded_fields, license_of, mirror_id, payment_of, plan_of
 from rules.decide import Decision, Mirror, required
-from rules.model import Change, CustomerState, DocId, Fields, LicenseState, PlanState, Source
+from rules.mirror import Required
+from rules.model import Change, CustomerState, DocId, Fields, LicenseState, PaymentState, PlanState, Source
 from rules.settings import Settings
 
 Document = dict[str, Any]
@@ -41,21 +42,25 @@ class MirrorReader:
         """
         mirror.licenses.update((state.id, state) for state in due)
         while True:
-            customers, licenses = required(changes, mirror)
-            new_customers = customers - mirror.customers.keys()
-            new_licenses = licenses - mirror.licenses.keys()
-            if not new_customers and not new_licenses:
+            wanted = required(changes, mirror)
+            missing = Required(
+                wanted.customers - mirror.customers.keys(),
+                wanted.licenses - mirror.licenses.keys(),
+                wanted.payments - mirror.payments.keys(),
+            )
+            if not any(missing):
                 return mirror
             if newer is not None:
-                mirror.customers.update({i: newer.customers[i] for i in new_customers & newer.customers.keys()})
-                mirror.licenses.update({i: newer.licenses[i] for i in new_licenses & newer.licenses.keys()})
-            self._add(mirror, new_customers - mirror.customers.keys(), new_licenses - mirror.licenses.keys())
+                missing = _take_over(mirror, missing, newer)
+            self._add(mirror, missing)
 
-    def _add(self, mirror: Mirror, customers: set[DocId], licenses: set[DocId]) -> None:
-        mirror.customers.update(dict.fromkeys(customers))
-        mirror.licenses.update(dict.fromkeys(licenses))
-        ids = [mirror_id(Source.CUSTOMERS, doc_id) for doc_id in customers]
-        ids += [mirror_id(Source.LICENSES, doc_id) for doc_id in licenses]
+    def _add(self, mirror: Mirror, missing: Required) -> None:
+        mirror.customers.update(dict.fromkeys(missing.customers))
+        mirror.licenses.update(dict.fromkeys(missing.licenses))
+        mirror.payments.update(dict.fromkeys(missing.payments))
+        ids = [mirror_id(Source.CUSTOMERS, doc_id) for doc_id in missing.customers]
+        ids += [mirror_id(Source.LICENSES, doc_id) for doc_id in missing.licenses]
+        ids += [mirror_id(Source.PAYMENTS, doc_id) for doc_id in missing.payments]
         if not ids:
             return
         with translated():
@@ -63,6 +68,9 @@ class MirrorReader:
                 if document["_id"]["k"] == Source.CUSTOMERS:
                     customer = customer_of(document)
                     mirror.customers[customer.id] = customer
+                elif document["_id"]["k"] == Source.PAYMENTS:
+                    payment = payment_of(document)
+                    mirror.payments[payment.id] = payment
                 else:
                     license = license_of(document, self.settings)
                     mirror.licenses[license.id] = license
@@ -88,6 +96,12 @@ class MirrorReader:
         with translated():
             document = self.collection.find_one({"_id": mirror_id(source, doc_id)})
         return decoded_fields(document) if document and document.get("present", True) else None
+
+    def payments(self, ids: list[DocId]) -> list[PaymentState]:
+        """The payments with these ids that are mirrored."""
+        with translated():
+            found = self.collection.find({"_id": {"$in": [mirror_id(Source.PAYMENTS, i) for i in ids]}})
+            return [payment_of(document) for document in found]
 
     def licenses(self, ids: list[DocId]) -> list[LicenseState]:
         """The licences with these ids that are mirrored."""
@@ -120,3 +134,15 @@ class MirrorReader:
         with translated():
             document = self.collection.find_one({"due": {"$gt": EPOCH}}, {"due": 1}, sort=[("due", 1)])
         return document["due"] if document else None
+
+
+def _take_over(mirror: Mirror, missing: Required, newer: Decision) -> Required:
+    """Fill `mirror` with what was decided just now, which no query would find yet; what is missing still."""
+    mirror.customers.update({i: newer.customers[i] for i in missing.customers & newer.customers.keys()})
+    mirror.licenses.update({i: newer.licenses[i] for i in missing.licenses & newer.licenses.keys()})
+    mirror.payments.update({i: newer.payments[i] for i in missing.payments & newer.payments.keys()})
+    return Required(
+        missing.customers - newer.customers.keys(),
+        missing.licenses - newer.licenses.keys(),
+        missing.payments - newer.payments.keys(),
+    )

@@ -18,16 +18,21 @@ from rules.model import (
     CustomerState,
     DocId,
     Event,
+    EventType,
     Fields,
     FormerName,
     Lately,
     LicenseState,
     Movement,
     MovementKind,
+    Payment,
+    PaymentState,
+    PaymentStatus,
     Plan,
     PlanState,
     PlanTotals,
     Reason,
+    Sighting,
     Source,
     Swing,
     Totals,
@@ -172,6 +177,7 @@ def customer_document(state: CustomerState) -> Document:
         document["lately"] = {
             "ended": swing_document(state.lately.ended),
             "begun": swing_document(state.lately.begun),
+            "payments": [sighting_document(sighting) for sighting in state.lately.payments],
         }
     return document
 
@@ -190,7 +196,25 @@ def customer_of(document: Mapping[str, Any]) -> CustomerState:
 
 
 def _lately(document: Mapping[str, Any] | None) -> Lately | None:
-    return Lately(swing_of(document["ended"]), swing_of(document["begun"])) if document is not None else None
+    if document is None:
+        return None
+    payments = tuple(sighting_of(sighting) for sighting in document["payments"])
+    return Lately(swing_of(document["ended"]), swing_of(document["begun"]), payments)
+
+
+def sighting_document(sighting: Sighting) -> Document:
+    always = {
+        "at": sighting.at,
+        "license_id": sighting.license_id,
+        "kind": sighting.kind.value,
+        "cents": sighting.cents,
+    }
+    sides = {name: getattr(sighting, name) for name in ("guess", "payment_key", "by_others", "transaction")}
+    return {**always, **{name: value for name, value in sides.items() if value}}
+
+
+def sighting_of(document: Mapping[str, Any]) -> Sighting:
+    return Sighting(**{**document, "kind": EventType(document["kind"])})
 
 
 def swing_document(swing: Swing | None) -> Document | None:
@@ -287,6 +311,30 @@ def plan_of(document: Mapping[str, Any]) -> PlanState:
         document["present"],
         document["held"],
         tuple(FormerName(**name) for name in document.get("former", ())),
+    )
+
+
+def payment_document(state: PaymentState) -> Document:
+    """`good` keeps the last version understood while a newer one is held."""
+    document: Document = {
+        "fields": {name: to_bson(value) for name, value in state.fields.items()},
+        "told": [status.value for status in state.told],
+    }
+    if state.payment is not None:
+        document["payment"] = {**state.payment._asdict(), "status": state.payment.status.value}
+    if state.held is not None:
+        document["held"] = state.held
+    return document
+
+
+def payment_of(document: Mapping[str, Any]) -> PaymentState:
+    payment = document.get("payment")
+    return PaymentState(
+        document["_id"]["id"],
+        decoded_fields(document),
+        Payment(**{**payment, "status": PaymentStatus(payment["status"])}) if payment is not None else None,
+        tuple(PaymentStatus(status) for status in document["told"]),
+        document.get("held"),
     )
 
 

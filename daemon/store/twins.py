@@ -13,15 +13,16 @@ from daemon.connection import translated
 from daemon.decode import Decoder
 from daemon.store.names import EVENTS, SOURCE_NAME
 from daemon.store.records import event_id
-from rules import twins
-from rules.model import Event
+from rules import payments, twins
+from rules.model import PAYMENT_EVENTS, Event
+from rules.settings import Settings
 
 Document = dict[str, Any]
 
 DECODER = Decoder(UTC, "")
 
 
-def told_by_others(database: Database[Document], events: Sequence[Event]) -> set[str]:
+def told_by_others(database: Database[Document], events: Sequence[Event], settings: Settings) -> set[str]:
     """The natural keys, among those of `events`, that events of others stand for."""
     wanted = {event.key for event in events}
     query = {
@@ -32,7 +33,8 @@ def told_by_others(database: Database[Document], events: Sequence[Event]) -> set
     fields = [*twins.FIELDS, *(f"metadata.{name}" for name in twins.METADATA)]
     with translated():
         found = [DECODER.foreign_event(raw) for raw in database[EVENTS].find(query, fields)]
-    return wanted & {key for event in found for key in twins.natural_keys(event)}
+    told = wanted & {key for event in found for key in twins.natural_keys(event)}
+    return told | payments.told_alike([event for event in events if event.type in PAYMENT_EVENTS], found, settings)
 
 
 def _dated(events: Sequence[Event]) -> list[Document]:

@@ -53,8 +53,10 @@ def customers(shop: Shop) -> dict[Any, tuple[int, int, int]]:
 
 def story(shop: Shop) -> str:
     """Everything a shop knows and has told, as text: NaN then equals NaN."""
-    states = [sorted(d.items(), key=repr) for d in (shop.customers, shop.licenses, shop.plans, shop.letters)]
-    lines = (shop.events, shop.movements, everything(shop.totals), shop.position, states)
+    states = [
+        sorted(d.items(), key=repr) for d in (shop.customers, shop.licenses, shop.plans, shop.payments, shop.letters)
+    ]
+    lines = (shop.events, shop.movements, everything(shop.totals), shop.position, shop.memory, states)
     return "\n".join(map(repr, lines))
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from rules.decide import Decision, Held, Mirror, decide, required
+from rules.mirror import Memories
 from rules.model import (
     Change,
     CustomerState,
@@ -18,6 +19,7 @@ from rules.model import (
     LicenseState,
     Movement,
     Operation,
+    PaymentState,
     PlanState,
     Source,
     Sweep,
@@ -35,8 +37,10 @@ class Shop:
     customers: dict[Any, CustomerState] = field(default_factory=dict)
     licenses: dict[Any, LicenseState] = field(default_factory=dict)
     plans: dict[Any, PlanState] = field(default_factory=dict)
+    payments: dict[Any, PaymentState] = field(default_factory=dict)
     totals: Totals = field(default_factory=Totals)
     position: str = ""
+    memory: Memories = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     told: list[Event] = field(default_factory=list)
     movements: list[Movement] = field(default_factory=list)
@@ -82,20 +86,24 @@ class Shop:
 
     def mirror(self, changes: Sequence[Change]) -> Mirror:
         """Plans, licences due by the last change, and what `required` names, asked until nothing is new."""
-        mirror = Mirror(plans=dict(self.plans), totals=self.totals, position=self.position)
+        mirror = Mirror(plans=dict(self.plans), totals=self.totals, position=self.position, memory=self.memory)
         horizon = max(change.at for change in changes)
         mirror.licenses.update({i: state for i, state in self.licenses.items() if _due(state, horizon)})
         while True:
-            customers, licenses = required(changes, mirror)
-            if customers <= mirror.customers.keys() and licenses <= mirror.licenses.keys():
+            wanted = required(changes, mirror)
+            known = (mirror.customers.keys(), mirror.licenses.keys(), mirror.payments.keys())
+            if all(ids <= there for ids, there in zip(wanted, known, strict=True)):
                 return mirror
-            mirror.customers.update({i: self.customers.get(i) for i in customers})
-            mirror.licenses.update({i: self.licenses.get(i) for i in licenses})
+            mirror.customers.update({i: self.customers.get(i) for i in wanted.customers})
+            mirror.licenses.update({i: self.licenses.get(i) for i in wanted.licenses})
+            mirror.payments.update({i: self.payments.get(i) for i in wanted.payments})
 
     def _store(self, decision: Decision) -> None:
         assert not decision.released & decision.held.keys(), "a document cannot be both held and released"
         _put(self.customers, decision.customers)
         _put(self.licenses, decision.licenses)
+        _put(self.payments, decision.payments)
+        self.memory = decision.memory
         self.plans.update(decision.plans)
         self.totals, self.position = decision.totals, decision.position
         self._tell(decision)

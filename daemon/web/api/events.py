@@ -34,7 +34,12 @@ from rules.names import MAX_NAME, customer_name, one_line
 
 Document = Mapping[str, Any]
 
-OURS_ALONE = (EventType.LICENSE_SUSPENDED, EventType.LICENSE_EXPIRED, EventType.LICENSE_RENEWED)
+OURS_ALONE = (
+    EventType.LICENSE_SUSPENDED,
+    EventType.LICENSE_EXPIRED,
+    EventType.LICENSE_RENEWED,
+    EventType.PAYMENT_REFUNDED,
+)
 DASHBOARDS = tuple(kind for kind in EventType if kind not in OURS_ALONE)
 """The sixteen types that the dashboard knows."""
 

@@ -1,0 +1,350 @@
+"""Payments: told once each, by whoever knows best.
+
+A payment may be known from three sides: a licence's start or renewal stands for one (a guess, and only while the
+collection `payments` is empty), a document in `payments` is one, and somebody else may write an event about it.
+Sightings of one licence within `payment_window_hours` are one payment, each side giving at most one of them; somebody
+else's event stands above that of our document, which stands above our guess. A customer's last sightings are kept in
+its state, so it makes no difference who comes first, or in which batch.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from rules import catalogue, documents
+from rules.batch import PAYMENTS, Batch
+from rules.mirror import Memories
+from rules.model import (
+    PAYMENT_EVENTS,
+    Change,
+    DocId,
+    Event,
+    EventType,
+    Fields,
+    Lately,
+    LicenseState,
+    Operation,
+    Origin,
+    Payment,
+    PaymentState,
+    PaymentStatus,
+    Sighting,
+    Source,
+)
+from rules.names import customer_name, one_line
+from rules.pricing import Unintelligible, cents, describe, in_euro
+from rules.settings import Settings
+from rules.thresholds import Memory
+
+KINDS = {
+    PaymentStatus.COMPLETED: EventType.PAYMENT_COMPLETED,
+    PaymentStatus.FAILED: EventType.PAYMENT_FAILED,
+    PaymentStatus.REFUNDED: EventType.PAYMENT_REFUNDED,
+}
+"""What is told of a payment that takes this status; of a pending one there is nothing to tell yet."""
+
+_STATUSES = {status.value: status for status in PaymentStatus}
+
+MOST_SIGHTINGS = 100
+MAX_TRANSACTION = 100
+DUPLICATE_DAYS = 3
+"""A provider may deliver a transaction again for so long (Paddle's webhooks: three days)."""
+
+UNSEEN = "an update of a payment never seen whole; its next replacement or a reconciliation brings the rest"
+
+
+def read_payment(fields: Fields, settings: Settings) -> Payment:
+    """The payment a document describes, in EUR cents; raises Unintelligible naming the field at fault."""
+    status = fields.get("status")
+    if not isinstance(status, str) or status not in _STATUSES:
+        raise Unintelligible(f"status must be one of {', '.join(_STATUSES)}, got {describe(status)}")
+    for name in ("customer_id", "license_id"):
+        if not documents.is_id(fields.get(name)):
+            raise Unintelligible(f"{name} must be an id, got {describe(fields.get(name))}")
+    return Payment(
+        fields.get("customer_id"),
+        fields.get("license_id"),
+        _STATUSES[status],
+        in_euro(cents(fields.get("amount"), "amount"), fields.get("currency"), settings.rates),
+        one_line(fields.get("transaction_id"), MAX_TRANSACTION),
+    )
+
+
+def are_taken_over(memory: Memories) -> bool:
+    """Whether every payment there was is known, so that one that is not is new."""
+    return "taken_over" in memory.get(PAYMENTS, {})
+
+
+def taken_over(memory: Memories) -> Memory:
+    """What is remembered of payments once every one there was is known."""
+    return {"known": 0, **memory.get(PAYMENTS, {}), "taken_over": 1}
+
+
+def apply(batch: Batch, change: Change) -> None:
+    """Take over a change of a payment document."""
+    before = batch.payment_state(change.id)
+    if change.op is Operation.DELETE:
+        _delete(batch, change, before)
+        return
+    if change.op is Operation.UPDATE and (before is None or before.held == UNSEEN):
+        _hold(batch, change, before, documents.updated(before.fields if before else {}, change), UNSEEN)
+        return
+    fields = documents.after(before.fields if before else None, change)
+    assert fields is not None, "a payment that is not deleted has fields"
+    try:
+        payment = read_payment(fields, batch.settings)
+    except Unintelligible as problem:
+        _hold(batch, change, before, fields, str(problem))
+        return
+    _take(batch, change, before, PaymentState(change.id, fields, payment, before.told if before else ()))
+
+
+def _delete(batch: Batch, change: Change, before: PaymentState | None) -> None:
+    """A payment that is deleted was made all the same."""
+    if before is None:
+        return
+    batch.out.payments[change.id] = None
+    if before.held:
+        batch.release(Source.PAYMENTS, change.id)
+    if before.payment is not None:
+        batch.count_payments(-1)
+
+
+def _hold(batch: Batch, change: Change, before: PaymentState | None, fields: Fields, reason: str) -> None:
+    good = before or PaymentState(change.id, fields)
+    batch.out.payments[change.id] = PaymentState(change.id, fields, good.payment, good.told, reason)
+    batch.hold(change, fields, reason)
+
+
+def _take(batch: Batch, change: Change, before: PaymentState | None, after: PaymentState) -> None:
+    assert after.payment is not None
+    is_first = before is None or before.payment is None
+    if is_first:
+        batch.count_payments(1)
+    if before is not None and before.held:
+        batch.release(Source.PAYMENTS, change.id)
+    kind = KINDS.get(after.payment.status)
+    is_news = change.origin is not Origin.BOOTSTRAP and not _is_history(batch, change, after.fields)
+    if is_news and is_first:
+        _replace_guess(batch, change, after.payment)
+    if kind is not None and after.payment.status not in after.told:
+        if is_news:
+            _tell(batch, change, after.payment, kind)
+        after.told = (*after.told, after.payment.status)
+    batch.out.payments[change.id] = after
+
+
+def _is_history(batch: Batch, change: Change, fields: Fields) -> bool:
+    """Whether a payment was made long before its document came: old ones that somebody imports are no news."""
+    made = fields.get("created_at")
+    if change.op is not Operation.INSERT or not isinstance(made, datetime) or made.tzinfo is None:
+        return False
+    return change.at - made > timedelta(days=batch.settings.thresholds.payment_news_days)
+
+
+# -- the three sides --------------------------------------------------------------------------------------------
+
+
+def guess(batch: Batch, change: Change, event: Event) -> None:
+    """A licence started or was renewed and stands for a payment, unless `payments` is used or somebody told it."""
+    if batch.known_payments > 0 or change.origin is Origin.BOOTSTRAP:
+        return
+    sighting = Sighting(event.at, event.license_id, event.type, event.amount_cents, guess=event.key)
+    seen = _seen(batch, event.customer_id)
+    place = _match(batch, seen, sighting, "guess")
+    _keep(batch, event.customer_id, seen, place, sighting)
+    if place is None:
+        batch.tell(change, event)
+
+
+def _replace_guess(batch: Batch, change: Change, payment: Payment) -> None:
+    """The licence's own guess is withdrawn as soon as its payment is there, whatever became of it."""
+    owner = _owner(batch, payment.license_id, payment.customer_id)
+    sighting = _sighting(change, payment, EventType.PAYMENT_COMPLETED)
+    seen = _seen(batch, owner)
+    place = _match(batch, seen, sighting, "payment")
+    if place is None or not seen[place].guess:
+        return
+    if not seen[place].by_others:
+        batch.withdraw(seen[place].guess, seen[place].at)
+    _keep(batch, owner, seen, place, sighting)
+
+
+def _tell(batch: Batch, change: Change, payment: Payment, kind: EventType) -> None:
+    owner = _owner(batch, payment.license_id, payment.customer_id)
+    sighting = _sighting(change, payment, kind)
+    seen = _seen(batch, owner)
+    if payment.cents == 0 or any(_is_duplicate(one, sighting) for one in seen):
+        return
+    place = next((place for place, one in enumerate(seen) if _is_same(one, sighting)), None)
+    if place is None:
+        place = _match(batch, seen, sighting, "payment")
+    _keep(batch, owner, seen, place, sighting)
+    if place is None or not seen[place].by_others:
+        batch.tell(change, _event(batch, change, payment, kind, owner))
+
+
+def foreign(batch: Batch, change: Change) -> None:
+    """Somebody else told a payment: theirs stands, whatever of ours stands for it is withdrawn."""
+    fields = change.fields
+    license_id = fields.get("license_id")
+    if license_id is None or not documents.is_id(license_id):
+        return
+    customer_id = fields.get("customer_id")
+    owner = _owner(batch, license_id, customer_id if documents.is_id(customer_id) else None)
+    told_at = fields.get("event_date")
+    at = told_at if isinstance(told_at, datetime) and told_at.tzinfo is not None else change.at
+    kind = EventType(fields["event_type"])
+    sighting = Sighting(at, license_id, kind, _readable(fields.get("amount")), by_others=True)
+    seen = _seen(batch, owner)
+    place = _match(batch, seen, sighting, "by_others")
+    if place is not None:
+        one = seen[place]
+        batch.withdraw(one.payment_key or one.guess, one.at)
+    _keep(batch, owner, seen, place, sighting)
+
+
+def is_payment(event: Fields) -> bool:
+    """Whether an event of somebody else tells a payment."""
+    kind = event.get("event_type")
+    return isinstance(kind, str) and kind in PAYMENT_EVENTS
+
+
+# -- sightings --------------------------------------------------------------------------------------------------
+
+
+def _sighting(change: Change, payment: Payment, kind: EventType) -> Sighting:
+    key = f"{kind}:payment:{documents.id_key(change.id)}"
+    return Sighting(
+        change.at, payment.license_id, kind, payment.cents, payment_key=key, transaction=payment.transaction
+    )
+
+
+def _seen(batch: Batch, owner: DocId) -> tuple[Sighting, ...]:
+    lately = batch.customer_state(owner).lately
+    return lately.payments if lately is not None else ()
+
+
+def _match(batch: Batch, seen: Sequence[Sighting], sighting: Sighting, side: str) -> int | None:
+    """The place of the payment that is seen here from a further side: of the same amount rather, then the oldest."""
+    window = timedelta(hours=batch.settings.thresholds.payment_window_hours)
+    places = [
+        place
+        for place, one in enumerate(seen)
+        if one.kind is sighting.kind
+        and same_id(one.license_id, sighting.license_id)
+        and one.license_id is not None
+        and not _side(one, side)
+        and abs(one.at - sighting.at) <= window
+    ]
+    return min(places, key=lambda place: (seen[place].cents != sighting.cents, place), default=None)
+
+
+def _side(one: Sighting, side: str) -> object:
+    if side == "guess":
+        return one.guess
+    return one.payment_key if side == "payment" else one.by_others
+
+
+def _is_same(one: Sighting, other: Sighting) -> bool:
+    return one.payment_key == other.payment_key
+
+
+def _is_duplicate(one: Sighting, other: Sighting) -> bool:
+    """Whether the same transaction was delivered twice, as two documents."""
+    alike = one.kind is other.kind and one.cents == other.cents and same_id(one.license_id, other.license_id)
+    near = abs(one.at - other.at) <= timedelta(days=DUPLICATE_DAYS)
+    again = one.transaction == other.transaction != ""
+    return alike and near and again and bool(one.payment_key) and one.payment_key != other.payment_key
+
+
+def _keep(batch: Batch, owner: DocId, seen: tuple[Sighting, ...], place: int | None, sighting: Sighting) -> None:
+    """Add a sighting, to the payment at `place` or as one of its own; those too old to matter are forgotten."""
+    oldest = sighting.at - timedelta(days=DUPLICATE_DAYS)
+    kept = tuple(one for one in _with(seen, place, sighting) if one.at >= oldest)[-MOST_SIGHTINGS:]
+    customer = batch.customer_state(owner)
+    batch.keep_lately(customer, (customer.lately or Lately())._replace(payments=kept))
+
+
+def _with(seen: tuple[Sighting, ...], place: int | None, sighting: Sighting) -> tuple[Sighting, ...]:
+    if place is None:
+        return (*seen, sighting)
+    return (*seen[:place], _joined(seen[place], sighting), *seen[place + 1 :])
+
+
+def _joined(one: Sighting, other: Sighting) -> Sighting:
+    return one._replace(
+        at=max(one.at, other.at),
+        cents=other.cents if other.payment_key else one.cents,
+        guess=one.guess or other.guess,
+        payment_key=one.payment_key or other.payment_key,
+        by_others=one.by_others or other.by_others,
+        transaction=one.transaction or other.transaction,
+    )
+
+
+def _owner(batch: Batch, license_id: DocId, customer_id: DocId) -> DocId:
+    """Whose payment it is: the licence's owner, else the customer named."""
+    state: LicenseState | None = batch.license_state(license_id) if license_id is not None else None
+    return state.license.customer_id if state is not None and state.license is not None else customer_id
+
+
+def same_id(left: DocId, right: DocId) -> bool:
+    return type(left) is type(right) and left == right
+
+
+def _readable(amount: object) -> int | None:
+    try:
+        return cents(amount, "amount")
+    except Unintelligible:
+        return None
+
+
+# -- the event --------------------------------------------------------------------------------------------------
+
+
+def _event(batch: Batch, change: Change, payment: Payment, kind: EventType, owner: DocId) -> Event:
+    name = customer_name(batch.customer_state(owner).fields)
+    facts: dict[str, Any] = {"customer_name": name} if name else {}
+    if payment.transaction:
+        facts["transaction_id"] = payment.transaction
+    return Event(
+        key=f"{kind}:payment:{documents.id_key(change.id)}",
+        type=kind,
+        at=change.at,
+        description=catalogue.payment(kind, payment.cents, name, batch.settings.texts),
+        customer_id=owner,
+        license_id=payment.license_id,
+        plan_name=_plan_name(batch, payment),
+        amount_cents=payment.cents,
+        metadata=facts | {"payment_id": change.id},
+    )
+
+
+def _plan_name(batch: Batch, payment: Payment) -> str | None:
+    state = batch.license_state(payment.license_id) if payment.license_id is not None else None
+    if state is None or state.worth is None:
+        return None
+    return batch.plan_behind(state.worth.plan_id).name
+
+
+def told_alike(ours: Sequence[Event], theirs: Sequence[Mapping[str, Any]], settings: Settings) -> set[str]:
+    """The keys of payments of ours, that were found out late, which events of others tell: one for each."""
+    window = timedelta(hours=settings.thresholds.payment_window_hours)
+    taken: set[int] = set()
+    found: set[str] = set()
+    for event in ours:
+        places = [
+            place
+            for place, other in enumerate(theirs)
+            if place not in taken
+            and other.get("event_type") == event.type
+            and same_id(other.get("license_id"), event.license_id)
+            and isinstance(other.get("event_date"), datetime)
+            and abs(other["event_date"] - event.at) <= window
+        ]
+        if places:
+            amounts = {place: _readable(theirs[place].get("amount")) for place in places}
+            taken.add(min(places, key=lambda place: (amounts[place] != event.amount_cents, place)))
+            found.add(event.key)
+    return found
