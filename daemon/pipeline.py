@@ -18,11 +18,12 @@ from daemon.decode import Discontinuity, Undecodable, cluster_datetime
 from daemon.errors import StreamBroken
 from daemon.flight import Flight
 from daemon.source.stream import Heard, Position
+from daemon.store import letters
 from daemon.store.checkpoint import Checkpoint
 from daemon.store.commit import Committer
 from daemon.store.mirror import MirrorReader
 from daemon.store.twins import told_by_others
-from rules import days, pricing
+from rules import days, payments, pricing
 from rules.decide import Decision, Mirror, decide
 from rules.mirror import Memories
 from rules.model import Change, DocId, Event, LicenseState, Operation, Origin, PlanState, Source, Sweep
@@ -150,7 +151,10 @@ class Pipeline:
         self._look_for_ends()
 
     def price_anew(self) -> None:
-        """Read plans again that the settings now price otherwise (another rate), as if they had just been written."""
+        """Read plans again that the settings now price otherwise (another rate), as if they had just been written.
+
+        So payments that were held, and now can be understood.
+        """
         at = self._now(self.checkpoint)
         cause = f"settings:{at.isoformat()}"
         stale = [plan_id for plan_id, state in self.plans.items() if not _prices_the_same(state, self.settings.rates)]
@@ -158,6 +162,11 @@ class Pipeline:
             change = Change(Source.PLANS, Operation.UPDATE, plan_id, at, cause, origin=Origin.RECOVERED)
             self.apply([change], None)
         self.finish_sweeps()
+        self.settle()
+        for state in self.reader.payments(letters.held_ids(self.committer.database, Source.PAYMENTS)):
+            if payments.is_readable(state, self.settings):
+                change = Change(Source.PAYMENTS, Operation.UPDATE, state.id, at, cause, origin=Origin.RECOVERED)
+                self.apply([change], None)
 
     def finish_sweeps(self) -> None:
         """Value every licence of a changed plan anew, in steps, going on where a former run stopped."""

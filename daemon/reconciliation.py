@@ -7,7 +7,7 @@ leaves `reconciling` in the checkpoint and is begun anew.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from bson.timestamp import Timestamp
@@ -38,6 +38,7 @@ ORDER = (Source.PLANS, Source.CUSTOMERS, Source.PAYMENTS, Source.LICENSES)
 for one."""
 
 NAMED = 5
+SECOND = timedelta(seconds=1)
 
 log = logs.get("reconciliation")
 
@@ -245,6 +246,8 @@ def _cause(time: Timestamp) -> str:
 
 
 def _made(fields: Fields, since: datetime | None, until: datetime) -> datetime | None:
-    """When a document says it was made, where that lies in the gap."""
+    """When a document says it was made, where that lies in the gap; its ends are whole seconds."""
     made = fields.get("created_at")
-    return made if since is not None and isinstance(made, datetime) and since < made <= until else None
+    if since is None or not isinstance(made, datetime) or not since < made < until + SECOND:
+        return None
+    return min(made, until)

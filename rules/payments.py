@@ -70,6 +70,15 @@ def read_payment(fields: Fields, settings: Settings) -> Payment:
     )
 
 
+def is_readable(state: PaymentState, settings: Settings) -> bool:
+    """Whether a payment can be understood by these settings, as far as it was seen."""
+    try:
+        read_payment(state.fields, settings)
+    except Unintelligible:
+        return False
+    return state.held != UNSEEN
+
+
 def are_taken_over(memory: Memories) -> bool:
     """Whether every payment there was is known, so that one that is not is new."""
     return "taken_over" in memory.get(PAYMENTS, {})

@@ -121,3 +121,24 @@ def assert_each_event_once(db: Db) -> None:
 
     assert not missing, f"never told: {missing}"
     assert not doubled, f"told more than once: {doubled}"
+
+
+def assert_each_payment_once(db: Db) -> None:
+    """Where payments are used: each transaction is told once for what it came to, and no licence stands for one."""
+    told: Counter[tuple[str, Any]] = Counter()
+    for event in db.business_events.find({"event_type": {"$regex": "^payment_"}}):
+        assert "transaction_id" in event["metadata"], f"a licence stands for a payment: {event['metadata']['key']}"
+        told[event["event_type"], event["metadata"]["transaction_id"]] += 1
+    expected: Counter[tuple[str, Any]] = Counter()
+    for payment in db.payments.find():
+        paid = payment["status"] in ("completed", "refunded")
+        expected["payment_completed", payment["transaction_id"]] |= paid
+        expected["payment_refunded", payment["transaction_id"]] |= payment["status"] == "refunded"
+    assert +told - failed(told) == +expected
+
+
+def failed(told: Counter[tuple[str, Any]]) -> Counter[tuple[str, Any]]:
+    """Failures may have been settled since: at most one for each transaction."""
+    found = Counter({key: count for key, count in told.items() if key[0] == "payment_failed"})
+    assert not found or max(found.values()) == 1
+    return found

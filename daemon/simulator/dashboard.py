@@ -160,7 +160,13 @@ class Dashboard(Office):
         number, key = self.new_id(now), key or self.new_key()
         license = documents.license(number, key, customer_id, self.plans[plan], written)
         license["metadata"] = metadata or {}
+        pays = self.pays and not metadata
+        is_early = pays and self.chance.random() < 0.3
+        if is_early:
+            self.collect(license, plan, now)
         self.db.licenses.insert_one(license)
+        if pays and not is_early:
+            self.collect(license, plan, now)
         self.remember([], [(license, plan)])
         return license
 
@@ -222,6 +228,8 @@ class Dashboard(Office):
         card.expires_at = max(card.expires_at, now) + TERM
         card.status = "active"
         written = self.update(key, {"expires_at": card.expires_at, "status": "active"}, now)
+        if self.pays:
+            self.collect({"_id": key, "customer_id": card.customer_id}, card.plan, now)
         return Done("renew", card.customer_id, key, card.plan, written)
 
     def let_expire(self, now: datetime, within: timedelta = ENDS_IN) -> Done:
@@ -290,6 +298,7 @@ OPERATIONS: dict[str, Callable[[Dashboard, datetime], Done]] = {
     "edit_limits": Dashboard.edit_limits,
     "pay": Dashboard.pay,
     "settle_payment": Dashboard.settle_payment,
+    "refund": Dashboard.refund,
     "save_today": Dashboard.save_today,
     "edit_note": Dashboard.edit_note,
     "run_old_cron": Dashboard.run_old_cron,

@@ -69,6 +69,25 @@ class Office(Shop):
         self.db.payments.insert_one(documents.payment(self.new_id(now), license, price, status, now))
         return Done("pay", card.customer_id, key, card.plan)
 
+    def collect(self, license: Document, plan: str, now: datetime) -> None:
+        """What the payment provider's webhook leaves of a sale or renewal, once or twice; nothing for a free plan."""
+        price = self.plans[plan]["price"]
+        if price <= 0:
+            return
+        status = self.chance.choices(("completed", "pending", "failed"), (85, 10, 5))[0]
+        first = documents.payment(self.new_id(now), license, price, status, now)
+        self.db.payments.insert_one(first)
+        if self.chance.random() < 0.1:
+            self.db.payments.insert_one(first | {"_id": self.new_id(now)})
+
+    def refund(self, now: datetime) -> Done:
+        """The newest completed payment is given back."""
+        found = self.db.payments.find_one({"status": "completed"}, sort=[("_id", -1)])
+        if found is None:
+            return Done("refund", written=0)
+        self.db.payments.update_one({"_id": found["_id"]}, {"$set": {"status": "refunded", "updated_at": now}})
+        return Done("refund", found["customer_id"], found["license_id"])
+
     def settle_payment(self, now: datetime, status: str = "completed") -> Done:
         """The oldest pending payment takes another status: completed, failed or refunded."""
         found = self.db.payments.find_one({"status": "pending"}, sort=[("_id", 1)])

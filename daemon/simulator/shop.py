@@ -42,7 +42,9 @@ class Shop:
     """The state behind a `Dashboard`. One thread uses it at a time.
 
     `triggers`: it writes its own business events after each creation, as newer dashboards do; `pause` is called
-    between a document and its events. `hostile`: one customer in five has a name that breaks whoever trusts it.
+    between a document and its events. `pays`: each sale and renewal leaves a payment, shortly before or after it, now
+    and then a pending or a failed one, or one delivered twice. `hostile`: one customer in five has a name that breaks
+    whoever trusts it.
     `local` is the zone of the API's naive times.
     """
 
@@ -52,6 +54,7 @@ class Shop:
         chance: Random,
         *,
         triggers: bool = False,
+        pays: bool = False,
         hostile: bool = False,
         pause: Callable[[], None] = _at_once,
         local: tzinfo = ROME,
@@ -59,6 +62,7 @@ class Shop:
         self.db = database
         self.chance = chance
         self.hostile = hostile
+        self.pays = pays
         self.local = local
         self._process = chance.randbytes(5)
         self._counter = itertools.count(chance.randrange(1 << 24))

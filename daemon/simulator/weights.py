@@ -21,6 +21,9 @@ WEIGHTS: dict[str, int] = {
 }
 """A busy shop: what customers and the API do."""
 
+PAID: dict[str, int] = WEIGHTS | {"settle_payment": 4, "refund": 2}
+"""For a shop that `pays`: what becomes of payments later."""
+
 WHOLE_HOUSE: dict[str, int] = WEIGHTS | {
     "delete_customer": 1,
     "reprice": 1,

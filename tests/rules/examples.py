@@ -1,7 +1,7 @@
 """Short ways to say what happened in a small shop, for tests that tell one story."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from rules.model import Change, Operation, Source
 from tests.rules.shop import Shop
@@ -21,32 +21,32 @@ class Story:
         for name, price in PRICES.items():
             self.plan(name, price=price)
 
-    def plan(self, name: str, **fields: Any) -> "Story":
+    def plan(self, name: str, **fields: Any) -> Self:
         return self.happens(Source.PLANS, Operation.INSERT, name, {"name": name, **fields})
 
-    def customer(self, name: str, **fields: Any) -> "Story":
+    def customer(self, name: str, **fields: Any) -> Self:
         return self.happens(Source.CUSTOMERS, Operation.INSERT, name, {"name": name.capitalize(), **fields})
 
-    def license(self, doc_id: Any, plan: Any = "pro", customer: Any = "ada", **fields: Any) -> "Story":
+    def license(self, doc_id: Any, plan: Any = "pro", customer: Any = "ada", **fields: Any) -> Self:
         document = {"customer_id": customer, "plan_id": plan, "status": "active", "license_key": "CHA-1", **fields}
         return self.happens(Source.LICENSES, Operation.INSERT, doc_id, document)
 
-    def set(self, doc_id: Any, **fields: Any) -> "Story":
+    def set(self, doc_id: Any, **fields: Any) -> Self:
         return self.happens(Source.LICENSES, Operation.UPDATE, doc_id, fields)
 
-    def reprice(self, plan: str, price: object) -> "Story":
+    def reprice(self, plan: str, price: object) -> Self:
         return self.happens(Source.PLANS, Operation.UPDATE, plan, {"price": price})
 
-    def delete(self, source: Source, doc_id: Any) -> "Story":
+    def delete(self, source: Source, doc_id: Any) -> Self:
         return self.happens(source, Operation.DELETE, doc_id, {})
 
-    def happens(self, source: Source, op: Operation, doc_id: Any, fields: dict[str, Any]) -> "Story":
+    def happens(self, source: Source, op: Operation, doc_id: Any, fields: dict[str, Any]) -> Self:
         self.now += MINUTE
         self.told += 1
         self.shop.apply([Change(source, op, doc_id, self.now, f"82{self.told:06d}", fields)])
         return self
 
-    def wait(self, minutes: int) -> "Story":
+    def wait(self, minutes: int) -> Self:
         """So many minutes pass before the next change."""
         self.now += (minutes - 1) * MINUTE
         return self

@@ -1,11 +1,13 @@
 """Each payment is told once: by somebody else, else by its document, else by its licence; in any order and split."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import pytest
 from hypothesis import given, settings
@@ -53,27 +55,22 @@ many = settings(max_examples=200)
 class Till(Story):
     """A shop with payments, and somebody else who writes events."""
 
-    def pays(self, doc_id: str = "P1", **fields: Any) -> "Till":
-        self.happens(Source.PAYMENTS, Operation.INSERT, doc_id, GOOD | {"created_at": self.now} | fields)
-        return self
+    def pays(self, doc_id: str = "P1", **fields: Any) -> Self:
+        return self.happens(Source.PAYMENTS, Operation.INSERT, doc_id, GOOD | {"created_at": self.now} | fields)
 
-    def turns(self, doc_id: str, status: str) -> "Till":
-        self.happens(Source.PAYMENTS, Operation.UPDATE, doc_id, {"status": status})
-        return self
+    def turns(self, doc_id: str, status: str) -> Self:
+        return self.happens(Source.PAYMENTS, Operation.UPDATE, doc_id, {"status": status})
 
-    def others_tell(self, license_id: Any = "L1", amount: Any = 7.99, kind: str = "payment_completed") -> "Till":
+    def others_tell(self, license_id: Any = "L1", amount: Any = 7.99, kind: str = "payment_completed") -> Self:
         fields = {"event_type": kind, "license_id": license_id, "customer_id": "ada", "amount": amount}
-        self.happens(Source.EVENTS, Operation.INSERT, f"E{self.told}", fields | {"event_date": self.now})
-        return self
+        return self.happens(Source.EVENTS, Operation.INSERT, f"E{self.told}", fields | {"event_date": self.now})
 
     def paid(self) -> list[str]:
         return [event.description for event in self.shop.events if event.type.value.startswith("payment")]
 
 
 def till() -> Till:
-    made = Till()
-    made.customer("ada")
-    return made
+    return Till().customer("ada")
 
 
 # -- one by one -------------------------------------------------------------------------------------------------
@@ -241,7 +238,11 @@ def test_payments_without_a_licence_are_told_of_their_customer() -> None:
 def test_somebody_elses_payment_stands_above_ours_whoever_comes_first() -> None:
     for order in ("GF", "GFP", "GPF", "PF", "FP", "FGP", "PGF"):
         shop = till()
-        steps = {"G": lambda shop=shop: shop.license("L1"), "P": shop.pays, "F": shop.others_tell}
+        steps: dict[str, Callable[[], Any]] = {
+            "G": partial(shop.license, "L1"),
+            "P": shop.pays,
+            "F": shop.others_tell,
+        }
         for step in order:
             steps[step]()
         assert shop.paid() == [], order

@@ -24,10 +24,11 @@ from daemon.errors import LeaseLost, Unavailable
 from daemon.leader import Leader
 from daemon.progress import Progress
 from daemon.simulator import Dashboard
+from daemon.simulator.weights import PAID
 from daemon.store import gaps, indexes
 from daemon.store.commit import Committer, Writes
 from daemon.store.lease import LeaseOffice
-from tests.oracle import assert_books_balance, assert_each_event_once, events, recount, totals
+from tests.oracle import assert_books_balance, assert_each_event_once, assert_each_payment_once, events, recount, totals
 
 Db = Database[dict[str, Any]]
 
@@ -143,7 +144,7 @@ class Simulation:
         self.db = db
         batch = self.chance.choice((1, 2, 5, 50, 1000))
         self.config = config(stream={"batch_size": batch, "await_seconds": 0.1, "checkpoint_seconds": 0.2})
-        self.dashboard = Dashboard(db, self.chance)
+        self.dashboard = Dashboard(db, self.chance, pays=self.chance.random() < 0.5)
         self.inserted: Counter[tuple[str, ObjectId]] = Counter()
         self.daemon: Daemon | None = None
         self.happenings: dict[Callable[[], None], int] = {
@@ -188,7 +189,7 @@ class Simulation:
             elif pick < 0.12 and self.dashboard.licenses:
                 self.dashboard.replace_license(clock.now())
             else:
-                self.dashboard.step(clock.now())
+                self.dashboard.step(clock.now(), PAID if self.dashboard.pays else None)
 
     def _poison(self) -> None:
         if self.dashboard.licenses:
@@ -272,6 +273,8 @@ class Simulation:
     def _judge(self) -> None:
         assert_books_balance(self.db)
         assert_each_event_once(self.db)
+        if self.db.payments.count_documents({}):
+            assert_each_payment_once(self.db)
         keys = Counter(event["metadata"]["key"] for event in self.db.business_events.find())
         assert set(keys.values()) <= {1}
         held = self.db.analytics_dead_letters.count_documents({"state": "held"})
