@@ -79,6 +79,7 @@ def test_a_room_that_stopped_getting_on_starves_the_watchdog_and_is_named(heard:
 
 def test_the_status_of_a_leader_tells_lag_last_event_and_last_rollup(monkeypatch: pytest.MonkeyPatch) -> None:
     stood = {metrics.CLUSTER: NOON + 7, metrics.STREAM_TOKEN: NOON, metrics.LAST_EVENT: NOON - 60, metrics.ROLLUP: 0}
+    monkeypatch.setattr(metrics, "value", lambda _gauge: 0.0)
     assert status(Progress(role="leader"), 1).startswith("leader, 0 s behind; last event not since the start; ")
     monkeypatch.setattr(metrics, "value", stood.__getitem__)
     progress = Progress()
