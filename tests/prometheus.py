@@ -19,7 +19,6 @@ from tests.shop import ROOT
 from tests.tools import tool
 
 SHIPPED = ROOT / "deploy" / "prometheus"
-SCRAPED_AT = "127.0.0.1:5013"
 
 
 @dataclass(frozen=True)
@@ -47,17 +46,25 @@ class Prometheus:
         return result
 
 
-@contextmanager
-def prometheus(folder: Path, targets: list[int]) -> Iterator[Prometheus]:
-    """Prometheus with deploy/prometheus, scraping the daemons at these ports every half second."""
-    made = Prometheus(free_port())
-    config = yaml.safe_load((SHIPPED / "prometheus.yml").read_text())
+def shipped(file: Path, targets: list[int], token: Path | None = None) -> dict[str, Any]:
+    """A configuration as we ship it, but for its pace, the daemons' ports and where their token lies."""
+    config: dict[str, Any] = yaml.safe_load(file.read_text())
     config["global"] = {"scrape_interval": "500ms", "evaluation_interval": "500ms"}
-    config["rule_files"] = [str(SHIPPED / file) for file in config["rule_files"]]
-    del config["alerting"]
-    scrape = config["scrape_configs"][0]["static_configs"][0]
-    assert scrape["targets"] == [SCRAPED_AT]
-    scrape["targets"] = [f"127.0.0.1:{port}" for port in targets]
+    config["rule_files"] = [str(SHIPPED / rules) for rules in config["rule_files"]]
+    config.pop("alerting", None)
+    (scrape,) = config["scrape_configs"]
+    assert ("authorization" in scrape) == (token is not None)
+    if token is not None:
+        scrape["authorization"]["credentials_file"] = str(token)
+    scrape["static_configs"][0]["targets"] = [f"127.0.0.1:{port}" for port in targets]
+    return config
+
+
+@contextmanager
+def prometheus(folder: Path, targets: list[int], config: dict[str, Any] | None = None) -> Iterator[Prometheus]:
+    """Prometheus, scraping the daemons at these ports every half second; by deploy/prometheus unless told otherwise."""
+    made = Prometheus(free_port())
+    config = config or shipped(SHIPPED / "prometheus.yml", targets)
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     command = [
         tool("prometheus"),

@@ -45,6 +45,8 @@ class LeaseOffice:
         self.collection: Collection[Document] = database.get_collection(
             CHECKPOINT, write_concern=WriteConcern("majority")
         )
+        run_out = {"$lt": [{"$ifNull": ["$expires_at", EPOCH]}, "$$NOW"]}
+        self._free = {"$or": [{"$eq": ["$holder", {"$literal": holder}]}, run_out]}
 
     def take(self, session: ClientSession) -> Lease | None:
         """The lease if it is free or has run out, else None. `session` is recorded before it is used."""
@@ -61,6 +63,8 @@ class LeaseOffice:
 
     def _seize(self, session: ClientSession) -> Document | None:
         """The lease document as it was before we took it (maybe from ourselves); None if somebody else holds it."""
+        if not self._is_free():
+            return None
         expires_at = {"$add": ["$$NOW", self.milliseconds]}
         taken = {
             "holder": {"$literal": self.holder},
@@ -68,13 +72,17 @@ class LeaseOffice:
             "expires_at": expires_at,
             "session": {"$literal": session.session_id},
         }
-        run_out = {"$lt": [{"$ifNull": ["$expires_at", EPOCH]}, "$$NOW"]}
-        free = {"$or": [{"holder": self.holder}, {"$expr": run_out}]}
-        with suppress(DuplicateKeyError):
-            self.collection.insert_one({"_id": LEASE_ID, "epoch": 0})
         return self.collection.find_one_and_update(
-            {"_id": LEASE_ID, **free}, [{"$set": taken}], return_document=ReturnDocument.BEFORE
+            {"_id": LEASE_ID, "$expr": self._free}, [{"$set": taken}], return_document=ReturnDocument.BEFORE
         )
+
+    def _is_free(self) -> bool:
+        """One read: all that a standby asks of the server, once a second."""
+        seen = self.collection.find_one({"_id": LEASE_ID}, {"free": self._free})
+        if seen is None:
+            with suppress(DuplicateKeyError):
+                self.collection.insert_one({"_id": LEASE_ID, "epoch": 0})
+        return seen is None or bool(seen["free"])
 
     def _end_transactions_of(self, lease: Document) -> None:
         """A killed holder leaves its transaction open on the server; ending its session frees the locks."""

@@ -11,6 +11,7 @@ from pymongo.errors import OperationFailure
 from daemon import connection, tally
 from daemon.config import Mongodb
 from daemon.metrics import REGISTRY
+from daemon.store.lease import LeaseOffice
 from daemon.wire import EAR
 from tests import shop
 
@@ -62,3 +63,23 @@ def test_a_held_document_shows_once_counted(mongo_uri: str, database: Db) -> Non
     assert value("dead_letters") == 0
     assert value("gaps_open") == 0
     assert b"chatello_analytics_customers" in generate_latest(REGISTRY)
+
+
+def test_a_standby_asks_one_read_of_the_server_at_each_look(mongo_uri: str, database: Db) -> None:
+    with database.client.start_session() as session:
+        assert LeaseOffice(database, "holder", 60).take(session) is not None
+
+    def asked() -> dict[str, float]:
+        (family,) = [family for family in REGISTRY.collect() if family.name.endswith("mongodb_commands")]
+        return {sample.labels["command"]: sample.value for sample in family.samples if sample.name.endswith("_total")}
+
+    with connection.connect(Mongodb(uri=SecretStr(mongo_uri))) as client, client.start_session() as session:
+        office = LeaseOffice(client[database.name], "standby", 60)
+        before = asked()
+        refused = [office.take(session) for _ in range(3)]
+        after = asked()
+
+    assert refused == [None, None, None]
+    assert {name: count - before.get(name, 0) for name, count in after.items() if count != before.get(name, 0)} == {
+        "find": 3
+    }

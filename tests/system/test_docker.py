@@ -5,8 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,9 @@ import yaml
 
 from daemon.embedded import free_port, wait_for
 from tests import containers
+from tests.prometheus import prometheus, shipped
 from tests.shop import ROOT
+from tests.system.test_process import get
 from tests.tools import missing
 
 DOCKER = ROOT / "deploy" / "docker"
@@ -110,18 +110,9 @@ class Stack:
         )
         return done.returncode, done.stdout + done.stderr
 
-    def get(self, path: str, token: str = "") -> tuple[int, str]:
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}")
-        if token:
-            request.add_header("Authorization", f"Bearer {token}")
-        try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as refused:
-            with refused:
-                return refused.code, ""
-        except OSError:
-            return 0, ""
+    def get(self, path: str) -> int:
+        """The status of a route's answer, 0 where none came."""
+        return get(self.port, path)[0]
 
 
 @pytest.fixture
@@ -147,13 +138,15 @@ def _require_engine() -> None:
 
 
 @pytest.mark.timeout(500)
-def test_the_image_is_built_and_the_compose_file_runs_for_real(stack: Stack) -> None:
+def test_the_image_is_built_and_the_compose_file_runs_for_real(stack: Stack, tmp_path: Path) -> None:
     image = json.loads(subprocess.check_output(["docker", "image", "inspect", IMAGE]))[0]
     status, output = stack("up", "-d", "mongo", "mongo-init", "daemon", "shop")
     assert status == 0, output + stack("logs", "mongo", "mongo-init")[1]
-    token = (stack.secrets / "http-token").read_text()
-    wait_for(lambda: stack.get("/readyz")[0] == 200, "the daemon to follow the stream", 60)
-    wait_for(lambda: "mrr_euros" in stack.get("/metrics", token)[1], "the shop in the metrics", 60)
+    wait_for(lambda: stack.get("/readyz") == 200, "the daemon to follow the stream", 60)
+    scraping = shipped(DOCKER / "prometheus.yml", [stack.port], stack.secrets / "http-token")
+    with prometheus(tmp_path, [stack.port], scraping) as server:
+        wait_for(lambda: bool(server.query("job:chatello_analytics_mrr_euros:max > 0")), "the shop in Prometheus", 60)
+    refused = stack.get("/metrics")
     wait_for(lambda: "event.recorded" in stack("logs", "daemon")[1], "an event of the pretend dashboard", 60)
     checked, proved = stack("exec", "-T", "daemon", "chatello-analytics", "check"), _proved(stack)
     healthy = stack("exec", "-T", "daemon", "python3", "/opt/chatello-analytics/healthcheck.py")
@@ -165,6 +158,7 @@ def test_the_image_is_built_and_the_compose_file_runs_for_real(stack: Stack) -> 
     assert image["Config"]["User"] == "10001:10001"
     assert image["Size"] < 300e6
     assert stack.secrets.joinpath("http-token").read_text() not in str(image["Config"])
+    assert refused == 401
     assert checked[0] == 0, checked[1]
     assert proved[0] == 0, proved[1]
     assert healthy[0] == 0, healthy[1]

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from pymongo.database import Database
 
+from daemon.config import Http
 from daemon.embedded import wait_for
 from tests import shop
 from tests.prometheus import SHIPPED, Prometheus, prometheus
@@ -50,6 +51,13 @@ def test_promtool_finds_no_fault_in_configuration_and_rules() -> None:
 def test_each_alert_fires_when_it_should_and_is_silent_when_it_should_be(file: Path) -> None:
     status, output = promtool("test", "rules", file)
     assert status == 0, output
+
+
+def test_the_daemon_is_looked_for_where_it_listens_by_default() -> None:
+    (scrape,) = yaml.safe_load((SHIPPED / "prometheus.yml").read_text())["scrape_configs"]
+    http = Http()
+
+    assert scrape["static_configs"] == [{"targets": [f"{http.host}:{http.port}"]}]
 
 
 def test_no_alert_lacks_a_test_of_either_kind() -> None:
