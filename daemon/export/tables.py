@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from daemon.export.cells import Column, Kind
 from rules.model import MovementKind
+from rules.rates import Rates
 
 MRR_KINDS = tuple(kind.value for kind in MovementKind if kind is not MovementKind.NEUTRAL)
 
@@ -17,7 +18,10 @@ ROWS: tuple[Column, ...] = (
     *_columns(Kind.TEXT, "period_type"),
     *_columns(Kind.INTEGER, "total_customers", "paying_customers", "active_licenses"),
     *_columns(Kind.MONEY, "mrr", "arr", "one_time_revenue"),
-    *_columns(Kind.INTEGER, "new_customers", "churned_customers"),
+    *_columns(Kind.INTEGER, "new_customers", "churned_customers", "reactivated_customers", "subscribers"),
+    *_columns(Kind.MONEY, "arpa"),
+    *_columns(Kind.NUMBER, *Rates._fields),
+    *_columns(Kind.INTEGER, "rates_days"),
     *(
         column
         for kind in MRR_KINDS
@@ -30,7 +34,7 @@ ROWS: tuple[Column, ...] = (
     *_columns(Kind.FLAG, "final"),
     *_columns(Kind.INTEGER, "revision"),
     *_columns(Kind.TEXT, "zone"),
-    *_columns(Kind.INSTANT, "created_at", "updated_at"),
+    *_columns(Kind.INSTANT, "measured_from", "created_at", "updated_at"),
 )
 
 EVENTS: tuple[Column, ...] = (

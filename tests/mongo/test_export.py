@@ -103,12 +103,15 @@ def test_rows_come_out_the_same_in_every_format_with_numbers_as_numbers_and_days
 
 
 def test_fields_that_another_writer_adds_to_rows_come_too_by_their_own_kind(database: Db) -> None:
-    rows = [day_row(date(2026, 11, 21), arpa=10, sunny=True), day_row(date(2026, 11, 22), arpa=10.5, mood="=1", odd=1)]
+    rows = [
+        day_row(date(2026, 11, 21), depth=10, sunny=True),
+        day_row(date(2026, 11, 22), depth=10.5, mood="=1", odd=1),
+    ]
     rows[0]["odd"] = "one"
     database.historical_analytics.insert_many(rows)
     first, second = records(export(database))
 
-    assert (first["arpa"], second["arpa"]) == (10.0, 10.5)
+    assert (first["depth"], second["depth"]) == (10.0, 10.5)
     assert (first["sunny"], first["mood"], second["mood"]) == (True, None, "=1")
     assert [line["odd"] for line in lines(export(database))] == ["one", "1"]
 
