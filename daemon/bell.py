@@ -16,10 +16,11 @@ from daemon.errors import ChatelloError
 from daemon.nightly import Nightly
 from daemon.progress import Progress
 from daemon.proof import Proof, attempt
+from daemon.retention import Retention
 
 TICK_SECONDS = 1.0
 JUMP_SECONDS = 30.0
-JOBS = ("close_days", "prove", "count_calls", "keep_today", "count_records")
+JOBS = ("close_days", "prove", "let_go", "count_calls", "keep_today", "count_records")
 
 log = logs.get("bell")
 
@@ -50,6 +51,7 @@ class Bell:
     ) -> None:
         self.nightly = nightly
         self.proof = proof
+        self.retention = Retention(nightly, config)
         self.progress = progress
         self.term = term
         self.time = config.time
@@ -69,6 +71,7 @@ class Bell:
         at = self.time.rollup_at.strftime("%H:%M:%S")
         scheduler.every().day.at(at, str(self.time.zone)).do(self._guarded, self.close_days)
         scheduler.every().day.at(at, str(self.time.zone)).do(self._guarded, self.prove)
+        scheduler.every().day.at(at, str(self.time.zone)).do(self._guarded, self.let_go)
         scheduler.every(10).minutes.do(self._guarded, self.close_days)
         scheduler.every(5).minutes.do(self._guarded, self.term.count_calls)
         scheduler.every(math.ceil(self.time.live_row_seconds)).seconds.do(self._guarded, self.keep_today)
@@ -86,6 +89,7 @@ class Bell:
                 continue
             if not looked:
                 self._guarded(self.close_days)
+                self._guarded(self.let_go)
                 self._guarded(self.term.count_calls)
                 self._guarded(self.keep_today)
                 looked = True
@@ -123,6 +127,10 @@ class Bell:
             log.info("proof.made", **verdict.totals)
         for mismatch in verdict.mismatches:
             log.error("proof.failed", mismatch=mismatch, cure="chatello-analytics verify, then reconcile")
+
+    def let_go(self) -> None:
+        """Let go of facts that the owner does not keep for ever."""
+        self.retention.keep(lambda: self.progress.beat("bell", clock.monotonic()))
 
     def keep_today(self) -> None:
         """Bring today's row up to date, if anything was committed since or somebody replaced it."""

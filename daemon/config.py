@@ -129,6 +129,26 @@ class Reconciliation(Section):
     max_deleted: int = Field(default=20, ge=0)
 
 
+def _kept_long_enough(least: int) -> AfterValidator:
+    def check(days: int) -> int:
+        if 0 < days < least:
+            raise ValueError(f"0 for ever, or at least {least} days: rows, rates and trends look back so far")
+        return days
+
+    return AfterValidator(check)
+
+
+class Retention(Section):
+    """How many days facts are kept; 0 is for ever. Rows of the analytics table are never deleted.
+
+    Of events only our own go. Of the ledger whole months go, and an opening balance stays; the database user then needs
+    the right to remove from it (deploy/mongodb).
+    """
+
+    events_days: Annotated[int, Field(ge=0, le=36_500), _kept_long_enough(30)] = 0
+    ledger_days: Annotated[int, Field(ge=0, le=36_500), _kept_long_enough(400)] = 0
+
+
 class Logs(Section):
     """`auto` is pretty on a terminal and JSON elsewhere. `file` gets JSON as well; "" is none."""
 
@@ -207,6 +227,7 @@ class Config(Section):
     stream: Stream = Stream()
     lease: Lease = Lease()
     reconciliation: Reconciliation = Reconciliation()
+    retention: Retention = Retention()
     logs: Logs = Logs()
     rules: Rules = Rules()
 

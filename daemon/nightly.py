@@ -90,8 +90,9 @@ class Nightly:
         last = self.last_closed(now)
         told = {entry["day"].date() for entry in entries}
         moved = [entry["day"].date() for entry in entries if entry.get("moved", True)]
-        since = min(moved, default=last + days.ONE_DAY)
-        for day in sorted(day for day in told - written if day < since and day <= last):
+        begin = ledger.first_day(self.database) or last
+        since = max(begin, min(moved, default=last + days.ONE_DAY))
+        for day in sorted(day for day in told - written if begin <= day < since and day <= last):
             if rows.final_days(self.database, day, day):
                 self.write(day, final=True)
         final = rows.final_days(self.database, since, last) - written

@@ -1,6 +1,6 @@
 """Is the database as we need it? Each finding says in plain words what is there, and how to mend what is not."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pymongo.database import Database
@@ -43,6 +43,9 @@ NEEDED: dict[str, tuple[str, ...]] = {
 }
 """The rights the daemon uses, by collection ("": the whole database); deploy/mongodb/role.json grants just these."""
 
+NEEDED_TO_LET_GO: dict[str, tuple[str, ...]] = {**NEEDED, LEDGER: (*NEEDED[LEDGER], "remove")}
+"""The rights it uses where [retention] ledger_days is set."""
+
 
 class Finding(NamedTuple):
     """One thing looked at; `cure` is empty when it is as it should be."""
@@ -66,7 +69,9 @@ def require(database: Database[Document]) -> None:
         database[EVENTS].find_one({}, {"_id": 1})
 
 
-def findings(database: Database[Document], rules: Sequence[CustomRule] = ()) -> Iterator[Finding]:
+def findings(
+    database: Database[Document], rules: Sequence[CustomRule] = (), *, lets_go: bool = False
+) -> Iterator[Finding]:
     """Everything `check` looks at, in the order a person would; stops at the first thing the rest needs."""
     try:
         require(database)
@@ -81,7 +86,7 @@ def findings(database: Database[Document], rules: Sequence[CustomRule] = ()) -> 
     yield from _allowed_to("collections", _collections(database))
     yield from _allowed_to("indexes", _indexes(database))
     yield from _allowed_to(usage.COLLECTION, _calls(database))
-    yield from _rights(database)
+    yield from _rights(database, NEEDED_TO_LET_GO if lets_go else NEEDED)
 
 
 def _allowed_to(look_at: str, found: Iterator[Finding]) -> Iterator[Finding]:
@@ -140,14 +145,14 @@ def _calls(database: Database[Document]) -> Iterator[Finding]:
     yield Finding(usage.COLLECTION, f"counted by its index {index}" if index else lacking)
 
 
-def _rights(database: Database[Document]) -> Iterator[Finding]:
+def _rights(database: Database[Document], needed: Mapping[str, tuple[str, ...]]) -> Iterator[Finding]:
     """What the signed-in user may do, as the server tells; a server without access control allows all."""
     with translated():
         status = database.command("connectionStatus", showPrivileges=True)["authInfo"]
     if not status["authenticatedUsers"]:
         yield Finding("rights", "the server asks for no login", "")
         return
-    for name, wanted in NEEDED.items():
+    for name, wanted in needed.items():
         lacking = sorted(set(wanted) - _allowed(status["authenticatedUserPrivileges"], database.name, name))
         yield Finding(
             f"rights on {name or 'the database'}",

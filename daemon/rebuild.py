@@ -14,7 +14,7 @@ from pymongo.database import Database
 from daemon import clock
 from daemon.connection import translated
 from daemon.store import checkpoint as checkpoints
-from daemon.store import flows, ledger, rows
+from daemon.store import flows, ledger, retention, rows
 from daemon.store.forgotten import Forgotten, refreshed
 from daemon.store.mirror import MirrorReader
 from daemon.store.names import SOURCE_NAME
@@ -44,6 +44,7 @@ class Rebuild:
         self.settings = settings
         self.mirror = MirrorReader(database, settings)
         self.forgotten = Forgotten()
+        self.events_cut: date | None = None
         self._past: tuple[date, float, Mapping[date, Flows]] | None = None
 
     def row(self, period: Period) -> Document:
@@ -100,6 +101,7 @@ class Rebuild:
     @contextmanager
     def _snapshot(self) -> Iterator[ClientSession]:
         self.forgotten = refreshed(self.database, self.forgotten)
+        self.events_cut = retention.events_cut(self.database)
         with translated(), self.database.client.start_session(snapshot=True) as session:
             yield session
 
@@ -130,6 +132,8 @@ class Rebuild:
     def _lost_its_events(self, kept: Document, standing: int, start: datetime, session: ClientSession) -> bool:
         if standing >= kept.get("auto_events_total", 0):
             return False
+        if self.events_cut is not None and start < self.bounds(self.events_cut)[0]:
+            return True
         return amendment.lost_its_events(kept, standing, rows.any_event_before(self.database, start, session))
 
     def told(self, day: date) -> Document:

@@ -270,6 +270,7 @@ class Reason(StrEnum):
     PLAN_CHANGED = "plan_changed"
     REPRICE = "reprice"
     BOOTSTRAP = "bootstrap"
+    RETENTION = "retention"
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ and after, so cancelling one of two licences is a contraction, and only the last
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 
 from rules.model import (
     CustomerState,
@@ -13,6 +14,7 @@ from rules.model import (
     Movement,
     MovementKind,
     PlanTotals,
+    Reason,
     Totals,
     Worth,
 )
@@ -132,3 +134,26 @@ def gather(opening: Movement, movement: Movement) -> None:
     opening.mrr_cents += movement.mrr_cents
     opening.one_time_cents += movement.one_time_cents
     opening.licenses += movement.licenses
+
+
+def opening(totals: Totals, at: datetime, cause: str) -> list[Movement]:
+    """Totals as the lines of an opening balance: one per plan, and one for what belongs to none."""
+    lines = [
+        Movement(
+            at,
+            MovementKind.OPENING,
+            Reason.RETENTION,
+            cause,
+            plan_id=plan_id,
+            licenses=plan.licenses,
+            active_licenses=plan.active,
+            mrr_cents=plan.mrr_cents,
+            one_time_cents=plan.one_time_cents,
+        )
+        for plan_id, plan in totals.by_plan.items()
+        if plan != PlanTotals()
+    ]
+    rest = Movement(at, MovementKind.OPENING, Reason.RETENTION, cause)
+    for name in TOTALS:
+        setattr(rest, name, getattr(totals, name) - sum(getattr(line, name) for line in lines))
+    return [*lines, rest]

@@ -58,3 +58,9 @@ def following(first_of_month: date) -> date:
     """The first day of the next month."""
     year, number = divmod(first_of_month.year * 12 + first_of_month.month, 12)
     return date(year, number + 1, 1)
+
+
+def before(any_day: date, months: int) -> date:
+    """The first day of the month so many months before the one a day lies in."""
+    year, number = divmod(any_day.year * 12 + any_day.month - 1 - months, 12)
+    return date(year, number + 1, 1)

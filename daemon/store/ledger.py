@@ -10,9 +10,9 @@ from pymongo.database import Database
 from daemon.connection import BATCH, translated
 from daemon.store.names import LEDGER
 from daemon.store.records import movement_of
-from rules import days, movements
+from rules import days, movements, periods
 from rules.books import Beginning
-from rules.model import Movement, MovementKind, PlanTotals, Totals
+from rules.model import Movement, MovementKind, PlanTotals, Reason, Totals
 from rules.trends import Day
 
 Document = dict[str, Any]
@@ -81,7 +81,16 @@ def before(database: Database[Document], day: date) -> tuple[Totals, Totals | No
 
 
 def first_day(database: Database[Document]) -> date | None:
-    """The business day of the oldest movement; None for an empty ledger."""
+    """The first business day whose row the ledger can tell; None for an empty one.
+
+    Where old months were let go of, it is the first of the second month behind them: from there on nothing that a row
+    looks back over is missing.
+    """
+    with translated():
+        oldest = database[LEDGER].find_one({}, {"day": 1, "reason": 1}, sort=[("_id", 1)])
+    if oldest is not None and oldest.get("reason") == Reason.RETENTION:
+        kept = oldest["day"].date() + days.ONE_DAY
+        return periods.following(periods.following(kept))
     begin = beginning(database)
     return begin.day if begin else None
 
