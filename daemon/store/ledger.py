@@ -96,10 +96,18 @@ def first_day(database: Database[Document]) -> date | None:
 
 
 def beginning(database: Database[Document], session: ClientSession | None = None) -> Beginning | None:
-    """Where the ledger begins; None for an empty one."""
+    """Where the ledger begins; None for an empty one.
+
+    Two looks, as no index holds the order of day and line at once; and a sort by line would walk all lines for a day's.
+    """
     with translated():
-        oldest = database[LEDGER].find_one({}, {"day": 1, "at": 1}, sort=[("day", 1), ("_id", 1)], session=session)
-    return Beginning(oldest["day"].date(), oldest["at"]) if oldest else None
+        oldest = database[LEDGER].find_one({}, {"day": 1}, sort=[("day", 1)], session=session)
+        if oldest is None:
+            return None
+        first_line = {"$top": {"sortBy": {"_id": 1}, "output": "$at"}}
+        stages: list[Document] = [{"$match": {"day": oldest["day"]}}, {"$group": {"_id": "$day", "at": first_line}}]
+        found = list(database[LEDGER].aggregate(stages, session=session))
+    return Beginning(found[0]["_id"].date(), found[0]["at"]) if found else None
 
 
 def last_at(database: Database[Document]) -> datetime | None:

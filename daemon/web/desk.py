@@ -21,6 +21,8 @@ View = dict[str, Any]
 FEED_ITEMS = 14
 FEED_DAYS = 30
 ROWS_ON_A_PAGE = 90
+COUNTING_SECONDS = 1.5
+"""How long one visit sums movements that no visit has summed before."""
 LATE = timedelta(minutes=15)
 """From then on the numbers are said to stand still."""
 
@@ -114,12 +116,14 @@ class Desk:
         }
 
     def _movements(self, today: date, first_day: date | None) -> View:
-        months = self.months.read()
+        found = self.months.read(COUNTING_SECONDS)
+        months = found or {}
         shown = charts.recent_months(months, today)
         nets = {month: sum(months.get(month, {}).values()) for month in shown}
         return {
             "movements": self._drawn(months, shown, nets) if shown else Markup(),
             "movements_since": _since(first_day, shown),
+            "movements_missing": words.MOVEMENTS_COUNTING if found is None else words.MOVEMENTS_EMPTY,
             "kinds": [(kind.value, words.KINDS[kind]) for kind in charts.SHOWN],
             "movement_lines": [
                 (
