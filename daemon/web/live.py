@@ -24,6 +24,9 @@ MOST_CLIENTS = 20
 MOST_WAITING = 200
 MOST_MISSED = 1000
 MISSED_SECONDS = 5.0
+AWAIT_MS = 20
+STILL = 3
+"""Who waited so often without getting any further is at the end: a stream opened anew says it stands one step ahead."""
 AGAIN_SECONDS = 2.0
 _TOKEN = re.compile(r"82[0-9A-F]{8,1000}")
 
@@ -130,7 +133,7 @@ class Live:
     def _tell(self, run: "_Run", told: Told) -> None:
         """Tell all, and take note of the position in the same breath: who joins next begins right behind it."""
         with self._lock:
-            run.token = told.token
+            run.token = told.token and max(run.token, told.token)  # a quiet one may stand a step behind the opening
             if run is self._run:
                 for client in self._clients:
                     client.put(told)
@@ -158,9 +161,16 @@ class _Run:
             except ChatelloError as problem:
                 log.warning("feed.interrupted", problem=str(problem))
                 if isinstance(problem, StreamBroken) or self.token == began:  # it would break there again
-                    self._lost = self._lost or bool(began)
-                    self._tell(self, Told("", "quiet"))
-                self.stop.wait(AGAIN_SECONDS)
+                    self._lose()
+            except Exception as error:
+                log.error("feed.failed", problem=f"{type(error).__name__}: {error}", exc_info=True)
+                self._lose()
+            self.stop.wait(AGAIN_SECONDS)
+
+    def _lose(self) -> None:
+        """Give the position up: the next one is now, and whoever listens is told so."""
+        self._lost = self._lost or bool(self.token)
+        self._tell(self, Told("", "quiet"))
 
     def _hear(self, heard: Heard) -> None:
         if not self.token:
@@ -186,15 +196,17 @@ def missed(database: Database[Document], after: str, until: str, stop: threading
     if not is_token(after) or after > until:
         yield Told(until, "reset")
         return
-    began = clock.monotonic()
+    began, before, still = clock.monotonic(), "", 0
     try:
-        for number, heard in enumerate(store.follow(database, after, stop, await_ms=10)):
+        for number, heard in enumerate(store.follow(database, after, stop, await_ms=AWAIT_MS)):
             if heard.token <= until and not heard.is_quiet:
                 yield told(heard)
-            if heard.token >= until:
+            still = still + 1 if heard.token == before else 0
+            if heard.token >= until or still == STILL:
                 return
             if number > MOST_MISSED or clock.monotonic() - began > MISSED_SECONDS:
                 break
+            before = heard.token
     except ChatelloError as problem:
         log.info("feed.not_resumed", problem=str(problem))
     yield Told(until, "reset")

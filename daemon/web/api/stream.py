@@ -75,7 +75,7 @@ def router(house: House, live: Live) -> APIRouter:
         except Full:
             retry = {"Retry-After": "30"}
             raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many listen already; try again later", retry) from None
-        return EventStream(frames(house, live, client, last_event_id), lambda: live.leave(client))
+        return EventStream(frames(house, live, client, last_event_id or None), lambda: live.leave(client))
 
     return routes
 
