@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from bson import ObjectId
 from pymongo.change_stream import ChangeStream
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError, InvalidOperation, PyMongoError
+from pymongo.errors import DuplicateKeyError, InvalidOperation, OperationFailure, PyMongoError
 
 from daemon.connection import stream_failure, translated
 from daemon.errors import KeyTaken, Unavailable
@@ -24,6 +24,10 @@ from daemon.store.records import event_id
 Document = dict[str, Any]
 
 AWAIT_MS = 2000
+ORDER = (("event_date", -1),)
+BY_DATE = (("event_date", 1),)
+"""The index that keeps events of one instant in order; by that of types the server would have to sort all of them."""
+NO_SUCH_INDEX = 2
 ORIGIN = "api"
 """Stands in `metadata.source` where the caller names none."""
 
@@ -94,14 +98,16 @@ def recent(
     behind: Position | None = None,
     types: Sequence[str] = (),
 ) -> list[Document]:
-    """The newest events since `since` (of some types only), newest first, going on behind a position.
-
-    The index on `event_date` keeps events of one instant in order; for some types the server may have to sort itself.
-    """
+    """The newest events since `since` (of some types only), newest first, going on behind a position."""
     which = {"event_type": {"$in": list(types)}} if types else {}
-    order = [("event_date", -1), ("_id", -1)] if types else [("event_date", -1)]
+    query = {"event_date": {"$gte": since}, **which}
     with translated():
-        return paging.newest(database[EVENTS], order, {"event_date": {"$gte": since}, **which}, limit, behind)
+        try:
+            return paging.newest(database[EVENTS], ORDER, query, limit, behind, hint=BY_DATE if types else None)
+        except OperationFailure as error:
+            if error.code != NO_SUCH_INDEX:
+                raise
+            return paging.newest(database[EVENTS], ORDER, query, limit, behind)
 
 
 def position_after(page: list[Document], before: Position | None) -> Position:

@@ -26,11 +26,14 @@ def newest(
     query: Mapping[str, Any],
     limit: int,
     behind: Position | None,
+    hint: Sequence[tuple[str, int]] | None = None,
 ) -> list[Document]:
     """The documents that match, by the moment that `order` begins with, going on behind a position."""
     field, given = order[0][0], query.get(order[0][0], {})
     last = LAST if behind is None else behind.at
-    found = collection.find({**query, field: {**given, "$lte": last}}).sort(order)
+    found = collection.find({**query, field: {**given, "$lte": last}}).sort(list(order))
+    if hint is not None:
+        found = found.hint(list(hint))
     return list(found.skip(behind.skip if behind else 0).limit(limit))
 
 

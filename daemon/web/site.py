@@ -1,7 +1,10 @@
 """Puts the doors together: routes inside, armour and gate around them."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+import anyio.to_thread
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
@@ -18,6 +21,16 @@ ABOUT = """Business events and the analytics table of the shop.
 Reading is free on the machine itself; writing needs the token of the credential `http-token`, as a bearer token or as
 the password of HTTP Basic. Whatever is refused is answered with `{"success": false, "error": "one sentence"}`.
 """
+
+
+MOST_THREADS = 4
+"""Requests that read the database at once: the rest of its connections are the daemon's."""
+
+
+@asynccontextmanager
+async def few_threads(_app: FastAPI) -> AsyncIterator[None]:
+    anyio.to_thread.current_default_thread_limiter().total_tokens = MOST_THREADS
+    yield
 
 
 class Site:
@@ -43,6 +56,7 @@ def routes(house: House, live: Live) -> FastAPI:
         openapi_url=docs.OPENAPI,
         docs_url=None,
         redoc_url=None,
+        lifespan=few_threads,
     )
     failures.install(app)
     app.include_router(vitals.router(house.progress))

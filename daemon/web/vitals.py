@@ -1,4 +1,7 @@
-"""Metrics, health and readiness: read from the progress record, never from the database."""
+"""Metrics, health and readiness: read from the progress record, never from the database.
+
+They run in the event loop itself: a database that does not answer keeps threads waiting, but nobody who asks for these.
+"""
 
 from typing import Any
 
@@ -16,15 +19,15 @@ def router(progress: Progress) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
 
     @routes.get("/metrics")
-    def metrics() -> Response:
+    async def metrics() -> Response:
         return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
 
     @routes.get("/healthz")
-    def healthz() -> JSONResponse:
+    async def healthz() -> JSONResponse:
         return verdict(progress.stalled(clock.monotonic()), progress)
 
     @routes.get("/readyz")
-    def readyz() -> JSONResponse:
+    async def readyz() -> JSONResponse:
         return verdict(progress.not_ready(clock.monotonic()), progress)
 
     return routes

@@ -3,6 +3,7 @@
 import csv
 import io
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -378,14 +379,17 @@ def test_the_documentation_names_every_route_and_asks_no_other_site(door: httpx.
         assert door.get(address).status_code == 200
 
 
-def test_a_database_that_is_down_is_a_503_in_our_shape(doors: Doors) -> None:
+def test_a_database_that_is_down_is_a_503_in_our_shape_and_health_does_not_wait_for_it(doors: Doors) -> None:
     nobody: MongoClient[dict[str, Any]] = MongoClient(
         "mongodb://canary:canary@127.0.0.1:9", serverSelectionTimeoutMS=200
     )
-    with nobody, doors(of=nobody.get_database("x")) as door:
-        answers = [door.get(LIST), door.post(CREATE, json=EVENT)]
-        assert door.get("/healthz").status_code == 200
+    with nobody, doors(of=nobody.get_database("x")) as door, ThreadPoolExecutor(8) as pool:
+        waiting = [pool.submit(door.get, LIST) for _ in range(7)] + [pool.submit(door.post, CREATE, json=EVENT)]
+        healths = [door.get("/healthz", timeout=2).status_code for _ in range(5)]
+        assert not any(one.done() for one in waiting), "too quick to tell whether health waits for the database"
+        answers = [one.result() for one in waiting]
 
+    assert set(healths) == {200}
     assert {answer.status_code for answer in answers} == {503}
     assert {answer.headers["Retry-After"] for answer in answers} == {"5"}
     for answer in answers:

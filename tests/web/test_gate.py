@@ -1,11 +1,14 @@
 """Who is let in: by which name, from where, with which token; and what wrong guesses cost."""
 
+import socket
 from typing import Any
 
 import pytest
 from pymongo.database import Database
 
-from daemon.config import load
+from daemon import server
+from daemon.config import Http, load
+from daemon.embedded import free_port
 from daemon.errors import ConfigurationError
 from daemon.web import login
 from daemon.web.armour import DRESS
@@ -197,3 +200,9 @@ def test_names_in_the_environment_are_parted_by_commas_and_the_token_comes_as_a_
     assert config.http.hosts == ("a.example", "b.example")
     assert config.http.token.get_secret_value() == TOKEN
     assert TOKEN not in repr(config)
+
+
+def test_small_answers_are_sent_at_once() -> None:
+    listening = server.listen(Http(port=free_port()))
+    with listening, socket.create_connection(listening.getsockname()), listening.accept()[0] as accepted:
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
