@@ -89,12 +89,12 @@ def test_a_month_that_the_ledger_did_not_see_whole_says_so(life: Life) -> None:
     assert march["measured_from"] == local(date(2025, 3, 14), 15)
     assert march["net_revenue_retention"] is None
     assert march["notes"] == (
-        "📅 Marzo 2025 (dal 14): 4 clienti (+4), 3 paganti (+3) • 📈 MRR €47.97 (+€47.97) • 🎫 Nuove licenze: 4 • "
+        "📅 Marzo 2025 (dal 14): clienti 4 (+4), paganti 3 (+3) • 📈 MRR €47.97 (+€47.97) • 🎫 Nuove licenze: 4 • "
         "❌ Cancellazioni: 1 • ⌛ Clienti persi: 1 (churn n.d.)"
     )
     assert may["measured_from"] is None
     assert may["notes"] == (
-        "📅 Maggio 2025: 4 clienti (=), 3 paganti (+1) • 📈 MRR €35.97 (+€7.99) • 🎫 Nuove licenze: 1 • "
+        "📅 Maggio 2025: clienti 4 (=), paganti 3 (+1) • 📈 MRR €35.97 (+€7.99) • 🎫 Nuove licenze: 1 • "
         "💰 Vendite una tantum: €29.00 • ✅ Clienti tornati: 1 • 🔄 Retention netta: 128.6%"
     )
 

@@ -131,3 +131,12 @@ def test_whatever_dashboard_and_daemon_do_by_turns_history_is_kept_and_no_text_o
 def test_events_are_gone_where_the_oldest_were_deleted(told: int, standing: int, older: bool, lost: bool) -> None:
     assert amendment.lost_its_events({"auto_events_total": told}, standing, older) is lost
     assert amendment.lost_its_events(None, standing, older) is False
+
+
+def test_a_note_of_ours_follows_us_also_where_the_row_around_it_was_saved_over() -> None:
+    ours = written(made()).row
+    saved = dashboards("nota", "Nuovo cliente: Ada")
+
+    assert written(made(auto_notes="nuova"), ours, ours).row["notes"] == "nuova"
+    assert written(made(auto_notes="nuova"), saved, ours).row["notes"] == "nuova"
+    assert written(made(auto_notes="nuova"), {**ours, "notes": "mia"}, ours).row["notes"] == "mia"

@@ -5,7 +5,7 @@ from typing import Any
 from rules import flows, periods
 from rules.books import Beginning, Books
 from rules.books import of as books_of
-from rules.model import Change, MovementKind, Operation, Origin, Plan, PlanState, PlanTotals, Source, Totals
+from rules.model import Change, FormerName, MovementKind, Operation, Origin, Plan, PlanState, PlanTotals, Source, Totals
 from rules.rollup import NUMBERS, auto_event, plan_key, revenue_by_plan, row
 from rules.settings import Settings
 from tests.rules.examples import Story
@@ -177,3 +177,12 @@ def test_a_plan_with_another_name_is_called_in_old_rows_what_it_was_called_then(
     }
 
     assert named == {day: ["pro"], later: ["premium"]}
+
+
+def test_a_plan_renamed_as_a_day_ends_has_its_old_name_on_that_day() -> None:
+    midnight = datetime(2025, 8, 20, 22, tzinfo=UTC)
+    state = PlanState(1, {}, plan("new").plan, former=(FormerName("old", midnight),))
+
+    names = [state.name_at(at) for at in (midnight, midnight + timedelta(milliseconds=1), None)]
+
+    assert names == ["old", "new", "new"]
