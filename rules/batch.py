@@ -2,7 +2,7 @@
 
 import heapq
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from rules import milestones, movements
 from rules.mirror import Decision, Held, Mirror
@@ -27,6 +27,11 @@ from rules.settings import Settings
 
 MILESTONES = "milestones"
 PAYMENTS = "payments"
+TWINS = "twins"
+HEARD_HOURS = 24
+"""How long somebody else's word of a fact is kept in mind that has yet to come."""
+
+MOST_HEARD = 100
 
 End = tuple[datetime, str, str, DocId]
 """When a licence ends. Ends at one instant come in an order that no split into batches changes."""
@@ -43,7 +48,6 @@ class Batch:
         self.openings: dict[DocId, Movement] = {}
         self.places: dict[str, int] = {}
         self.untold: set[int] = set()
-        self.by_others: set[str] = set()
         known = mirror.memory.get(PAYMENTS, {}).get("known", 0)
         self.known_payments = known if isinstance(known, int) else 0
         self.ends = [_end(state) for state in mirror.licenses.values() if state is not None and is_ending(state)]
@@ -142,7 +146,7 @@ class Batch:
 
     def tell(self, change: Change, event: Event) -> None:
         """Say what happened, once: never during a bootstrap, and marked where it was only found out later."""
-        if change.origin is Origin.BOOTSTRAP or event.key in self.by_others or event.key in self.places:
+        if change.origin is Origin.BOOTSTRAP or event.key in self.places or self._was_heard(event.key):
             return
         if change.origin is Origin.RECOVERED:
             event.metadata["recovered"] = True
@@ -156,10 +160,18 @@ class Batch:
             self.untold.add(place)
         self.out.withdrawn[key] = at
 
-    def leave_to_others(self, key: str, at: datetime) -> None:
-        """Somebody else told this fact, whether we did already or are about to."""
-        self.withdraw(key, at)
-        self.by_others.add(key)
+    def hear(self, key: str, at: datetime) -> None:
+        """Somebody else told a fact that has yet to come: it will not be told again."""
+        oldest = (at - timedelta(hours=HEARD_HOURS)).isoformat()
+        heard = {known: told for known, told in self.out.memory.get(TWINS, {}).items() if str(told) >= oldest}
+        self.out.memory[TWINS] = dict([*heard.items(), (key, at.isoformat())][-MOST_HEARD:])
+
+    def _was_heard(self, key: str) -> bool:
+        heard = self.out.memory.get(TWINS)
+        if not heard or key not in heard:
+            return False
+        self.out.memory[TWINS] = {known: told for known, told in heard.items() if known != key}
+        return True
 
     def result(self) -> Decision:
         """All that follows, without what was told and withdrawn on the way."""

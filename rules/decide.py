@@ -11,8 +11,8 @@ a state that was not looked for is a KeyError, never a guess.
 from collections.abc import Iterable
 from datetime import datetime
 
-from rules import catalogue, custom, documents, licenses, payments, pricing, twins
-from rules.batch import Batch
+from rules import catalogue, custom, documents, licenses, milestones, payments, pricing, twins
+from rules.batch import MILESTONES, Batch
 from rules.mirror import Decision, Held, Mirror, required
 from rules.model import (
     Change,
@@ -83,10 +83,25 @@ def _withdraw(batch: Batch, change: Change) -> None:
     dated = change.fields.get("event_date")
     at = dated if isinstance(dated, datetime) else change.at
     for key in twins.natural_keys(change.fields):
-        batch.leave_to_others(key, at)
+        batch.withdraw(key, at)
+        if _is_to_come(batch, change.fields, key):
+            batch.hear(key, at)
     if payments.is_payment(change.fields):
         payments.foreign(batch, change)
     batch.out.told.append(at)
+
+
+def _is_to_come(batch: Batch, event: Fields, key: str) -> bool:
+    """Whether somebody told a fact before its document came, or was understood."""
+    kind, customer_id, license_id = (event.get(name) for name in ("event_type", "customer_id", "license_id"))
+    if kind == EventType.NEW_CUSTOMER:
+        return not batch.customer_state(customer_id).present
+    if key.startswith(milestones.KEY):
+        return not milestones.is_passed(key, batch.out.memory.get(MILESTONES, {}))
+    if license_id is None or not documents.is_id(license_id):
+        return False
+    state = batch.license_state(license_id)
+    return state is None or state.worth is None
 
 
 def _custom(batch: Batch, change: Change) -> None:

@@ -14,6 +14,9 @@ from rules.model import Event, EventType, Totals
 from rules.settings import Settings
 from rules.thresholds import Memory, Thresholds
 
+KEY = "milestone:"
+"""What the natural keys of milestones begin with."""
+
 
 class Milestone(StrEnum):
     """What is counted, by the dashboard's `milestone_type`. MRR is in whole euros, API calls are a day's."""
@@ -66,6 +69,13 @@ def highest(levels: tuple[int, ...], total: int) -> int:
     return max(beyond, levels[-1])
 
 
+def is_passed(key: str, memory: Memory) -> bool:
+    """Whether the milestone with this key was reached, or passed in silence."""
+    kind, _, level = key.removeprefix(KEY).rpartition(":")
+    peak = memory.get(kind)
+    return isinstance(peak, int) and peak >= int(level)
+
+
 def _peak(memory: Memory, kind: Milestone) -> int | None:
     peak = memory.get(kind.value)
     return peak if isinstance(peak, int) else None
@@ -81,7 +91,7 @@ def _levels(kind: Milestone, thresholds: Thresholds) -> tuple[int, ...]:
 
 def _event(kind: Milestone, level: int, at: datetime, texts: Texts) -> Event:
     return Event(
-        key=f"milestone:{kind}:{level}",
+        key=f"{KEY}{kind}:{level}",
         type=EventType.MILESTONE_REACHED,
         at=at,
         description=say(texts, f"milestone_{kind}", value=level),

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from rules.documents import is_id
 from rules.model import (
-    PAYMENT_EVENTS,
     Change,
     CustomerState,
     DocId,
@@ -86,7 +85,8 @@ class Required(NamedTuple):
 def required(changes: Sequence[Change], mirror: Mirror) -> Required:
     """What `decide` will ask for, as far as `mirror` can tell yet.
 
-    Load what is missing and ask again until nothing new is named: a licence names its customer, a payment both.
+    Load what is missing and ask again until nothing new is named: a licence names its customer, a payment and an event
+    of somebody else both.
     """
     customers = {c.id for c in changes if c.source is Source.CUSTOMERS}
     licenses = {c.id for c in changes if c.source is Source.LICENSES}
@@ -95,22 +95,15 @@ def required(changes: Sequence[Change], mirror: Mirror) -> Required:
     states = [state for state in mirror.licenses.values() if state is not None]
     customers.update(_named("customer_id", (state.fields for state in states)))
     customers.update(state.license.customer_id for state in states if state.license is not None)
-    paying = [c.fields for c in changes if _is_about_a_payment(c)]
-    if paying:
+    naming = [c.fields for c in changes if c.source is Source.PAYMENTS or c.source is Source.EVENTS]
+    if naming:
         known = [state for state in mirror.payments.values() if state is not None]
         understood = [state.payment for state in known if state.payment is not None]
-        fields = [*paying, *(state.fields for state in known)]
+        fields = [*naming, *(state.fields for state in known)]
         customers.update(_named("customer_id", fields), (payment.customer_id for payment in understood))
         licenses.update(_named("license_id", fields), (payment.license_id for payment in understood))
         licenses.discard(None)
     return Required(customers, licenses, payments)
-
-
-def _is_about_a_payment(change: Change) -> bool:
-    if change.source is Source.EVENTS:
-        kind = change.fields.get("event_type")
-        return isinstance(kind, str) and kind in PAYMENT_EVENTS
-    return change.source is Source.PAYMENTS
 
 
 def _named(name: str, documents: Iterable[Fields]) -> Iterator[DocId]:

@@ -7,7 +7,7 @@ else's event stands above that of our document, which stands above our guess. A 
 its state, so it makes no difference who comes first, or in which batch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -132,15 +132,23 @@ def _take(batch: Batch, change: Change, before: PaymentState | None, after: Paym
         batch.count_payments(1)
     if before is not None and before.held:
         batch.release(Source.PAYMENTS, change.id)
-    kind = KINDS.get(after.payment.status)
     is_news = change.origin is not Origin.BOOTSTRAP and not _is_history(batch, change, after.fields)
     if is_news and is_first:
         _replace_guess(batch, change, after.payment)
-    if kind is not None and after.payment.status not in after.told:
-        if is_news:
-            _tell(batch, change, after.payment, kind)
-        after.told = (*after.told, after.payment.status)
+    for status in _passed(change, after.payment.status):
+        if status not in after.told:
+            after.told = (*after.told, status)
+            if is_news:
+                _tell(batch, change, after.payment, KINDS[status])
     batch.out.payments[change.id] = after
+
+
+def _passed(change: Change, status: PaymentStatus) -> Iterator[PaymentStatus]:
+    """The statuses to tell of: what is found refunded after a gap was completed in it."""
+    if status is PaymentStatus.REFUNDED and change.origin is Origin.RECOVERED:
+        yield PaymentStatus.COMPLETED
+    if status in KINDS:
+        yield status
 
 
 def _is_history(batch: Batch, change: Change, fields: Fields) -> bool:

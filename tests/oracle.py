@@ -134,7 +134,10 @@ def assert_each_payment_once(db: Db) -> None:
         paid = payment["status"] in ("completed", "refunded")
         expected["payment_completed", payment["transaction_id"]] |= paid
         expected["payment_refunded", payment["transaction_id"]] |= payment["status"] == "refunded"
-    assert +told - failed(told) == +expected
+    stands = +told - failed(told)
+    assert stands == +expected, (
+        f"told but not expected: {stands - expected}; expected but not told: {expected - stands}"
+    )
 
 
 def failed(told: Counter[tuple[str, Any]]) -> Counter[tuple[str, Any]]:

@@ -218,6 +218,17 @@ def test_payments_found_at_a_first_start_are_silent_and_in_use() -> None:
     assert shop.paid() == ["Pagamento rimborsato: €7.99 a Ada"]
 
 
+def test_a_payment_found_refunded_after_a_gap_was_completed_in_it() -> None:
+    shop = till().pays(status="pending")
+    changed = GOOD | {"status": "refunded"}
+    found = Change(
+        Source.PAYMENTS, Operation.REPLACE, "P1", shop.now, "reconciliation:1", changed, origin=Origin.RECOVERED
+    )
+    shop.shop.apply([found])
+
+    assert shop.paid() == ["Pagamento ricevuto: €7.99 da Ada", "Pagamento rimborsato: €7.99 a Ada"]
+
+
 def test_when_the_last_payment_is_deleted_licences_stand_for_payments_again() -> None:
     shop = till().pays(license_id="L0").delete(Source.PAYMENTS, "P1")
     shop.license("L1")

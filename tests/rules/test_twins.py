@@ -107,3 +107,61 @@ def test_what_the_house_says_of_a_date_a_week_and_a_month_has_the_key_of_its_twi
     for event in ours:
         stored = {"event_type": event.type.value, "event_date": event.at, "metadata": event.metadata}
         assert list(natural_keys(stored))[-1] == event.key
+
+
+def told_by_others(**fields: Any) -> Change:
+    return Change(Source.EVENTS, Operation.INSERT, "E", T0, "90", {"event_date": T0, **fields})
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_what_somebody_told_before_its_document_came_is_not_told_again_in_whatever_batch(apart: bool) -> None:
+    license = {"customer_id": "C9", "plan_id": "starter", "status": "active", "license_key": "CHA-9"}
+    changes = [
+        told_by_others(event_type="new_customer", customer_id="C9"),
+        told_by_others(event_type="license_created", license_id="L9"),
+        Change(Source.CUSTOMERS, Operation.INSERT, "C9", T0, "91", {"name": "Nove"}),
+        Change(Source.LICENSES, Operation.INSERT, "L9", T0, "92", license),
+        Change(Source.CUSTOMERS, Operation.DELETE, "C9", T0, "93"),
+        Change(Source.CUSTOMERS, Operation.INSERT, "C9", T0, "94", {"name": "Nove"}),
+    ]
+    changes = [change._replace(cause=f"9{place}") for place, change in enumerate(changes)]
+    shop = Story().shop
+
+    shop.follow(changes, set(range(len(changes))) if apart else ())
+
+    assert [event.type.value for event in shop.events] == ["payment_completed", "new_customer"]
+    assert shop.memory["twins"] == {}
+
+
+def test_a_licence_that_was_held_when_somebody_told_it_is_not_told_again_when_it_is_understood() -> None:
+    story = Story().license("L9", "nowhere")
+    told = told_by_others(event_type="license_created", license_id="L9")
+    story.shop.apply([told._replace(cause=f"{story.shop.position}x")])
+    story.plan("nowhere", price=3)
+
+    assert story.types() == ["payment_completed"]
+
+
+def test_a_milestone_told_before_we_reach_it_is_theirs_and_one_behind_us_is_not_kept_in_mind() -> None:
+    story = Story()
+    for number in range(4):
+        story.license(number, "starter", f"c{number}")
+    for value in (5, 2):
+        metadata = {"milestone_type": "licenses", "milestone_value": value}
+        story.shop.apply(
+            [told_by_others(event_type="milestone_reached", metadata=metadata)._replace(cause=f"90{value}")]
+        )
+    kept = set(story.shop.memory["twins"])
+    story.shop.apply([Change(Source.LICENSES, Operation.INSERT, "L5", T0, "99", dict(story.shop.licenses[0].fields))])
+
+    assert kept == {"milestone:licenses:5"}
+    assert "milestone_reached" not in story.types()
+
+
+def test_what_nobody_ever_does_is_forgotten_after_a_day() -> None:
+    story = Story()
+    story.shop.apply([told_by_others(event_type="new_customer", customer_id="never")])
+    later = told_by_others(event_type="new_customer", customer_id="soon", event_date=T0 + timedelta(hours=25))
+    story.shop.apply([later._replace(cause="91")])
+
+    assert set(story.shop.memory["twins"]) == {"new_customer:'soon'"}
