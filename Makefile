@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 MEASURES := $(CURDIR)/.measures.jsonl
 SECONDS_FLAG = $(if $(filter command line environment,$(origin SECONDS)),--seconds $(SECONDS))
 
-.PHONY: help setup demo test soak bench measures check format pages lock clean
+.PHONY: help setup demo test soak bench measures check format pages pictures lock clean
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z]+):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-9s  %s\n", $$1, $$2 }'
@@ -52,6 +52,9 @@ format: setup  ## put the code into shape
 
 pages: setup  ## make the pages of docs/ that come from the code
 	$(BIN)/python -m tests.pages
+
+pictures: setup  ## take the pictures of the page in docs/ anew
+	$(BIN)/python -m tests.pictures
 
 lock: setup  ## resolve and pin all dependencies anew
 	$(BIN)/pip install --quiet uv

@@ -37,6 +37,7 @@ class Row(NamedTuple):
     mrr: str
     facts: list[str]
     tags: list[Tag]
+    author: Tag
 
 
 def daily(document: Document) -> Row:
@@ -60,6 +61,7 @@ def _row(document: Document, day: date | None, written: str, weekday: str) -> Ro
         mrr=words.euro(document.get("mrr")),
         facts=facts(document.get("notes")),
         tags=tags(document),
+        author=author(document),
     )
 
 
@@ -81,6 +83,7 @@ def _held_together(fact: str) -> str:
 
 
 def tags(document: Document) -> list[Tag]:
+    """What kind of row it is, where it is not a measured and closed one."""
     found = []
     if document.get("final") is False:
         found.append(Tag(words.RUNNING, "", "running"))
@@ -88,7 +91,7 @@ def tags(document: Document) -> list[Tag]:
         found.append(Tag(words.RECONSTRUCTED, words.RECONSTRUCTED_WHY, "reconstructed"))
     if isinstance(document.get("revision"), int) and document["revision"] > 0:
         found.append(Tag(words.REVISED, words.REVISED_WHY, "revised"))
-    return [*found, author(document)]
+    return found
 
 
 def author(document: Document) -> Tag:

@@ -109,7 +109,7 @@ def test_a_shop_with_years_of_rows_shows_a_month_of_them_and_all_else_of_the_mor
         yesterday = page.locator(f"#d{today() - timedelta(1)}")
         assert yesterday.locator("th, .number").all_inner_texts()[1:] == ["8.999", "5", "€\u00a0999,90"]
         expect(yesterday).to_contain_text("Nuovo cliente: N1")
-        expect(yesterday.locator(".tag")).to_have_text(words.BY_OTHERS)
+        expect(yesterday.locator(".who .tag")).to_have_text(words.BY_OTHERS)
         expect(page.locator("#pill")).to_have_text(words.ALL_WELL)
 
 

@@ -44,9 +44,9 @@ def test_a_note_says_who_wrote_it(stored: dict[str, Any], author: str) -> None:
 
 def test_a_row_says_what_it_is() -> None:
     plain = {"notes": "a", "auto_notes": "a"}
-    assert [tag.kind for tag in rows.tags({**plain, "final": False})] == ["running", "auto"]
-    assert [tag.kind for tag in rows.tags({**plain, "reconstructed": True})] == ["reconstructed", "auto"]
-    assert [tag.kind for tag in rows.tags({**plain, "final": True, "revision": 2})] == ["revised", "auto"]
+    assert [tag.kind for tag in rows.tags({**plain, "final": False})] == ["running"]
+    assert [tag.kind for tag in rows.tags({**plain, "reconstructed": True})] == ["reconstructed"]
+    assert [tag.kind for tag in rows.tags({**plain, "final": True, "revision": 2})] == ["revised"]
 
 
 def test_a_note_is_shown_as_its_facts_each_on_a_harmless_line() -> None:
