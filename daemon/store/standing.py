@@ -75,7 +75,7 @@ STRIDE = 100_000
 
 
 class MovementsByMonth:
-    """MRR movements summed by month. The ledger only grows, so each look sums only what was booked since the last.
+    """MRR movements summed by month. Lines come at the ledger's end only: each look sums what was booked since the last.
 
     Safe to ask from several threads. A ledger that is not the one seen before (a restore) is summed anew.
     """
@@ -112,8 +112,8 @@ class MovementsByMonth:
         self._last = last or {"_id": line, "cause": None}
 
     def _is_known(self) -> bool:
-        """Whether the last line seen still stands where it stood."""
-        if self._last["_id"] == 0:
+        """Whether the last line seen still stands where it stood; nothing is known of one that was folded away."""
+        if self._last["cause"] is None:
             return True
         return self.database[LEDGER].find_one({"_id": self._last["_id"]}, {"cause": 1}) == self._last
 
