@@ -75,7 +75,7 @@ STRIDE = 100_000
 
 
 class MovementsByMonth:
-    """MRR movements summed by month. Lines come at the ledger's end only: each look sums what was booked since the last.
+    """MRR movements summed by month. Lines come at the ledger's end only: a look sums what was booked since the last.
 
     Safe to ask from several threads. A ledger that is not the one seen before (a restore) is summed anew.
     """
