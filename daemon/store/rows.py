@@ -9,7 +9,6 @@ from datetime import date, datetime
 from typing import Any
 
 import bson
-from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
@@ -154,14 +153,3 @@ def newest(database: Database[Document], kind: Kind, first: date, last: date, li
     """The rows of one kind from `first` to `last`, newest first."""
     with translated():
         return list(database[ROWS].find(_between(first, last, kind)).sort("date", -1).limit(limit))
-
-
-def annotate(database: Database[Document], day: date, notes: str, now: datetime) -> Document | None:
-    """Put a person's text into a day's row; "" gives the note back to us. The row, or None where there is none."""
-    chosen: Any = {"$literal": notes} if notes else {"$ifNull": ["$auto_notes", ""]}
-    with translated():
-        return database[ROWS].find_one_and_update(
-            _key(days.stored(day), Kind.DAILY),
-            [{"$set": {"notes": chosen, "updated_at": now}}],
-            return_document=ReturnDocument.AFTER,
-        )

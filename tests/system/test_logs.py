@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 from pymongo import MongoClient
 from pymongo.database import Database
 
@@ -44,3 +45,23 @@ def test_events_are_told_in_journal_and_file_and_the_password_nowhere(guarded: E
     assert PASSWORD not in everything
     assert "mario.rossi" not in everything
     assert "Nuovo cliente: ***@*** <b>" in file.read_text()
+
+
+def test_the_token_of_the_doors_is_on_no_output_whatever_is_asked(mongo_uri: str, database: Database[Any]) -> None:
+    token, wrong = "canary-canary-canary", "wrongcanary-wrongcanary"
+    with shop.process(mongo_uri, database.name, CHATELLO_HTTP__TOKEN=token) as daemon:
+        wait_for(lambda: ready(daemon.port), "the daemon to be ready")
+        shown = "".join(get(daemon.port, path)[1] for path in ("/metrics", "/readyz", "/openapi.json", f"/{token}"))
+        with httpx.Client(base_url=f"http://127.0.0.1:{daemon.port}/api") as door:
+            for given in (token, wrong):
+                bearer = {"Authorization": f"Bearer {given}", "Host": f"localhost:{daemon.port}"}
+                answers = [door.post("/create_business_event", json={given: given}, headers=bearer)]
+                answers += [door.post("/create_business_event", json={}, auth=(given, given)), door.get(f"/{given}")]
+                shown += "".join(f"{answer.headers}{answer.text}" for answer in answers)
+        assert daemon.process is not None
+        arguments = Path(f"/proc/{daemon.process.pid}/cmdline").read_text()
+        assert daemon.stop() == 0
+    lines = "".join(daemon.lines)
+
+    assert "login.refused" in lines
+    assert "canary" not in lines + shown + arguments

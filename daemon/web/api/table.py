@@ -10,15 +10,17 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from daemon import clock
+from daemon import clock, logs
 from daemon.connection import bounded
 from daemon.nightly import Nightly
 from daemon.store import events as events_store
-from daemon.store import ledger, rows
+from daemon.store import ledger, rows, table
+from daemon.store.table import Noted
 from daemon.web.api import shapes
 from daemon.web.api.shapes import SECONDS, WRITING, Answer, Day, Page, Refused, Strict
 from daemon.web.failures import Refusal
 from daemon.web.house import House
+from daemon.web.rows import LONGEST_NOTE, writable
 from daemon.web.strict import StrictRoute
 from rules import days
 from rules.names import one_line
@@ -26,9 +28,10 @@ from rules.periods import Kind
 
 Document = Mapping[str, Any]
 
+log = logs.get("http")
+
 WRITE_SECONDS = 60.0
 """A row of a day with very many movements takes its time."""
-LONGEST_NOTE = 5000
 MOST = 1000
 
 Note = Annotated[str, StringConstraints(max_length=LONGEST_NOTE)]
@@ -90,7 +93,7 @@ class Saved(Answer):
     auto_notes: str
 
 
-class Noted(Answer):
+class Stored(Answer):
     message: str
     notes: str | None
 
@@ -100,9 +103,12 @@ class Rows(Page):
     total: int = Field(description="How many this answer holds.")
 
 
-UNKNOWN_DAY: dict[int | str, dict[str, Any]] = {404: {"model": Refused, "description": "There is no row of this day."}}
+UNKNOWN_DAY: dict[int | str, dict[str, Any]] = {
+    404: {"model": Refused, "description": "There is no row of this day."},
+    409: {"model": Refused, "description": "Somebody else changed the note at the same moment."},
+}
 NO_SUCH_DAY: dict[int | str, dict[str, Any]] = {
-    409: {"model": Refused, "description": "The day is still to come, or the ledger begins after it."}
+    409: {"model": Refused, "description": "The day is still to come, the ledger begins after it, or its note changed."}
 }
 FILES: dict[int | str, dict[str, Any]] = {
     200: {
@@ -131,10 +137,10 @@ def router(house: House) -> APIRouter:
             return save(house, row.date, row.notes)
 
     @routes.post("/update_historical_notes", dependencies=WRITING, responses=UNKNOWN_DAY)
-    def update_historical_notes(note: NewNote) -> Noted:
+    def update_historical_notes(note: NewNote) -> Stored:
         """Put a person's note into the row of a day, where it stays whatever the daemon writes."""
         with bounded(SECONDS):
-            return Noted(message="note stored", notes=written(house, note.date, note.notes))
+            return Stored(message="note stored", notes=written(house, note.date, note.notes))
 
     @routes.get("/get_historical_data")
     def get_historical_data(
@@ -210,16 +216,17 @@ def _require_computable(house: House, day: date, today: date) -> None:
 
 
 def written(house: House, day: date, notes: str) -> str | None:
-    """Put a person's note into a row; the note that then stands there."""
-    row = rows.annotate(house.database, day, note_of(notes), clock.now())
-    if row is None:
+    """Put a person's note into a row, where no other one appeared meanwhile; the note that then stands there."""
+    row = table.one(house.database, day)
+    outcome = table.note(house.database, day, writable(notes), (row or {}).get("notes"), clock.now())
+    if outcome is Noted.NO_ROW:
         raise Refusal(HTTPStatus.NOT_FOUND, "there is no row of this day; save_daily_analytics writes one")
-    return str(row["notes"])
-
-
-def note_of(text: str) -> str:
-    """A person's note as it is stored: lines kept, ends trimmed, nothing invisible."""
-    return "\n".join(one_line(line, LONGEST_NOTE + 1) for line in text.splitlines()).strip()
+    if outcome is Noted.CHANGED_MEANWHILE:
+        raise Refusal(
+            HTTPStatus.CONFLICT, "somebody else changed this note at the same moment; look, and try again"
+        )
+    log.info("note.edited", day=str(day), given_back=not writable(notes))
+    return _lines((table.one(house.database, day) or {}).get("notes"))
 
 
 def shape(row: Document) -> Row:
@@ -251,4 +258,4 @@ def _plan(plan: Any) -> PlanRevenue:
 
 
 def _lines(value: Any) -> str | None:
-    return note_of(value[: 2 * LONGEST_NOTE]) if isinstance(value, str) else None
+    return writable(value[: 2 * LONGEST_NOTE]) if isinstance(value, str) else None
