@@ -7,6 +7,7 @@ from typing import Any
 
 from playwright.sync_api import expect
 from pymongo import MongoClient
+from pymongo.database import Database
 
 from daemon import clock
 from daemon.embedded import EmbeddedMongo, wait_for
@@ -38,7 +39,7 @@ def main() -> None:
     client: MongoClient[dict[str, Any]]
     today = days.stored(days.business_day(clock.now(), Settings().zone))
     with EmbeddedMongo() as mongo, MongoClient(mongo.uri, tz_aware=True) as client, chromium() as browser:
-        db = client["chatello_demo"]
+        db: Database[dict[str, Any]] = client["chatello_demo"]
         dashboard = Dashboard(db, Random(3))
         dashboard.set_up(today - PAST)
         dashboard.live_through(today - PAST, today, customers=40)
