@@ -1,6 +1,8 @@
 """The real daemon's log: every business event a line, in its file too, and no secret on any of its outputs."""
 
 import json
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,23 @@ from tests import shop
 from tests.system.test_process import get, ready
 
 PASSWORD = "sings-like-a-canary"
+TOKEN = "the-token-is-a-canary-too"
+GUESS = "mistyped-canary-token"
 
 
-def test_events_are_told_in_journal_and_file_and_the_password_nowhere(guarded: EmbeddedMongo, tmp_path: Path) -> None:
+def present(port: int, token: str) -> int:
+    """Ask for something that only the token opens."""
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/api/save_daily_analytics?token={token}", method="POST")
+    request.add_header("Authorization", f"Bearer {token}")
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code
+
+
+def test_events_are_told_in_journal_and_file_and_no_secret_anywhere(guarded: EmbeddedMongo, tmp_path: Path) -> None:
     root: MongoClient[dict[str, Any]]
     with MongoClient(guarded.uri.replace("mongodb://", "mongodb://root:root@")) as root:
         root.admin.command("createUser", "bird", pwd=PASSWORD, roles=["root"])
@@ -25,8 +41,10 @@ def test_events_are_told_in_journal_and_file_and_the_password_nowhere(guarded: E
     with MongoClient(uri) as client:
         db: Database[dict[str, Any]] = client["canary_shop"]
         plans = shop.plans(db)
-        with shop.process(uri, db.name, CHATELLO_LOGS__FILE=str(file), JOURNAL_STREAM="8:1") as daemon:
+        settings = {"CHATELLO_LOGS__FILE": str(file), "CHATELLO_HTTP__TOKEN": TOKEN}
+        with shop.process(uri, db.name, JOURNAL_STREAM="8:1", **settings) as daemon:
             wait_for(lambda: ready(daemon.port), "the daemon to be ready")
+            answers = [present(daemon.port, token) for token in (TOKEN, *(f"{GUESS}-{n}" for n in range(12)))]
             shop.license(db, shop.customer(db, "mario.rossi@shop.it <b>"), plans["pro"])
             wait_for(lambda: "license_created" in file.read_text(), "the event in the file")
             shop.license(db, shop.customer(db, "x"), plans["pro"], status="nonsense")
@@ -42,7 +60,9 @@ def test_events_are_told_in_journal_and_file_and_the_password_nowhere(guarded: E
     assert {"new_customer", "license_created", "payment_completed"} <= set(kinds)
     assert [line["collection"] for line in written if line["event"] == "document.held"] == ["licenses"]
     everything = "".join(daemon.lines) + file.read_text() + shown
-    assert PASSWORD not in everything
+    assert answers[0] not in (401, 403, 429)
+    assert set(answers[1:]) == {401, 429}
+    assert not [secret for secret in (PASSWORD, TOKEN, GUESS) if secret in everything]
     assert "mario.rossi" not in everything
     assert "Nuovo cliente: ***@*** <b>" in file.read_text()
 
