@@ -198,8 +198,8 @@ def _trust() -> list[panels.Panel]:
             size=(6, 4),
         ),
         panels.number(
-            "Giorni senza riga definitiva",
-            "Giorni passati la cui riga nella tabella non è ancora definitiva.",
+            "Righe non definitive",
+            "Giorni e mesi passati la cui riga nella tabella non è ancora definitiva.",
             "short",
             (f"max by (job) ({of('rows_owed')})", ""),
             steps=((None, GREEN), (1, RED)),

@@ -225,7 +225,7 @@ def _day() -> list[panels.Panel]:
     return [
         panels.number(
             "Rows owed",
-            "Business days that lack their final row; looked at every ten minutes.",
+            "Days and months that lack their final row; looked at every ten minutes.",
             "short",
             (f"max by (job) ({of('rows_owed')})", ""),
             steps=ZERO_IS_GOOD,
@@ -299,12 +299,21 @@ def _doors() -> list[panels.Panel]:
             "reqps",
             (_rate("http_requests_total", "route, method, code"), "{{method}} {{route}} {{code}}"),
             stacked=True,
+            size=(8, 8),
         ),
         panels.lines(
             "HTTP answers",
             "Time until an answer began, all but one in a hundred, by route.",
             "s",
             (_quantile(0.99, "http_response_seconds_bucket", "le, route"), "{{route}}"),
+            size=(8, 8),
+        ),
+        panels.lines(
+            "Live readers",
+            "Pages and programs that follow the events live, all from one change stream.",
+            "short",
+            (of("http_stream_clients"), "{{instance}}"),
+            size=(8, 8),
         ),
     ]
 
