@@ -19,7 +19,8 @@ from daemon.source.past import Stretch
 from daemon.store import ledger
 from daemon.store import past as merging
 from daemon.store.mirror import MirrorReader
-from rules import catalogue, days, pricing
+from daemon.store.names import ROWS
+from rules import catalogue, days, periods, pricing
 from rules.model import Plan, Source
 from rules.pricing import Unintelligible
 
@@ -27,10 +28,14 @@ Document = dict[str, Any]
 
 
 class Outlook(NamedTuple):
-    """What a backfill would do: its stretches with what stands in them, and the documents that tell no date."""
+    """What a backfill would do: its stretches with what stands in them, and the documents that tell no date.
+
+    `is_oldest`: it begins with the oldest document's day, so nothing came before.
+    """
 
     stretches: list[tuple[Stretch, dict[str, int]]]
     unusable: dict[str, int]
+    is_oldest: bool = True
 
 
 class Backfill:
@@ -51,7 +56,7 @@ class Backfill:
             return Outlook([], found.unusable)
         begin, end = max(found.first, first or found.first), min(self.newest(), last or date.max)
         stretches = [(one, merging.census(self.database, *one)) for one in past.years(begin, end)]
-        return Outlook(stretches, found.unusable)
+        return Outlook(stretches, found.unusable, begin == found.first)
 
     def newest(self) -> date:
         """The last day nobody measured: the one before the ledger begins, yesterday where there is no ledger."""
@@ -67,10 +72,24 @@ class Backfill:
         for stretch, standing in outlook.stretches:
             if again or not is_done(stretch, standing, over_dashboard=over_dashboard):
                 stages = [*self._rows(stretch, outlook.unusable), {"$set": noted()}]
-                merging.merge(self.database, stages, self.now, over_dashboard=over_dashboard)
+                merging.merge(self.database, Source.LICENSES.value, stages, self.now, over_dashboard=over_dashboard)
                 written.append(stretch)
             advance(stretch.days)
+        self._write_months(outlook, bool(written), over_dashboard=over_dashboard)
         return written
+
+    def _write_months(self, outlook: Outlook, anew: bool, *, over_dashboard: bool) -> None:
+        """The months of these days that are whole; the very first may have begun with the first document."""
+        if not outlook.stretches:
+            return
+        begin, end = outlook.stretches[0][0].first, outlook.stretches[-1][0].last
+        whole = [month for month in periods.months(begin, end) if month.first >= begin or outlook.is_oldest]
+        if not whole:
+            return
+        first, last = max(whole[0].first, begin), whole[-1].last
+        if anew or merging.monthly_rows(self.database, whole[0].first, last) < len(whole):
+            stages = [*merging.months(first, last), {"$set": noted()}]
+            merging.merge(self.database, ROWS, stages, self.now, over_dashboard=over_dashboard)
 
     def preview(self, day: date, outlook: Outlook) -> Document:
         """The row one day would have."""

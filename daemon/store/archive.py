@@ -22,12 +22,12 @@ TABLES = {"rows": (ROWS, "date"), "events": (EVENTS, "event_date"), "movements":
 
 
 def bounds(table: str, first: date | None, last: date | None, zone: tzinfo) -> Filter:
-    """The filter for the days from `first` to `last` (None: without that bound) of one table."""
+    """The filter for the days from `first` to `last` (None, or an end of the calendar: no bound) of one table."""
     field = {"rows": "date", "events": "event_date", "movements": "day"}[table]
     wanted: dict[str, datetime] = {}
-    if first is not None:
+    if first is not None and first > date.min + days.ONE_DAY:
         wanted["$gte"] = days.start(first, zone) if table == "events" else days.stored(first)
-    if last is not None:
+    if last is not None and last < date.max - days.ONE_DAY:
         after = last + days.ONE_DAY
         wanted["$lt"] = days.start(after, zone) if table == "events" else days.stored(after)
     return {field: wanted} if wanted else {}

@@ -11,13 +11,17 @@ from daemon.connection import translated
 from daemon.store import indexes
 from daemon.store.names import ROWS
 from rules import days
-from rules.model import Source
 from rules.rollup import NUMBERS
 
 Document = dict[str, Any]
 Stage = dict[str, Any]
 
 LONGEST_SECONDS = 3600.0
+
+LEVELS = ("total_customers", "paying_customers", "mrr", "arr", "revenue_by_plan", "active_licenses", "zone")
+FLOWS = ("new_customers", "churned_customers", "one_time_revenue", "started_licenses")
+OTHERS_ROWS = "days_of_the_dashboard"
+"""What a month's row does not know where days of it have a row of the dashboard's."""
 
 MEASURED = {"$or": [{"final": {"$exists": True}}, {"revision": {"$exists": True}}]}
 RECONSTRUCTED = {"reconstructed": True}
@@ -34,6 +38,32 @@ def census(database: Database[Document], first: date, last: date) -> dict[str, i
     return {"measured": measured, "reconstructed": made, "dashboard": whole - made - measured}
 
 
+def monthly_rows(database: Database[Document], first: date, last: date) -> int:
+    """How many months from `first` to `last` have a row."""
+    within = {"date": {"$gte": days.stored(first), "$lte": days.stored(last)}, "period_type": "monthly"}
+    with translated():
+        return database[ROWS].count_documents(within)
+
+
+def months(first: date, last: date) -> list[Stage]:
+    """The stages, on the analytics table, that make a row for each month of the days from `first` to `last`.
+
+    A month stands at its end as its last day does, and brought what its days brought.
+    """
+    within = {"date": {"$gte": days.stored(first), "$lte": days.stored(last)}, "period_type": "daily"}
+    theirs = {"$cond": [{"$eq": ["$reconstructed", True]}, [], [OTHERS_ROWS]]}
+    sums: Document = {name: {"$last": f"${name}"} for name in LEVELS} | {name: {"$sum": f"${name}"} for name in FLOWS}
+    sums["unknown"] = {"$push": {"$concatArrays": [{"$ifNull": ["$unknown", []]}, theirs]}}
+    every = {"$reduce": {"input": "$unknown", "initialValue": [], "in": {"$setUnion": ["$$value", "$$this"]}}}
+    return [
+        {"$match": within},
+        {"$sort": {"date": 1}},
+        {"$group": {"_id": {"$dateTrunc": {"date": "$date", "unit": "month"}}, **sums}},
+        {"$set": {"date": "$_id", "period_type": "monthly", "reconstructed": True, "unknown": every}},
+        {"$unset": "_id"},
+    ]
+
+
 def prepare(database: Database[Document]) -> None:
     """Make the unique index a merge goes by, where neither daemon nor dashboard has made it yet."""
     with translated():
@@ -42,12 +72,14 @@ def prepare(database: Database[Document]) -> None:
             database[ROWS].create_indexes(missing)
 
 
-def merge(database: Database[Document], stages: Sequence[Stage], now: datetime, *, over_dashboard: bool) -> None:
-    """Compute rows on the server and merge them; cut off by Ctrl-C the server's work ends as well."""
+def merge(
+    database: Database[Document], source: str, stages: Sequence[Stage], now: datetime, *, over_dashboard: bool
+) -> None:
+    """Compute rows on the server from a collection and merge them; cut off by Ctrl-C its work ends as well."""
     whole = [*stages, {"$set": _additions(now)}, _merged(over_dashboard)]
     with translated(), pymongo.timeout(LONGEST_SECONDS), database.client.start_session() as session:
         try:
-            database[Source.LICENSES.value].aggregate(whole, allowDiskUse=True, session=session)
+            database[source].aggregate(whole, allowDiskUse=True, session=session)
         except KeyboardInterrupt:
             database.client.admin.command("killSessions", [session.session_id])
             raise

@@ -198,7 +198,7 @@ def test_every_day_equals_an_independent_recount(mongo_uri: str, database: Db, n
                 database[name].insert_many(found)
         past = reconstructed(database, config, LAST)
         recount = Recount(documents, past.now, ZoneInfo(naive))
-        rows = list(database.historical_analytics.find().sort("date", 1))
+        rows = list(database.historical_analytics.find({"period_type": "daily"}).sort("date", 1))
         born = [*recount.came, *(life[0] for life in recount.lives)]
         if born:
             assert rows[0]["date"].date() <= min(born).astimezone(ROME).date()
@@ -228,7 +228,8 @@ def old_shop(db: Db, months: int = 14) -> date:
 
 
 def row(db: Db, day: date) -> dict[str, Any]:
-    found = db.historical_analytics.find_one({"date": datetime(day.year, day.month, day.day, tzinfo=UTC)})
+    at = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    found = db.historical_analytics.find_one({"date": at, "period_type": "daily"})
     assert found is not None
     return found
 
@@ -274,6 +275,38 @@ def test_a_note_that_a_person_edited_survives_a_second_reconstruction(mongo_uri:
     assert "first_reported" not in row(database, came) or row(database, came)["first_reported"] is None
 
 
+def test_months_stand_as_their_last_day_and_brought_what_their_days_brought(mongo_uri: str, database: Db) -> None:
+    came = old_shop(database)
+    second = {"created_at": clock.now() - timedelta(days=300), "name": "B"}
+    database.customers.insert_many([second, {**second, "_id": ObjectId(), "name": "C"}])
+    config = shop.config_for(mongo_uri, database)
+    reconstructed(database, config)
+    months = list(database.historical_analytics.find({"period_type": "monthly"}).sort("date", 1))
+    running = clock.now().astimezone(ROME).date().replace(day=1)
+
+    assert months[0]["date"].date() == came.replace(day=1), "the first began with the shop"
+    assert months[-1]["date"].date() == (running - timedelta(days=1)).replace(day=1)
+    for month in months:
+        within = {"period_type": "daily", "date": {"$gte": month["date"], "$lt": month["date"] + timedelta(days=31)}}
+        days = [
+            d
+            for d in database.historical_analytics.find(within).sort("date", 1)
+            if d["date"].month == month["date"].month
+        ]
+        assert month["new_customers"] == sum(day["new_customers"] for day in days)
+        levels = ("total_customers", "paying_customers", "mrr", "arr", "revenue_by_plan", "active_licenses")
+        assert [month[name] for name in levels] == [days[-1][name] for name in levels]
+        assert month["reconstructed"] is True
+        assert set(month["unknown"]) == {"deleted_documents", "past_plans_and_prices", "interruptions"}
+    assert [month["auto_notes"] for month in months if month["new_customers"] == 2] == ["🎉 2 nuovi clienti"]
+    measured = {"_id": months[3]["_id"]}
+    database.historical_analytics.update_one(
+        measured, {"$set": {"final": True, "mrr": 1.0}, "$unset": {"reconstructed": 1}}
+    )
+    reconstructed(database, config, again=True)
+    assert database.historical_analytics.find_one(measured)["mrr"] == 1.0  # type: ignore[index]
+
+
 def test_it_ends_the_day_before_the_ledger_begins_and_never_touches_the_daemons_days(
     mongo_uri: str, database: Db
 ) -> None:
@@ -282,7 +315,7 @@ def test_it_ends_the_day_before_the_ledger_begins_and_never_touches_the_daemons_
     with shop.running(config):
         pass
     reconstructed(database, config)
-    newest = database.historical_analytics.find_one(sort=[("date", -1)])
+    newest = database.historical_analytics.find_one({"period_type": "daily"}, sort=[("date", -1)])
     opening = database.analytics_ledger.find_one(sort=[("_id", 1)])
 
     assert newest is not None and opening is not None
@@ -309,11 +342,11 @@ def test_what_was_cut_off_goes_on_where_it_stopped(mongo_uri: str, database: Db)
 
     with pytest.raises(KeyboardInterrupt):
         past.write(outlook, over_dashboard=False, again=False, advance=stop_after(2))
-    stood = {one["_id"] for one in database.historical_analytics.find({}, {"_id": 1})}
+    stood = {one["_id"] for one in database.historical_analytics.find({"period_type": "daily"}, {"_id": 1})}
     written = past.write(past.outlook(), over_dashboard=False, again=False, advance=lambda _: None)
 
     assert [stretch for stretch, _ in outlook.stretches[2:]] == written
-    whole = list(database.historical_analytics.find())
+    whole = list(database.historical_analytics.find({"period_type": "daily"}))
     assert stood < {one["_id"] for one in whole}
     assert len(whole) == sum(stretch.days for stretch, _ in outlook.stretches)
     assert past.write(past.outlook(), over_dashboard=False, again=False, advance=lambda _: None) == []
@@ -359,14 +392,14 @@ def test_ctrl_c_ends_the_servers_work_too_and_the_next_run_completes_it(mongo_ur
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
         said = process.stderr.read()
-    at_stop = database.historical_analytics.count_documents({})
+    at_stop = database.historical_analytics.count_documents({"period_type": "daily"})
 
     assert (process.returncode, "goes on where it stopped" in said) == (130, True), said
     assert 0 < at_stop < 3900
     running = database.client.admin.aggregate([{"$currentOp": {}}, {"$match": {"command.aggregate": "licenses"}}])
     assert [op for op in running if op.get("ns", "").startswith(database.name)] == []
     assert run_once("backfill", MONGODB_URI=mongo_uri, MONGODB_DATABASE=database.name)[0] == 0
-    assert database.historical_analytics.count_documents({}) == 4000
-    last = database.historical_analytics.find_one(sort=[("date", -1)])
+    assert database.historical_analytics.count_documents({"period_type": "daily"}) == 4000
+    last = database.historical_analytics.find_one({"period_type": "daily"}, sort=[("date", -1)])
     assert last is not None
     assert last["active_licenses"] == 20_000

@@ -187,6 +187,7 @@ def test_days_are_the_shops_own_and_both_bounds_count(database: Db) -> None:
 
     assert [line["event_date"] for line in told] == ["2026-11-21T00:30:00.000+01:00", "2026-11-21T23:30:00.000+01:00"]
     assert [line["seq"] for line in booked] == ["2122", "2123"]
+    assert len(lines(export(database, "events", date.min, date.max))) == 4
     [first, _] = cells(export(database, "events", date(2026, 11, 21), date(2026, 11, 21)))
     assert str(first["event_date"].value) == "2026-11-21 00:30:00"
 
