@@ -222,9 +222,7 @@ def written(house: House, day: date, notes: str) -> str | None:
     if outcome is Noted.NO_ROW:
         raise Refusal(HTTPStatus.NOT_FOUND, "there is no row of this day; save_daily_analytics writes one")
     if outcome is Noted.CHANGED_MEANWHILE:
-        raise Refusal(
-            HTTPStatus.CONFLICT, "somebody else changed this note at the same moment; look, and try again"
-        )
+        raise Refusal(HTTPStatus.CONFLICT, "somebody else changed this note at the same moment; look, and try again")
     log.info("note.edited", day=str(day), given_back=not writable(notes))
     return _lines((table.one(house.database, day) or {}).get("notes"))
 
