@@ -117,12 +117,12 @@ class Explanation:
                 yield Told(str(part), numbers=part.numbers)
 
     def _facts(self, day: date) -> Iterator[notes.Fact]:
-        yield from facts(rows.events_between(self.database, *self.rebuild.bounds(day)), self.settings)
+        yield from facts(self.rebuild.events(day), self.settings)
 
     def _of_day(self, line: Line, day: date) -> Told:
         told = Told(line.text)
         events: list[Document] = []
-        for event in rows.events_between(self.database, *self.rebuild.bounds(day)):
+        for event in self.rebuild.events(day):
             if event["_id"] == line.fact.id if line.fact else str(event.get("event_type")) == line.kind:
                 if len(events) < self.shown:
                     events.append(event)

@@ -77,13 +77,21 @@ class Nightly:
         """Write every owed row, then those that late facts reopened; the days written."""
         owed, months = self.owed(now), self.owed_months(now)
         reopened = checkpoints.reopened(self.database)
-        for day in owed:
-            self.write(day, final=True)
+        for first, last in days.runs(owed):
+            self._close(first, last)
         for month in months:
             self.write_month(month)
         self._reopen(reopened, set(owed), now)
         checkpoints.settle_reopened(self.database, reopened)
         return owed
+
+    def _close(self, first: date, last: date) -> None:
+        """Write the final rows of days without a gap; many in one walk."""
+        if first == last:
+            self.write(first, final=True)
+            return
+        for made in self.rebuild.days(first, last):
+            self.store(made, periods.day(made["date"].date()), final=True)
 
     def _reopen(self, entries: Iterable[Document], written: set[date], now: datetime) -> None:
         """Amend what late facts changed: their day; where they moved a number, every day and month from it on."""
@@ -132,8 +140,9 @@ class Nightly:
         if forgotten.count(self.database) != self.rebuild.forgotten.count:  # what was just written may hold a name
             made = self.rebuild.row(period)
             done = rows.write(self.database, made, final=final, now=clock.now())
-        metrics.ROWS.labels("final" if final else "live").inc()
-        self._tell(done, period, final)
+        if done.written:
+            metrics.ROWS.labels("final" if final else "live").inc()
+            self._tell(done, period, final)
         return done
 
     def _tell(self, done: Amended, period: Period, final: bool) -> None:

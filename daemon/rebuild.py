@@ -141,6 +141,11 @@ class Rebuild:
         with self._snapshot() as session:
             return self._told(day, session)
 
+    def events(self, day: date) -> Iterable[Document]:
+        """The events of a day as its note may tell them, in the order they happened."""
+        self.forgotten = refreshed(self.database, self.forgotten)
+        return self._without_forgotten(rows.events_between(self.database, *self.bounds(day)))
+
     def _without_forgotten(self, events: Iterable[Document]) -> Iterable[Document]:
         """Whoever is to be forgotten is not named, whatever stands in an event that others wrote."""
         if not self.forgotten.hashes:

@@ -30,11 +30,15 @@ class Difference(NamedTuple):
 
 
 class Amended(NamedTuple):
-    """The row to be stored, and what of a final row changed by it. `healed`: somebody had replaced ours."""
+    """The row to be stored, and what of a final row changed by it.
+
+    `healed`: somebody had replaced ours. `written` is false where the very row stood already.
+    """
 
     row: dict[str, Any]
     differences: list[Difference]
     healed: bool
+    written: bool = True
 
 
 def amended(made: Row, stored: Row | None, kept: Row | None, *, final: bool, now: datetime) -> Amended:
@@ -59,7 +63,7 @@ def amended(made: Row, stored: Row | None, kept: Row | None, *, final: bool, now
 
 def is_ours(stored: Row) -> bool:
     """Whether the row in the table is one we wrote; the dashboard's have its own fields only."""
-    return "revision" in stored
+    return isinstance(stored.get("revision"), int)
 
 
 def as_reported(row: Row) -> dict[str, Any]:
@@ -72,7 +76,7 @@ def notes(made: Row, stored: Row | None, kept: Row | None) -> Any:
     if stored is None:
         return made["auto_notes"]
     text = stored.get("notes")
-    ours = {row.get("auto_notes") for row in (stored, kept) if row}
+    ours = [row.get("auto_notes") for row in (stored, kept) if row]
     theirs = bool(text) and text not in ours and not is_composed(stored)
     return text if theirs else made["auto_notes"]
 

@@ -3,7 +3,7 @@
 A day is stored as its calendar date at 00:00 UTC, because the dashboard shows it with strftime in UTC.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 ONE_DAY = timedelta(days=1)
@@ -36,6 +36,19 @@ def between(first: date, last: date) -> Iterator[date]:
     while day <= last:
         yield day
         day += ONE_DAY
+
+
+def runs(days: Iterable[date]) -> Iterator[tuple[date, date]]:
+    """Days in ascending order as stretches without a gap: the first and the last day of each."""
+    first = last = None
+    for day in days:
+        if first is None or last is None or day != last + ONE_DAY:
+            if first is not None and last is not None:
+                yield first, last
+            first = day
+        last = day
+    if first is not None and last is not None:
+        yield first, last
 
 
 def owed(known_final: set[date], first: date, last: date) -> Iterator[date]:

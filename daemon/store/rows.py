@@ -71,7 +71,7 @@ def write(database: Database[Document], made: Mapping[str, Any], *, final: bool,
             known = database[KEPT_ROWS].find_one({"_id": key})
             result = amendment.amended(made, stored, known, final=final, now=now)
             if stored is not None and _same(stored, result.row) and known is not None:
-                return result
+                return result._replace(written=False)
             if _put(database, key, stored, result.row):
                 _keep(database, key, result.row)
                 return result

@@ -140,3 +140,15 @@ def test_a_note_of_ours_follows_us_also_where_the_row_around_it_was_saved_over()
     assert written(made(auto_notes="nuova"), ours, ours).row["notes"] == "nuova"
     assert written(made(auto_notes="nuova"), saved, ours).row["notes"] == "nuova"
     assert written(made(auto_notes="nuova"), {**ours, "notes": "mia"}, ours).row["notes"] == "mia"
+
+
+@pytest.mark.parametrize("odd", [["a", "list"], {"a": 1}, 7, None, float("nan")])
+def test_a_row_holds_what_it_likes_and_is_written_all_the_same(odd: Any) -> None:
+    strange = {**dashboards("x"), "notes": odd, "auto_events": odd, "revision": odd, "mrr": odd, "auto_notes": odd}
+    if isinstance(odd, int):
+        del strange["revision"]
+    done = written(made(), strange, None)
+
+    assert (done.row["mrr"], done.row["revision"], done.row["auto_notes"]) == (7.99, 0, "nota")
+    theirs = written(made(), {**strange, "auto_notes": "old"}, None)
+    assert theirs.row["notes"] == (odd or "nota") or odd != odd

@@ -65,3 +65,14 @@ def test_every_day_without_a_final_row_is_owed_oldest_first() -> None:
         date(2025, 8, 5),
     ]
     assert list(days.owed(known, date(2025, 8, 5), date(2025, 8, 1))) == []
+
+
+def test_days_are_told_as_stretches_without_a_gap() -> None:
+    days_owed = [date(2025, 2, 27), date(2025, 2, 28), date(2025, 3, 1), date(2025, 3, 5), date(2025, 3, 7)]
+
+    assert list(days.runs(days_owed)) == [
+        (date(2025, 2, 27), date(2025, 3, 1)),
+        (date(2025, 3, 5), date(2025, 3, 5)),
+        (date(2025, 3, 7), date(2025, 3, 7)),
+    ]
+    assert list(days.runs([])) == []
