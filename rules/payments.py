@@ -7,11 +7,11 @@ else's event stands above that of our document, which stands above our guess. A 
 its state, so it makes no difference who comes first, or in which batch.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from rules import catalogue, documents
+from rules import catalogue, documents, sightings
 from rules.batch import PAYMENTS, Batch
 from rules.mirror import Memories
 from rules.model import (
@@ -21,7 +21,6 @@ from rules.model import (
     Event,
     EventType,
     Fields,
-    Lately,
     LicenseState,
     Operation,
     Origin,
@@ -45,10 +44,7 @@ KINDS = {
 
 _STATUSES = {status.value: status for status in PaymentStatus}
 
-MOST_SIGHTINGS = 100
 MAX_TRANSACTION = 100
-DUPLICATE_DAYS = 3
-"""A provider may deliver a transaction again for so long (Paddle's webhooks: three days)."""
 
 UNSEEN = "an update of a payment never seen whole; its next replacement or a reconciliation brings the rest"
 
@@ -167,9 +163,9 @@ def guess(batch: Batch, change: Change, event: Event) -> None:
     if batch.known_payments > 0 or change.origin is Origin.BOOTSTRAP:
         return
     sighting = Sighting(event.at, event.license_id, event.type, event.amount_cents, guess=event.key)
-    seen = _seen(batch, event.customer_id)
-    place = _match(batch, seen, sighting, "guess")
-    _keep(batch, event.customer_id, seen, place, sighting)
+    seen = sightings.seen_of(batch, event.customer_id)
+    place = sightings.match(batch, seen, sighting, "guess")
+    sightings.keep(batch, event.customer_id, seen, place, sighting)
     if place is None:
         batch.tell(change, event)
 
@@ -178,25 +174,25 @@ def _replace_guess(batch: Batch, change: Change, payment: Payment) -> None:
     """The licence's own guess is withdrawn as soon as its payment is there, whatever became of it."""
     owner = _owner(batch, payment.license_id, payment.customer_id)
     sighting = _sighting(change, payment, EventType.PAYMENT_COMPLETED)
-    seen = _seen(batch, owner)
-    place = _match(batch, seen, sighting, "payment")
+    seen = sightings.seen_of(batch, owner)
+    place = sightings.match(batch, seen, sighting, "payment")
     if place is None or not seen[place].guess:
         return
     if not seen[place].by_others:
         batch.withdraw(seen[place].guess, seen[place].at)
-    _keep(batch, owner, seen, place, sighting)
+    sightings.keep(batch, owner, seen, place, sighting)
 
 
 def _tell(batch: Batch, change: Change, payment: Payment, kind: EventType) -> None:
     owner = _owner(batch, payment.license_id, payment.customer_id)
     sighting = _sighting(change, payment, kind)
-    seen = _seen(batch, owner)
-    if payment.cents == 0 or any(_is_duplicate(one, sighting) for one in seen):
+    seen = sightings.seen_of(batch, owner)
+    if payment.cents == 0 or any(sightings.is_duplicate(one, sighting) for one in seen):
         return
-    place = next((place for place, one in enumerate(seen) if _is_same(one, sighting)), None)
+    place = next((place for place, one in enumerate(seen) if sightings.is_same(one, sighting)), None)
     if place is None:
-        place = _match(batch, seen, sighting, "payment")
-    _keep(batch, owner, seen, place, sighting)
+        place = sightings.match(batch, seen, sighting, "payment")
+    sightings.keep(batch, owner, seen, place, sighting)
     if place is None or not seen[place].by_others:
         batch.tell(change, _event(batch, change, payment, kind, owner))
 
@@ -212,22 +208,19 @@ def foreign(batch: Batch, change: Change) -> None:
     told_at = fields.get("event_date")
     at = told_at if isinstance(told_at, datetime) and told_at.tzinfo is not None else change.at
     kind = EventType(fields["event_type"])
-    sighting = Sighting(at, license_id, kind, _readable(fields.get("amount")), by_others=True)
-    seen = _seen(batch, owner)
-    place = _match(batch, seen, sighting, "by_others")
+    sighting = Sighting(at, license_id, kind, sightings.readable(fields.get("amount")), by_others=True)
+    seen = sightings.seen_of(batch, owner)
+    place = sightings.match(batch, seen, sighting, "by_others")
     if place is not None:
         one = seen[place]
         batch.withdraw(one.payment_key or one.guess, one.at)
-    _keep(batch, owner, seen, place, sighting)
+    sightings.keep(batch, owner, seen, place, sighting)
 
 
 def is_payment(event: Fields) -> bool:
     """Whether an event of somebody else tells a payment."""
     kind = event.get("event_type")
     return isinstance(kind, str) and kind in PAYMENT_EVENTS
-
-
-# -- sightings --------------------------------------------------------------------------------------------------
 
 
 def _sighting(change: Change, payment: Payment, kind: EventType) -> Sighting:
@@ -237,84 +230,10 @@ def _sighting(change: Change, payment: Payment, kind: EventType) -> Sighting:
     )
 
 
-def _seen(batch: Batch, owner: DocId) -> tuple[Sighting, ...]:
-    lately = batch.customer_state(owner).lately
-    return lately.payments if lately is not None else ()
-
-
-def _match(batch: Batch, seen: Sequence[Sighting], sighting: Sighting, side: str) -> int | None:
-    """The place of the payment that is seen here from a further side: of the same amount rather, then the oldest."""
-    window = timedelta(hours=batch.settings.thresholds.payment_window_hours)
-    places = [
-        place
-        for place, one in enumerate(seen)
-        if one.kind is sighting.kind
-        and same_id(one.license_id, sighting.license_id)
-        and one.license_id is not None
-        and not _side(one, side)
-        and abs(one.at - sighting.at) <= window
-    ]
-    return min(places, key=lambda place: (seen[place].cents != sighting.cents, place), default=None)
-
-
-def _side(one: Sighting, side: str) -> object:
-    if side == "guess":
-        return one.guess
-    return one.payment_key if side == "payment" else one.by_others
-
-
-def _is_same(one: Sighting, other: Sighting) -> bool:
-    return one.payment_key == other.payment_key
-
-
-def _is_duplicate(one: Sighting, other: Sighting) -> bool:
-    """Whether the same transaction was delivered twice, as two documents."""
-    alike = one.kind is other.kind and one.cents == other.cents and same_id(one.license_id, other.license_id)
-    near = abs(one.at - other.at) <= timedelta(days=DUPLICATE_DAYS)
-    again = one.transaction == other.transaction != ""
-    return alike and near and again and bool(one.payment_key) and one.payment_key != other.payment_key
-
-
-def _keep(batch: Batch, owner: DocId, seen: tuple[Sighting, ...], place: int | None, sighting: Sighting) -> None:
-    """Add a sighting, to the payment at `place` or as one of its own; those too old to matter are forgotten."""
-    oldest = sighting.at - timedelta(days=DUPLICATE_DAYS)
-    kept = tuple(one for one in _with(seen, place, sighting) if one.at >= oldest)[-MOST_SIGHTINGS:]
-    customer = batch.customer_state(owner)
-    batch.keep_lately(customer, (customer.lately or Lately())._replace(payments=kept))
-
-
-def _with(seen: tuple[Sighting, ...], place: int | None, sighting: Sighting) -> tuple[Sighting, ...]:
-    if place is None:
-        return (*seen, sighting)
-    return (*seen[:place], _joined(seen[place], sighting), *seen[place + 1 :])
-
-
-def _joined(one: Sighting, other: Sighting) -> Sighting:
-    return one._replace(
-        at=max(one.at, other.at),
-        cents=other.cents if other.payment_key else one.cents,
-        guess=one.guess or other.guess,
-        payment_key=one.payment_key or other.payment_key,
-        by_others=one.by_others or other.by_others,
-        transaction=one.transaction or other.transaction,
-    )
-
-
 def _owner(batch: Batch, license_id: DocId, customer_id: DocId) -> DocId:
     """Whose payment it is: the licence's owner, else the customer named."""
     state: LicenseState | None = batch.license_state(license_id) if license_id is not None else None
     return state.license.customer_id if state is not None and state.license is not None else customer_id
-
-
-def same_id(left: DocId, right: DocId) -> bool:
-    return type(left) is type(right) and left == right
-
-
-def _readable(amount: object) -> int | None:
-    try:
-        return cents(amount, "amount")
-    except Unintelligible:
-        return None
 
 
 # -- the event --------------------------------------------------------------------------------------------------
@@ -343,25 +262,3 @@ def _plan_name(batch: Batch, payment: Payment) -> str | None:
     if state is None or state.worth is None:
         return None
     return batch.plan_behind(state.worth.plan_id).name
-
-
-def told_alike(ours: Sequence[Event], theirs: Sequence[Mapping[str, Any]], settings: Settings) -> set[str]:
-    """The keys of payments of ours, that were found out late, which events of others tell: one for each."""
-    window = timedelta(hours=settings.thresholds.payment_window_hours)
-    taken: set[int] = set()
-    found: set[str] = set()
-    for event in ours:
-        places = [
-            place
-            for place, other in enumerate(theirs)
-            if place not in taken
-            and other.get("event_type") == event.type
-            and same_id(other.get("license_id"), event.license_id)
-            and isinstance(other.get("event_date"), datetime)
-            and abs(other["event_date"] - event.at) <= window
-        ]
-        if places:
-            amounts = {place: _readable(theirs[place].get("amount")) for place in places}
-            taken.add(min(places, key=lambda place: (amounts[place] != event.amount_cents, place)))
-            found.add(event.key)
-    return found

@@ -13,7 +13,7 @@ from daemon.connection import translated
 from daemon.decode import Decoder
 from daemon.store.names import EVENTS, SOURCE_NAME
 from daemon.store.records import event_id
-from rules import payments, twins
+from rules import sightings, twins
 from rules.model import PAYMENT_EVENTS, Event
 from rules.settings import Settings
 
@@ -34,7 +34,7 @@ def told_by_others(database: Database[Document], events: Sequence[Event], settin
     with translated():
         found = [DECODER.foreign_event(raw) for raw in database[EVENTS].find(query, fields)]
     told = wanted & {key for event in found for key in twins.natural_keys(event)}
-    return told | payments.told_alike([event for event in events if event.type in PAYMENT_EVENTS], found, settings)
+    return told | sightings.told_alike([event for event in events if event.type in PAYMENT_EVENTS], found, settings)
 
 
 def _dated(events: Sequence[Event]) -> list[Document]:
