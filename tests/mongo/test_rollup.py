@@ -343,3 +343,25 @@ def test_an_event_that_was_taken_back_leaves_the_note(life: Life) -> None:
 
     assert "Pagamento" in row_of(life.db, date(2025, 5, 11))["auto_notes"]
     assert nightly.row(date(2025, 5, 11))["auto_notes"] == "🎫 Nuova licenza Founders: ada"
+
+
+@pytest.mark.parametrize(
+    ("now", "owed"),
+    [
+        (local(date(2025, 4, 1), 5, 59), []),
+        (local(date(2025, 4, 1), 6, 0), ["2025-03"]),
+        (local(date(2025, 4, 30), 23, 59), ["2025-03"]),
+        (local(date(2025, 5, 1), 6, 0), ["2025-03", "2025-04"]),
+    ],
+)
+def test_a_month_is_closed_on_the_first_of_the_next_with_its_last_day(
+    life: Life, now: datetime, owed: list[str]
+) -> None:
+    nightly = Nightly(life.db, config_of(life.db))
+    move_clock(life.db, now)
+    assert [str(month) for month in nightly.owed_months(now)] == owed
+    nightly.catch_up(now)
+
+    assert nightly.owed_months(now) == []
+    monthly = rows.read(life.db, date.min, date.max, Kind.MONTHLY)
+    assert [f"{row['date']:%Y-%m}" for row in monthly] == owed
