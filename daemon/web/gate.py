@@ -3,7 +3,7 @@
 - The Host must be ours (DNS rebinding), and another site's page may link here but neither read nor post (CSRF).
 - Reading is free on loopback, under a loopback name, without a proxy in between; else it needs the token.
 - Whatever is not a reading method needs the token, always; without one configured, writing is off.
-- The probes of health and readiness need no token: they tell nothing of the shop.
+- The probes of health and readiness need no token: who is not near (`scope["near"]`) is told no reasons.
 """
 
 import ipaddress
@@ -53,9 +53,9 @@ class Gate:
             return answer(HTTPStatus.MISDIRECTED_REQUEST, sentence)
         if is_foreign(scope["method"], headers):
             return answer(HTTPStatus.FORBIDDEN, "another site's page may not do this")
+        scope["near"] = self._is_near(host, headers)
         if scope["method"] in READING:
-            is_free = scope["path"] in OPEN or self._is_near(host, headers)
-            return None if is_free else self._ask(scope, headers)
+            return None if scope["near"] or scope["path"] in OPEN else self._ask(scope, headers)
         if not self.token:
             return answer(HTTPStatus.FORBIDDEN, "writing is switched off: no http-token is configured (docs/api.md)")
         return self._ask(scope, headers)

@@ -3,9 +3,7 @@
 They run in the event loop itself: a database that does not answer keeps threads waiting, but nobody who asks for these.
 """
 
-from typing import Any
-
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -23,16 +21,17 @@ def router(progress: Progress) -> APIRouter:
         return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
 
     @routes.get("/healthz")
-    async def healthz() -> JSONResponse:
-        return verdict(progress.stalled(clock.monotonic()), progress)
+    async def healthz(request: Request) -> JSONResponse:
+        return verdict(request, progress.stalled(clock.monotonic()), progress)
 
     @routes.get("/readyz")
-    async def readyz() -> JSONResponse:
-        return verdict(progress.not_ready(clock.monotonic()), progress)
+    async def readyz(request: Request) -> JSONResponse:
+        return verdict(request, progress.not_ready(clock.monotonic()), progress)
 
     return routes
 
 
-def verdict(problems: list[str], progress: Progress) -> JSONResponse:
-    body: dict[str, Any] = {"ok": not problems, "role": progress.role, "problems": problems}
-    return JSONResponse(body, 200 if not problems else 503)
+def verdict(request: Request, problems: list[str], progress: Progress) -> JSONResponse:
+    """Reasons may name servers: they are for who is near."""
+    shown = problems if request.scope["near"] else []
+    return JSONResponse({"ok": not problems, "role": progress.role, "problems": shown}, 503 if problems else 200)

@@ -40,11 +40,13 @@ def doors(mongo_uri: str, database: Db) -> Doors:
     """Serves the doors of this test's database; the client carries the token unless told otherwise."""
 
     @contextmanager
-    def served(headers: dict[str, str] = BEARER, of: Db | None = None, **http: Any) -> Iterator[httpx.Client]:
+    def served(
+        headers: dict[str, str] = BEARER, of: Db | None = None, role: str = "leader", reason: str = "", **http: Any
+    ) -> Iterator[httpx.Client]:
         config = shop.config_for(mongo_uri, database, http={"token": TOKEN, **http})
         indexes.create(database)
         stop, progress = threading.Event(), Progress()
-        progress.turn("leader", clock.monotonic())
+        progress.turn(role, clock.monotonic(), reason)
         listening = server.listen(config.http)
         site = Site(House(database if of is None else of, lambda: config, progress))
         thread = threading.Thread(target=server.serve, args=(site, listening, stop))

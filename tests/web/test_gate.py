@@ -76,6 +76,15 @@ def test_a_configured_name_is_answered_with_the_token_and_others_are_not(doors: 
         assert door.get(LIST, headers={"Host": "analytics.example.com", **BEARER}).status_code == 200
 
 
+def test_why_it_is_not_ready_is_told_to_who_is_near_alone(doors: Doors) -> None:
+    with doors(headers={}, role="retrying", reason="host:27017 is away") as door:
+        near = door.get("/readyz")
+        far = door.get("/readyz", headers={"X-Forwarded-For": "1.2.3.4"})
+
+    assert (near.status_code, near.json()["problems"]) == (503, ["retrying: host:27017 is away"])
+    assert (far.status_code, far.json()["problems"]) == (503, [])
+
+
 def test_on_every_address_any_address_is_a_name_and_reading_needs_the_token(doors: Doors) -> None:
     with doors(headers={}, host="0.0.0.0") as door:
         assert door.get(LIST).status_code == 401
