@@ -21,6 +21,8 @@ SENTENCES: Mapping[int, str] = {
 }
 """What the framework would say in its own words."""
 
+MANY = "wanted one of several things, which /docs lists"
+
 log = logs.get("http")
 
 
@@ -49,17 +51,21 @@ def _refused(_request: Request, refused: Exception) -> JSONResponse:
 
 def _invalid(_request: Request, invalid: Exception) -> JSONResponse:
     assert isinstance(invalid, RequestValidationError)
-    return answer(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(dict.fromkeys(_mistakes(invalid.errors()))))
+    return answer(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(_mistakes(invalid.errors())))
 
 
 def _mistakes(errors: Any) -> Iterator[str]:
-    """Field and what was wanted. Of unknown fields and of keys inside free objects not even the name is told."""
+    """Each field and what was wanted. Of unknown fields and of keys inside free objects not even the name is told."""
+    wanted: dict[str, set[str]] = {}
     for error in errors:
         where, *path = error["loc"]
         if error["type"] == "extra_forbidden":
-            yield f"{where}: holds a field that is not known here"
+            wanted.setdefault(where, set()).add("holds a field that is not known here")
         else:
-            yield f"{path[0] if path and isinstance(path[0], str) else where}: {_wanted(error)}"
+            field = path[0] if path and isinstance(path[0], str) else where
+            wanted.setdefault(field, set()).add(_wanted(error))
+    for field, sentences in wanted.items():
+        yield f"{field}: {sentences.pop() if len(sentences) == 1 else MANY}"
 
 
 def _wanted(error: Mapping[str, Any]) -> str:

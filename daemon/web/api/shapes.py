@@ -29,7 +29,7 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def _written_as_a_day(value: object) -> object:
-    if isinstance(value, str) and not _DAY.fullmatch(value):
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
         raise ValueError("wanted a day, such as 2026-11-23")
     return value
 
