@@ -70,9 +70,10 @@ def _preview(past: "Backfill", outlook: "Outlook", *, overwrite_dashboard: bool,
     for stretch, standing in outlook.stretches:
         kept = standing["measured"] + (0 if overwrite_dashboard else standing["dashboard"])
         done = not again and is_done(stretch, standing, over_dashboard=overwrite_dashboard)
-        row = past.preview(stretch.last, outlook)
         what = "done already" if done else f"{stretch.days - kept} days to write, {kept} rows kept"
+        click.echo(f"{stretch.first} to {stretch.last}: {what}")
+    if outlook.stretches:
+        row = past.preview(outlook.stretches[-1][0].last, outlook)
         click.echo(
-            f"{stretch.first} to {stretch.last}: {what}; at its end "
-            f"{row['total_customers']} customers, {row['paying_customers']} paying, MRR €{row['mrr']:.2f}"
+            f"at the end {row['total_customers']} customers, {row['paying_customers']} paying, MRR €{row['mrr']:.2f}"
         )

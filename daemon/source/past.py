@@ -5,9 +5,10 @@ opening balance. Per customer they are summed up to tell who pays, per plan to t
 """
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
+import pymongo
 from pymongo.database import Database
 
 from daemon.connection import translated
@@ -18,6 +19,9 @@ from rules.model import Plan, PlanState, Source
 
 Document = dict[str, Any]
 Stage = dict[str, Any]
+
+LONGEST_SECONDS = 3600.0
+"""One look over all documents of a large shop takes longer than any other operation may."""
 
 UNKNOWN = ("deleted_documents", "past_plans_and_prices", "interruptions")
 """What no document tells, of any day."""
@@ -63,7 +67,7 @@ def survey(database: Database[Document], plans: Sequence[Plan], frame: Frame) ->
         "unread_licenses": sold["unread"],
         "unpriced_licenses": sold["unpriced"],
     }
-    firsts = [found["first"].date() for found in (people, sold) if found["first"] is not None]
+    firsts = [days.business_day(found["first"], frame.zone) for found in (people, sold) if found["first"] is not None]
     return Survey(min(firsts, default=None), {name: count for name, count in unusable.items() if count})
 
 
@@ -77,7 +81,7 @@ def _counted(undated: Any, **more: Any) -> Stage:
 
 
 def _one(database: Database[Document], source: Source, stages: list[Stage]) -> Document:
-    with translated():
+    with translated(), pymongo.timeout(LONGEST_SECONDS):
         found = list(database[source.value].aggregate(stages, allowDiskUse=True))
     empty = {"first": None, "undated": 0, "unread": 0, "unpriced": 0}
     return found[0] if found else empty
@@ -91,7 +95,8 @@ def rows(stretch: Stretch, plans: Sequence[Plan], frame: Frame, unknown: Sequenc
         {"$unionWith": {"coll": Source.LICENSES.value, "pipeline": _by_plan(stretch, plans, frame)}},
         {"$unionWith": {"coll": Source.CUSTOMERS.value, "pipeline": _people(stretch, frame)}},
         {"$group": {"_id": "$day", **_day_sums(plans, keys)}},
-        {"$project": {"day": "$_id", "_id": 0, **dict.fromkeys(_day_sums(plans, keys), 1)}},
+        {"$set": {"day": lifetimes.stored_day("$_id", frame)}},
+        {"$unset": "_id"},
         {"$densify": {"field": "day", "range": {"step": 1, "unit": "day", "bounds": _bounds(stretch)}}},
         {"$setWindowFields": {"sortBy": {"day": 1}, "output": _running(_level_names(keys))}},
         {"$match": {"day": {"$gte": days.stored(stretch.first)}}},
@@ -114,10 +119,10 @@ def _bounds(stretch: Stretch) -> list[Any]:
 def _changes(stretch: Stretch, plans: Sequence[Plan], frame: Frame) -> list[Stage]:
     """Two changes of each licence that counts, those before the stretch dated the day before it."""
     price = _of_plan([plan.price_cents if plan.is_lifetime else 0 for plan in plans])
-    end_of_stretch = days.stored(stretch.last)
+    over = _over(stretch, frame)
     return [
         *lifetimes.licenses(plans, frame),
-        {"$match": {"unread": False, "plan": {"$gte": 0}, "start": {"$lte": end_of_stretch, "$ne": None}}},
+        {"$match": {"unread": False, "plan": {"$gte": 0}, "start": {"$lt": over, "$ne": None}}},
         {
             "$set": {
                 "change": [
@@ -127,13 +132,18 @@ def _changes(stretch: Stretch, plans: Sequence[Plan], frame: Frame) -> list[Stag
             }
         },
         {"$unwind": "$change"},
-        {"$match": {"change.day": {"$lte": end_of_stretch, "$ne": None}}},
-        {"$set": {"change.day": _clipped("$change.day", stretch)}},
+        {"$match": {"change.day": {"$lt": over, "$ne": None}}},
+        {"$set": {"change.day": _clipped("$change.day", stretch, frame)}},
     ]
 
 
-def _clipped(value: str, stretch: Stretch) -> Document:
-    return {"$max": [value, days.stored(stretch.first - days.ONE_DAY)]}
+def _over(stretch: Stretch, frame: Frame) -> datetime:
+    """The instant a stretch is over."""
+    return days.start(stretch.last + days.ONE_DAY, frame.zone)
+
+
+def _clipped(value: str, stretch: Stretch, frame: Frame) -> Document:
+    return {"$max": [value, days.start(stretch.first - days.ONE_DAY, frame.zone)]}
 
 
 def _of_plan(values: list[int]) -> Document:
@@ -198,8 +208,8 @@ def _by_plan(stretch: Stretch, plans: Sequence[Plan], frame: Frame) -> list[Stag
 def _people(stretch: Stretch, frame: Frame) -> list[Stage]:
     return [
         *lifetimes.customers(frame),
-        {"$match": {"day": {"$lte": days.stored(stretch.last), "$ne": None}}},
-        {"$group": {"_id": _clipped("$day", stretch), "customers": {"$sum": 1}}},
+        {"$match": {"day": {"$lt": _over(stretch, frame), "$ne": None}}},
+        {"$group": {"_id": _clipped("$day", stretch, frame), "customers": {"$sum": 1}}},
         {"$project": {"_id": 0, "day": "$_id", "customers": 1}},
     ]
 
@@ -271,7 +281,7 @@ def last_row(
     database: Database[Document], day: date, plans: Sequence[Plan], frame: Frame, unknown: Sequence[str]
 ) -> Document:
     """The row of one day, computed and not written."""
-    with translated():
+    with translated(), pymongo.timeout(LONGEST_SECONDS):
         stages = rows(Stretch(day, day), plans, frame, unknown)
         return next(iter(database[Source.LICENSES.value].aggregate(stages, allowDiskUse=True)), {})
 
