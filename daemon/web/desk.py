@@ -55,14 +55,15 @@ class Desk:
         now = clock.now()
         today = stands.today if stands else days.business_day(now, settings.zone)
         plans = MirrorReader(database, settings).plans() if stands else {}
-        found = condition.findings(self.house)
+        found, row = condition.findings(self.house), table.one(database, today)
         recent = events.recent(database, now - timedelta(FEED_DAYS), FEED_ITEMS)
         return {
             "today": today,
             "first_day": stands.first_day if stands else None,
             "figures": business.figures(stands, self._rows_before(stands)) if stands else [],
             "still": self._still(stands),
-            "story": rows.facts((table.one(database, today) or {}).get("notes")),
+            "story": rows.facts(row.get("notes")) if row else [],
+            "today_row": rows.daily(row) if row else None,
             "feed": [feed.item(event, today, settings) for event in recent],
             "plans": business.plan_lines(stands.totals, plans) if stands else [],
             "deals": business.deals(stands.totals, plans) if stands else [],

@@ -92,7 +92,7 @@ class Page:
                 view = self.desk.live()
         except ChatelloError as problem:
             return self._trouble(request, problem)
-        return self._shown("live.html", view)
+        return self._shown("live.html", {**view, **self._common(Wanted.of(request.query_params))})
 
     def form(self, request: Request, day: str) -> Response:
         """The form for one day's note; the page's script puts it into the table."""
@@ -120,7 +120,7 @@ class Page:
             return self._form(day, wanted, text, words.CHANGED_MEANWHILE, HTTPStatus.CONFLICT)
         if outcome is Noted.NO_ROW:
             return self._message(words.NO_ROW, HTTPStatus.NOT_FOUND)
-        return RedirectResponse(address(wanted, f"d{day}"), HTTPStatus.SEE_OTHER)
+        return RedirectResponse(address(wanted, f"d{date.fromisoformat(day)}"), HTTPStatus.SEE_OTHER)
 
     def _note(self, day: str, text: str, seen: str) -> Noted:
         known = _day(day)
@@ -143,7 +143,7 @@ class Page:
             return self._message(words.NO_ROW, HTTPStatus.NOT_FOUND)
         stored = str(row.get("notes") or "")[: rows.LONGEST_NOTE]
         view = {
-            "day": day,
+            "day": known.isoformat(),
             "day_text": words.day(known),
             "text": stored if text is None else text,
             "stored": rows.facts(stored),

@@ -38,6 +38,7 @@ class Row(NamedTuple):
     facts: list[str]
     tags: list[Tag]
     author: Tag
+    is_running: bool
 
 
 def daily(document: Document) -> Row:
@@ -62,6 +63,7 @@ def _row(document: Document, day: date | None, written: str, weekday: str) -> Ro
         facts=facts(document.get("notes")),
         tags=tags(document),
         author=author(document),
+        is_running=document.get("final") is False,
     )
 
 

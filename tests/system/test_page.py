@@ -180,9 +180,31 @@ def test_an_event_is_shown_within_a_second_of_its_writing(visitor: Visitor, db: 
         assert page.locator("#feed li").first.inner_text().startswith("🎉")
 
 
+def test_todays_row_follows_but_never_under_a_form(visitor: Visitor, db: Db) -> None:
+    live = {"date": days.stored(today()), "period_type": "daily"}
+    shop.customer(db, "Prima della riga")
+    wait_for(lambda: db.historical_analytics.find_one(live) is not None, "today's row")
+    with visitor.visit() as page:
+        expect(page.locator("#link")).to_have_text(words.FEED_LIVE)
+        shop.customer(db, "Dopo la riga")
+        now = {**live, "total_customers": db.customers.count_documents({})}
+        wait_for(lambda: db.historical_analytics.find_one(now) is not None, "the row to follow")
+        person_tells(db, "Prima citazione")
+        expect(page.locator(f"#d{today()} .number").first).to_have_text(str(now["total_customers"]))
+        page.locator(f"#d{today()} [data-edit]").click()
+        page.get_by_role("textbox").fill("A metà")
+        person_tells(db, "Seconda citazione")
+        expect(page.locator("#feed")).to_contain_text("Seconda citazione")
+        expect(page.get_by_role("textbox")).to_have_value("A metà")
+
+
+def person_tells(db: Db, text: str) -> Any:
+    event = {"event_type": "media_mention", "event_date": clock.now(), "description": text}
+    return db.business_events.insert_one(event).inserted_id
+
+
 def test_a_withdrawn_event_leaves_the_feed(visitor: Visitor, db: Db) -> None:
-    event = {"event_type": "media_mention", "event_date": clock.now(), "description": "Articolo da ritirare"}
-    made = db.business_events.insert_one(event).inserted_id
+    made = person_tells(db, "Articolo da ritirare")
     with visitor.visit() as page:
         expect(page.get_by_text("Articolo da ritirare").first).to_be_visible()
         expect(page.locator("#link")).to_have_text(words.FEED_LIVE)

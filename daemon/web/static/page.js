@@ -36,7 +36,8 @@ const refresh = async () => {
   if (!fresh) return;
   for (const old of document.querySelectorAll("[data-live]")) {
     const next = fresh.getElementById(old.id);
-    if (next && next.outerHTML !== old.outerHTML && !old.contains(document.activeElement)) old.replaceWith(next);
+    const isBusy = old.contains(document.activeElement) || old.querySelector("form");
+    if (next && next.outerHTML !== old.outerHTML && !isBusy) old.replaceWith(next);
   }
   mergeFeed(fresh.getElementById("feed"));
 };
