@@ -2,15 +2,22 @@
 
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from bench import recording, shop, state
-from bench.measures import Bench, Row, Told, median, rounds, run_bare, with_server
+from bench import peers, recording, shop, state
+from bench.measures import Bench, Row, Told, median, rounds, run_bare, say, with_server
+from bench.peers import Peer, PeerFailed
 from bench.state import State
 from bench.subject import Subject, instant
 
 STOCK = 20_000
 CHANGES = 100_000
+NOISE = 10
+"""Updates of `last_check` for each change they hide."""
+
+OURS = "the daemon"
+Samples = dict[str, list[Told]]
 
 
 class Backlog:
@@ -57,12 +64,21 @@ class Backlog:
         self.wait()
         return with_server(self.server, lambda: run_bare(self.server, "writer", str(file)))
 
+    def peer(self, peer: Peer) -> Told:
+        """One of the others; empty where it failed."""
+        self.wait(lambda: peer.prepare(self.server))
+        try:
+            return with_server(self.server, lambda: peer.run(self.server, self.start, self.changes))
+        except PeerFailed as failed:
+            say(f"  {failed}")
+            return {}
+
     def rate(self, samples: list[Told]) -> float:
         return self.changes / median(samples, "seconds")
 
 
 def rows(bench: Bench) -> list[Row]:
-    """The backlog row and its ratios."""
+    """The backlog against the bare programs, hidden in noise, and against the peers."""
     backlog = Backlog(bench)
     with tempfile.TemporaryDirectory(prefix="chatello-bench-") as folder:
         file = Path(folder) / "transactions.bson"
@@ -71,32 +87,57 @@ def rows(bench: Bench) -> list[Row]:
         samples = rounds(
             bench,
             {
-                "the daemon": backlog.daemon,
+                OURS: backlog.daemon,
                 "bare writer": lambda: backlog.writer(file),
                 "bare reader": backlog.reader,
             },
         )
-    ours = backlog.rate(samples["the daemon"])
+    return [*_bare_rows(backlog, samples), _hidden_row(backlog), *_peer_rows(backlog)]
+
+
+def _bare_rows(backlog: Backlog, samples: Samples) -> list[Row]:
+    waiting = f"{backlog.changes:,} changes waiting"
     return [
-        _row(
-            f"{backlog.changes:,} changes waiting, against a bare writer",
-            0.8,
-            ours,
-            backlog.rate(samples["bare writer"]),
-            samples,
-        ),
-        _row(
-            f"{backlog.changes:,} changes waiting, against a bare reader",
-            0.4,
-            ours,
-            backlog.rate(samples["bare reader"]),
-            {},
-        ),
+        _faster(f"{waiting}: speed against a bare writer of the same documents", 0.8, backlog, samples, "bare writer"),
+        _faster(f"{waiting}: speed against a bare reading loop", 0.4, backlog, samples, "bare reader"),
     ]
 
 
-def _row(what: str, goal: float, ours: float, theirs: float, samples: dict[str, list[Told]]) -> Row:
-    ratio = ours / theirs
-    return Row(
-        what, f"at least {goal}", f"{ratio:.2f} ({ours:,.0f} a second against {theirs:,.0f})", ratio >= goal, samples
-    )
+def _faster(what: str, goal: float, backlog: Backlog, samples: Samples, than: str, aside: str = "") -> Row:
+    ours, theirs = backlog.rate(samples[OURS]), backlog.rate(samples[than])
+    found = f"{ours / theirs:.2f} ({ours:,.0f} changes a second against {theirs:,.0f}){aside}"
+    return Row(what, f"at least {goal:g}", found, ours / theirs >= goal, {OURS: samples[OURS], than: samples[than]})
+
+
+def _hidden_row(backlog: Backlog) -> Row:
+    """Daemon CPU with and without ten updates of `last_check` around every change."""
+    hidden = f"hidden in {backlog.changes * NOISE:,} updates"
+    samples = rounds(backlog.bench, {"plain": backlog.daemon, hidden: lambda: backlog.daemon(NOISE)})
+    ours, plain = median(samples[hidden], "cpu_seconds"), median(samples["plain"], "cpu_seconds")
+    what = f"the same {hidden} of `last_check`: CPU time of the daemon"
+    found = f"{ours / plain:.2f} ({ours:.2f} s against {plain:.2f} s)"
+    return Row(what, "at most 1.2", found, ours / plain <= 1.2, samples)
+
+
+def _peer_rows(backlog: Backlog) -> list[Row]:
+    with tempfile.TemporaryDirectory(prefix="chatello-peers-") as folder:
+        found = peers.peers(Path(folder))
+        for absent in found:
+            if isinstance(absent, PeerFailed):
+                say(f"  left out: {absent}")
+        present = [peer for peer in found if not isinstance(peer, PeerFailed)]
+        contenders = {peer.package: partial(backlog.peer, peer) for peer in present}
+        samples = rounds(backlog.bench, {OURS: backlog.daemon, **contenders})
+    rows = [_peer_row(backlog, peer, samples) for peer in present]
+    return rows + [Row(f"against {str(one)[:60]}", "-", str(one)[:200], None) for one in found if one not in present]
+
+
+def _peer_row(backlog: Backlog, peer: Peer, samples: Samples) -> Row:
+    what = f"{backlog.changes:,} changes waiting: speed against {peer.package}, which only reads"
+    told = samples[peer.package]
+    if failed := [sample for sample in told if "seconds" not in sample]:
+        return Row(what, "-", f"failed in {len(failed)} of {len(told)} rounds", None, {peer.package: told})
+    row = _faster(what, 3, backlog, samples, peer.package, f"; {peer.lacks}")
+    if peer.package != "tap-mongodb":
+        row.goal, row.met = "-", None
+    return row

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import bson
+from bson.max_key import MaxKey
+from bson.min_key import MinKey
 from bson.timestamp import Timestamp
 from pymongo import MongoClient
 from pymongo.client_session import ClientSession
@@ -18,9 +20,12 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from bench.server import DATABASE, Db
-from daemon.clock import monotonic
 from daemon.connection import CODEC
 from daemon.source.pipeline import stages
+from daemon.store.names import MIRROR
+from daemon.store.records import mirror_id
+from rules import documents
+from rules.model import Source
 
 Document = dict[str, Any]
 Told = dict[str, Any]
@@ -74,15 +79,31 @@ def recorded(file: Path) -> Iterator[list[Document]]:
 
 
 @program
+def scan(db: Db) -> Told:
+    """Read customers, licences and their mirror once, in `_id` order, at one snapshot, with the daemon's projection."""
+    with db.client.start_session(snapshot=True) as session:
+        return _measured(lambda: _scan(db, session))
+
+
+def _scan(db: Db, session: ClientSession) -> None:
+    for source in (Source.PLANS, Source.CUSTOMERS, Source.LICENSES):
+        wanted = dict.fromkeys((*documents.TRACKED[source], *documents.CARRIED[source]), 1)
+        ours = {"_id": {"$gt": mirror_id(source, MinKey()), "$lt": mirror_id(source, MaxKey())}}
+        for name, query, fields in ((source.value, {}, wanted), (MIRROR, ours, None)):
+            for _ in db[name].find(query, fields, session=session, batch_size=BATCH).sort("_id", 1):
+                pass
+
+
+@program
 def listener(db: Db, count: str) -> Told:
-    """Tell when each of so many events of the daemon's stream arrived, by the monotonic clock; "ready" comes first."""
+    """When each of so many events of the daemon's stream arrived, by the clock all processes share; first "ready"."""
     arrived: list[tuple[str, float]] = []
     with db.watch(stages(), batch_size=BATCH, max_await_time_ms=1000) as stream:
         stream.try_next()
         print("ready", flush=True)
         while len(arrived) < int(count):
             if (event := stream.try_next()) is not None:
-                arrived.append((str(event["documentKey"]["_id"]), monotonic()))
+                arrived.append((str(event["documentKey"]["_id"]), time.perf_counter()))
     return {"arrived": arrived}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from bson import ObjectId
 from pymongo import IndexModel, UpdateOne
@@ -12,8 +12,10 @@ from bench.server import Db
 from daemon.simulator import documents, names
 
 Document = dict[str, Any]
+T = TypeVar("T")
 
 CHUNK = 1000
+PARTS = 10
 BORN = datetime(2026, 11, 2, 9, tzinfo=UTC)
 TERM = timedelta(days=400)
 """No licence ends while it is measured."""
@@ -33,18 +35,13 @@ def open_shop(db: Db) -> None:
     db.plans.insert_many(plans)
 
 
-def stock(first: int, count: int) -> Iterator[tuple[list[Document], list[Document]]]:
-    """Customers `first` to `first + count`, each with one licence, in chunks."""
-    for start in range(first, first + count, CHUNK):
-        numbers = range(start, min(start + CHUNK, first + count))
-        yield [customer(n) for n in numbers], [license(n) for n in numbers]
-
-
-def fill(db: Db, count: int) -> None:
-    """Write that stock into the source."""
-    for customers, licenses in stock(0, count):
-        db.customers.insert_many(customers)
-        db.licenses.insert_many(licenses)
+def fill(db: Db, licenses: int, per_customer: int = 1) -> None:
+    """Write so many licences, and their customers, into the source."""
+    for first in range(0, licenses // per_customer, CHUNK):
+        db.customers.insert_many([customer(n) for n in range(first, min(first + CHUNK, licenses // per_customer))])
+    for first in range(0, licenses, CHUNK):
+        numbers = range(first, min(first + CHUNK, licenses))
+        db.licenses.insert_many([license(n, n // per_customer) for n in numbers])
 
 
 def customer_id(number: int) -> ObjectId:
@@ -60,10 +57,11 @@ def customer(number: int) -> Document:
     return documents.customer(customer_id(number), name, f"{number}@example.com", BORN)
 
 
-def license(number: int) -> Document:
+def license(number: int, owner: int | None = None) -> Document:
+    """Its customer is of the same number, where none is named."""
     plan = {"_id": PLANS[number % SOLD], "is_lifetime": False}
     key = f"CHA-{number:08X}-00000000-00000000-00000000"
-    sold = documents.license(license_id(number), key, customer_id(number), plan, BORN)
+    sold = documents.license(license_id(number), key, customer_id(number if owner is None else owner), plan, BORN)
     return sold | {"expires_at": BORN + TERM, "activated_at": BORN, "domain": f"{number}.example.com"}
 
 
@@ -105,13 +103,23 @@ class Backlog:
 
 
 def _write_hidden(db: Db, chunk: tuple[list[Document], list[Document], list[UpdateOne]], noise: int) -> None:
-    """The same chunk in ten parts, a tenth of its noise around each."""
+    """The same chunk in the same order, in ten parts of each kind, with a share of its noise before each."""
     customers, licenses, moves = chunk
-    for part in range(10):
-        _call(db, noise * CHUNK // 10, part)
-        db.customers.insert_many(customers[part::10])
-        db.licenses.insert_many(licenses[part::10])
-        db.licenses.bulk_write(moves[part::10], ordered=True)
+    share = noise * CHUNK // (3 * PARTS)
+    for part in range(3 * PARTS):
+        _call(db, share, part)
+        kind, number = divmod(part, PARTS)
+        if kind == 0:
+            db.customers.insert_many(_tenth(customers, number))
+        elif kind == 1:
+            db.licenses.insert_many(_tenth(licenses, number))
+        else:
+            db.licenses.bulk_write(_tenth(moves, number))
+
+
+def _tenth(listed: list[T], number: int) -> list[T]:
+    size = len(listed) // PARTS
+    return listed[number * size : (number + 1) * size]
 
 
 def _call(db: Db, count: int, part: int) -> None:

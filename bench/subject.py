@@ -65,6 +65,9 @@ class Subject:
     def peak_megabytes(self) -> float:
         return processes.peak_megabytes(self.pid)
 
+    def forget_peak(self) -> None:
+        processes.forget_peak(self.pid)
+
     def look(self) -> list[Line]:
         """The log lines that came since the last look."""
         with Path(self._log.name).open("rb") as log:
@@ -76,7 +79,7 @@ class Subject:
         self.lines += fresh
         return fresh
 
-    def wait_for(self, event: str, seconds: float = 600) -> Line:
+    def wait_for(self, event: str, seconds: float = 120) -> Line:
         """The first line of this event, as soon as it is there; raises TimeoutError."""
         for line in self.lines:
             if line["event"] == event:
@@ -90,7 +93,7 @@ class Subject:
             time.sleep(LOOK_SECONDS)
         raise TimeoutError(f"no line {event!r} within {seconds:.0f} seconds: {self.lines[-3:]}")
 
-    def wait_for_changes(self, count: int, seconds: float = 600) -> Line:
+    def wait_for_changes(self, count: int, seconds: float = 240) -> Line:
         """The line of the commit that brought the changes committed to `count`."""
         deadline = time.perf_counter() + seconds
         fresh, done = self.lines, 0

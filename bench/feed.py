@@ -1,0 +1,65 @@
+"""The newest events out of a million, as the dashboard's table and the page ask for them."""
+
+import statistics
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bench import shop, state
+from bench.measures import Bench, Row
+from bench.server import Server
+from bench.subject import ready
+from daemon.store.records import event_document
+from rules.model import Event, EventType
+
+EVENTS = 1_000_000
+STOCK = 1000
+CHUNK = 10_000
+DAYS = 90
+"""The old cron keeps events that long."""
+ASKED = 60
+GOAL_MS = 20.0
+QUESTIONS = {
+    "the newest 50 of 7 days": "days=7&limit=50",
+    "50 of one type, of 30 days": "days=30&limit=50&type=milestone_reached",
+}
+
+
+def rows(bench: Bench) -> list[Row]:
+    count = bench.scaled(EVENTS, CHUNK)
+    state.taken_over(bench.server, STOCK)
+    newest = datetime.now(UTC)  # noqa: TID251 - the API asks by the machine's clock
+    for chunk in _chunks(count, newest):
+        bench.server.db.business_events.insert_many(chunk, ordered=False)
+    return [_row(name, count, _ask(bench.server, question)) for name, question in QUESTIONS.items()]
+
+
+def _row(name: str, count: int, milliseconds: list[float]) -> Row:
+    took = statistics.median(milliseconds)
+    found = f"{took:.1f} ms"
+    return Row(f"get_recent_events over {count:,}: {name}, median", f"below {GOAL_MS:.0f} ms", found, took < GOAL_MS)
+
+
+def _chunks(count: int, newest: datetime) -> Iterator[list[dict[str, Any]]]:
+    """A month's worth of every type, evenly over the days."""
+    step = timedelta(days=DAYS) / count
+    for first in range(0, count, CHUNK):
+        yield [event_document(_event(n, newest - (count - n) * step)) for n in range(first, first + CHUNK)]
+
+
+def _event(number: int, at: datetime) -> Event:
+    kind = EventType.MILESTONE_REACHED if number % 10_000 == 0 else list(EventType)[number % 4]
+    customer, license = shop.customer_id(number % STOCK), shop.license_id(number % STOCK)
+    return Event(f"bench:{number}", kind, at, f"Evento {number}", customer, license, "pro", 799)
+
+
+def _ask(server: Server, question: str) -> list[float]:
+    """Milliseconds of each answer, over one loopback connection a time."""
+    took = []
+    with ready(server.uri) as subject:
+        for _ in range(ASKED):
+            began = time.perf_counter()
+            subject.get(f"/api/get_recent_events?{question}")
+            took.append(1000 * (time.perf_counter() - began))
+    return took

@@ -1,0 +1,89 @@
+"""How long after an acknowledged write of a licence its event can be read, against a bare loop's notification."""
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from random import Random
+
+from pymongo.write_concern import WriteConcern
+
+from bench import shop, state
+from bench.measures import Bench, Row, Told, median, rounds
+from bench.server import Server
+from bench.subject import ROOT, ready
+from daemon.store.records import event_id
+
+STOCK = 4000
+WRITES = 300
+PAUSE_SECONDS = 0.02
+LOOK_SECONDS = 0.0003
+ACKNOWLEDGED = WriteConcern(1)
+"""By the one member there is; the stream tells a change when the journal holds it."""
+
+
+def rows(bench: Bench) -> list[Row]:
+    begun = state.taken_over(bench.server, STOCK)
+    writes = max(50, int(WRITES * bench.scale))
+    samples = rounds(
+        bench,
+        {
+            "the daemon": lambda: _daemon(bench.server, begun, writes),
+            "bare loop": lambda: _loop(bench.server, begun, writes),
+        },
+    )
+    return [_row(name, goal, samples) for name, goal in (("p50", 2.5), ("p99", 3.0))]
+
+
+def _row(name: str, goal: float, samples: dict[str, list[Told]]) -> Row:
+    ours, bare = median(samples["the daemon"], name), median(samples["bare loop"], name)
+    found = f"{ours / bare:.2f} ({ours:.1f} ms against {bare:.1f} ms)"
+    kept = samples if name == "p50" else {}
+    return Row(f"a licence written to its event readable, {name}", f"at most {goal}", found, ours / bare <= goal, kept)
+
+
+def _daemon(server: Server, begun: state.State, writes: int) -> Told:
+    begun.restore(server)
+    with ready(server.uri):
+        return _percentiles([_until_told(server, number) for number in range(STOCK, STOCK + writes)])
+
+
+def _until_told(server: Server, number: int) -> float:
+    _pause(number)
+    wanted = {"_id": event_id(f"license_created:{shop.license_id(number)}")}
+    acknowledged = _write(server, number)
+    while server.db.business_events.find_one(wanted, {"_id": 1}) is None:
+        time.sleep(LOOK_SECONDS)
+    return time.perf_counter() - acknowledged
+
+
+def _loop(server: Server, begun: state.State, writes: int) -> Told:
+    """The loop tells when each change arrived, by the same clock."""
+    begun.restore(server)
+    command = [sys.executable, "-m", "bench.bare", "listener", server.uri, str(writes)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    acknowledged = {}
+    for number in range(STOCK, STOCK + writes):
+        _pause(number)
+        acknowledged[str(shop.license_id(number))] = _write(server, number)
+    arrived = json.loads(process.communicate(timeout=120)[0])["arrived"]
+    return _percentiles([at - acknowledged[key] for key, at in arrived])
+
+
+def _write(server: Server, number: int) -> float:
+    """One licence; when the server acknowledged it."""
+    server.db.licenses.with_options(write_concern=ACKNOWLEDGED).insert_one(shop.license(number))
+    return time.perf_counter()
+
+
+def _pause(number: int) -> None:
+    """Not in step with anything the server does at intervals."""
+    time.sleep(PAUSE_SECONDS * (0.5 + Random(number).random()))
+
+
+def _percentiles(seconds: list[float]) -> Told:
+    cuts = statistics.quantiles((1000 * one for one in seconds), n=100)
+    return {"p50": cuts[49], "p99": cuts[98], "most": max(seconds) * 1000}

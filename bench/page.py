@@ -1,0 +1,84 @@
+"""docs/performance.json and the table in docs/performance.md: what was measured, on which machine."""
+
+import json
+import os
+import platform
+import re
+import subprocess
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pymongo
+
+from bench.measures import Bench, Row
+from bench.subject import ROOT
+
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+PAGE, NUMBERS = "performance.md", "performance.json"
+HEAD = "| what | wanted | found | |\n| --- | --- | --- | --- |\n"
+
+Measured = dict[str, dict[str, Any]]
+"""By group: its rows, and when and on what they were measured."""
+
+
+def machine(bench: Bench) -> dict[str, str]:
+    """What the numbers depend on."""
+    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "measured": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),  # noqa: TID251 - dates the page
+        "commit": _commit(),
+        "processor": f"{cpu.group(1) if cpu else platform.machine()}, {os.cpu_count()} cores",
+        "memory": f"{memory:.0f} GB",
+        "system": f"{platform.system()} {platform.release()}",
+        "Python": platform.python_version(),
+        "PyMongo": pymongo.version,
+        "mongod": str(bench.server.client.server_info()["version"]),
+        "load before": f"{os.getloadavg()[0]:.1f}",
+        "rounds": str(bench.repetitions),
+    }
+
+
+def _commit() -> str:
+    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude", "*"]
+    return subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+
+
+def load(folder: Path) -> Measured:
+    file = folder / NUMBERS
+    measured: Measured = json.loads(file.read_text()) if file.is_file() else {}
+    return measured
+
+
+def write(folder: Path, measured: Measured, order: list[str]) -> None:
+    """Put the numbers into both files; of the page only what stands between the two marks is touched."""
+    folder.mkdir(parents=True, exist_ok=True)
+    known = {name: measured[name] for name in order if name in measured}
+    (folder / NUMBERS).write_text(json.dumps(known, indent=1) + "\n")
+    file = folder / PAGE
+    text = file.read_text() if file.is_file() else f"# Performance\n\n{BEGIN}\n{END}\n"
+    before, _, rest = text.partition(BEGIN)
+    after = rest.partition(END)[2]
+    file.write_text(f"{before}{BEGIN}\n{_table(known)}{END}{after}")
+
+
+def group(bench: Bench, rows: list[Row], described: dict[str, str]) -> dict[str, Any]:
+    return {"machine": described, "scale": bench.scale, "rows": [asdict(row) for row in rows]}
+
+
+def _table(measured: Measured) -> str:
+    lines = [_line(row) for one in measured.values() for row in one["rows"]]
+    machines = {_described(one["machine"]) for one in measured.values()}
+    return HEAD + "".join(lines) + "\n" + "".join(f"{line}\n" for line in sorted(machines))
+
+
+def _line(row: dict[str, Any]) -> str:
+    mark = {True: "✓", False: "**missed**", None: ""}[row["met"]]
+    return f"| {row['what']} | {row['goal']} | {row['found']} | {mark} |\n"
+
+
+def _described(described: dict[str, str]) -> str:
+    facts = ", ".join(f"{name} {value}" for name, value in described.items() if name not in ("measured", "commit"))
+    return f"Measured {described['measured']} at {described['commit']}: {facts}."
