@@ -1,6 +1,6 @@
 """The shop that is measured: documents in the dashboard's shapes, the same ones in every run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any, TypeVar
@@ -117,7 +117,7 @@ def _write_hidden(db: Db, chunk: tuple[list[Document], list[Document], list[Upda
             db.licenses.bulk_write(_tenth(moves, number))
 
 
-def _tenth(listed: list[T], number: int) -> list[T]:
+def _tenth(listed: Sequence[T], number: int) -> Sequence[T]:
     size = len(listed) // PARTS
     return listed[number * size : (number + 1) * size]
 
