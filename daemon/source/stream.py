@@ -96,7 +96,7 @@ class Stream(AbstractContextManager["Stream"]):
     ) -> None:
         try:
             self._stream.close()
-        except PyMongoError:
+        except (PyMongoError, AttributeError):  # the latter is PyMongo's own, while the reader's thread resumes
             return
 
 
