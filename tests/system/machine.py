@@ -32,6 +32,15 @@ ENVIRONMENT = {
     "PIP_NO_INDEX": "1",
     "PIP_FIND_LINKS": WHEELS,
 }
+CGROUPS = Path("/sys/fs/cgroup")
+START = """
+group=$1 layers=$2 top=$3; shift 3
+for tree in "$0" "$0"/*; do
+  if [ -e "$tree/cgroup.procs" ]; then mkdir "$tree/$group" && { echo $$ >"$tree/$group/cgroup.procs" || true; } fi
+done 2>/dev/null
+mount -t overlay overlay -o "$layers" "$top" && exec systemd-nspawn "$@"
+"""
+"""Each machine in control groups of its own: two systemds in one would kill each other's services."""
 BOOTED = {"running", "degraded"}
 
 
@@ -47,14 +56,13 @@ class Machine:
 
     def boot(self) -> None:
         """Start it and wait until systemd says that everything is up."""
-        script = 'mount -t overlay overlay -o "$1" "$2" && shift 2 && exec systemd-nspawn "$@"'
         layers = ",".join(
             (f"lowerdir={self.root}", f"upperdir={self._layer('upper')}", f"workdir={self._layer('work')}")
         )
         top = self._layer("top")
         command = [
             *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
-            *("sh", "-c", script, "sh", layers, top),
+            *("sh", "-c", START, str(CGROUPS), self.folder.name, layers, top),
             *("--boot", f"--directory={top}", f"--machine=chatello-{os.getpid()}", "--register=no", "--keep-unit"),
             *("--console=pipe", "--resolv-conf=off", "--timezone=off", "--link-journal=no"),
             *(f"--bind-ro={ROOT}:{SOURCE}", f"--bind-ro={self.wheels}:{WHEELS}"),
@@ -113,7 +121,7 @@ class Machine:
         if self.container is not None:
             self.container.send_signal(signal.SIGKILL)
             self.container.wait(30)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        _remove(self.folder)
 
 
 def require() -> None:
@@ -174,8 +182,23 @@ def _own_folder() -> Path:
     runs.mkdir(parents=True, exist_ok=True)
     for left in runs.iterdir():
         if not Path("/proc", left.name.partition("-")[0]).exists():
-            shutil.rmtree(left, ignore_errors=True)
+            _remove(left)
     return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=runs))
+
+
+def _remove(folder: Path) -> None:
+    """A machine's folder and its control groups, as soon as the last of its processes is gone."""
+    shutil.rmtree(folder, ignore_errors=True)
+    groups = [*CGROUPS.glob(folder.name), *CGROUPS.glob(f"*/{folder.name}")]
+    with suppress(TimeoutError):
+        wait_for(lambda: all(_emptied(group) for group in groups), "the machine's processes to end", 10)
+
+
+def _emptied(group: Path) -> bool:
+    for path, _, _ in os.walk(group, topdown=False):
+        with suppress(OSError):
+            Path(path).rmdir()
+    return not group.exists()
 
 
 def _below(pid: int) -> Iterator[int]:
