@@ -1,0 +1,63 @@
+"""A backup of the whole database, restored on another server (docs/operations.md)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from daemon.connection import CODEC
+from daemon.embedded import EmbeddedMongo, wait_for
+from tests import shop
+from tests.oracle import assert_books_balance, assert_each_event_once, events, recount, totals
+from tests.system.test_process import ready
+
+Db = Database[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def elsewhere() -> Iterator[EmbeddedMongo]:
+    with EmbeddedMongo() as mongo:
+        yield mongo
+
+
+def restore(backup: dict[str, list[dict[str, Any]]], db: Db) -> None:
+    """As mongorestore --drop does: each collection dropped and filled."""
+    for name, documents in backup.items():
+        db.drop_collection(name)
+        if documents:
+            db[name].insert_many(documents)
+
+
+def dump(db: Db) -> dict[str, list[dict[str, Any]]]:
+    return {name: list(db[name].find()) for name in db.list_collection_names()}
+
+
+def serve(uri: str, db: Db) -> None:
+    """Run the daemon until it follows and its totals are true, sell ten licences, and stop it."""
+    with shop.process(uri, db.name) as daemon:
+        wait_for(lambda: ready(daemon.port), "the daemon to be ready")
+        wait_for(lambda: totals(db) == recount(db), "the totals to become true")
+        plan = db.plans.find_one({"name": "pro"})
+        assert plan is not None
+        sold = [shop.license(db, shop.customer(db, f"C{n}"), plan["_id"]) for n in range(10)]
+        wait_for(lambda: events(db)["license_created", sold[-1]] == 1, "the last licence")
+        assert daemon.stop() == 0
+    assert_books_balance(db)
+    assert_each_event_once(db)
+
+
+def test_a_backup_restored_on_another_server_is_a_gap_that_closes_itself(
+    mongo_uri: str, database: Db, elsewhere: EmbeddedMongo
+) -> None:
+    shop.plans(database)
+    serve(mongo_uri, database)
+    client: MongoClient[dict[str, Any]]
+    with MongoClient(elsewhere.uri, tz_aware=True) as client:
+        there: Db = client.get_database(database.name, codec_options=CODEC)
+        restore(dump(database), there)
+        serve(elsewhere.uri, there)
+        causes = [gap["cause"] for gap in there.analytics_gaps.find() if gap["closed_at"]]
+
+    assert len(causes) == 2 and causes[0] == "first_start", causes
