@@ -59,6 +59,7 @@ class Movement(BaseModel):
     customer_id: str | None
     license_id: str | None
     plan_name: str | None
+    count: int = Field(description="1; -1 where the line takes an earlier one back, 0 where it books that one again.")
     mrr: float
     one_time_revenue: float
     customers: int
@@ -144,6 +145,7 @@ def shape(line: Document, plans: Mapping[DocId, PlanState]) -> Movement:
         customer_id=shapes.identity(line["customer_id"]),
         license_id=shapes.identity(line["license_id"]),
         plan_name=plan.plan.name if plan is not None and plan.plan is not None else None,
+        count=line.get("count", 1),
         mrr=line["mrr_cents"] / 100,
         one_time_revenue=line["one_time_cents"] / 100,
         customers=line["customers"],
