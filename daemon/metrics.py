@@ -143,6 +143,7 @@ class Business(Collector):
         paying = "Customers with an active licence that costs something."
         yield _family("customers", "Customers.", totals.customers)
         yield _family("paying_customers", paying, totals.paying_customers)
+        yield _family("subscribers", "Customers with MRR.", totals.subscribers)
         yield _family("active_licenses", "Active licences.", totals.active_licenses)
         yield _family("mrr_euros", "Monthly recurring revenue.", totals.mrr_cents / 100)
         yield _family("one_time_revenue_euros", "Lifetime sales since the ledger began.", totals.one_time_cents / 100)

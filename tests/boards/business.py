@@ -124,10 +124,11 @@ def _movements() -> list[panels.Panel]:
         ),
         panels.lines(
             "Clienti e licenze",
-            "Clienti, quanti di loro pagano, e licenze attive.",
+            "Clienti, quanti di loro pagano (anche a vita), quanti ogni mese (abbonati), e licenze attive.",
             "short",
             (_shop("customers"), "clienti"),
             (_shop("paying_customers"), "paganti"),
+            (_shop("subscribers"), "abbonati"),
             (_shop("active_licenses"), "licenze attive"),
         ),
     ]
@@ -167,12 +168,21 @@ def _events() -> list[panels.Panel]:
             stacked=True,
             columns=True,
             every="6h",
+            size=(8, 8),
+        ),
+        panels.lines(
+            "Ricavo medio",
+            "MRR per abbonato (ARPA): quanto paga in media al mese chi paga ogni mese.",
+            EURO,
+            (f"{_shop('mrr_euros')} / ({_shop('subscribers')} > 0)", "al mese"),
+            size=(8, 8),
         ),
         panels.lines(
             "Vendite una tantum",
             "Licenze a vita vendute da quando il registro esiste: non sono MRR.",
             EURO,
             (_shop("one_time_revenue_euros"), "totale"),
+            size=(8, 8),
         ),
     ]
 

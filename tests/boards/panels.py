@@ -5,7 +5,8 @@ dashboard's jobs and instances: `of("metric")` is the selector to write it with.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from string import ascii_uppercase
+from typing import Any
 
 from grafana_foundation_sdk.builders import (
     bargauge,
@@ -60,8 +61,8 @@ def of(name: str, **labels: str) -> str:
 
 def _dress(panel: Panel, title: str, text: str, unit: str, queries: Sequence[Query], size: tuple[int, int]) -> Panel:
     panel.title(title).description(text).unit(unit).datasource(SOURCE).span(size[0]).height(size[1])
-    for letter, (expression, legend) in zip("ABCDEFGH", queries, strict=False):
-        target = prometheus.Dataquery().expr(expression).ref_id(letter).datasource(SOURCE)
+    for place, (expression, legend) in enumerate(queries):
+        target = prometheus.Dataquery().expr(expression).ref_id(ascii_uppercase[place]).datasource(SOURCE)
         panel.with_target(target.legend_format(legend) if legend else target)
     return panel
 
@@ -159,12 +160,10 @@ def states(
     return panel.mappings(_mappings(texts)).show_value(shapes.VisibilityMode.NEVER).legend(_legend()).fill_opacity(80)
 
 
-def board(
-    title: str, uid: str, text: str, since: str, refresh: str, zone: Literal["browser"] = "browser"
-) -> dashboard.Dashboard:
+def board(title: str, uid: str, text: str, since: str, refresh: str) -> dashboard.Dashboard:
     """A dashboard without panels: its name, its times and the three variables."""
     made = dashboard.Dashboard(title).uid(uid).description(text).tags(["chatello-analytics"]).readonly()
-    made.time(since, "now").refresh(refresh).timezone(zone).tooltip(DashboardCursorSync.CROSSHAIR).version(1)
+    made.time(since, "now").refresh(refresh).timezone("browser").tooltip(DashboardCursorSync.CROSSHAIR).version(1)
     made.link(
         dashboard.DashboardLink("chatello-analytics")
         .tags(["chatello-analytics"])
