@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import dashboard
 
 from rules.model import MovementKind
 from tests.boards import panels
-from tests.boards.panels import BLUE, GREEN, ORANGE, PURPLE, RED, YELLOW, of
+from tests.boards.panels import BLUE, GREEN, ORANGE, PURPLE, RED, YELLOW, led, of
 
 EURO = "currencyEUR"
 GAINS = {MovementKind.NEW: "nuovo", MovementKind.EXPANSION: "espansione", MovementKind.REACTIVATION: "riattivazione"}
@@ -194,7 +194,7 @@ def _trust() -> list[panels.Panel]:
             "I conti",
             "Se registro, totali e archivio dicevano lo stesso all'ultima prova; altrimenti quanti numeri differivano.",
             "short",
-            (f"max by (job) ({of('proof_mismatches')})", ""),
+            (led(of("proof_mismatches")), ""),
             steps=((None, GREEN), (1, RED)),
             texts={0: ("tornano", GREEN)},
             size=(6, 4),
@@ -211,7 +211,7 @@ def _trust() -> list[panels.Panel]:
             "Righe non definitive",
             "Giorni e mesi passati la cui riga nella tabella non è ancora definitiva.",
             "short",
-            (f"max by (job) ({of('rows_owed')})", ""),
+            (led(of("rows_owed")), ""),
             steps=((None, GREEN), (1, RED)),
             size=(6, 4),
         ),
@@ -219,7 +219,7 @@ def _trust() -> list[panels.Panel]:
             "Documenti non compresi",
             "Clienti, licenze o piani che contano come l'ultima volta che erano comprensibili.",
             "short",
-            (f"max by (job) ({of('dead_letters')})", ""),
+            (led(of("dead_letters")), ""),
             steps=((None, GREEN), (1, ORANGE)),
             size=(6, 4),
         ),

@@ -4,12 +4,11 @@ from grafana_foundation_sdk.builders import dashboard
 
 from daemon.metrics import ROLES
 from tests.boards import panels
-from tests.boards.panels import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, of
+from tests.boards.panels import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, led, of
 
 STATES = dict(zip(range(len(ROLES)), zip(ROLES, (GREY, BLUE, PURPLE, ORANGE, RED, GREEN), strict=True), strict=True))
 YES_NO = {1: ("yes", GREEN), 0: ("no", RED)}
 ZERO_IS_GOOD = ((None, GREEN), (1, RED))
-LEADS = f"on (job, instance) {of('leader')} == 1"
 
 
 def board() -> dashboard.Dashboard:
@@ -78,7 +77,7 @@ def _health() -> list[panels.Panel]:
             "Behind",
             "Seconds between the newest write the server told of and the last one committed, of who leads.",
             "s",
-            (f"max by (job) ({lag} and {LEADS})", ""),
+            (led(lag), ""),
             steps=((None, GREEN), (60, ORANGE), (300, RED)),
             graph=True,
         ),
@@ -86,14 +85,14 @@ def _health() -> list[panels.Panel]:
             "Open gaps",
             "Discontinuities of the stream that no reconciliation has closed yet.",
             "short",
-            (f"max by (job) ({of('gaps_open')})", ""),
+            (led(of("gaps_open")), ""),
             steps=ZERO_IS_GOOD,
         ),
         panels.number(
             "Held documents",
             "Documents nobody could understand: chatello-analytics dead-letters list.",
             "short",
-            (f"max by (job) ({of('dead_letters')})", ""),
+            (led(of("dead_letters")), ""),
             steps=((None, GREEN), (1, ORANGE)),
         ),
         panels.states(
@@ -227,7 +226,7 @@ def _day() -> list[panels.Panel]:
             "Rows owed",
             "Days and months that lack their final row; looked at every ten minutes.",
             "short",
-            (f"max by (job) ({of('rows_owed')})", ""),
+            (led(of("rows_owed")), ""),
             steps=ZERO_IS_GOOD,
             size=(4, 8),
         ),
@@ -235,7 +234,7 @@ def _day() -> list[panels.Panel]:
             "Proof",
             "Numbers that differed when ledger, totals and source were last compared.",
             "short",
-            (f"max by (job) ({of('proof_mismatches')})", ""),
+            (led(of("proof_mismatches")), ""),
             steps=ZERO_IS_GOOD,
             texts={0: ("holds", GREEN)},
             size=(4, 8),

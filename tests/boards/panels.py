@@ -59,6 +59,11 @@ def of(name: str, **labels: str) -> str:
     return f"{full}{{{', '.join(wanted)}}}"
 
 
+def led(expression: str) -> str:
+    """The largest of the daemons that lead: one that led before still shows what it knew then."""
+    return f"max by (job) ({expression} and on (job, instance) {of('leader')} == 1)"
+
+
 def _dress(panel: Panel, title: str, text: str, unit: str, queries: Sequence[Query], size: tuple[int, int]) -> Panel:
     panel.title(title).description(text).unit(unit).datasource(SOURCE).span(size[0]).height(size[1])
     for place, (expression, legend) in enumerate(queries):
