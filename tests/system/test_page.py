@@ -124,12 +124,12 @@ def test_five_thousand_rows_come_a_page_at_a_time_and_the_chart_stays_small(visi
         assert len(page.content()) < 400_000
 
 
-@pytest.mark.parametrize(("period", "most"), [("7", 7), ("60", 60), ("90", 90)])
-def test_a_period_is_a_link_and_ends_today(visitor: Visitor, period: str, most: int) -> None:
+def test_a_period_is_a_link_and_ends_today(visitor: Visitor) -> None:
     with visitor.visit() as page:
-        page.get_by_role("link", name=words.PERIODS[period], exact=True).click()
-        expect(page.locator(".periods [aria-current]")).to_have_text(words.PERIODS[period])
-        assert most - 1 <= rows_of(page) <= most
+        for period in ("7", "60", "90"):
+            page.get_by_role("link", name=words.PERIODS[period], exact=True).click()
+            expect(page.locator(".periods [aria-current]")).to_have_text(words.PERIODS[period])
+            assert int(period) - 1 <= rows_of(page) <= int(period)
 
 
 def test_monthly_rows_have_a_table_of_their_own_and_reconstructed_ones_say_so(visitor: Visitor, db: Db) -> None:
