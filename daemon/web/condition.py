@@ -10,7 +10,6 @@ from daemon.config import Config
 from daemon.decode import cluster_datetime
 from daemon.metrics import PREFIX, REGISTRY
 from daemon.progress import Progress
-from daemon.source.stream import newest
 from daemon.store import checkpoint as checkpoints
 from daemon.store import gaps, ledger, letters, table
 from daemon.web import words
@@ -38,9 +37,8 @@ class Finding(NamedTuple):
     details: Sequence[str] = ()
 
 
-def findings(house: House) -> list[Finding]:
-    """Everything there is to look at, in the order a person would."""
-    now = cluster_datetime(newest(house.database))
+def findings(house: House, now: datetime) -> list[Finding]:
+    """Everything there is to look at, in the order a person would; `now` is the database's."""
     return [
         *_following(house.progress),
         *_lag(house, now),

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from daemon import clock
+from daemon.decode import cluster_datetime
+from daemon.source.stream import newest
 from daemon.store import events, table
 from daemon.store.mirror import MirrorReader
 from daemon.store.standing import Months, MovementsByMonth, Standing, standing
@@ -42,7 +43,7 @@ class Wanted(NamedTuple):
 
 
 class Desk:
-    """Reads for one database. Safe to ask from several threads."""
+    """Reads for one database, by its clock. Safe to ask from several threads."""
 
     def __init__(self, house: House) -> None:
         self.house = house
@@ -52,16 +53,16 @@ class Desk:
         """What changes while one looks: numbers, events, plans, the daemon's state."""
         database, settings = self.house.database, self.house.config().settings()
         stands = standing(database, settings.zone, tuple(business.SPANS))
-        now = clock.now()
+        now = cluster_datetime(newest(database))
         today = stands.today if stands else days.business_day(now, settings.zone)
         plans = MirrorReader(database, settings).plans() if stands else {}
-        found, row = condition.findings(self.house), table.one(database, today)
+        found, row = condition.findings(self.house, now), table.one(database, today)
         recent = events.recent(database, now - timedelta(FEED_DAYS), FEED_ITEMS)
         return {
             "today": today,
             "first_day": stands.first_day if stands else None,
             "figures": business.figures(stands, self._rows_before(stands)) if stands else [],
-            "still": self._still(stands),
+            "still": self._still(stands, now),
             "story": rows.facts(row.get("notes")) if row else [],
             "today_row": rows.daily(row) if row else None,
             "feed": [feed.item(event, today, settings) for event in recent],
@@ -78,11 +79,10 @@ class Desk:
         found = {ago: table.one(self.house.database, stands.today - ago * days.ONE_DAY) for ago in missing}
         return {ago: row for ago, row in found.items() if row is not None}
 
-    def _still(self, stands: Standing | None) -> str:
-        zone = self.house.config().time.zone
-        if stands is None or clock.now() - stands.at < LATE:
+    def _still(self, stands: Standing | None, now: datetime) -> str:
+        if stands is None or now - stands.at < LATE:
             return ""
-        return words.STANDING_STILL.format(when=words.moment(stands.at, zone))
+        return words.STANDING_STILL.format(when=words.moment(stands.at, self.house.config().time.zone))
 
     def whole(self, wanted: Wanted) -> View:
         """Everything: what is live, the charts, and the rows that are wanted."""

@@ -26,7 +26,7 @@ def item(event: Mapping[str, Any], today: date, settings: Settings) -> Item:
     emoji = one_line(own, MAX_NAME) or notes.style(kind, settings).emoji
     text = one_line(event.get("description"))
     return Item(
-        id=str(event.get("_id")),
+        id=str(event.get("_id"))[:MAX_NAME],
         at=at.isoformat() if isinstance(at, datetime) else "",
         time=_time(at, today, settings) if isinstance(at, datetime) else "",
         emoji=emoji,

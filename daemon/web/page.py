@@ -157,7 +157,6 @@ class Page:
     def _common(self, wanted: Wanted) -> View:
         return {
             "wanted": wanted,
-            "back": address(wanted),
             "address": address,
             "query": urlencode({"period": wanted.period, "page": wanted.page}),
             "may_edit": bool(self.house.config().http.token.get_secret_value()),

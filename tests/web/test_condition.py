@@ -29,13 +29,17 @@ def house(mongo_uri: str, database: Db) -> Iterator[House]:
         yield House(database, lambda: config, run.progress)
 
 
+def findings(house: House) -> list[condition.Finding]:
+    return condition.findings(house, clock.now())
+
+
 def trouble(house: House) -> dict[str, tuple[str, str]]:
     """What wants a look, by name: what is said, and what to do."""
-    return {one.name: (one.text, one.cure) for one in condition.findings(house) if one.cure}
+    return {one.name: (one.text, one.cure) for one in findings(house) if one.cure}
 
 
 def test_a_daemon_that_follows_has_nothing_to_be_cured(house: House) -> None:
-    found = condition.findings(house)
+    found = findings(house)
 
     assert trouble(house) == {}
     assert condition.summary(found) == words.ALL_WELL
@@ -45,7 +49,7 @@ def test_a_daemon_that_follows_has_nothing_to_be_cured(house: House) -> None:
 def test_a_held_document_is_told_with_its_reason_and_what_to_do(house: House, database: Db) -> None:
     shop.license(database, shop.customer(database, "A"), database.plans.find_one({})["_id"], status=["<b>"])  # type: ignore[index]
     wait_for(lambda: database.analytics_dead_letters.count_documents({"state": "held"}) == 1, "the dead letter")
-    found = next(one for one in condition.findings(house) if one.name == words.DEAD_LETTERS)
+    found = next(one for one in findings(house) if one.name == words.DEAD_LETTERS)
 
     assert (found.text, found.cure) == ("1 non si capisce", words.DEAD_LETTERS_CURE)
     assert found.details[0].startswith("licenses ")
@@ -56,12 +60,12 @@ def test_gaps_are_told_while_open_and_for_a_month(house: House, database: Db) ->
     now = clock.now()
     gap = {"cause": "drop", "since": now - timedelta(hours=2), "opened_at": now, "closed_at": now, "until": now}
     made = database.analytics_gaps.insert_one({**gap, "recovered": {"customers": 3}}).inserted_id
-    closed = next(one for one in condition.findings(house) if one.name == words.GAPS)
+    closed = next(one for one in findings(house) if one.name == words.GAPS)
     assert (closed.text, closed.cure) == ("1 negli ultimi 30 giorni, chiusa", "")
     assert "una collezione è stata eliminata, recuperati 3 documenti" in closed.details[0]
 
     database.analytics_gaps.update_one({"_id": made}, {"$set": {"opened_at": now - timedelta(40)}})
-    assert next(one for one in condition.findings(house) if one.name == words.GAPS).text == words.GAPS_NONE
+    assert next(one for one in findings(house) if one.name == words.GAPS).text == words.GAPS_NONE
 
     house.progress.turn("waiting", clock.monotonic(), "too many")
     assert trouble(house)[words.FOLLOWING] == (words.ROLES["waiting"], words.ROLE_CURES["waiting"])

@@ -2,6 +2,7 @@
 // reads and edits all the same. Markup comes from our own server, escaped there; nothing is put together from text here.
 
 const QUIET_MS = 120;
+const BETWEEN_MS = 600;
 const SLOW_MS = 60_000;
 
 const part = async (address) => {
@@ -44,11 +45,13 @@ const refresh = async () => {
 
 let due = null;
 let busy = false;
+let last = -BETWEEN_MS;
 const soon = () => {
   due ??= setTimeout(async () => {
     due = null;
     if (busy) return soon();
     busy = true;
+    last = performance.now();
     try {
       await refresh();
     } catch {
@@ -56,7 +59,7 @@ const soon = () => {
     } finally {
       busy = false;
     }
-  }, QUIET_MS);
+  }, Math.max(QUIET_MS, last + BETWEEN_MS - performance.now()));
 };
 
 const say = (isOn) => {
