@@ -68,6 +68,7 @@ def test_a_dashboard_that_tells_the_new_licence_itself_keeps_its_word(mongo_uri:
         new = dashboard.create_license(clock.now(), "starter", ada).license_id
         wait_for(lambda: events(database)["plan_downgraded", new] == 1, "the change of plan")
         wait_for(lambda: totals(database) == recount(database), "the books")
+        wait_for(lambda: events(database)["payment_completed", new] == 1, "our payment to be withdrawn")
 
     told = events(database)
     assert (told["license_created", new], told["payment_completed", new], told["license_cancelled", old]) == (1, 1, 0)
