@@ -212,7 +212,6 @@ def _wanted(who: str) -> Iterator[Document]:
     """How a customer may be looked for, the likeliest first."""
     if "@" in who:
         yield {"email": who}
-        yield {"email": who.lower()}
     if ObjectId.is_valid(who):
         yield {"_id": ObjectId(who)}
     yield {"_id": who}

@@ -55,15 +55,23 @@ def untold(stored: Mapping[str, Any], plans: Mapping[str, Plan], settings: Setti
 
 
 class Needles(NamedTuple):
-    """What is looked for in texts. `common` ones are words of our own texts too: they are no sign of the person."""
+    """What is looked for in texts. `common` ones are words of our own texts too: they are no sign of the person.
+
+    `probes` are how names begin, in small letters: a text without any of them need not be looked at more closely.
+    """
 
     pattern: re.Pattern[str] | None
     common: tuple[str, ...]
+    probes: tuple[str, ...] = ()
+
+    def _may_hold(self, text: str) -> bool:
+        small = text.casefold()
+        return any(probe in small for probe in self.probes)
 
     def holds(self, value: Any) -> bool:
         """Whether any text in a value, at any depth, holds one."""
         if isinstance(value, str):
-            return self.pattern is not None and self.pattern.search(value) is not None
+            return self.pattern is not None and self._may_hold(value) and self.pattern.search(value) is not None
         if isinstance(value, Mapping):
             return any(self.holds(key) or self.holds(one) for key, one in value.items())
         return isinstance(value, list) and any(map(self.holds, value))
@@ -71,7 +79,7 @@ class Needles(NamedTuple):
     def without(self, value: Any) -> Any:
         """The value with the placeholder in every text that holds one."""
         if isinstance(value, str):
-            return value if self.pattern is None else self.pattern.sub(FORGOTTEN, value)
+            return self.pattern.sub(FORGOTTEN, value) if self.pattern and self._may_hold(value) else value
         if isinstance(value, Mapping):
             return {self.without(key): self.without(one) for key, one in value.items()}
         return [self.without(one) for one in value] if isinstance(value, list) else value
@@ -89,7 +97,8 @@ def needles(names: Iterable[str], plans: Iterable[Plan]) -> Needles:
     cut = [rf"{re.escape(form[:size])}\s?…" for form in plain for size in _cuts(form)]
     whole = rf"(?:{'|'.join(forms)})(?!\w)…?"
     text = rf"(?<!\w)(?:{'|'.join([whole, *cut])})"
-    return Needles(re.compile(text, re.IGNORECASE), tuple(sorted(common)))
+    probes = {form.split()[0][: SHORTEST + 1].casefold() for form in plain}
+    return Needles(re.compile(text, re.IGNORECASE), tuple(sorted(common)), tuple(sorted(probes)))
 
 
 def _forms(name: str) -> set[str]:

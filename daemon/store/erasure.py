@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import bson
+from pymongo.collation import Collation
 from pymongo.database import Database
 
 from daemon.connection import BATCH, translated
@@ -66,9 +67,13 @@ def is_through_us(event: Mapping[str, Any]) -> bool:
 
 
 def customer(database: Database[Document], wanted: Document) -> Document | None:
-    """A customer's own document, by id or e-mail, with what says who it is."""
+    """A customer's own document, by id or e-mail in whatever letters, with what says who it is."""
+    fields, people = {"name": 1, "company": 1, "email": 1}, database[Source.CUSTOMERS.value]
     with translated():
-        return database[Source.CUSTOMERS.value].find_one(wanted, {"name": 1, "company": 1, "email": 1})
+        found = people.find_one(wanted, fields)
+        if found is None and "email" in wanted:
+            found = people.find_one(wanted, fields, collation=Collation("en", strength=2))
+    return found
 
 
 def mirrored(database: Database[Document], customer_id: object) -> Fields | None:

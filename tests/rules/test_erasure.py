@@ -1,0 +1,68 @@
+"""Forgetting, the pure part: no name goes by, whatever it is made of, and a change loses nothing else."""
+
+from datetime import UTC, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rules import erasure, notes
+from rules.catalogue import FORGOTTEN
+from rules.model import Change, EventType, Operation, Source
+from rules.names import customer_name
+from rules.notes import Fact
+from rules.settings import Settings
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+@given(st.text(min_size=1, max_size=90))
+def test_whatever_a_name_is_made_of_it_is_found_in_the_note_that_shows_it(name: str) -> None:
+    shown = customer_name({"name": name})
+    needles = erasure.needles([name], [])
+    fact = Fact(EventType.NEW_CUSTOMER, f"Nuovo cliente: {shown}", shown)
+    note = notes.compose([fact], Settings())
+    clean = needles.without(note)
+
+    assert needles.without(clean) == clean
+    if shown and not needles.common:
+        assert FORGOTTEN in clean
+        assert needles.holds(note)
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_a_text_that_does_not_hold_the_name_is_left_as_it_is(name: str, text: str) -> None:
+    needles = erasure.needles([name], [])
+
+    assert needles.holds(text) == (needles.without(text) != text) or FORGOTTEN in text
+
+
+def change(op: Operation, **more: object) -> Change:
+    return Change(Source.CUSTOMERS, op, 1, NOON, "82", **more)  # type: ignore[arg-type]
+
+
+def test_a_change_of_somebody_forgotten_carries_nothing_personal_and_all_else() -> None:
+    fields = {"name": "Ada", "company": "Acme", "email": "a@b.it", "created_at": NOON}
+    inserted = erasure.nameless(change(Operation.INSERT, fields=fields))
+    updated = erasure.nameless(
+        change(
+            Operation.UPDATE,
+            fields={"name.first": "Ada", "status": "active"},
+            removed=("company", "phone"),
+            truncated=(("name", 1), ("tags", 2)),
+        )
+    )
+
+    assert inserted.fields == {"name": FORGOTTEN, "created_at": NOON}
+    assert (updated.fields, updated.removed, updated.truncated) == ({"status": "active"}, ("phone",), (("tags", 2),))
+    assert erasure.nameless(change(Operation.DELETE)) == change(Operation.DELETE)
+
+
+def test_an_event_is_told_again_without_the_name_or_says_nothing_but_that() -> None:
+    paid = {"event_type": "payment_completed", "amount": 7.99, "description": "x", "metadata": {"customer_name": "Ada"}}
+    odd = {"event_type": "support_ticket", "description": "Ada chiede", "metadata": None}
+    told = erasure.untold(paid, {}, Settings())
+
+    assert told["description"] == f"Pagamento ricevuto: €7.99 da {FORGOTTEN}"
+    assert told["metadata"] == {"customer_name": FORGOTTEN}
+    assert erasure.untold(told, {}, Settings()) == told
+    assert erasure.untold(odd, {}, Settings())["description"] == FORGOTTEN
