@@ -53,16 +53,16 @@ def one(database: Database[Document], day: date) -> Document | None:
         return database[ROWS].find_one(_key(day), SHOWN)
 
 
-def course(database: Database[Document], first: date | None) -> list[Document]:
-    """Date, MRR and whether it is reconstructed, of the daily rows from `first` on, oldest first."""
+def course(database: Database[Document], first: date | None, last: date) -> list[Document]:
+    """Date, MRR and whether it is reconstructed, of the daily rows from `first` to `last`, oldest first."""
     wanted = {"_id": 0, "date": 1, "mrr": 1, "reconstructed": 1}
     with translated():
-        return list(database[ROWS].find(_since("daily", first), wanted).sort("date", 1))
+        return list(database[ROWS].find(_since("daily", first, last), wanted).sort("date", 1))
 
 
 def newest_final(database: Database[Document]) -> Document | None:
     with translated():
-        query = {"period_type": "daily", "final": True}
+        query = {**_since("daily", None), "final": True}
         return database[ROWS].find_one(query, {"date": 1, "updated_at": 1}, sort=[("date", -1)])
 
 
@@ -81,6 +81,6 @@ def _key(day: date) -> Document:
     return {"date": days.stored(day), "period_type": "daily"}
 
 
-def _since(period_type: str, first: date | None) -> Mapping[str, Any]:
-    bounds = {"$lte": LAST_DATE, **({"$gte": days.stored(first)} if first else {})}
+def _since(period_type: str, first: date | None, last: date | None = None) -> Mapping[str, Any]:
+    bounds = {"$lte": days.stored(last) if last else LAST_DATE, **({"$gte": days.stored(first)} if first else {})}
     return {"period_type": period_type, "date": bounds}

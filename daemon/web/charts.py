@@ -42,23 +42,20 @@ class Point(NamedTuple):
 
 def course(points: Sequence[Point]) -> list[Point]:
     """The points of a chart of MRR over time: one per day without a hole, or per bucket of days; None is unknown."""
-    known = {point.day: point for point in points if point.mrr is not None}
+    known = sorted(point for point in points if point.mrr is not None)
     if not known:
         return []
-    first, last = min(known), max(known)
-    span = (last - first).days + 1
+    last, span = known[-1].day, (known[-1].day - known[0].day).days + 1
     size = math.ceil(span / MOST_POINTS)
-    found: list[Point] = []
-    for back in range(0, span, size):
-        bucket = [last - timedelta(back + step) for step in range(size)]
-        found.append(next((known[day] for day in bucket if day in known), Point(bucket[0], None)))
-    return found[::-1]
+    newest = {(last - point.day).days // size: point for point in known}
+    buckets = range((span - 1) // size, -1, -1)
+    return [newest.get(number) or Point(last - timedelta(number * size), None) for number in buckets]
 
 
 def mrr(points: Sequence[Point], title: str, summary: str) -> Markup:
     """MRR over time, from zero unless it hardly moves: area, line, and a line for what was reconstructed."""
     values = [point.mrr for point in points if point.mrr is not None]
-    ticks = scale(min(values) if min(values) > FLAT * max(values) else 0.0, max(values))
+    ticks = scale(min(values) if min(values) > FLAT * max(values) else min(0.0, *values), max(values))
     chart = _chart(pygal.Line, ticks, margin_right=20)
     chart.x_labels = _labels(points)
     before = [None, *points[:-1]]
@@ -156,6 +153,7 @@ def _chart(kind: Callable[..., Any], ticks: Sequence[float], **more: Any) -> Any
 def _drawn(chart: Any, title: str, summary: str) -> Markup:
     tree = chart.render_tree()
     _strip(tree)
+    del tree.attrib["id"]
     tree.set("role", "img")
     tree.set("aria-label", f"{title}. {summary}")
     return Markup(ET.tostring(tree, encoding="unicode"))  # noqa: S704 - made of dates and numbers, serialised

@@ -90,15 +90,15 @@ class Desk:
         today = live["today"]
         return {
             **live,
-            **self._course(None if wanted.period in ("all", "months") else _first(wanted, today)),
+            **self._course(_first(wanted, today), today),
             **self._movements(today, live["first_day"]),
             **self._table(wanted, today),
         }
 
-    def _course(self, first: date | None) -> View:
+    def _course(self, first: date | None, today: date) -> View:
         points = [
             charts.Point(row["date"].date(), words.number(row.get("mrr")), bool(row.get("reconstructed")))
-            for row in table.course(self.house.database, first)
+            for row in table.course(self.house.database, first, today)
         ]
         shown = charts.course(points)
         if len(shown) < 2:

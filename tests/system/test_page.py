@@ -276,6 +276,7 @@ def test_hostile_names_are_text_and_nothing_else(visitor: Visitor, db: Db) -> No
     hostile = {"notes": HOSTILE[0] + HOSTILE[3] + HOSTILE[5], "mrr": "<b>1</b>", "total_customers": float("nan")}
     key = {"date": days.stored(today() - timedelta(3)), "period_type": "daily"}
     db.historical_analytics.update_one(key, {"$set": hostile})
+    db.historical_analytics.insert_many([row(date.min), row(date.max)])
     wait_for(lambda: db.business_events.count_documents({"description": {"$regex": "AAAA"}}) == 1, "the last event")
     with visitor.visit() as page:
         feed = page.locator("#feed")
@@ -286,6 +287,9 @@ def test_hostile_names_are_text_and_nothing_else(visitor: Visitor, db: Db) -> No
         assert page.locator("#feed script, #feed img, table.rows script, table.rows b").count() == 0
         expect(page.locator(f"#d{today() - timedelta(3)}")).to_contain_text(f"{HOSTILE[0]}evil")
         expect(page.locator(f"#d{today() - timedelta(3)} .mrr")).to_have_text(words.DASH)
+        page.goto(f"{visitor.origin}/analytics?period=all")
+        expect(page.locator("table.rows th.when").first).to_contain_text("31/12/9999")
+    db.historical_analytics.delete_many({"date": {"$in": [days.stored(date.min), days.stored(date.max)]}})
 
 
 # -- everybody --------------------------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ def test_any_span_is_a_bounded_number_of_points_that_end_with_the_last_day(ages:
     assert [point.day for point in drawn] == sorted(point.day for point in drawn)
     assert not known or drawn[-1] == known[-1]
     assert {point for point in drawn if point.mrr is not None} <= set(known)
+    assert not known or drawn[0].day >= known[0].day
 
 
 @given(st.floats(-1e7, 1e7), st.floats(0, 1e7))
@@ -76,6 +77,14 @@ def test_reconstructed_days_are_a_line_of_their_own_that_meets_the_measured_one(
 
     assert len(reconstructed) == 1
     assert len(reconstructed[0].get("d", "").split("L")[1].split()) // 2 == 10
+
+
+def test_the_longest_span_there_can_be_and_strange_amounts_are_drawn() -> None:
+    ages = charts.course([Point(date.min, -5.0), Point(date(2026, 1, 1), 1e300), Point(date.max, 0.0, True)])
+
+    assert len(ages) <= charts.MOST_POINTS
+    for known in (ages, [Point(DAY, -7.0), Point(DAY, -5.0)], [Point(DAY, 0.0, True), Point(DAY, 0.0, True)]):
+        assert "nan" not in charts.mrr(known, "", "")
 
 
 def test_movements_of_the_last_twelve_months_are_bars_above_and_below() -> None:
