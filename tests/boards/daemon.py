@@ -35,8 +35,8 @@ def board() -> dashboard.Dashboard:
 
 
 def _age(name: str) -> str:
-    """Seconds since a timestamp; none while it was never set."""
-    return f"time() - ({of(name)} > 0)"
+    """Seconds since a timestamp; none while it was never set, and none of a daemon that led before."""
+    return f"time() - ({of(name)} > 0) and on (job, instance) {of('leader')} == 1"
 
 
 def _rate(name: str, by: str) -> str:
@@ -243,7 +243,7 @@ def _day() -> list[panels.Panel]:
             "Ages of the schedule",
             "How long ago the bell rang, the owed rows were looked at, and the numbers were proven.",
             "s",
-            (_age("bell_timestamp_seconds"), "bell {{instance}}"),
+            (f"time() - ({of('bell_timestamp_seconds')} > 0)", "bell {{instance}}"),
             (_age("rollup_success_timestamp_seconds"), "rows {{instance}}"),
             (_age("proof_success_timestamp_seconds"), "proof {{instance}}"),
             size=(8, 8),
