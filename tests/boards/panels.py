@@ -40,6 +40,8 @@ PREFIX = "chatello_analytics_"
 SOURCE = DataSourceRef("prometheus", "${datasource}")
 GREEN, YELLOW, ORANGE, RED, BLUE, PURPLE, GREY = "green", "yellow", "orange", "red", "blue", "purple", "text"
 
+ZERO_IS_GOOD = ((None, GREEN), (1, RED))
+
 Query = tuple[str, str]
 """An expression and the name its series are shown by (Grafana's legend format, "" for none)."""
 Steps = Sequence[tuple[float | None, str]]
@@ -62,6 +64,21 @@ def of(name: str, **labels: str) -> str:
 def led(expression: str) -> str:
     """The largest of the daemons that lead: one that led before still shows what it knew then."""
     return f"max by (job) ({expression} and on (job, instance) {of('leader')} == 1)"
+
+
+def age(name: str) -> str:
+    """Seconds since a timestamp; none while it was never set, and none of a daemon that led before."""
+    return f"time() - ({of(name)} > 0) and on (job, instance) {of('leader')} == 1"
+
+
+def rate(name: str, by: str) -> str:
+    """How fast a counter grows, a second."""
+    return f"sum by ({by}) (rate({of(name)}[$__rate_interval]))"
+
+
+def quantile(share: float, name: str, by: str = "le") -> str:
+    """What a share of a histogram's observations stays below."""
+    return f"histogram_quantile({share}, sum by ({by}) (rate({of(name)}[$__rate_interval])))"
 
 
 def _dress(panel: Panel, title: str, text: str, unit: str, queries: Sequence[Query], size: tuple[int, int]) -> Panel:
