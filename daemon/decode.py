@@ -29,6 +29,8 @@ MAX_BYTES = 4096
 
 FIRST = datetime(1, 1, 2, tzinfo=UTC)
 LAST = datetime(9999, 12, 30, tzinfo=UTC)
+FIRST_DAY = datetime(1970, 1, 2, tzinfo=UTC)
+LAST_DAY = datetime(9999, 12, 1, tzinfo=UTC)
 _HEX_ID = re.compile(r"[0-9a-fA-F]{24}")
 _TOKEN = re.compile(r"82([0-9a-fA-F]{8})([0-9a-fA-F]{8})[0-9a-fA-F]*")
 _REFERENCES = ("customer_id", "plan_id", "license_id")
@@ -117,7 +119,10 @@ class Decoder:
         metadata = raw.get("metadata")
         if isinstance(metadata, Mapping):
             found["metadata"] = {name: metadata[name] for name in twins.METADATA if name in metadata}
-        return self.values(found)
+        values = self.values(found)
+        if isinstance(at := values.get("event_date"), datetime):
+            values["event_date"] = _within_reach(at)
+        return values
 
     def values(self, fields: Document) -> dict[str, Any]:
         return {name: self._value(name, value) for name, value in fields.items()}
@@ -129,8 +134,14 @@ class Decoder:
         if name in _REFERENCES and isinstance(value, str) and _HEX_ID.fullmatch(value):
             return ObjectId(value)
         if self.naive_zone is not None and name in _LOCAL_TIMES and isinstance(value, datetime):
-            return value.replace(tzinfo=self.naive_zone).astimezone(UTC)
+            within = min(max(value.replace(tzinfo=UTC), FIRST), LAST)
+            return within.replace(tzinfo=self.naive_zone).astimezone(UTC)
         return value
+
+
+def _within_reach(value: datetime) -> datetime:
+    """A date of which every zone has one, and days before and after it too."""
+    return min(max(value, FIRST_DAY), LAST_DAY) if value.tzinfo is not None else value
 
 
 def event_time(event: Document) -> datetime:

@@ -58,8 +58,8 @@ def is_duplicate(one: Sighting, other: Sighting) -> bool:
 
 def keep(batch: Batch, owner: DocId, seen: tuple[Sighting, ...], place: int | None, sighting: Sighting) -> None:
     """Add a sighting, to the payment at `place` or as one of its own; those too old to matter are forgotten."""
-    oldest = sighting.at - max(_window(batch.settings), timedelta(days=DUPLICATE_DAYS))
-    kept = tuple(one for one in _with(seen, place, sighting) if one.at >= oldest)[-MOST_SIGHTINGS:]
+    longest = max(_window(batch.settings), timedelta(days=DUPLICATE_DAYS))
+    kept = tuple(one for one in _with(seen, place, sighting) if sighting.at - one.at <= longest)[-MOST_SIGHTINGS:]
     customer = batch.customer_state(owner)
     batch.keep_lately(customer, (customer.lately or Lately())._replace(payments=kept))
 

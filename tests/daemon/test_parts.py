@@ -26,6 +26,7 @@ from daemon.source import scan
 from daemon.source.stream import Heard, Position
 from daemon.store import records
 from rules.catalogue import STYLES, TEXTS
+from rules.days import business_day
 from rules.model import Change, EventType, Operation, Source
 
 PLACE = Position({"_data": "8200"}, Timestamp(1, 1))
@@ -255,6 +256,16 @@ def test_local_times_are_read_in_their_configured_zone() -> None:
     written = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
     assert decoder.document(Source.LICENSES, {"expires_at": written})["expires_at"].hour == 10
+
+
+@pytest.mark.parametrize("zone", ["Europe/Rome", "America/New_York", "Pacific/Kiritimati"])
+@pytest.mark.parametrize("edge", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, tzinfo=UTC)])
+def test_dates_at_the_ends_of_the_calendar_do_no_harm_in_any_zone(zone: str, edge: datetime) -> None:
+    decoder = Decoder(ZoneInfo(zone), "")
+    told = decoder.foreign_event({"event_type": "new_customer", "event_date": edge})
+
+    assert isinstance(decoder.document(Source.LICENSES, {"expires_at": edge})["expires_at"], datetime)
+    assert business_day(told["event_date"], ZoneInfo(zone)).year in (1970, 9999)
 
 
 def test_an_update_a_delete_a_drop_and_an_id_that_is_no_value_are_told_apart() -> None:

@@ -1,10 +1,11 @@
 """What an owner sees of a shop's days, through the pretend dashboard, with and without triggers."""
 
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
 import pytest
-from bson import ObjectId
+from bson import Decimal128, ObjectId
 from pymongo.database import Database
 
 from daemon import clock
@@ -161,3 +162,20 @@ def test_a_shop_that_does_everything_tells_each_fact_once_in_a_readable_note(
     found = note(database, config)
     assert len(found) <= 600
     assert found.splitlines() == [found]
+
+
+def test_events_of_others_dated_at_the_ends_of_the_calendar_do_no_harm(mongo_uri: str, database: Db) -> None:
+    with shop.running(shop.config_for(mongo_uri, database)):
+        for edge in (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, tzinfo=UTC)):
+            about = {
+                "event_date": edge,
+                "customer_id": ObjectId(),
+                "license_id": ObjectId(),
+                "amount": Decimal128("NaN"),
+            }
+            for kind in ("new_customer", "license_created", "payment_completed", "payment_failed", "milestone_reached"):
+                metadata = {"growth_period": 7, "mrr_growth": 1, "special_date": "12-31"}
+                database.business_events.insert_one({**about, "event_type": kind, "metadata": metadata})
+        settle(database)
+
+    assert database.business_events.count_documents({}) == 11
