@@ -6,6 +6,7 @@ secrets are never named. Reading it touches files and the environment handed in,
 
 import ipaddress
 import re
+import stat
 import tomllib
 from collections.abc import Mapping
 from datetime import time
@@ -239,6 +240,7 @@ class Config(Section):
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     """The configuration in force; `path` None means the default file if it is there."""
     values = read_file(path or DEFAULT_PATH, must_exist=path is not None)
+    _require_kept_secrets(path or DEFAULT_PATH, values)
     for key, value in (*credentials(environ), *variables(environ)):
         put(values, key, value)
     try:
@@ -247,6 +249,18 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
         raise ConfigurationError(explain(invalid)) from None
     _require_a_locked_door(config.http)
     return config
+
+
+def _require_kept_secrets(path: Path, values: Mapping[str, Any]) -> None:
+    """A secret in a file that everybody on the machine may read is none; an address without a login is no secret."""
+    tables = {name: table for name in ("mongodb", "http") if isinstance(table := values.get(name), dict)}
+    held = {f"{name}.{key}": str(value) for name, table in tables.items() for key, value in table.items()}
+    secrets = [key for key in SECRETS & held.keys() if held[key] and (key != "mongodb.uri" or "@" in held[key])]
+    if secrets and path.stat().st_mode & stat.S_IROTH:
+        raise ConfigurationError(
+            f"{path} holds {', '.join(sorted(secrets))}, and everybody on this machine may read it; "
+            f"chmod o-r {path}, or move it into a credential (docs/configuration.md)"
+        )
 
 
 def _require_a_locked_door(http: Http) -> None:

@@ -8,6 +8,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import date
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,6 +28,7 @@ from daemon.leader import Leader
 from daemon.progress import Progress
 from daemon.store import indexes
 from daemon.store.lease import LeaseOffice
+from rules import days
 
 Db = Database[dict[str, Any]]
 ROOT = Path(__file__).parent.parent
@@ -78,6 +80,13 @@ def license(db: Db, customer_id: Any, plan_id: Any, **more: Any) -> ObjectId:
     }
     made: ObjectId = db.licenses.insert_one(document).inserted_id
     return made
+
+
+def begin_ledger(db: Db, day: date) -> None:
+    """Have the ledger of a running daemon begin on a past day, with one customer."""
+    customer(db, "Prima")
+    until(lambda: db.analytics_ledger.count_documents({}) > 0, "the ledger's first line")
+    db.analytics_ledger.update_many({}, {"$set": {"day": days.stored(day)}})
 
 
 def config_for(uri: str, db: Db, **sections: Any) -> Config:

@@ -122,6 +122,25 @@ def test_a_credential_that_is_empty_is_none_and_one_that_cannot_be_read_is_one_s
     assert "canary" not in str(told.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('[http]\ntoken = "canary-canary-canary"', "http.token"),
+        ('[mongodb]\nuri = "mongodb://u:canary@host"', "mongodb.uri"),
+    ],
+)
+def test_a_secret_in_a_file_that_everybody_may_read_is_refused(tmp_path: Path, text: str, key: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    file.chmod(0o644)
+    with pytest.raises(ConfigurationError, match=f"holds {key}, and everybody on this machine may read it") as told:
+        load(file, {})
+    file.chmod(0o640)
+
+    assert "canary" not in str(told.value)
+    assert load(file, {})
+
+
 @pytest.mark.parametrize(("variable", "value"), [("CHATELLO_HTTP__PORT", "0"), ("CHATELLO_LOGS__LEVEL", "loud")])
 def test_a_wrong_value_names_key_and_value(variable: str, value: str) -> None:
     with pytest.raises(ConfigurationError) as told:

@@ -96,6 +96,7 @@ def test_an_event_told_late_is_in_the_note_of_its_day(mongo_uri: str, database: 
     with shop.running(config):
         nightly = Nightly(database, config)
         day = days.business_day(nightly.now(), config.time.zone) - 3 * days.ONE_DAY
+        shop.begin_ledger(database, day)
         nightly.write(day, final=True)
         status, output = call(mongo_uri, database, "create", "partnership", "Accordo con WP Engine", "--at", str(day))
         assert status == 0, output

@@ -144,6 +144,11 @@ BAD_CONFIGURATIONS = [
     ({"MONGODB_URI": "postgres://secret-canary@host"}, "mongodb.uri: not a usable MongoDB connection string"),
     ({"MONGODB_URI": ""}, "mongodb.uri: not a usable MongoDB connection string"),
     ({"MONGODB_DATABASE": "a.b"}, "mongodb.database: "),
+    (
+        {"CHATELLO_HTTP__HOST": "0.0.0.0"},
+        "http.host: 0.0.0.0 can be reached from other machines",
+    ),
+    ({"CHATELLO_HTTP__TOKEN": "secret-canary"}, "http.token: wanted 16 to 512 ASCII characters"),
 ]
 
 

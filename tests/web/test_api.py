@@ -107,6 +107,34 @@ def test_the_same_idempotency_key_is_one_event_and_with_another_body_a_conflict(
     assert database.business_events.count_documents({}) == 2
 
 
+def test_one_key_from_many_at_once_is_one_event(door: httpx.Client, database: Db) -> None:
+    key = {"Idempotency-Key": "k"}
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: door.post(CREATE, json=EVENT, headers=key), range(24)))
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert database.business_events.count_documents({}) == 1
+
+
+def test_an_event_told_late_amends_the_row_of_its_closed_day(mongo_uri: str, database: Db, door: httpx.Client) -> None:
+    config = shop.config_for(mongo_uri, database)
+    with shop.running(config):
+        nightly = Nightly(database, config)
+        day = days.business_day(nightly.now(), config.time.zone) - 3 * days.ONE_DAY
+        shop.begin_ledger(database, day)
+        nightly.write(day, final=True)
+        told = door.post(CREATE, json={**EVENT, "event_date": f"{day}T12:00:00Z"})
+        reopened = "reopened.day"
+        shop.until(
+            lambda: days.stored(day) in database.analytics_checkpoint.distinct(reopened), "the day to be reopened"
+        )
+        nightly.catch_up(nightly.now())
+
+    [row] = database.historical_analytics.find({"date": days.stored(day)})
+    assert told.status_code == 200
+    assert row["notes"] == "🤝 Accordo con WP Engine"
+
+
 def test_an_event_is_told_of_the_past_only(door: httpx.Client, database: Db) -> None:
     for moment, expected in {
         "2026-01-02T09:30:00+01:00": 200,
