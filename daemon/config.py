@@ -10,16 +10,13 @@ import stat
 import tomllib
 from collections.abc import Mapping
 from datetime import time
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     SecretStr,
@@ -27,12 +24,8 @@ from pydantic import (
 )
 
 from daemon.errors import ConfigurationError
-from rules import custom
-from rules.catalogue import EMOJIS, STYLES, TEXTS, Style, check_texts
-from rules.custom import CustomRule
-from rules.model import EventType
+from daemon.rulebook import Rules, Section
 from rules.settings import Settings
-from rules.thresholds import CalendarOptions, Thresholds
 
 DEFAULT_PATH = Path("/etc/chatello-analytics/config.toml")
 PREFIX = "CHATELLO_"
@@ -51,10 +44,6 @@ def _zone(value: object) -> object:
 
 
 Zone = Annotated[ZoneInfo, BeforeValidator(_zone), PlainSerializer(str)]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
 class Mongodb(Section):
@@ -158,67 +147,6 @@ class Logs(Section):
     file: str = ""
     file_megabytes: int = Field(default=10, ge=1, le=10_000)
     file_count: int = Field(default=5, ge=1, le=100)
-
-
-def _known_dates(thresholds: Thresholds) -> Thresholds:
-    ours, wanted = CalendarOptions(), thresholds.calendar
-    if (wanted.country, wanted.subdivision, wanted.language) != (ours.country, ours.subdivision, ours.language):
-        from rules import calendar  # noqa: PLC0415 - its library takes 0.2 s, for those who ask for other holidays only
-
-        calendar.check(wanted)
-    return thresholds
-
-
-def _over(house: Mapping[Any, Any], *, closed: bool = True) -> BeforeValidator:
-    """What the owner says, over what the house says; a key the house does not have is a mistake if it is closed."""
-
-    def merge(given: object) -> object:
-        if not isinstance(given, Mapping):
-            return given
-        stray = [key for key in given if key not in house]
-        if stray and closed:
-            raise ValueError(f"{stray[0]}: there is no such key; wanted some of {', '.join(map(str, house))}")
-        return {**house, **given}
-
-    return BeforeValidator(merge)
-
-
-def _worded(texts: dict[str, str]) -> dict[str, str]:
-    check_texts(texts)
-    return texts
-
-
-def _styled(given: object) -> object:
-    """A style of which only some is said has the rest from the house."""
-    if not isinstance(given, Mapping):
-        return given
-    partly = {
-        kind: {**STYLES[kind]._asdict(), **style} if isinstance(style, Mapping) else style
-        for kind, style in given.items()
-        if kind in STYLES
-    }
-    return {**given, **partly}
-
-
-def _named_apart(rules: tuple[CustomRule, ...]) -> tuple[CustomRule, ...]:
-    custom.check(rules)
-    return rules
-
-
-class Rules(Section):
-    """What the rules may be told; see docs/configuration.md."""
-
-    plan_order: tuple[str, ...] = Settings().plan_order
-    rates: dict[str, Decimal] = {}
-    manual_source: str = Settings().manual_source
-    manual_email: str = Settings().manual_email
-    note_names: int = Field(default=Settings().note_names, ge=0, le=20)
-    note_length: int = Field(default=Settings().note_length, ge=80, le=5000)
-    custom: Annotated[tuple[CustomRule, ...], AfterValidator(_named_apart)] = ()
-    texts: Annotated[dict[str, str], _over(TEXTS), AfterValidator(_worded)] = dict(TEXTS)
-    styles: Annotated[dict[EventType, Style], _over(STYLES), BeforeValidator(_styled)] = dict(STYLES)
-    emojis: Annotated[dict[str, str], _over(EMOJIS, closed=False)] = dict(EMOJIS)
-    thresholds: Annotated[Thresholds, AfterValidator(_known_dates)] = Thresholds()
 
 
 class Config(Section):

@@ -13,9 +13,10 @@ import structlog
 from pydantic import SecretStr
 
 from daemon import logs
-from daemon.config import Config, Logs, Section
+from daemon.config import Config, Logs
 from daemon.errors import ConfigurationError
 from daemon.logs import LogFile, Redaction
+from daemon.rulebook import Section
 
 ROOT = Path(__file__).parents[2]
 LEVELS = {"debug", "info", "warning", "error", "critical", "exception"}
