@@ -23,7 +23,7 @@ from daemon.store.checkpoint import Checkpoint
 from daemon.store.commit import Committer
 from daemon.store.mirror import MirrorReader
 from daemon.store.twins import told_by_others
-from rules import days, payments, pricing
+from rules import days, payments, pricing, sightings
 from rules.decide import Decision, Mirror, decide
 from rules.mirror import Memories
 from rules.model import Change, DocId, Event, LicenseState, Operation, Origin, PlanState, Source, Sweep
@@ -236,6 +236,7 @@ class Pipeline:
         if recovered:
             told = told_by_others(self.committer.database, recovered, self.settings)
             decision.events = [event for event in decision.events if event.key not in told]
+            sightings.leave(decision, told)
 
     def _now(self, checkpoint: Checkpoint) -> datetime:
         """The stream's own time; ours only while the first start has none yet."""

@@ -5,10 +5,12 @@ ones of a customer are kept in its state.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from rules.batch import Batch
+from rules.mirror import Decision
 from rules.model import DocId, Event, Lately, Sighting
 from rules.pricing import Unintelligible, cents
 from rules.settings import Settings
@@ -94,6 +96,17 @@ def readable(amount: object) -> int | None:
         return cents(amount, "amount")
     except Unintelligible:
         return None
+
+
+def leave(decision: Decision, keys: set[str]) -> None:
+    """Note, in place, that others told these payments while nobody listened."""
+    for customer_id, state in decision.customers.items():
+        if state is None or state.lately is None:
+            continue
+        seen = state.lately.payments
+        noted = tuple(one._replace(by_others=True) if {one.guess, one.payment_key} & keys else one for one in seen)
+        if noted != seen:
+            decision.customers[customer_id] = replace(state, lately=state.lately._replace(payments=noted))
 
 
 def told_alike(ours: Sequence[Event], theirs: Sequence[Mapping[str, Any]], settings: Settings) -> set[str]:

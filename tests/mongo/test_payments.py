@@ -194,6 +194,23 @@ def test_a_payment_the_dashboard_tells_too_stands_once(mongo_uri: str, database:
     assert told(database) == ["loro"]
 
 
+def test_a_guess_that_somebody_told_in_a_gap_is_theirs_when_its_payment_comes_too(mongo_uri: str, database: Db) -> None:
+    plans = shop.plans(database)
+    config = shop.config_for(mongo_uri, database)
+    with shop.running(config):
+        follow(database)
+    license = shop.license(database, ada := shop.customer(database, "Ada"), plans["pro"])
+    theirs = {"event_type": "payment_completed", "customer_id": ada, "license_id": license, "amount": 7.99}
+    database.business_events.insert_one({**theirs, "event_date": clock.now(), "description": "loro"})
+    database[CHECKPOINT].update_one({"_id": "checkpoint"}, {"$set": {"fingerprint": "another filter"}})
+    with shop.running(config):
+        follow(database)
+        pay(database, license, ada)
+        follow(database)
+
+    assert told(database) == ["loro"]
+
+
 def test_payments_found_after_lost_history_are_told_once_each_and_dropped_ones_ask_nobody(
     mongo_uri: str, database: Db
 ) -> None:
