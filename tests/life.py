@@ -102,6 +102,9 @@ class Life:
         new = [document for document in documents if document["_id"] not in known]
         if new:
             self.db.business_events.insert_many(new)
+        standing = {document["_id"] for document in documents}
+        withdrawn = {records.event_id(event.key) for event in self.shop.told} - standing
+        self.db.business_events.delete_many({"_id": {"$in": list(withdrawn)}})
         move_clock(self.db, now, Checkpoint(epoch=1, fingerprint="t", totals=self.shop.totals, seq=self.written))
         if reopen:
             entries = [{"day": line["day"], "seq": line["_id"], "moved": True} for line in lines]

@@ -1,6 +1,6 @@
 """A licence that takes another one's place, on the real replica set: also when its other half is long committed."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from random import Random
 from typing import Any
 
@@ -13,11 +13,12 @@ from daemon.embedded import wait_for
 from daemon.nightly import Nightly
 from daemon.simulator import Dashboard
 from daemon.store import flows as stored_flows
-from daemon.store import ledger, records
+from daemon.store import indexes, ledger, records
 from rules import flows
 from rules.days import business_day
 from rules.model import Change
 from tests import shop
+from tests.life import Life, config_of, local, row_of
 from tests.oracle import assert_books_balance, assert_each_event_once, events, recount, totals
 from tests.rules.histories import busy_customers
 from tests.rules.shop import Shop
@@ -92,6 +93,29 @@ def test_customers_who_change_their_minds_leave_books_that_balance(mongo_uri: st
     assert_each_event_once(database)
     assert database.business_events.count_documents({"metadata.previous_license": {"$exists": True}}) > 5
     assert database.analytics_ledger.count_documents({"count": -1}) > 5
+
+
+def test_a_plan_changed_over_midnight_never_left_and_both_rows_say_so(database: Db) -> None:
+    indexes.create(database)
+    life, evening = Life(database, local(date(2025, 6, 1))), date(2025, 6, 10)
+    life.customer(local(date(2025, 6, 1), 9), "ada")
+    life.license(local(date(2025, 6, 1), 9), "A", "ada")
+    life.set(local(evening, 23, 50), "A", status="cancelled")
+    life.store(local(evening, 23, 55))
+    nightly = Nightly(database, config_of(database))
+    left = nightly.row(evening)
+    life.license(local(date(2025, 6, 11), 0, 40), "B", "ada", "agency")
+    life.store(local(date(2025, 6, 12), 7), reopen=True)
+    nightly.catch_up(local(date(2025, 6, 12), 7))
+
+    assert (left["churned_customers"], left["mrr"], left["auto_notes"]) == (1, 0.0, "❌ Licenza cancellata: Pro, ada")
+    stayed, moved = row_of(database, evening), row_of(database, date(2025, 6, 11))
+    assert (stayed["churned_customers"], stayed["mrr"], stayed["auto_notes"]) == (0, 7.99, "")
+    assert (stayed["paying_customers"], stayed["active_licenses"], stayed["subscribers"]) == (1, 1, 1)
+    assert stayed["mrr_movements"]["churn"] == {"count": 0, "amount": 0.0}
+    assert (moved["mrr"], moved["churned_customers"], moved["reactivated_customers"]) == (19.99, 0, 0)
+    assert moved["mrr_movements"]["expansion"] == {"count": 1, "amount": 12.0}
+    assert "⬆️ Upgrade: PRO → AGENCY, ada" in moved["auto_notes"]
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
