@@ -43,7 +43,8 @@ def forget(path: Path | None, customer: str, also: tuple[str, ...], others: bool
             person = erasure.person(customer, also)
             if dry_run or not yes:
                 with shown("looking", erasure.size(), "documents") as advance:
-                    _tell("would be changed", erasure.survey(person, advance), person)
+                    found = erasure.survey(person, advance)
+                _tell("would be changed", found, person)
             if dry_run:
                 return
             if not yes:
