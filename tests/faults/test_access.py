@@ -137,3 +137,22 @@ text = "{0}: {{subject}}"\nmatch = {{ level = "{0}" }}\n"""
 
     assert {event["description"] for event in admin.business_events.find()} == {"low: A", "high: B"}
     assert "rules of your own: low on tickets, high on tickets" in output, (status, output)
+
+
+def test_letting_go_of_the_ledger_needs_one_right_more_which_check_names(guarded: EmbeddedMongo, admin: Db) -> None:
+    shop.plans(admin)
+    environment = {
+        "MONGODB_URI": uri_of(guarded, "analytics", "analytics", NAME),
+        "MONGODB_DATABASE": NAME,
+        "CHATELLO_RETENTION__LEDGER_DAYS": "400",
+    }
+    _, lacking = run_once("check", **environment)
+    more = [
+        {**p, "actions": [*p["actions"], "remove"]} if p["collection"] == "analytics_ledger" else p
+        for p in ROLE["privileges"]
+    ]
+    admin.command("updateRole", ROLE["role"], privileges=privileges(more, NAME))
+    _, enough = run_once("check", **environment)
+
+    assert "rights on analytics_ledger: missing: remove" in lacking
+    assert "rights on analytics_ledger: as needed" in enough
