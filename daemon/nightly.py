@@ -98,7 +98,7 @@ class Nightly:
         last = self.last_closed(now)
         told = {entry["day"].date() for entry in entries}
         moved = [entry["day"].date() for entry in entries if entry.get("moved", True)]
-        begin = ledger.first_day(self.database) or last
+        begin = ledger.first_day(self.database) or date.min  # of an empty ledger any row is as true as another
         since = max(begin, min(moved, default=last + days.ONE_DAY))
         for day in sorted(day for day in told - written if begin <= day < since and day <= last):
             if rows.final_days(self.database, day, day):
