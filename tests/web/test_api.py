@@ -193,6 +193,13 @@ def test_pages_of_events_hold_each_once_though_many_are_of_one_instant(door: htt
     assert sorted((event["description"] for page in of_a_type for event in page), key=int) == sorted(seen, key=int)
 
 
+def test_pages_go_on_before_1970(door: httpx.Client, database: Db) -> None:
+    for number in range(3):
+        told(database, str(number), datetime(1960, 1, 1, tzinfo=UTC) - timedelta(days=number))
+
+    assert [len(page) for page in pages(door, LIST, "events", limit=2, days=36_500)] == [2, 1]
+
+
 HOSTILE: list[dict[str, Any]] = [
     {"amount": float("nan"), "description": None},
     {"amount": float("inf"), "event_type": ["a"]},

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 
+from bson import ObjectId
 from fastapi import APIRouter, Header, Query
 from pydantic import (
     AfterValidator,
@@ -130,7 +131,7 @@ class Events(Page):
 Days = Annotated[int, Query(ge=1, le=36_500, description="How far back.")]
 Limit = Annotated[int, Query(ge=1, le=MOST, description="The newest so many.")]
 Cursor = Annotated[
-    str | None, Query(pattern=r"^[0-9]{1,13}\.[0-9]{1,6}$", description="The `next_cursor` of an answer.")
+    str | None, Query(pattern=r"^-?[0-9]{1,13}\.[0-9]{1,6}$", description="The `next_cursor` of an answer.")
 ]
 Types = Annotated[list[EventType] | None, Query(alias="type", description="Only events of these types.")]
 IdempotencyKey = Annotated[
@@ -153,9 +154,7 @@ def router(house: House) -> APIRouter:
     @routes.post("/create_business_event", dependencies=WRITING, responses=CONFLICT)
     def create_business_event(event: NewEvent, idempotency_key: IdempotencyKey = None) -> Created:
         """Tell a business event. It is in the note of its day, told late too."""
-        with bounded(SECONDS), contradicting():
-            made = store.create(house.database, stored(event), clock.now(), idempotency_key)
-        return Created(event_id=str(made), message="event stored")
+        return Created(event_id=str(create(house, event, idempotency_key)), message="event stored")
 
     @routes.get("/get_recent_events")
     def get_recent_events(days: Days = 7, limit: Limit = 50, cursor: Cursor = None, type: Types = None) -> Events:
@@ -172,15 +171,17 @@ def router(house: House) -> APIRouter:
     return routes
 
 
-class contradicting:  # noqa: N801 - reads as what a `with` does
-    """What was understood, but contradicts what is, is a 409 that says so."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, problem: BaseException | None, _trace: object) -> None:
-        if isinstance(problem, KeyTaken | ValueError):
-            raise Refusal(HTTPStatus.CONFLICT, str(problem)) from None
+def create(house: House, event: NewEvent, key: str | None) -> ObjectId:
+    """Store the event; its id. What was understood, but contradicts what is, is a 409 that says so."""
+    try:
+        document = stored(event)
+    except ValueError as mistake:
+        raise Refusal(HTTPStatus.CONFLICT, f"event_date: {mistake}") from None
+    try:
+        with bounded(SECONDS):
+            return store.create(house.database, document, clock.now(), key)
+    except KeyTaken as taken:
+        raise Refusal(HTTPStatus.CONFLICT, str(taken)) from None
 
 
 def stored(event: NewEvent) -> dict[str, Any]:
