@@ -94,7 +94,14 @@ agreed() {
   fi
 }
 
-# -- what must be there -----------------------------------------------------------------------------------------
+# shellcheck source=deploy/installer/version.sh
+source "$HERE/deploy/installer/version.sh"
+# shellcheck source=deploy/installer/service.sh
+source "$HERE/deploy/installer/service.sh"
+# shellcheck source=deploy/installer/crontabs.sh
+source "$HERE/deploy/installer/crontabs.sh"
+
+# -- what must be there -------------------------------------------------------------------------------------------
 
 require_machine() {
   [[ $dry || $EUID == 0 ]] || die "wants root: sudo deploy/install.sh (or --dry-run)"
@@ -113,56 +120,7 @@ require_python() {
   "$python" -c 'import ensurepip, venv' 2>/dev/null || die "Python's venv is missing: apt-get install python3-venv"
 }
 
-# -- a version in a directory of its own ----------------------------------------------------------------------------
-
-# From the checkout, by the pinned build tools, in a scratch environment whose pip also fills the version's.
-prepare_wheel() {
-  scratch=$(mktemp -d)
-  trap clean_up EXIT
-  "$python" -m venv "$scratch/venv"
-  if [[ ! $wheel ]]; then
-    step "building the wheel"
-    pip install --require-hashes -r "$HERE/requirements/build.txt"
-    pip wheel --no-deps --no-build-isolation --wheel-dir "$scratch" "$HERE"
-    wheel=$(echo "$scratch"/*.whl)
-  fi
-  [[ -f $wheel ]] || die "there is no wheel $wheel"
-}
-
-pip() { "$scratch/venv/bin/pip" --quiet --disable-pip-version-check "$@"; }
-
-clean_up() {
-  if [[ $unfinished ]]; then rm -rf "$unfinished"; fi
-  rm -rf "$scratch"
-}
-
-# The release and a hash of everything that makes this version what it is.
-name_version() {
-  local release hash
-  release=$(basename "$wheel" | cut -d- -f2)
-  hash=$({ cat "$wheel" "$HERE/requirements/run.txt" "$HERE/$NAME.service" && "$python" -VV; } | sha256sum)
-  version=$VERSIONS/$release-${hash:0:10}
-}
-
-make_version() {
-  if [[ -e $version/complete ]]; then
-    say "   $(basename "$version") is there already"
-    return
-  fi
-  step "installing $(basename "$version") with pinned dependencies"
-  rm -rf "$version"
-  unfinished=$version
-  "$python" -m venv --without-pip "$version"
-  pip --python "$version/bin/python" install --require-hashes -r "$HERE/requirements/run.txt"
-  pip --python "$version/bin/python" install --no-deps --no-index "$wheel"
-  mkdir -p "$version/share/doc/$NAME"
-  cp -r "$HERE/README.md" "$HERE/CHANGELOG.md" "$HERE/docs/." "$version/share/doc/$NAME/"
-  cp -r "$HERE/deploy" "$HERE/$NAME.service" "$version/share/"
-  touch "$version/complete"
-  unfinished=''
-}
-
-# -- user, configuration, secrets -----------------------------------------------------------------------------------
+# -- user, configuration, secrets ---------------------------------------------------------------------------------
 
 make_user() {
   getent group $NAME >/dev/null || run groupadd --system $NAME
@@ -206,141 +164,7 @@ write_secrets() {
   fi
 }
 
-# -- check, switch, and back if need be -----------------------------------------------------------------------------
-
-# As the service will run it: its user, its credentials.
-check_version() {
-  step "chatello-analytics check"
-  local status=0 credentials=() secret
-  for secret in mongodb-uri http-token; do
-    if [[ -s $ETC/$secret ]]; then credentials+=("--property=LoadCredential=$secret:$ETC/$secret"); fi
-  done
-  systemd-run --quiet --wait --pipe --collect --property=User=$NAME "${credentials[@]}" \
-    "$version/bin/$NAME" check || status=$?
-  if ((status == 1)) && { [[ $anyway ]] || can_ask && agreed "Start all the same?"; }; then
-    say "   started all the same, as you say"
-  elif ((status)); then
-    die "the check failed, so nothing was started or changed: mend it, then run this again$(hint_of "$status")"
-  fi
-}
-
-hint_of() {
-  if (($1 == 1)); then echo " (--start-anyway starts all the same)"; fi
-}
-
-point_to() {
-  ln -sfn "$1" $CURRENT.new
-  mv -T $CURRENT.new $CURRENT
-  put 644 root:root $UNIT <"$1/share/$NAME.service"
-  systemctl daemon-reload
-}
-
-write_command() {
-  if [[ -e $COMMAND ]] && ! grep -q 'Made by deploy/install.sh' $COMMAND; then
-    say "   $COMMAND is not ours and stays; ours is $CURRENT/bin/$NAME"
-    return
-  fi
-  put 755 root:root $COMMAND <<EOF
-#!/bin/sh
-# Made by deploy/install.sh: the command with the service's configuration and secrets, for root.
-export CREDENTIALS_DIRECTORY="\${CREDENTIALS_DIRECTORY:-$ETC}"
-exec $CURRENT/bin/$NAME "\$@"
-EOF
-}
-
-write_drop_in() {
-  run install -d -m 755 $DROP_INS
-  put 644 root:root $DROP_INS/local-mongodb.conf <"$HERE/deploy/systemd/local-mongodb.conf"
-}
-
-switch() {
-  local before
-  before=$(readlink $CURRENT || true)
-  if [[ $before == "$version" && ! $changed ]] && cmp -s "$version/share/$NAME.service" $UNIT &&
-    systemctl is-active --quiet $NAME; then
-    say "   it runs already; nothing to start"
-    return
-  fi
-  step "starting; ready once the change stream is open"
-  if [[ $before ]]; then systemctl stop $NAME; fi
-  point_to "$version"
-  systemctl enable --quiet $NAME
-  systemctl reset-failed $NAME 2>/dev/null || true
-  start || roll_back "$before"
-  forget_all_but "$before"
-}
-
-# Wait for READY, telling what the daemon tells of itself.
-start() {
-  local told="" status
-  systemctl start $NAME &
-  while kill -0 $! 2>/dev/null; do
-    status=$(systemctl show --property=StatusText --value $NAME)
-    if [[ $status != "$told" ]]; then say "   $status"; fi
-    told=$status
-    sleep 0.5
-  done
-  wait $!
-}
-
-roll_back() {
-  say "   it does not start; the journal says:"
-  journalctl --unit $NAME --lines 5 --output cat --no-pager | sed 's/^/   | /'
-  if [[ ! $1 ]]; then
-    systemctl disable --quiet --now $NAME
-    die "nothing runs now; mend that, then run this again"
-  fi
-  systemctl stop $NAME
-  point_to "$1"
-  systemctl start $NAME || die "neither does $(basename "$1"), which ran before: journalctl -u $NAME"
-  die "rolled back: $(basename "$1") runs again, as before"
-}
-
-# Keep the version that runs and the one before it.
-forget_all_but() {
-  local one
-  for one in "$VERSIONS"/*; do
-    if [[ $one != "$version" && $one != "$1" ]]; then rm -rf "$one"; fi
-  done
-}
-
-# -- the cron job that wrote the rows before us ---------------------------------------------------------------------
-
-old_cron_files() {
-  local file
-  for file in /etc/crontab /etc/anacrontab /etc/cron.d/* /etc/cron.{hourly,daily,weekly,monthly}/* \
-    /var/spool/cron/crontabs/* /var/spool/cron/*; do
-    if [[ -f $file ]] && grep -Eqs "^[^#]*$OLD_CRON" "$file"; then readlink -f "$file"; fi
-  done | sort -u
-}
-
-take_out_old_cron() {
-  local files file
-  mapfile -t files < <(old_cron_files)
-  ((${#files[@]})) || return 0
-  step "the old $OLD_CRON still writes the same rows"
-  for file in "${files[@]}"; do
-    grep -EHn "^[^#]*$OLD_CRON" "$file" | sed 's/^/   /'
-  done
-  if [[ $dry ]]; then
-    say "   would ask whether to take it out (--yes: would take it out), after a backup into $ETC/crontab-backups"
-  elif agreed "Take it out (a backup is kept)?"; then
-    for file in "${files[@]}"; do take_out_of "$file"; done
-  else
-    say "   left there: two writers of one row confuse each other, so take it out by hand"
-  fi
-}
-
-# The whole file is renamed into place: cron looks at its directory's time, and never sees half a file.
-take_out_of() {
-  local backups=$ETC/crontab-backups
-  install -d -m 700 $backups
-  cp --preserve=all "$1" "$backups/$(tr / _ <<<"${1#/}").$(date +%Y%m%dT%H%M%S)"
-  put "$(stat -c %a "$1")" "$(stat -c %u:%g "$1")" "$1" < <(sed -E "/^[^#]*$OLD_CRON/s|^|$TAKEN_OUT|" "$1")
-  say "   taken out of $1; the backup is in $backups"
-}
-
-# -- the two commands -----------------------------------------------------------------------------------------------
+# -- the two commands ---------------------------------------------------------------------------------------------
 
 install_it() {
   require_machine

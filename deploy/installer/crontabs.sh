@@ -1,0 +1,37 @@
+# shellcheck shell=bash
+# The cron job that wrote the rows before us: found, and taken out with a backup. Part of deploy/install.sh.
+# shellcheck disable=SC2154  # its variables are install.sh's
+
+old_cron_files() {
+  local file
+  for file in /etc/crontab /etc/anacrontab /etc/cron.d/* /etc/cron.{hourly,daily,weekly,monthly}/* \
+    /var/spool/cron/crontabs/* /var/spool/cron/*; do
+    if [[ -f $file ]] && grep -Eqs "^[^#]*$OLD_CRON" "$file"; then readlink -f "$file"; fi
+  done | sort -u
+}
+
+take_out_old_cron() {
+  local files file
+  mapfile -t files < <(old_cron_files)
+  ((${#files[@]})) || return 0
+  step "the old $OLD_CRON still writes the same rows"
+  for file in "${files[@]}"; do
+    grep -EHn "^[^#]*$OLD_CRON" "$file" | sed 's/^/   /'
+  done
+  if [[ $dry ]]; then
+    say "   would ask whether to take it out (--yes: would take it out), after a backup into $ETC/crontab-backups"
+  elif agreed "Take it out (a backup is kept)?"; then
+    for file in "${files[@]}"; do take_out_of "$file"; done
+  else
+    say "   left there: two writers of one row confuse each other, so take it out by hand"
+  fi
+}
+
+# The whole file is renamed into place: cron looks at its directory's time, and never sees half a file.
+take_out_of() {
+  local backups=$ETC/crontab-backups
+  install -d -m 700 $backups
+  cp --preserve=all "$1" "$backups/$(tr / _ <<<"${1#/}").$(date +%Y%m%dT%H%M%S)"
+  put "$(stat -c %a "$1")" "$(stat -c %u:%g "$1")" "$1" < <(sed -E "/^[^#]*$OLD_CRON/s|^|$TAKEN_OUT|" "$1")
+  say "   taken out of $1; the backup is in $backups"
+}
