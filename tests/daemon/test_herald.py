@@ -63,7 +63,7 @@ def test_it_is_ready_when_told_so_and_until_then_systemd_waits_longer(heard: lis
         wait_for(lambda: heard.count("READY=1") == 2, "ready, and ready again after the reload")
         assert reloaded.is_set() and "RELOADING=1" in heard
 
-    assert heard[-2:] == ["STOPPING=1", "STATUS=stopping"]
+    wait_for(lambda: heard[-2:] == ["STOPPING=1", "STATUS=stopping"], "its last words to be heard")
 
 
 def test_a_room_that_stopped_getting_on_starves_the_watchdog_and_is_named(heard: list[str]) -> None:
