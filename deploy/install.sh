@@ -105,7 +105,7 @@ source "$HERE/deploy/installer/crontabs.sh"
 
 require_machine() {
   [[ $dry || $EUID == 0 ]] || die "wants root: sudo deploy/install.sh (or --dry-run)"
-  [[ $dry || -d /run/systemd/system ]] || die "systemd does not run here; see docs/operations.md for another way"
+  [[ $dry || -d /run/systemd/system ]] || die "systemd does not run here; deploy/docker is another way"
   if [[ ! $dry ]]; then
     exec 9>/run/$NAME-install.lock
     flock -n 9 || die "another install.sh is at work"
@@ -157,7 +157,11 @@ read_uri() {
 }
 
 write_secrets() {
-  if [[ $uri ]]; then put 600 root:root $ETC/mongodb-uri <<<"$uri"; fi
+  if [[ $uri && ! -s $ETC/mongodb-uri ]]; then
+    put 600 root:root $ETC/mongodb-uri <<<"$uri"
+  elif [[ $uri && $uri != "$(<$ETC/mongodb-uri)" ]]; then # taken once the check passed with it
+    put 600 root:root $ETC/mongodb-uri.new <<<"$uri"
+  fi
   if [[ $make_token && ! -s $ETC/http-token ]]; then
     put 600 root:root $ETC/http-token <<<"$(head -c 32 /dev/urandom | base64 | tr -d '=+/\n')"
     say "   a token for the HTTP API is in $ETC/http-token"

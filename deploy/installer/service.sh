@@ -5,17 +5,26 @@
 # As the service will run it: its user, its credentials.
 check_version() {
   step "chatello-analytics check"
-  local status=0 credentials=() secret
+  local status=0 credentials=() secret file
   for secret in mongodb-uri http-token; do
-    if [[ -s $ETC/$secret ]]; then credentials+=("--property=LoadCredential=$secret:$ETC/$secret"); fi
+    for file in $ETC/$secret.new $ETC/$secret; do
+      if [[ -s $file ]]; then break; fi
+    done
+    if [[ -s $file ]]; then credentials+=("--property=LoadCredential=$secret:$file"); fi
   done
   systemd-run --quiet --wait --pipe --collect --property=User=$NAME "${credentials[@]}" \
     "$version/bin/$NAME" check || status=$?
-  if ((status == 1)) && { [[ $anyway ]] || can_ask && agreed "Start all the same?"; }; then
+  if ((status == 1)) && starts_anyway; then
     say "   started all the same, as you say"
   elif ((status)); then
     die "the check failed, so nothing was started or changed: mend it, then run this again$(hint_of "$status")"
   fi
+  if [[ -e $ETC/mongodb-uri.new ]]; then mv $ETC/mongodb-uri.new $ETC/mongodb-uri; fi
+}
+
+# Never by --yes alone.
+starts_anyway() {
+  if [[ ! $anyway ]]; then can_ask && agreed "Start all the same?"; fi
 }
 
 hint_of() {

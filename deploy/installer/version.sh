@@ -20,7 +20,7 @@ pip() { "$scratch/venv/bin/pip" --quiet --disable-pip-version-check "$@"; }
 
 clean_up() {
   if [[ $unfinished ]]; then rm -rf "$unfinished"; fi
-  rm -rf "$scratch"
+  rm -rf "$scratch" $ETC/mongodb-uri.new
 }
 
 # The release and a hash of everything that makes this version what it is.

@@ -147,9 +147,24 @@ def test_a_password_that_changed_is_given_again_and_a_wrong_one_is_refused(site:
     told = site.install("--mongodb-uri-file", "/root/uri", check=False)
     assert "the database refuses us" in told and "wrong-canary" not in told
     assert site.show("MainPID") == pid
+    assert site.machine.run("ls", ETC).split() == ["config.toml", "crontab-backups", "mongodb-uri"]
+    assert site.machine.run("cat", f"{ETC}/mongodb-uri").strip() == site.uri()
 
-    told = site.install("--mongodb-uri-file", "-", given=site.uri())
+    again = site.uri() + "&appName=chatello"
+    told = site.install("--mongodb-uri-file", "-", given=again)
     assert re.search("== done: leader", told)
+    assert site.machine.run("cat", f"{ETC}/mongodb-uri").strip() == again
+    assert site.show("MainPID") != pid
+    site.await_ready()
+
+
+def test_what_the_check_found_is_started_over_only_when_it_is_said_so(site: Site) -> None:
+    before = site.version()
+    checkout(site, "daemon/readiness.py:s/^OLDEST = .*/OLDEST = (98, 0)/")
+    told = site.machine.run(f"{CHECKOUT}/deploy/install.sh", "--start-anyway")
+
+    assert "started all the same, as you say" in told
+    assert site.version() != before
     site.await_ready()
 
 
