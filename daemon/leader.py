@@ -38,7 +38,7 @@ Document = dict[str, Any]
 Job = Callable[[Pipeline], None]
 
 ASK_AGAIN_SECONDS = 60.0
-INBOX_BATCHES = 4
+INBOX_BATCHES = 2
 
 log = logs.get("leader")
 

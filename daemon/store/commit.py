@@ -4,10 +4,10 @@ The checkpoint is moved by compare-and-set on the fencing epoch, first of all, s
 is refused before it writes a thing.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import pymongo
 from pymongo import DeleteOne, UpdateOne
@@ -24,18 +24,17 @@ from daemon.errors import LeaseLost, SomebodyForgotten
 from daemon.store import records
 from daemon.store.checkpoint import CHECKPOINT_ID, Checkpoint, document_of
 from daemon.store.lease import Lease
-from daemon.store.names import CHECKPOINT, DEAD_LETTERS, EVENTS, LEDGER, MIRROR, SOURCE_NAME
+from daemon.store.names import CHECKPOINT, DEAD_LETTERS, EVENTS, LEDGER, SOURCE_NAME
+from daemon.store.writes import MirrorWrites, inserts, mirror_writes
 from rules import days
 from rules.decide import Decision, Held, Mirror
-from rules.model import CustomerState, DocId, LicenseState, PaymentState, PlanState, Source
+from rules.model import Source
 from rules.settings import Settings
 
 Document = dict[str, Any]
 Write = DeleteOne | UpdateOne
-State = TypeVar("State", CustomerState, LicenseState, PlanState, PaymentState)
 
 DUPLICATE_KEY = 11000
-MOST_PER_COMMAND = 1000
 
 
 @dataclass(slots=True)
@@ -44,7 +43,7 @@ class Writes:
 
     events: list[Document]
     movements: list[Document]
-    mirror: "MirrorWrites"
+    mirror: MirrorWrites
     letters: list[Write]
     checkpoint: Document
     reopened: list[Document]
@@ -101,11 +100,16 @@ class Committer:
 
     def _reopened(self, decision: Decision, seq: int, today: date) -> list[Document]:
         """The days that are over and to which a decision adds; `moved`: numbers change, then and every later day."""
-        moved = {days.business_day(one.at, self.settings.zone) for one in decision.movements}
-        told = {days.business_day(one.at, self.settings.zone) for one in decision.events}
-        told |= {days.business_day(at, self.settings.zone) for at in (*decision.withdrawn.values(), *decision.told)}
-        touched = sorted(day for day in moved | told if day < today)
+        begun = days.start(today, self.settings.zone)
+        moved = self._days_before(begun, (one.at for one in decision.movements))
+        told = self._days_before(begun, (one.at for one in decision.events))
+        told |= self._days_before(begun, (*decision.withdrawn.values(), *decision.told))
+        touched = sorted(moved | told)
         return [{"day": days.stored(day), "seq": seq, "moved": day in moved} for day in touched]
+
+    def _days_before(self, begun: datetime, times: Iterable[datetime]) -> set[date]:
+        """The days of those of `times` that lie before an instant; hardly any do."""
+        return {days.business_day(at, self.settings.zone) for at in times if at < begun}
 
     def _movements(self, decision: Decision, checkpoint: Checkpoint) -> list[Document]:
         first = checkpoint.seq - len(decision.movements) + 1
@@ -195,66 +199,6 @@ class Committer:
 
 class _EventsStandAlready(Exception):
     """A duplicate `_id` aborted the transaction; run it again without the events that stand."""
-
-
-@dataclass(slots=True)
-class MirrorWrites:
-    """Inserts for documents new to the mirror, updates of what changed in known ones, deletions of forgotten ones."""
-
-    inserts: list[Document] = field(default_factory=list)
-    updates: list[Document] = field(default_factory=list)
-    deletes: list[Document] = field(default_factory=list)
-
-    def add(self, mirror_id: Document, before: Document | None, after: Document | None) -> None:
-        """Bring a document of the mirror from one body to another; None stands for "not there"."""
-        if after is None:
-            if before is not None:
-                self.deletes.append({"q": {"_id": mirror_id}, "limit": 1})
-        elif before is None:
-            self.inserts.append({"_id": mirror_id, **after})
-        elif change := records.difference(before, after):
-            self.updates.append({"q": {"_id": mirror_id}, "u": change})
-
-    def commands(self) -> Iterator[Document]:
-        yield from inserts(MIRROR, self.inserts)
-        yield from _sliced({"update": MIRROR}, "updates", self.updates)
-        yield from _sliced({"delete": MIRROR}, "deletes", self.deletes)
-
-
-def mirror_writes(decision: Decision, known: Mirror) -> MirrorWrites:
-    """From what was known to what was decided."""
-    writes = MirrorWrites()
-    _add(writes, Source.CUSTOMERS, known.customers, decision.customers, records.customer_document)
-    _add(writes, Source.LICENSES, known.licenses, decision.licenses, records.license_document)
-    _add(writes, Source.PAYMENTS, known.payments, decision.payments, records.payment_document)
-    _add(writes, Source.PLANS, known.plans, decision.plans, records.plan_document)
-    return writes
-
-
-def _add(
-    writes: MirrorWrites,
-    source: Source,
-    known: Mapping[DocId, State | None],
-    decided: Mapping[DocId, State | None],
-    body: Callable[[State], Document],
-) -> None:
-    for doc_id, after in decided.items():
-        before = known.get(doc_id)
-        writes.add(
-            records.mirror_id(source, doc_id),
-            None if before is None else body(before),
-            None if after is None else body(after),
-        )
-
-
-def inserts(collection: str, documents: list[Document]) -> Iterator[Document]:
-    return _sliced({"insert": collection}, "documents", documents)
-
-
-def _sliced(command: Document, field: str, listed: list[Document]) -> Iterator[Document]:
-    """As many commands as it takes: a message holds 48 MB at most, a document of ours 48 kB."""
-    for first in range(0, len(listed), MOST_PER_COMMAND):
-        yield {**command, field: listed[first : first + MOST_PER_COMMAND], "ordered": False}
 
 
 def withdrawals(decision: Decision) -> list[Write]:

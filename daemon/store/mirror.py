@@ -64,7 +64,7 @@ class MirrorReader:
         if not ids:
             return
         with translated():
-            for document in self.collection.find({"_id": {"$in": ids}}):
+            for document in self.collection.find({"_id": {"$in": ids}}, batch_size=len(ids) + 1):
                 if document["_id"]["k"] == Source.CUSTOMERS:
                     customer = customer_of(document)
                     mirror.customers[customer.id] = customer
