@@ -28,7 +28,6 @@ from daemon.store.names import CHECKPOINT, DEAD_LETTERS, EVENTS, LEDGER, SOURCE_
 from daemon.store.writes import MirrorWrites, inserts, mirror_writes
 from rules import days
 from rules.decide import Decision, Held, Mirror
-from rules.model import Source
 from rules.settings import Settings
 
 Document = dict[str, Any]

@@ -1,4 +1,4 @@
-"""What a commit writes, as the commands the server knows: inserts, updates of what changed, deletions. No connection."""
+"""What a commit writes, as commands the server knows: inserts, updates of what changed, deletions. No connection."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
