@@ -1,4 +1,8 @@
-"""How long after an acknowledged write of a licence its event can be read, against a bare loop's notification."""
+"""How long after a licence is written its event can be read, against a bare loop's notification.
+
+Counted from the sending of the write, which a majority acknowledges, as the dashboard's driver asks by itself: a bare
+loop often hears of it before the writer does, so counted from the acknowledgement it would need less than no time.
+"""
 
 import json
 import statistics
@@ -20,7 +24,7 @@ WRITES = 300
 PAUSE_SECONDS = 0.02
 LOOK_SECONDS = 0.0003
 ACKNOWLEDGED = WriteConcern("majority")
-"""As the dashboard's driver does by itself. With less the stream waits for the journal's next turn, 50 ms on average."""
+"""As the dashboard's driver does. With less the stream waits for the journal's next turn, 50 ms on average."""
 
 
 def rows(bench: Bench) -> list[Row]:
@@ -52,10 +56,10 @@ def _daemon(server: Server, begun: state.State, writes: int) -> Told:
 def _until_told(server: Server, number: int) -> float:
     _pause(number)
     wanted = {"_id": event_id(f"license_created:{shop.license_id(number)}")}
-    acknowledged = _write(server, number)
+    sent = _write(server, number)
     while server.db.business_events.find_one(wanted, {"_id": 1}) is None:
         time.sleep(LOOK_SECONDS)
-    return time.perf_counter() - acknowledged
+    return time.perf_counter() - sent
 
 
 def _loop(server: Server, begun: state.State, writes: int) -> Told:
@@ -65,18 +69,20 @@ def _loop(server: Server, begun: state.State, writes: int) -> Told:
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     process.stdout.readline()
-    acknowledged = {}
+    sent = {}
     for number in range(STOCK, STOCK + writes):
         _pause(number)
-        acknowledged[str(shop.license_id(number))] = _write(server, number)
+        sent[str(shop.license_id(number))] = _write(server, number)
     arrived = json.loads(process.communicate(timeout=120)[0])["arrived"]
-    return _percentiles([at - acknowledged[key] for key, at in arrived])
+    return _percentiles([at - sent[key] for key, at in arrived])
 
 
 def _write(server: Server, number: int) -> float:
-    """One licence; when the server acknowledged it."""
-    server.db.licenses.with_options(write_concern=ACKNOWLEDGED).insert_one(shop.license(number))
-    return time.perf_counter()
+    """One licence; when it was sent."""
+    licenses, license = server.db.licenses.with_options(write_concern=ACKNOWLEDGED), shop.license(number)
+    sent = time.perf_counter()
+    licenses.insert_one(license)
+    return sent
 
 
 def _pause(number: int) -> None:
