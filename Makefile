@@ -38,7 +38,7 @@ measures: setup  ## run the faults RUNS times (default 10) and put what they mea
 	$(BIN)/python -m tests.measures $(MEASURES)
 
 bench: setup  ## measure speed and weight; make bench ONLY=backlog SCALE=0.1 tries a part of it
-	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(SCALE),--scale $(SCALE))
+	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(SCALE),--scale $(SCALE)) $(if $(ROUNDS),--repetitions $(ROUNDS))
 
 check: setup  ## format, lint, types and import contracts
 	$(BIN)/ruff format --check .
