@@ -259,13 +259,20 @@ class Simulation:
     # -- the end --------------------------------------------------------------------------------------------
 
     def _let_it_catch_up(self) -> None:
-        if self.daemon is None or self.daemon.died is not None or not self.daemon.thread.is_alive():
-            self._restart()
-        self.daemon = self.daemon or self._start()
         last = self.db.customers.insert_one({"name": "the last one", "email": "last@example.com"}).inserted_id
-        wait_for(lambda: events(self.db)["new_customer", last] == 1, "the last customer's event", 30)
-        wait_for(lambda: gaps.count_open(self.db) == 0, "every gap to be closed", 30)
-        wait_for(self._agrees, f"totals {totals(self.db)} to become {recount(self.db)}", 30)
+        self._until(lambda: events(self.db)["new_customer", last] == 1, "the last customer's event")
+        self._until(lambda: gaps.count_open(self.db) == 0, "every gap to be closed")
+        self._until(self._agrees, f"totals {totals(self.db)} to become {recount(self.db)}")
+
+    def _until(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait, starting the daemon again where an error of before ends it only now: what `App` and systemd do."""
+
+        def holds() -> bool:
+            if self.daemon is None or not self.daemon.thread.is_alive():
+                self._restart()
+            return condition()
+
+        wait_for(holds, what, 30)
 
     def _agrees(self) -> bool:
         return totals(self.db) == recount(self.db)
