@@ -140,13 +140,17 @@ class Retention(Section):
 
 
 class Logs(Section):
-    """`auto` is pretty on a terminal and JSON elsewhere. `file` gets JSON as well; "" is none."""
+    """`auto` is pretty on a terminal and JSON elsewhere. `file` gets JSON as well; "" is none.
+
+    `batch_events` is how many events of one batch get a line each; of a larger batch they are counted.
+    """
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "pretty"] = "auto"
     file: str = ""
     file_megabytes: int = Field(default=10, ge=1, le=10_000)
     file_count: int = Field(default=5, ge=1, le=100)
+    batch_events: int = Field(default=100, ge=0, le=100_000)
 
 
 class Config(Section):

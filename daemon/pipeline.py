@@ -44,6 +44,7 @@ class Pipeline:
         self.checkpoint = checkpoint
         self.settings = config.settings()
         self.batch_size = config.stream.batch_size
+        self.batch_events = config.logs.batch_events
         self.plans = reader.plans()
         self.next_due = reader.next_due()
         """At or before the next end of a licence."""
@@ -262,7 +263,7 @@ class Pipeline:
     def _committed(self, flight: Flight, events: int) -> None:
         self.changed = True
         self._measure(flight.decision, flight.changes)
-        report.tell(flight.decision, flight.changes, events)
+        report.tell(flight.decision, flight.changes, events, self.batch_events)
 
     def _look_ahead(self, decision: Decision) -> None:
         """Keep `next_due` at or before the next end."""

@@ -1,7 +1,7 @@
 """What the log says of a commit, once it is done.
 
-The events of a large batch are counted, not told one by one: journald keeps 10,000 lines in 30 seconds and drops the
-rest, and a backlog of 100,000 changes spent a fifth of the daemon's time on lines that nobody could read.
+The events of a batch larger than `logs.batch_events` are counted, not told one by one: journald keeps 10,000 lines in
+30 seconds and drops the rest, and of a backlog of 100,000 changes a fifth of the time went into lines nobody reads.
 """
 
 import logging
@@ -12,15 +12,12 @@ from daemon import logs
 from rules.decide import Decision
 from rules.model import Change, Event
 
-MOST_TOLD = 100
-"""Events of one batch that get a line each."""
-
 log = logs.get("pipeline")
 
 
-def tell(decision: Decision, changes: Sequence[Change], events: int) -> None:
-    """A line per event, held and released document, and one for the batch; `events` of them were new."""
-    are_few = len(decision.events) <= MOST_TOLD
+def tell(decision: Decision, changes: Sequence[Change], events: int, most: int) -> None:
+    """A line per event (of up to `most`), held and released document, and one for the batch; `events` were new."""
+    are_few = len(decision.events) <= most
     for event in decision.events if are_few and log.is_enabled_for(logging.INFO) else ():
         _tell_event(event)
     for held in decision.held.values():
