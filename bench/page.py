@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import subprocess
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -42,6 +43,8 @@ def machine(bench: Bench) -> dict[str, str]:
 
 
 def _commit() -> str:
+    if shutil.which("git") is None:
+        return "unknown"
     git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude", "*"]
     return subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
 

@@ -60,8 +60,9 @@ def _complaints(line: ConsoleMessage, expected: str) -> list[str]:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
+    program = tool("chromium")  # first of all: without its libraries Playwright's own driver does not even start
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=tool("chromium"), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
         try:
             yield browser
         finally:
