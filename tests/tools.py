@@ -8,6 +8,7 @@ import pytest
 
 PACKAGES = {
     "amtool": "prometheus-alertmanager",
+    "chromium": "chromium",
     "mmdebstrap": "mmdebstrap",
     "nsenter": "util-linux",
     "prometheus": "prometheus",
