@@ -8,7 +8,6 @@ placeholder for hand-entered licences is kept. Knows BSON, not the driver.
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
-from functools import partial
 from typing import Any, NamedTuple
 
 from bson import Binary, Code, Decimal128, ObjectId, encode
@@ -66,6 +65,7 @@ class Decoder:
         self.manual_email = manual_email
         self.is_forgotten = is_forgotten
         self.naive_zone = None if str(naive_zone) == "UTC" else naive_zone
+        self._as_is = _AS_IS | {datetime} if self.naive_zone is None else _AS_IS
 
     def change(self, event: Document) -> Change | Discontinuity | Undecodable:
         """One event of the stream, as `daemon.source.pipeline` projects it."""
@@ -76,11 +76,10 @@ class Decoder:
 
     def _change(self, event: Document) -> Change | Discontinuity | Undecodable:
         at = event_time(event)
-        try:
-            operation = Operation(event["operationType"])
-        except ValueError:
+        operation = _OPERATIONS.get(event["operationType"])
+        if operation is None:
             return Discontinuity(event["operationType"], at, _namespace(event))
-        source = Source(event["ns"]["coll"])
+        source = _SOURCES[event["ns"]["coll"]]
         doc_id = event["documentKey"]["_id"]
         if not is_id(doc_id):
             return Undecodable(source, repr(doc_id)[:MAX_TEXT], "the document's _id is no plain value", at)
@@ -99,8 +98,9 @@ class Decoder:
             )
         if operation is Operation.DELETE:
             return Change(source, operation, doc_id, at, cause)
-        read = self.foreign_event if source is Source.EVENTS else partial(self.document, source)
-        return Change(source, operation, doc_id, at, cause, read(event["fullDocument"]))
+        raw = event["fullDocument"]
+        fields = self.foreign_event(raw) if source is Source.EVENTS else self.document(source, raw)
+        return Change(source, operation, doc_id, at, cause, fields)
 
     def document(self, source: Source, raw: Document) -> Fields:
         """The tracked and carried fields of a whole document, absent ones left out."""
@@ -125,7 +125,8 @@ class Decoder:
         return values
 
     def values(self, fields: Document) -> dict[str, Any]:
-        return {name: self._value(name, value) for name, value in fields.items()}
+        as_is = self._as_is
+        return {name: value if type(value) in as_is else self._value(name, value) for name, value in fields.items()}
 
     def _value(self, name: str, value: Any) -> Any:
         decode = _PLAIN.get(type(value))
@@ -193,6 +194,10 @@ def _bounded(value: Any) -> Any:
     size = len(encode({"": value}))
     return value if size <= MAX_BYTES else f"({type(value).__name__} of {size} bytes)"
 
+
+_OPERATIONS = {operation.value: operation for operation in Operation}
+_SOURCES = {source.value: source for source in Source}
+_AS_IS = frozenset((ObjectId, int, float, bool, type(None)))
 
 _PLAIN: dict[type, Callable[[Any], Any]] = {
     str: _shorter,

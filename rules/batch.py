@@ -1,10 +1,9 @@
 """The working copy behind `decide`: states are replaced, never altered; what follows is gathered in `out`."""
 
 import heapq
-from dataclasses import replace
 from datetime import datetime, timedelta
 
-from rules import milestones, movements
+from rules import documents, milestones, movements
 from rules.mirror import Decision, Held, Mirror
 from rules.model import (
     Change,
@@ -38,9 +37,12 @@ End = tuple[datetime, str, str, DocId]
 
 
 class Batch:
-    """One run of `decide`: what is known, what changed already, and what follows so far."""
+    """One run of `decide`: what is known, what changed already, and what follows so far.
 
-    def __init__(self, mirror: Mirror, settings: Settings) -> None:
+    `until` is the time of the last change: what ends later is not this batch's.
+    """
+
+    def __init__(self, mirror: Mirror, settings: Settings, until: datetime) -> None:
         self.settings = settings
         self.known = mirror
         self.plans = dict(mirror.plans)
@@ -50,18 +52,30 @@ class Batch:
         self.untold: set[int] = set()
         known = mirror.memory.get(PAYMENTS, {}).get("known", 0)
         self.known_payments = known if isinstance(known, int) else 0
-        self.ends = [_end(state) for state in mirror.licenses.values() if state is not None and is_ending(state)]
-        heapq.heapify(self.ends)
+        self.lookout = milestones.Lookout(mirror.memory.get(MILESTONES, {}), settings)
+        self.until = until
+        self.ends: list[End] = []
+        for state in mirror.licenses.values():
+            if state is not None:
+                self._await_end(state)
 
     def license_state(self, license_id: DocId) -> LicenseState | None:
-        if license_id in self.out.licenses:
-            return self.out.licenses[license_id]
-        return self.known.licenses[license_id]
+        state = self.out.licenses.get(license_id)
+        if state is None and license_id not in self.out.licenses:
+            state = self.known.licenses[license_id]
+        return state
 
     def keep_license(self, state: LicenseState) -> None:
         self.out.licenses[state.id] = state
-        if is_ending(state):
-            heapq.heappush(self.ends, _end(state))
+        self._await_end(state)
+
+    def _await_end(self, state: LicenseState) -> None:
+        """Have an active licence end when its time comes, if that is before the batch is over."""
+        worth, license = state.worth, state.license
+        if worth is not None and worth.active and license is not None:
+            end = license.expires_at
+            if end is not None and end <= self.until:
+                heapq.heappush(self.ends, (end, str(state.id), type(state.id).__name__, state.id))
 
     def next_to_end(self, instant: datetime) -> tuple[LicenseState, datetime] | None:
         """The next active licence that ends at or before `instant`, and when; None once there is none."""
@@ -74,9 +88,8 @@ class Batch:
 
     def customer_state(self, customer_id: DocId) -> CustomerState:
         """The customer's state; an empty one, not present, where only its licences are known."""
-        if customer_id in self.out.customers:
-            state = self.out.customers[customer_id]
-        else:
+        state = self.out.customers.get(customer_id)
+        if state is None and customer_id not in self.out.customers:
             state = self.known.customers[customer_id]
         return state or CustomerState(customer_id, {})
 
@@ -88,7 +101,7 @@ class Batch:
     def keep_lately(self, state: CustomerState, lately: Lately) -> None:
         known = lately if any(lately) else None
         if known != state.lately:
-            self.keep_customer(replace(state, lately=known))
+            self.keep_customer(state.with_lately(known))
 
     def payment_state(self, payment_id: DocId) -> PaymentState | None:
         if payment_id in self.out.payments:
@@ -127,12 +140,9 @@ class Batch:
             self._look_for_milestones(change)
 
     def _look_for_milestones(self, change: Change) -> None:
-        memory = self.out.memory.get(MILESTONES, {})
-        for kind, total in milestones.measured(self.out.totals).items():
-            event, memory = milestones.reached(kind, total, change.at, memory, self.settings)
-            if event is not None:
-                self.tell(change, event)
-        self.out.memory[MILESTONES] = memory
+        self.out.memory.setdefault(MILESTONES, {})
+        for event in self.lookout.look(self.out.totals, change.at):
+            self.tell(change, event)
 
     def _open(self, change: Change, movement: Movement) -> None:
         for balance in movements.balances(movement):
@@ -175,6 +185,8 @@ class Batch:
 
     def result(self) -> Decision:
         """All that follows, without what was told and withdrawn on the way."""
+        if MILESTONES in self.out.memory:
+            self.out.memory[MILESTONES] = self.lookout.memory
         if self.untold:
             told = enumerate(self.out.events)
             self.out.events = [event for place, event in told if place not in self.untold]
@@ -195,10 +207,7 @@ def is_ending(state: LicenseState) -> bool:
     return worth is not None and worth.active and license is not None and license.expires_at is not None
 
 
-def _end(state: LicenseState) -> End:
-    assert state.license is not None and state.license.expires_at is not None
-    return state.license.expires_at, str(state.id), type(state.id).__name__, state.id
-
-
 def _opening(change: Change, plan_id: DocId) -> Movement:
-    return Movement(change.at, MovementKind.OPENING, Reason.BOOTSTRAP, change.cause, plan_id=plan_id)
+    return Movement(
+        change.at, MovementKind.OPENING, Reason.BOOTSTRAP, documents.short_cause(change.cause), plan_id=plan_id
+    )

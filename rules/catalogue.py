@@ -5,6 +5,7 @@ The one place where text that the owner reads is written. Names are made fit by 
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from rules.model import EventType, Plan
@@ -145,7 +146,15 @@ def check_texts(texts: Texts) -> None:
 
 def say(texts: Texts, key: str, **values: object) -> str:
     """One text with its values; braces inside a value (a customer's name) are text."""
-    return _FIELD.sub(lambda found: str(values[found[1]]), texts.get(key) or TEXTS[key])
+    parts = list(_taken_apart(texts.get(key) or TEXTS[key]))
+    parts[1::2] = [str(values[name]) for name in parts[1::2]]
+    return "".join(parts)
+
+
+@lru_cache(maxsize=200)
+def _taken_apart(text: str) -> tuple[str, ...]:
+    """Words and names of fields in turn, beginning and ending with words."""
+    return tuple(_FIELD.split(text))
 
 
 def new_customer(name: str, texts: Texts = TEXTS) -> str:

@@ -3,7 +3,7 @@
 A day is stored as its calendar date at 00:00 UTC, because the dashboard shows it with strftime in UTC.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 ONE_DAY = timedelta(days=1)
@@ -12,6 +12,14 @@ ONE_DAY = timedelta(days=1)
 def business_day(at: datetime, zone: tzinfo) -> date:
     """The business day an instant belongs to."""
     return at.astimezone(zone).date()
+
+
+def business_days(instants: Sequence[datetime], zone: tzinfo) -> list[date]:
+    """The business day of each; of many on one day it costs hardly more than of one."""
+    if not instants:
+        return []
+    first, last = business_day(min(instants), zone), business_day(max(instants), zone)
+    return [first] * len(instants) if first == last else [business_day(at, zone) for at in instants]
 
 
 def stored(day: date) -> datetime:

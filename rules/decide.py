@@ -8,11 +8,11 @@ The caller hands in every state `required` names, and every active licence that 
 a state that was not looked for is a KeyError, never a guess.
 """
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from rules import catalogue, custom, documents, licenses, milestones, payments, pricing, twins
-from rules.batch import MILESTONES, Batch
+from rules.batch import Batch
 from rules.mirror import Decision, Held, Mirror, required
 from rules.model import (
     Change,
@@ -37,10 +37,12 @@ from rules.settings import Settings
 
 __all__ = ["Decision", "Held", "Mirror", "decide", "required"]
 
+NEVER = datetime.min.replace(tzinfo=UTC)
 
-def decide(mirror: Mirror, changes: Iterable[Change], settings: Settings) -> Decision:
+
+def decide(mirror: Mirror, changes: Sequence[Change], settings: Settings) -> Decision:
     """Apply `changes` in order. The mirror handed in is not altered."""
-    batch = Batch(mirror, settings)
+    batch = Batch(mirror, settings, max((change.at for change in changes), default=NEVER))
     for change in changes:
         if _is_new(batch, change):
             _expire_until(batch, change.at)
@@ -97,7 +99,7 @@ def _is_to_come(batch: Batch, event: Fields, key: str) -> bool:
     if kind == EventType.NEW_CUSTOMER:
         return not batch.customer_state(customer_id).present
     if key.startswith(milestones.KEY):
-        return not milestones.is_passed(key, batch.out.memory.get(MILESTONES, {}))
+        return not milestones.is_passed(key, batch.lookout.memory)
     if license_id is None or not documents.is_id(license_id):
         return False
     state = batch.license_state(license_id)
@@ -142,7 +144,7 @@ def _customer_counted(change: Change, after: CustomerState) -> Movement:
         at=change.at,
         kind=MovementKind.NEUTRAL,
         reason=Reason.CUSTOMER_CREATED if after.present else Reason.CUSTOMER_DELETED,
-        cause=change.cause,
+        cause=documents.short_cause(change.cause),
         customer_id=change.id,
         customers=1 if after.present else -1,
         customer_mrr=(after.mrr_cents, after.mrr_cents),

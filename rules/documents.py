@@ -5,6 +5,7 @@ The stream's filter, the reconciliation's projection and the mirror all follow t
 """
 
 from collections.abc import Mapping
+from hashlib import blake2b
 from typing import Any
 
 from rules.model import Change, DocId, Fields, Operation, Source
@@ -30,6 +31,10 @@ CARRIED: Mapping[Source, tuple[str, ...]] = {
     Source.PLANS: (),
     Source.PAYMENTS: ("created_at",),
 }
+
+
+LONGEST_CAUSE = 100
+"""Characters of a cause that are kept as they are."""
 
 
 def after(fields: Fields | None, change: Change) -> Fields | None:
@@ -70,6 +75,17 @@ def is_id(value: object) -> bool:
 def id_key(value: DocId) -> str:
     """An id as part of an event's key: the text "1" and the number 1 name two documents."""
     return repr(value) if isinstance(value, str) else str(value)
+
+
+def short_cause(cause: str) -> str:
+    """A cause as it stands in keys and ledger lines: a resume token (220 digits) as its cluster time and a digest.
+
+    A token begins with 0x82 and the 8 bytes of its cluster time (src/mongo/db/pipeline/resume_token.h); any other cause
+    is short.
+    """
+    if len(cause) <= LONGEST_CAUSE:
+        return cause
+    return f"{cause[2:18]}-{blake2b(cause.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
 
 
 def same(source: Source, left: Fields, right: Fields) -> bool:

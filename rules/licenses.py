@@ -122,7 +122,7 @@ def _turn(
     return Turn(
         license_id=change.id,
         at=change.at,
-        cause=change.cause,
+        cause=documents.short_cause(change.cause),
         name=customer_name(customer),
         before=before.license if before else None,
         was=was,
@@ -185,7 +185,7 @@ def _movement(
         at=change.at,
         kind=MovementKind.NEUTRAL,
         reason=reason(turn),
-        cause=change.cause,
+        cause=turn.cause,
         customer_id=customer_id,
         license_id=turn.license_id,
         plan_id=(after or before or movements.NOTHING).plan_id,

@@ -5,7 +5,7 @@ so is a level that is added to the configuration after it was passed.
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -27,13 +27,49 @@ class Milestone(StrEnum):
     API_CALLS = "api_calls"
 
 
+MEASURED = (Milestone.CUSTOMERS, Milestone.LICENSES, Milestone.MRR)
+"""Those of the running totals, in the order they are looked at."""
+
+
 def measured(totals: Totals) -> dict[Milestone, int]:
     """The numbers of the running totals that have milestones."""
-    return {
-        Milestone.CUSTOMERS: totals.customers,
-        Milestone.LICENSES: totals.active_licenses,
-        Milestone.MRR: totals.mrr_cents // 100,
-    }
+    return dict(zip(MEASURED, _heights(totals), strict=True))
+
+
+def _heights(totals: Totals) -> tuple[int, int, int]:
+    return totals.customers, totals.active_licenses, totals.mrr_cents // 100
+
+
+class Lookout:
+    """Looks at the running totals while they rise, and speaks at the next level of each: cheap in between."""
+
+    def __init__(self, memory: Memory, settings: Settings) -> None:
+        self.settings = settings
+        self._remember(memory)
+
+    def _remember(self, memory: Memory) -> None:
+        self._memory = memory
+        self._peaks = [_peak(memory, kind) for kind in MEASURED]
+        levels = (_levels(kind, self.settings.thresholds) for kind in MEASURED)
+        self._next = [0 if peak is None else following(ls, peak) for ls, peak in zip(levels, self._peaks, strict=True)]
+
+    def look(self, totals: Totals, at: datetime) -> Iterator[Event]:
+        """The milestones that the totals reach now."""
+        for place, total in enumerate(_heights(totals)):
+            peak = self._peaks[place]
+            if total >= self._next[place]:
+                event, memory = reached(MEASURED[place], total, at, self.memory, self.settings)
+                self._remember(memory)
+                if event is not None:
+                    yield event
+            elif peak is None or total > peak:
+                self._peaks[place] = total
+
+    @property
+    def memory(self) -> Memory:
+        """What is to be remembered of all that was seen so far."""
+        peaks = zip(MEASURED, self._peaks, strict=True)
+        return {**self._memory, **{kind.value: peak for kind, peak in peaks if peak is not None}}
 
 
 def seed(memory: Memory, totals: Mapping[Milestone, int]) -> dict[str, int | str]:
@@ -67,6 +103,14 @@ def highest(levels: tuple[int, ...], total: int) -> int:
     ten: int = 10 ** (len(str(total)) - 1)
     beyond = max(step for step in (ten, ten * 5 // 2, ten * 5) if step <= total)
     return max(beyond, levels[-1])
+
+
+def following(levels: tuple[int, ...], total: int) -> int:
+    """The lowest level above `total`."""
+    if total < levels[-1]:
+        return levels[bisect_right(levels, total)]
+    ten: int = 10 ** (len(str(total)) - 1)
+    return min(step for step in (ten, ten * 5 // 2, ten * 5, ten * 10) if step > total)
 
 
 def is_passed(key: str, memory: Memory) -> bool:

@@ -88,14 +88,27 @@ def required(changes: Sequence[Change], mirror: Mirror) -> Required:
     Load what is missing and ask again until nothing new is named: a licence names its customer, a payment and an event
     of somebody else both.
     """
-    customers = {c.id for c in changes if c.source is Source.CUSTOMERS}
-    licenses = {c.id for c in changes if c.source is Source.LICENSES}
-    payments = {c.id for c in changes if c.source is Source.PAYMENTS}
-    customers.update(_named("customer_id", (c.fields for c in changes if c.source is Source.LICENSES)))
-    states = [state for state in mirror.licenses.values() if state is not None]
-    customers.update(_named("customer_id", (state.fields for state in states)))
-    customers.update(state.license.customer_id for state in states if state.license is not None)
-    naming = [c.fields for c in changes if c.source is Source.PAYMENTS or c.source is Source.EVENTS]
+    customers: set[DocId] = set()
+    licenses: set[DocId] = set()
+    payments: set[DocId] = set()
+    naming: list[Fields] = []
+    for change in changes:
+        source = change.source
+        if source is Source.LICENSES:
+            licenses.add(change.id)
+            _add_owner(customers, change.fields)
+        elif source is Source.CUSTOMERS:
+            customers.add(change.id)
+        elif source is Source.PAYMENTS:
+            payments.add(change.id)
+            naming.append(change.fields)
+        elif source is Source.EVENTS:
+            naming.append(change.fields)
+    for state in mirror.licenses.values():
+        if state is not None:
+            _add_owner(customers, state.fields)
+            if state.license is not None:
+                customers.add(state.license.customer_id)
     if naming:
         known = [state for state in mirror.payments.values() if state is not None]
         understood = [state.payment for state in known if state.payment is not None]
@@ -104,6 +117,12 @@ def required(changes: Sequence[Change], mirror: Mirror) -> Required:
         licenses.update(_named("license_id", fields), (payment.license_id for payment in understood))
         licenses.discard(None)
     return Required(customers, licenses, payments)
+
+
+def _add_owner(customers: set[DocId], fields: Fields) -> None:
+    owner = fields.get("customer_id")
+    if owner is None or is_id(owner):
+        customers.add(owner)
 
 
 def _named(name: str, documents: Iterable[Fields]) -> Iterator[DocId]:

@@ -25,7 +25,7 @@ def one_line(text: object, limit: int = MAX_TEXT) -> str:
     if not isinstance(text, str):
         return ""
     start = text[: limit * READ_AHEAD]
-    if not start.isascii() or not start.isprintable():
+    if not start.isprintable() or not (start.isascii() or _BLANKS.isdisjoint(start)):
         start = "".join(map(_visible, start))
     line = " ".join(start.split()).strip(JOINER + " ")
     return line if len(line) <= limit else line[: limit - 1].rstrip(JOINER + " ") + "…"

@@ -107,15 +107,17 @@ class Committer:
         return [{"day": days.stored(day), "seq": seq, "moved": day in moved} for day in touched]
 
     def _days_before(self, begun: datetime, times: Iterable[datetime]) -> set[date]:
-        """The days of those of `times` that lie before an instant; hardly any do."""
-        return {days.business_day(at, self.settings.zone) for at in times if at < begun}
+        """The days of those of `times` that lie before an instant; hardly ever there are any."""
+        listed = list(times)
+        if not listed or min(listed) >= begun:
+            return set()
+        return {days.business_day(at, self.settings.zone) for at in listed if at < begun}
 
     def _movements(self, decision: Decision, checkpoint: Checkpoint) -> list[Document]:
         first = checkpoint.seq - len(decision.movements) + 1
-        return [
-            records.movement_document(movement, seq, days.business_day(movement.at, self.settings.zone))
-            for seq, movement in enumerate(decision.movements, first)
-        ]
+        of_days = days.business_days([movement.at for movement in decision.movements], self.settings.zone)
+        lines = zip(decision.movements, of_days, strict=True)
+        return [records.movement_document(movement, seq, day) for seq, (movement, day) in enumerate(lines, first)]
 
     def write(self, writes: Writes) -> int:
         """Run the transaction, leaving out events that stand already; the number of events that are new.

@@ -6,8 +6,9 @@ The mirror keeps one document per source document, `_id: {k: collection, id: sou
 
 import hashlib
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 from bson import Decimal128, ObjectId
@@ -52,7 +53,7 @@ def event_document(event: Event) -> Document:
     """A business event in the dashboard's shape. `amount` is in euros, as a double."""
     return {
         "_id": event_id(event.key),
-        "event_type": event.type.value,
+        "event_type": event.type._value_,
         "event_date": event.at,
         "customer_id": event.customer_id,
         "license_id": event.license_id,
@@ -78,8 +79,8 @@ def movement_document(movement: Movement, seq: int, day: date) -> Document:
         "_id": seq,
         "at": movement.at,
         "day": days.stored(day),
-        "kind": movement.kind.value,
-        "reason": movement.reason.value,
+        "kind": movement.kind._value_,
+        "reason": movement.reason._value_,
         "customer_id": movement.customer_id,
         "license_id": movement.license_id,
         "plan_id": movement.plan_id,
@@ -148,25 +149,46 @@ def difference(before: Document, after: Document) -> Document:
 
     Of `fields`, whose names are ours and hold no dot, only what changed is named: that keeps the oplog small.
     """
-    changed, gone = _difference(before, after, "")
-    fields, removed = _difference(before["fields"], after["fields"], "fields.")
-    changed.pop("fields", None)
-    changed |= fields
-    gone |= removed
-    return {**({"$set": changed} if changed else {}), **({"$unset": gone} if gone else {})}
+    changed: Document = {}
+    gone: Document = {}
+    for name, value in after.items():
+        known = before.get(name, _ABSENT)
+        if known is not value and known != value:
+            if name == "fields":
+                _differ_in_fields(known, value, changed, gone)
+            else:
+                changed[name] = value
+    if before.keys() != after.keys():
+        gone |= dict.fromkeys(before.keys() - after.keys(), "")
+    return _update(changed, gone)
 
 
-def _difference(before: Document, after: Document, prefix: str) -> tuple[Document, Document]:
-    changed = {f"{prefix}{name}": value for name, value in after.items() if before.get(name, _ABSENT) != value}
-    return changed, {f"{prefix}{name}": "" for name in before.keys() - after.keys()}
+def _update(changed: Document, gone: Document) -> Document:
+    if not gone:
+        return {"$set": changed} if changed else {}
+    return {"$set": changed, "$unset": gone} if changed else {"$unset": gone}
+
+
+def _differ_in_fields(before: Fields, after: Fields, changed: Document, gone: Document) -> None:
+    for name, value in after.items():
+        known = before.get(name, _ABSENT)
+        if known is not value and known != value:
+            changed[f"fields.{name}"] = value
+    if before.keys() != after.keys():
+        gone |= dict.fromkeys((f"fields.{name}" for name in before.keys() - after.keys()), "")
 
 
 _ABSENT = object()
 
 
+def _plain(fields: Fields) -> Document:
+    """As a dict, which an encoder takes at once; never altered, as no state is."""
+    return fields if type(fields) is dict else dict(fields)
+
+
 def customer_document(state: CustomerState) -> Document:
     document: Document = {
-        "fields": dict(state.fields),
+        "fields": _plain(state.fields),
         "present": state.present,
         "mrr_cents": state.mrr_cents,
         "active_licenses": state.active_licenses,
@@ -174,12 +196,35 @@ def customer_document(state: CustomerState) -> Document:
         "ever_mrr": state.ever_mrr,
     }
     if state.lately is not None:
-        document["lately"] = {
-            "ended": swing_document(state.lately.ended),
-            "begun": swing_document(state.lately.begun),
-            "payments": [sighting_document(sighting) for sighting in state.lately.payments],
-        }
+        document["lately"] = lately_document(state.lately)
     return document
+
+
+def lately_document(lately: Lately) -> Document:
+    return {
+        "ended": swing_document(lately.ended),
+        "begun": swing_document(lately.begun),
+        "payments": [sighting_document(sighting) for sighting in lately.payments],
+    }
+
+
+_COUNTED = ("present", "mrr_cents", "active_licenses", "paid_licenses", "ever_mrr")
+_counted = attrgetter(*_COUNTED)
+
+
+def customer_difference(before: CustomerState, after: CustomerState) -> Document:
+    """The `difference` of their two documents, without making them: most of a batch's updates are of these."""
+    pairs = zip(_COUNTED, _counted(before), _counted(after), strict=True)
+    changed = {name: now for name, was, now in pairs if was != now}
+    gone: Document = {}
+    if after.fields is not before.fields:
+        _differ_in_fields(before.fields, after.fields, changed, gone)
+    if after.lately is not before.lately and after.lately != before.lately:
+        if after.lately is None:
+            gone["lately"] = ""
+        else:
+            changed["lately"] = lately_document(after.lately)
+    return _update(changed, gone)
 
 
 def customer_of(document: Mapping[str, Any]) -> CustomerState:
@@ -244,7 +289,7 @@ def license_document(state: LicenseState) -> Document:
     `good` keeps the fields of the last version understood while a newer one is held.
     """
     document: Document = {
-        "fields": dict(state.fields),
+        "fields": _plain(state.fields),
         "worth": worth_document(state.worth),
         "started": state.started,
         "sold": list(state.sold),
@@ -252,9 +297,34 @@ def license_document(state: LicenseState) -> Document:
     if state.held is not None:
         document["held"] = state.held
         document["good"] = _good(state)
-    if state.worth is not None and state.worth.active and state.license and state.license.expires_at:
-        document["due"] = state.license.expires_at
+    if due := _due(state):
+        document["due"] = due
     return document
+
+
+def license_difference(before: LicenseState, after: LicenseState) -> Document:
+    """The `difference` of their two documents; made without them where neither is held."""
+    if before.held is not None or after.held is not None:
+        return difference(license_document(before), license_document(after))
+    changed: Document = {}
+    gone: Document = {}
+    if after.fields is not before.fields:
+        _differ_in_fields(before.fields, after.fields, changed, gone)
+    if after.worth is not before.worth and after.worth != before.worth:
+        changed["worth"] = worth_document(after.worth)
+    if after.started != before.started:
+        changed["started"] = after.started
+    if after.sold != before.sold:
+        changed["sold"] = list(after.sold)
+    was, now = _due(before), _due(after)
+    if was != now:
+        (changed if now else gone)["due"] = now or ""
+    return _update(changed, gone)
+
+
+def _due(state: LicenseState) -> datetime | None:
+    active = state.worth is not None and state.worth.active
+    return state.license.expires_at if active and state.license is not None else None
 
 
 def _good(state: LicenseState) -> Document | None:
@@ -302,6 +372,10 @@ def plan_document(state: PlanState) -> Document:
     }
 
 
+def plan_difference(before: PlanState, after: PlanState) -> Document:
+    return difference(plan_document(before), plan_document(after))
+
+
 def plan_of(document: Mapping[str, Any]) -> PlanState:
     plan = document["plan"]
     return PlanState(
@@ -325,6 +399,10 @@ def payment_document(state: PaymentState) -> Document:
     if state.held is not None:
         document["held"] = state.held
     return document
+
+
+def payment_difference(before: PaymentState, after: PaymentState) -> Document:
+    return difference(payment_document(before), payment_document(after))
 
 
 def payment_of(document: Mapping[str, Any]) -> PaymentState:

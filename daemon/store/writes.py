@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from daemon.store import records
 from daemon.store.names import MIRROR
@@ -15,6 +15,20 @@ State = TypeVar("State", CustomerState, LicenseState, PlanState, PaymentState)
 MOST_PER_COMMAND = 1000
 
 
+class Shape(NamedTuple, Generic[State]):
+    """How states of one source collection are written: whole, and the update from one to another."""
+
+    kind: str
+    document: Callable[[State], Document]
+    difference: Callable[[State, State], Document]
+
+
+CUSTOMERS = Shape(Source.CUSTOMERS.value, records.customer_document, records.customer_difference)
+LICENSES = Shape(Source.LICENSES.value, records.license_document, records.license_difference)
+PAYMENTS = Shape(Source.PAYMENTS.value, records.payment_document, records.payment_difference)
+PLANS = Shape(Source.PLANS.value, records.plan_document, records.plan_difference)
+
+
 @dataclass(slots=True)
 class MirrorWrites:
     """Inserts for documents new to the mirror, updates of what changed in known ones, deletions of forgotten ones."""
@@ -23,14 +37,16 @@ class MirrorWrites:
     updates: list[Document] = field(default_factory=list)
     deletes: list[Document] = field(default_factory=list)
 
-    def add(self, mirror_id: Document, before: Document | None, after: Document | None) -> None:
-        """Bring a document of the mirror from one body to another; None stands for "not there"."""
+    def add(self, shape: "Shape[State]", doc_id: DocId, before: State | None, after: State | None) -> None:
+        """Bring a document of the mirror from one state to another; None stands for "not there"."""
+        if before is after:
+            return
+        mirror_id = {"k": shape.kind, "id": doc_id}
         if after is None:
-            if before is not None:
-                self.deletes.append({"q": {"_id": mirror_id}, "limit": 1})
+            self.deletes.append({"q": {"_id": mirror_id}, "limit": 1})
         elif before is None:
-            self.inserts.append({"_id": mirror_id, **after})
-        elif change := records.difference(before, after):
+            self.inserts.append({"_id": mirror_id, **shape.document(after)})
+        elif change := shape.difference(before, after):
             self.updates.append({"q": {"_id": mirror_id}, "u": change})
 
     def commands(self) -> Iterator[Document]:
@@ -42,27 +58,21 @@ class MirrorWrites:
 def mirror_writes(decision: Decision, known: Mirror) -> MirrorWrites:
     """From what was known to what was decided."""
     writes = MirrorWrites()
-    _add(writes, Source.CUSTOMERS, known.customers, decision.customers, records.customer_document)
-    _add(writes, Source.LICENSES, known.licenses, decision.licenses, records.license_document)
-    _add(writes, Source.PAYMENTS, known.payments, decision.payments, records.payment_document)
-    _add(writes, Source.PLANS, known.plans, decision.plans, records.plan_document)
+    _add(writes, CUSTOMERS, known.customers, decision.customers)
+    _add(writes, LICENSES, known.licenses, decision.licenses)
+    _add(writes, PAYMENTS, known.payments, decision.payments)
+    _add(writes, PLANS, known.plans, decision.plans)
     return writes
 
 
 def _add(
     writes: MirrorWrites,
-    source: Source,
+    shape: Shape[State],
     known: Mapping[DocId, State | None],
     decided: Mapping[DocId, State | None],
-    body: Callable[[State], Document],
 ) -> None:
     for doc_id, after in decided.items():
-        before = known.get(doc_id)
-        writes.add(
-            records.mirror_id(source, doc_id),
-            None if before is None else body(before),
-            None if after is None else body(after),
-        )
+        writes.add(shape, doc_id, known.get(doc_id), after)
 
 
 def inserts(collection: str, documents: list[Document]) -> Iterator[Document]:

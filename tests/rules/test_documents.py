@@ -3,8 +3,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from rules.documents import after, id_key, is_id, same, updated
+from rules.documents import after, id_key, is_id, same, short_cause, updated
 from rules.model import Change, Operation, Source
 
 AT = datetime(2025, 8, 20, tzinfo=UTC)
@@ -82,3 +84,15 @@ def test_what_equals_another_id_or_not_even_itself_cannot_name_a_document(value:
 
 def test_the_number_1_and_the_text_1_have_different_keys() -> None:
     assert id_key(1) != id_key("1")
+
+
+@given(st.text("0123456789ABCDEF", min_size=101, max_size=300), st.text("0123456789ABCDEF", min_size=101, max_size=300))
+def test_a_resume_token_is_shortened_to_its_time_and_what_tells_it_from_others(one: str, other: str) -> None:
+    assert short_cause(f"82{one}").startswith(f"{one[:16]}-")
+    assert len(short_cause(f"82{one}")) < 40
+    assert (short_cause(f"82{one}") == short_cause(f"82{other}")) == (one == other)
+
+
+@pytest.mark.parametrize("cause", ["", "settings:2026-11-25T10:00:00+00:00", "1764064800000"])
+def test_a_cause_of_our_own_stays_as_it_is(cause: str) -> None:
+    assert short_cause(cause) == cause

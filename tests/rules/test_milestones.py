@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.milestones import Milestone, highest, measured, reached, seed
+from rules.milestones import MEASURED, Lookout, Milestone, following, highest, measured, reached, seed
 from rules.model import Event, EventType, Totals
 from rules.settings import Settings
 from rules.thresholds import Memory, Thresholds
@@ -133,3 +133,31 @@ def test_a_restart_in_between_tells_nothing_twice_and_loses_nothing(moves: list[
 def test_levels_out_of_order_are_refused_by_name(levels: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="customers must be positive numbers in ascending order"):
         Thresholds(customers=levels)
+
+
+@given(st.integers(-10, 10**7))
+def test_the_level_that_follows_is_the_first_that_would_be_reached(total: int) -> None:
+    level = following(HOUSE.customers, total)
+
+    assert level > total
+    assert highest(HOUSE.customers, level) == level
+    assert highest(HOUSE.customers, level - 1) <= total
+
+
+totals = st.builds(Totals, st.integers(0, 3000), st.just(0), st.integers(0, 3000), st.integers(0, 3000_00))
+memories = st.dictionaries(st.sampled_from([*MEASURED, Milestone.API_CALLS]).map(str), st.integers(0, 2000))
+
+
+@given(memories, st.lists(totals, max_size=30))
+def test_a_lookout_tells_and_remembers_what_a_look_at_each_number_would(memory: Memory, ways: list[Totals]) -> None:
+    lookout = Lookout(memory, Settings())
+    seen = [event for standing in ways for event in lookout.look(standing, AT)]
+
+    expected = []
+    for standing in ways:
+        for kind, number in measured(standing).items():
+            event, memory = reached(kind, number, AT, memory, Settings())
+            expected += [event] if event else []
+
+    assert seen == expected
+    assert lookout.memory == memory

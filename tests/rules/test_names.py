@@ -62,7 +62,7 @@ def test_a_name_of_a_megabyte_is_looked_at_only_at_its_start(monkeypatch: pytest
 
     monkeypatch.setattr(names, "_visible", look)
 
-    name = customer_name({"name": "è" * 1_000_000})
+    name = customer_name({"name": "è\x07" * 500_000})
 
     assert len(name) == MAX_NAME
     assert len(looked_at) == MAX_NAME * READ_AHEAD
