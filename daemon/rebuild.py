@@ -19,7 +19,7 @@ from daemon.store.forgotten import Forgotten, refreshed
 from daemon.store.mirror import MirrorReader
 from daemon.store.names import SOURCE_NAME
 from rules import amendment, books, catalogue, days, erasure, monthly, movements, notes, periods, rollup, twins
-from rules.books import Books
+from rules.books import Beginning, Books
 from rules.flows import Flows
 from rules.model import EventType, Totals
 from rules.names import one_line
@@ -45,7 +45,7 @@ class Rebuild:
         self.mirror = MirrorReader(database, settings)
         self.forgotten = Forgotten()
         self.events_cut: date | None = None
-        self._past: tuple[date, float, Mapping[date, Flows]] | None = None
+        self._past: tuple[tuple[date, date], float, Mapping[date, Flows]] | None = None
 
     def row(self, period: Period) -> Document:
         """The row of a day or a month."""
@@ -56,8 +56,9 @@ class Rebuild:
         """The row of a day that is not over: what its rates look back over is remembered for an hour."""
         period = periods.day(day)
         with self._snapshot() as session:
-            by_day = {**self._before(period), **flows.by_day(self.database, day, day, session)}
-            return self.row_of(period, self._books(period, by_day, session), session)
+            begin = ledger.beginning(self.database, session)
+            by_day = {**self._before(period, begin), **flows.by_day(self.database, day, day, session)}
+            return self.row_of(period, self._books(period, by_day, begin, session), session)
 
     def days(self, first: date, last: date) -> Iterator[Document]:
         """The rows of the days from `first` to `last`, oldest first."""
@@ -72,30 +73,34 @@ class Rebuild:
 
     def books(self, period: Period, session: ClientSession) -> Books:
         """What the ledger knows of a period."""
-        by_day = flows.by_day(self.database, min(period.first, period.rates_from), period.last, session)
-        return self._books(period, by_day, session)
+        begin = ledger.beginning(self.database, session)
+        by_day = flows.by_day(self.database, books.needed_from(period, begin), period.last, session)
+        return self._books(period, by_day, begin, session)
 
-    def _books(self, period: Period, by_day: Mapping[date, Flows], session: ClientSession) -> Books:
+    def _books(
+        self, period: Period, by_day: Mapping[date, Flows], begin: Beginning | None, session: ClientSession
+    ) -> Books:
         running = checkpoints.running_totals(self.database, session)
         totals = ledger.totals_after(self.database, running, period.last, session)
-        return books.of(period, totals, by_day, ledger.beginning(self.database, session))
+        return books.of(period, totals, by_day, begin)
 
     def _walk(self, first: date, last: date, session: ClientSession) -> Iterator[tuple[date, Books]]:
         begin = ledger.beginning(self.database, session)
         running = checkpoints.running_totals(self.database, session)
         totals: Totals = ledger.totals_after(self.database, running, first - days.ONE_DAY, session)
-        by_day = flows.by_day(self.database, periods.day(first).rates_from, last, session)
+        by_day = flows.by_day(self.database, books.needed_from(periods.day(first), begin), last, session)
         for day in days.between(first, last):
             if day in by_day:
                 totals = movements.shifted(totals, ledger.sums(self.database, {"day": days.stored(day)}, session))
             yield day, books.of(periods.day(day), totals, by_day, begin)
 
-    def _before(self, period: Period) -> Mapping[date, Flows]:
+    def _before(self, period: Period, begin: Beginning | None) -> Mapping[date, Flows]:
         """What the days before brought that a live row looks back over; facts that come late show within the hour."""
-        now = clock.monotonic()
-        if self._past is None or self._past[0] != period.first or now - self._past[1] > REMEMBER_SECONDS:
-            found = flows.by_day(self.database, period.rates_from, period.first - days.ONE_DAY)
-            self._past = (period.first, now, found)
+        now, since = clock.monotonic(), books.needed_from(period, begin)
+        known = (since, period.first)
+        if self._past is None or self._past[0] != known or now - self._past[1] > REMEMBER_SECONDS:
+            found = flows.by_day(self.database, since, period.first - days.ONE_DAY)
+            self._past = (known, now, found)
         return self._past[2]
 
     @contextmanager

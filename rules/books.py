@@ -32,8 +32,19 @@ class Books:
     measured_from: datetime | None = None
 
 
+def needed_from(first: Period, begin: Beginning | None) -> date:
+    """The first day whose flows the books of a period need, or of periods of which it is the first.
+
+    Where its rates would look back behind the ledger's beginning there are none: then only the period itself counts,
+    and not the opening balance before it, which is as long as the shop was large.
+    """
+    if begin is None:
+        return first.first
+    return max(first.rates_from, min(first.first, begin.day + days.ONE_DAY))
+
+
 def of(period: Period, totals: Totals, by_day: Mapping[date, Flows], begin: Beginning | None) -> Books:
-    """`totals` stand at the end of the period; `by_day` has every day with a movement since its `rates_from`."""
+    """`totals` stand at the end of the period; `by_day` has every day with a movement from `needed_from` on."""
     known = begin is not None and begin.day < period.rates_from
     return Books(
         totals,

@@ -98,16 +98,26 @@ def first_day(database: Database[Document]) -> date | None:
 def beginning(database: Database[Document], session: ClientSession | None = None) -> Beginning | None:
     """Where the ledger begins; None for an empty one.
 
-    Two looks, as no index holds the order of day and line at once; and a sort by line would walk all lines for a day's.
+    The first line is of the oldest day unless facts came late to an older one, so two looks by an index tell; a first
+    day that holds a large shop's opening balance would cost every row to come.
     """
+    wanted = {"day": 1, "at": 1}
     with translated():
-        oldest = database[LEDGER].find_one({}, {"day": 1}, sort=[("day", 1)], session=session)
-        if oldest is None:
+        oldest = database[LEDGER].find_one({}, wanted, sort=[("day", 1)], session=session)
+        first = database[LEDGER].find_one({}, wanted, sort=[("_id", 1)], session=session)
+        if oldest is None or first is None:
             return None
-        first_line = {"$top": {"sortBy": {"_id": 1}, "output": "$at"}}
-        stages: list[Document] = [{"$match": {"day": oldest["day"]}}, {"$group": {"_id": "$day", "at": first_line}}]
-        found = list(database[LEDGER].aggregate(stages, session=session))
-    return Beginning(found[0]["_id"].date(), found[0]["at"]) if found else None
+        if first["day"] != oldest["day"]:
+            first = _first_line_of(database, oldest["day"], session) or oldest
+    return Beginning(first["day"].date(), first["at"])
+
+
+def _first_line_of(database: Database[Document], stored: datetime, session: ClientSession | None) -> Document | None:
+    """The first line of a day; no index holds the order of day and line, and a sort by line would walk all lines."""
+    first_line = {"$top": {"sortBy": {"_id": 1}, "output": "$at"}}
+    stages: list[Document] = [{"$match": {"day": stored}}, {"$group": {"_id": "$day", "at": first_line}}]
+    found = list(database[LEDGER].aggregate(stages, session=session))
+    return {"day": found[0]["_id"], "at": found[0]["at"]} if found else None
 
 
 def last_at(database: Database[Document]) -> datetime | None:

@@ -1,9 +1,10 @@
 """Law 3 in the pure core: the row of any past day, made from the ledger, is a recount as of that day's midnight."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 
 from hypothesis import given
+from hypothesis import strategies as st
 
 from rules import books, days, flows, movements, periods, rates, rollup
 from rules.books import Beginning
@@ -74,6 +75,24 @@ def test_a_days_rates_are_those_of_its_last_thirty_days_and_have_no_value_before
         if start.subscribers:
             month = [known[d].churned for d in days.between(before + days.ONE_DAY, day)]
             assert made["customer_churn_rate"] == round(sum(month) / start.subscribers, 6)
+
+
+@given(st.integers(-3, 70), st.integers(1, 45), st.booleans())
+def test_of_a_walk_over_days_the_flows_that_are_needed_make_the_same_books_as_all(
+    age: int, length: int, is_month: bool
+) -> None:
+    """And an opening balance that lies before the walk is not among them."""
+    begin = Beginning(date(2025, 3, 14), datetime(2025, 3, 14, 9, tzinfo=UTC))
+    first = begin.day + age * days.ONE_DAY
+    walk = [periods.month(first)] if is_month else [periods.day(first + n * days.ONE_DAY) for n in range(length)]
+    everything = {begin.day + n * days.ONE_DAY: Flows(mrr_cents=1) for n in range(150)}
+    since = books.needed_from(walk[0], begin)
+    needed = {day: moved for day, moved in everything.items() if day >= since}
+
+    for period in walk:
+        assert books.of(period, Totals(), needed, begin) == books.of(period, Totals(), everything, begin)
+    assert since > begin.day or walk[0].first <= begin.day
+    assert books.needed_from(walk[0], None) == walk[0].first
 
 
 def totals_at(by_day: Mapping[date, Sequence[Movement]], day: date) -> Totals:
