@@ -20,9 +20,16 @@ DAYS = 90
 """The old cron keeps events that long."""
 ASKED = 60
 GOAL_MS = 20.0
+RARE, MIDDLING = EventType.MILESTONE_REACHED, EventType.PARTNERSHIP
+FREQUENT = tuple(kind for kind in EventType if kind not in (RARE, MIDDLING))[:4]
+EVERY = {RARE: 10_000, MIDDLING: 200}
+"""One of so many events; the rest is of the frequent types."""
 QUESTIONS = {
     "the newest 50 of 7 days": "days=7&limit=50",
-    "50 of one type, of 30 days": "days=30&limit=50&type=milestone_reached",
+    "50 of a rare type (1 in 10,000), of 30 days": f"days=30&limit=50&type={RARE}",
+    "50 of a middling type (1 in 200), of 30 days": f"days=30&limit=50&type={MIDDLING}",
+    "50 of a frequent type (1 in 4), of 30 days": f"days=30&limit=50&type={FREQUENT[0]}",
+    "50 of a rare and a frequent type, of 30 days": f"days=30&limit=50&type={RARE}&type={FREQUENT[0]}",
 }
 
 
@@ -49,7 +56,7 @@ def _chunks(count: int, newest: datetime) -> Iterator[list[dict[str, Any]]]:
 
 
 def _event(number: int, at: datetime) -> Event:
-    kind = EventType.MILESTONE_REACHED if number % 10_000 == 0 else list(EventType)[number % 4]
+    kind = next((rare for rare, every in EVERY.items() if number % every == 0), FREQUENT[number % len(FREQUENT)])
     customer, license = shop.customer_id(number % STOCK), shop.license_id(number % STOCK)
     return Event(f"bench:{number}", kind, at, f"Evento {number}", customer, license, "pro", 799)
 

@@ -25,8 +25,7 @@ Document = dict[str, Any]
 
 AWAIT_MS = 2000
 ORDER = (("event_date", -1),)
-BY_DATE = (("event_date", 1),)
-"""The index that keeps events of one instant in order; by that of types the server would have to sort all of them."""
+INDEXED = ("event_date", "event_type")
 NO_SUCH_INDEX = 2
 ORIGIN = "api"
 """Stands in `metadata.source` where the caller names none."""
@@ -99,15 +98,16 @@ def recent(
     types: Sequence[str] = (),
 ) -> list[Document]:
     """The newest events since `since` (of some types only), newest first, going on behind a position."""
-    which = {"event_type": {"$in": list(types)}} if types else {}
-    query = {"event_date": {"$gte": since}, **which}
+    query: Document = {"event_date": {"$gte": since}}
     with translated():
-        try:
-            return paging.newest(database[EVENTS], ORDER, query, limit, behind, hint=BY_DATE if types else None)
-        except OperationFailure as error:
-            if error.code != NO_SUCH_INDEX:
-                raise
-            return paging.newest(database[EVENTS], ORDER, query, limit, behind)
+        if types:
+            try:
+                query["event_type"] = {"$in": list(types)}
+                return paging.newest_among(database[EVENTS], INDEXED, query, limit, behind)
+            except OperationFailure as error:
+                if error.code != NO_SUCH_INDEX:
+                    raise
+        return paging.newest(database[EVENTS], ORDER, query, limit, behind)
 
 
 def position_after(page: list[Document], before: Position | None) -> Position:

@@ -1,9 +1,11 @@
 """Long lists a page at a time, newest first, by a moment that every document of the list has."""
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from bson.datetime_ms import DatetimeMS
 from pymongo.collection import Collection
 
 Document = dict[str, Any]
@@ -11,6 +13,8 @@ Document = dict[str, Any]
 
 LAST = datetime.max.replace(tzinfo=UTC)
 """Beyond lie dates that Python does not know."""
+FEW = 10_000
+"""Never more documents than these are looked at for one page by the index of a field."""
 
 
 class Position(NamedTuple):
@@ -29,12 +33,62 @@ def newest(
     hint: Sequence[tuple[str, int]] | None = None,
 ) -> list[Document]:
     """The documents that match, by the moment that `order` begins with, going on behind a position."""
-    field, given = order[0][0], query.get(order[0][0], {})
-    last = LAST if behind is None else behind.at
-    found = collection.find({**query, field: {**given, "$lte": last}}).sort(list(order))
+    found = collection.find(_up_to(order[0][0], query, behind)).sort(list(order))
     if hint is not None:
         found = found.hint(list(hint))
     return list(found.skip(behind.skip if behind else 0).limit(limit))
+
+
+def _up_to(field: str, query: Mapping[str, Any], behind: Position | None) -> Document:
+    """The query bounded by where the list goes on.
+
+    Dates are whole milliseconds: below the next one is the same as up to this one, but never makes bounds that meet in
+    one instant, of which the server would forget the order.
+    """
+    last: Document = {"$lte": LAST} if behind is None else {"$lt": DatetimeMS(int(DatetimeMS(behind.at)) + 1)}
+    return {**query, field: {**query.get(field, {}), **last}}
+
+
+def newest_among(
+    collection: Collection[Document],
+    fields: tuple[str, str],
+    query: Mapping[str, Any],
+    limit: int,
+    behind: Position | None,
+) -> list[Document]:
+    """The same for documents that match by a second field; each of the two `fields`, the moment first, has an index.
+
+    A walk back by the moment soon has met enough of what is frequent, but passes over everything else for what is rare:
+    that is looked up by the other index, where it is so rare that this costs less. Either way documents of one instant
+    come in the order of the moment's index, the newest record first: pages fit whichever way each of them was found.
+    Raises OperationFailure where one of the indexes is not there.
+    """
+    moment, field = fields
+    wanted = _up_to(moment, query, behind)
+    skip = behind.skip if behind else 0
+    most = min(FEW, math.isqrt((skip + limit) * collection.estimated_document_count()))
+    if _more_than(most, collection, moment, wanted) and not _more_than(most, collection, field, wanted):
+        return _looked_up(collection, fields, wanted, limit, skip)
+    return newest(collection, [(moment, -1)], query, limit, behind, hint=[(moment, 1)])
+
+
+def _more_than(most: int, collection: Collection[Document], field: str, query: Document) -> bool:
+    """Whether more than so many documents match by one field alone; counted in its index."""
+    return collection.count_documents({field: query[field]}, limit=most + 1, hint=[(field, 1)]) > most
+
+
+def _looked_up(
+    collection: Collection[Document], fields: tuple[str, str], query: Document, limit: int, skip: int
+) -> list[Document]:
+    """A page of the few that match by the second field: those of the page's last instant, and all that are newer."""
+    moment, field = fields
+    by_field = [(field, 1)]
+    ordered = collection.find(query, {moment: 1}).hint(by_field).sort(moment, -1)
+    last = next(ordered.skip(skip + limit - 1).limit(1), None)
+    needed = {"$and": [query, {moment: {"$gte": last[moment]}}]} if last else query
+    newer = collection.find(needed, show_record_id=True).hint(by_field)
+    found = sorted(newer, key=lambda document: (document[moment], document.pop("$recordId")), reverse=True)
+    return found[skip : skip + limit]
 
 
 def position_after(page: Sequence[Document], field: str, before: Position | None) -> Position:
