@@ -1,20 +1,22 @@
 """A million licences: first start, start, reconciliation, rollup and proof, against a small shop or a bare scan."""
 
-import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import NamedTuple
 
 from bench import shop
 from bench.measures import Bench, Row, Told, median, rounds, run_bare, say
-from bench.server import DATABASE, Server
+from bench.server import DATABASE, Db, Server
 from bench.subject import Subject, instant, ready
 from daemon import clock
 from daemon.config import Config
+from daemon.connection import CODEC
 from daemon.nightly import Nightly
 from daemon.proof import Proof
-from daemon.store import gaps
-from rules.days import business_day
+from daemon.store import gaps, indexes
+from daemon.store.names import LEDGER
 
 LICENSES = 1_000_000
 SMALL, TINY = 10_000, 1000
@@ -22,8 +24,12 @@ PER_CUSTOMER = 5
 """Licences a customer has: agencies have clients."""
 DAY_CHANGES = 2000
 """What happened on the day that is rolled up, in the small shop as in the large one."""
-ROLLUPS = 5
-"""One is soon over and says little: the first reads from disk what the others find in memory."""
+ROLLUPS = 15
+"""Rounds in which both shops' row is made: one is soon over and says little."""
+ASIDE = f"{DATABASE}_aside"
+"""Where the small shop stands while the large one is made, so that their rollups can take turns."""
+AGE = timedelta(days=40)
+"""How long before the day that is rolled up the daemon had begun, so that its rates look back over days it knows."""
 QUICK = {"CHATELLO_STREAM__CHECKPOINT_SECONDS": "1"}
 """So that a reconciliation somebody asks for begins soon."""
 
@@ -33,19 +39,20 @@ class Shop(NamedTuple):
 
     first: Told
     start: list[Told]
-    rollup: float
     verify: float
     reconciliation: dict[str, list[Told]]
 
 
 def rows(bench: Bench) -> list[Row]:
-    """One shop after the other in the same database."""
+    """One shop after the other in the same database; their rollups in turn, the small one's in a copy."""
     many = bench.scaled(LICENSES, 20_000)
-    tiny, small, large = (_measure(bench, licenses) for licenses in (TINY, SMALL, many))
+    tiny, small = (_measure(bench, licenses) for licenses in (TINY, SMALL))
+    _put_aside(bench.server)
+    large = _measure(bench, many)
     return [
         *_starts(many, tiny, large),
         *_reconciliations(many, small, large),
-        _ratio(f"nightly rollup: {many:,} licences against {SMALL:,}, the same day", large.rollup, small.rollup, 1.5),
+        *_rollups(bench, many),
         _ratio(f"`verify`: {many:,} licences against {SMALL:,}", large.verify, small.verify, None),
     ]
 
@@ -55,14 +62,59 @@ def _measure(bench: Bench, licenses: int) -> Shop:
     first = _take_over(server, licenses)
     say(f"  {licenses:,} licences taken over: {first}")
     start = [_start(server) for _ in range(bench.repetitions)]
-    config = Config.model_validate({"mongodb": {"uri": server.uri, "database": DATABASE}})
-    nightly, proof = Nightly(server.db, config), Proof(server.db, config)
-    today = business_day(clock.now(), config.time.zone)
-    rollup = statistics.median([_seconds(lambda: nightly.write(today, final=False)) for _ in range(ROLLUPS)])
-    verify = _seconds(proof.numbers)
-    say(f"  {licenses:,} licences: rollup {rollup:.2f} s, verify {verify:.2f} s, starts {start}")
+    verify = _seconds(Proof(server.db, _config(server, DATABASE)).numbers)
+    say(f"  {licenses:,} licences: verify {verify:.2f} s, starts {start}")
     contenders = {"the daemon": lambda: _reconcile(server), "bare scan": lambda: run_bare(server, "scan")}
-    return Shop(first, start, rollup, verify, rounds(bench, contenders) if licenses > TINY else {})
+    return Shop(first, start, verify, rounds(bench, contenders) if licenses > TINY else {})
+
+
+def _config(server: Server, name: str) -> Config:
+    return Config.model_validate({"mongodb": {"uri": server.uri, "database": name}})
+
+
+def _rollups(bench: Bench, many: int) -> list[Row]:
+    """The row of a day in the middle of the shop's life, and of the very first, which holds its opening balance too."""
+    what = f"nightly rollup: {many:,} licences against {SMALL:,}, the same day"
+    first = _rolled(bench, f"{what}, which is that of the first start", None)
+    for db in _both(bench.server):
+        _begin_earlier(db)
+    return [_rolled(bench, what, 1.5), first]
+
+
+def _rolled(bench: Bench, what: str, most: float | None) -> Row:
+    small, large = (_writer(bench.server, db) for db in _both(bench.server))
+    small(), large()
+    samples = rounds(replace(bench, repetitions=ROLLUPS), {"small": small, "large": large})
+    row = _ratio(what, median(samples["large"], "seconds"), median(samples["small"], "seconds"), most)
+    return replace(row, samples=samples)
+
+
+def _writer(server: Server, db: Db) -> Callable[[], Told]:
+    """Makes and stores the row of the newest day that anything happened on."""
+    nightly = Nightly(db, _config(server, db.name))
+    newest = db[LEDGER].find_one(sort=[("_id", -1)])
+    assert newest is not None, "a day was let happen"
+    return lambda: {"seconds": _once(lambda: nightly.write(newest["day"].date(), final=False))}
+
+
+def _both(server: Server) -> tuple[Db, Db]:
+    return server.client.get_database(ASIDE, codec_options=CODEC), server.db
+
+
+def _put_aside(server: Server) -> None:
+    """Have the server copy the shop as it stands, with the same indexes."""
+    aside = _both(server)[0]
+    server.client.drop_database(aside)
+    shop.index(aside)
+    indexes.create(aside)
+    for name in server.db.list_collection_names():
+        server.db[name].aggregate([{"$out": {"db": ASIDE, "coll": name}}])
+
+
+def _begin_earlier(db: Db) -> None:
+    """Date the opening balance as if the daemon had been there for a while."""
+    earlier = {name: {"$subtract": [f"${name}", AGE // timedelta(milliseconds=1)]} for name in ("day", "at")}
+    db[LEDGER].update_many({"kind": "opening"}, [{"$set": earlier}])
 
 
 def _take_over(server: Server, licenses: int) -> Told:
@@ -107,12 +159,13 @@ def _reconcile(server: Server) -> Told:
 
 def _seconds(work: Callable[[], object]) -> float:
     """The middle one of three runs."""
-    took = []
-    for _ in range(3):
-        began = time.perf_counter()
-        work()
-        took.append(time.perf_counter() - began)
-    return sorted(took)[1]
+    return sorted(_once(work) for _ in range(3))[1]
+
+
+def _once(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
 
 
 def _starts(many: int, tiny: Shop, large: Shop) -> list[Row]:

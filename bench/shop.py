@@ -28,11 +28,16 @@ EVENT_INDEXES = ("event_date", "event_type", "customer_id", "license_id", "proce
 
 def open_shop(db: Db) -> None:
     """The dashboard's indexes and its plans."""
+    index(db)
+    plans = [documents.plan(key, offer, BORN) for key, offer in zip(PLANS, documents.OFFERS, strict=True)]
+    db.plans.insert_many(plans)
+
+
+def index(db: Db) -> None:
+    """Make the dashboard's indexes."""
     db.business_events.create_indexes([IndexModel(name) for name in EVENT_INDEXES])
     db.customers.create_index("email", unique=True)
     db.licenses.create_index("license_key", unique=True)
-    plans = [documents.plan(key, offer, BORN) for key, offer in zip(PLANS, documents.OFFERS, strict=True)]
-    db.plans.insert_many(plans)
 
 
 def fill(db: Db, licenses: int, per_customer: int = 1) -> None:
