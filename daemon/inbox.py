@@ -5,6 +5,7 @@ reader waits when `limit` items are waiting already. A reader's error comes out 
 """
 
 import threading
+import time
 from collections import deque
 
 from daemon.source.stream import Heard
@@ -36,6 +37,7 @@ class Inbox:
         self._items.append(heard)
         if not self._arrived.is_set():
             self._arrived.set()
+            time.sleep(0)  # the taker waits for it, and for Python's lock, which this thread would hold for a while
 
     def fail(self, error: BaseException) -> None:
         """The reader ended with this error."""

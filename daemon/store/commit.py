@@ -156,15 +156,16 @@ class Committer:
         self._insert_events(writes.events, session)
 
     def _move(self, document: Document, reopened: list[Document], session: ClientSession | None) -> None:
+        ours = {"_id": CHECKPOINT_ID, "epoch": self.lease.epoch, "forgotten": self.forgotten}
         change: Document = {"$set": document}
         if reopened:
             change["$addToSet"] = {"reopened": {"$each": reopened}}
-        moved = self.database.get_collection(
-            CHECKPOINT, write_concern=None if session else WriteConcern("majority")
-        ).update_one(
-            {"_id": CHECKPOINT_ID, "epoch": self.lease.epoch, "forgotten": self.forgotten}, change, session=session
-        )
-        if moved.matched_count != 1:
+        if session is not None:
+            matched = self._run({"update": CHECKPOINT, "updates": [{"q": ours, "u": change}]}, session)
+        else:
+            alone = self.database.get_collection(CHECKPOINT, write_concern=WriteConcern("majority"))
+            matched = alone.update_one(ours, change).matched_count
+        if matched != 1:
             self._find_out(session)
             raise LeaseLost(
                 f"the checkpoint no longer carries epoch {self.lease.epoch}: another daemon took over; standing by"
@@ -182,12 +183,16 @@ class Committer:
         except DuplicateKeyError as error:
             raise _EventsStandAlready from error
 
-    def _run(self, command: Document, session: ClientSession) -> None:
-        """A write as the server knows it: the driver's bulk interface costs as much again as the encoding."""
-        failed = self.database.command(command, session=session).get("writeErrors")
-        if failed:
+    def _run(self, command: Document, session: ClientSession) -> int:
+        """A write as the server knows it, and how many documents it found or made.
+
+        The driver's own interface costs as much again as the encoding; what it adds is not needed in a transaction.
+        """
+        answer = self.database.command(command, session=session)
+        if failed := answer.get("writeErrors"):
             kind = DuplicateKeyError if failed[0].get("code") == DUPLICATE_KEY else WriteError
             raise kind(str(failed[0].get("errmsg")), failed[0].get("code"), failed[0])
+        return int(answer["n"])
 
     def _missing(self, events: list[Document]) -> list[Document]:
         """Those events whose fact is not told yet, each once."""

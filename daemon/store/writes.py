@@ -13,6 +13,8 @@ Document = dict[str, Any]
 State = TypeVar("State", CustomerState, LicenseState, PlanState, PaymentState)
 
 MOST_PER_COMMAND = 1000
+FEW = 10
+"""Inserts that go along with updates."""
 
 
 class Shape(NamedTuple, Generic[State]):
@@ -50,9 +52,18 @@ class MirrorWrites:
             self.updates.append({"q": {"_id": mirror_id}, "u": change})
 
     def commands(self) -> Iterator[Document]:
-        yield from inserts(MIRROR, self.inserts)
-        yield from _sliced({"update": MIRROR}, "updates", self.updates)
+        """A few together, as each command is a way there and back; many apart, as inserts cost the server less."""
+        if self.updates and len(self.inserts) <= FEW:
+            yield from _sliced({"update": MIRROR}, "updates", [*map(_only_if_new, self.inserts), *self.updates])
+        else:
+            yield from inserts(MIRROR, self.inserts)
+            yield from _sliced({"update": MIRROR}, "updates", self.updates)
         yield from _sliced({"delete": MIRROR}, "deletes", self.deletes)
+
+
+def _only_if_new(document: Document) -> Document:
+    """An insert among updates: one that stands already does not match, and is refused as a duplicate."""
+    return {"q": {"_id": document["_id"], "fields": {"$exists": False}}, "u": document, "upsert": True}
 
 
 def mirror_writes(decision: Decision, known: Mirror) -> MirrorWrites:
