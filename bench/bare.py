@@ -23,7 +23,7 @@ from bench.server import DATABASE, Db
 from daemon.connection import CODEC
 from daemon.source.pipeline import stages
 from daemon.store.names import MIRROR
-from daemon.store.records import mirror_id
+from daemon.store.states import mirror_id
 from rules import documents
 from rules.model import Source
 

@@ -47,7 +47,7 @@ class Eye:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def sees(self, event: ObjectId) -> bool:
-        """Whether the answer to an OP_MSG (mongodb.com/docs/manual/reference/mongodb-wire-protocol) holds a document."""
+        """Whether the answer to an OP_MSG (mongodb.com/docs/manual/reference/mongodb-wire-protocol) has a document."""
         command = {"find": "business_events", "filter": {"_id": event}, "singleBatch": True, "$db": DATABASE}
         body = b"\0\0\0\0\0" + bson.encode({**command, "projection": {"_id": 1}})
         self._socket.sendall(struct.pack("<4i", HEADER_BYTES + len(body), 1, 0, OP_MSG) + body)

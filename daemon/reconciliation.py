@@ -26,7 +26,7 @@ from daemon.source.pipeline import DISCONTINUITIES
 from daemon.source.scan import Difference
 from daemon.store import forgotten
 from daemon.store.mirror import MirrorReader
-from daemon.store.records import decoded_fields
+from daemon.store.states import decoded_fields
 from rules import payments
 from rules.model import Change, DocId, Fields, Operation, Origin, Source
 

@@ -11,7 +11,7 @@ from bson import Timestamp
 from pymongo.database import Database
 
 from daemon.config import Config
-from daemon.store import indexes, records
+from daemon.store import indexes, records, states
 from daemon.store.checkpoint import Checkpoint, document_of
 from rules import days
 from rules.model import Change, Movement, Operation, Source, Totals
@@ -42,7 +42,7 @@ def move_clock(db: Db, now: datetime, checkpoint: Checkpoint | None = None) -> N
 
 def keep_plans(db: Db, followed: Shop) -> None:
     for plan_id, state in followed.plans.items():
-        document = records.plan_document(state)
+        document = states.plan_document(state)
         db.analytics_mirror.insert_one({"_id": {"k": "plans", "id": plan_id}, **document, "fields": {}})
 
 

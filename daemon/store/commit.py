@@ -21,7 +21,7 @@ from daemon import metrics
 from daemon.connection import translated
 from daemon.decode import Undecodable
 from daemon.errors import LeaseLost, SomebodyForgotten
-from daemon.store import records
+from daemon.store import records, states
 from daemon.store.checkpoint import CHECKPOINT_ID, Checkpoint, document_of
 from daemon.store.lease import Lease
 from daemon.store.names import CHECKPOINT, DEAD_LETTERS, EVENTS, LEDGER, SOURCE_NAME
@@ -218,7 +218,7 @@ def letter_writes(decision: Decision, undecodable: Iterable[Undecodable]) -> lis
     writes: list[Write] = [_letter(held) for held in decision.held.values()]
     writes += [_raw_letter(one) for one in undecodable]
     writes += [
-        UpdateOne({"_id": records.mirror_id(source, doc_id)}, {"$set": {"state": "released"}})
+        UpdateOne({"_id": states.mirror_id(source, doc_id)}, {"$set": {"state": "released"}})
         for source, doc_id in decision.released
     ]
     return writes
@@ -228,9 +228,9 @@ def _letter(held: Held) -> UpdateOne:
     raw = {
         "operation": held.change.op.value,
         "cause": held.change.cause,
-        "fields": records.storable(held.fields),
+        "fields": states.storable(held.fields),
     }
-    return _upsert(records.mirror_id(held.source, held.id), held.reason, raw, held.change.at)
+    return _upsert(states.mirror_id(held.source, held.id), held.reason, raw, held.change.at)
 
 
 def _raw_letter(one: Undecodable) -> UpdateOne:

@@ -13,7 +13,7 @@ from pymongo.database import Database
 from daemon.connection import BATCH, translated
 from daemon.store.events import ORIGIN
 from daemon.store.names import DEAD_LETTERS, EVENTS, GAPS, KEPT_ROWS, MIRROR, ROWS, SOURCE_NAME
-from daemon.store.records import mirror_id
+from daemon.store.states import mirror_id
 from rules.model import Fields, Source
 
 Document = dict[str, Any]

@@ -24,7 +24,7 @@ from pymongo.write_concern import WriteConcern
 from daemon.connection import translated
 from daemon.store.checkpoint import CHECKPOINT_ID
 from daemon.store.names import AUDIT, CHECKPOINT, FORGOTTEN, MIRROR
-from daemon.store.records import mirror_id
+from daemon.store.states import mirror_id
 from rules import erasure
 from rules.model import Source
 

@@ -11,7 +11,7 @@ from pymongo.database import Database
 
 from daemon.connection import BATCH, translated
 from daemon.store.names import MIRROR
-from daemon.store.records import customer_of, decoded_fields, license_of, mirror_id, payment_of, plan_of
+from daemon.store.states import customer_of, decoded_fields, license_of, mirror_id, payment_of, plan_of
 from rules.decide import Decision, Mirror, required
 from rules.mirror import Required
 from rules.model import Change, CustomerState, DocId, Fields, LicenseState, PaymentState, PlanState, Source

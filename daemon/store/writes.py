@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from daemon.store import records
+from daemon.store import states
 from daemon.store.names import MIRROR
 from rules.decide import Decision, Mirror
 from rules.model import CustomerState, DocId, LicenseState, PaymentState, PlanState, Source
@@ -25,10 +25,10 @@ class Shape(NamedTuple, Generic[State]):
     difference: Callable[[State, State], Document]
 
 
-CUSTOMERS = Shape(Source.CUSTOMERS.value, records.customer_document, records.customer_difference)
-LICENSES = Shape(Source.LICENSES.value, records.license_document, records.license_difference)
-PAYMENTS = Shape(Source.PAYMENTS.value, records.payment_document, records.payment_difference)
-PLANS = Shape(Source.PLANS.value, records.plan_document, records.plan_difference)
+CUSTOMERS = Shape(Source.CUSTOMERS.value, states.customer_document, states.customer_difference)
+LICENSES = Shape(Source.LICENSES.value, states.license_document, states.license_difference)
+PAYMENTS = Shape(Source.PAYMENTS.value, states.payment_document, states.payment_difference)
+PLANS = Shape(Source.PLANS.value, states.plan_document, states.plan_difference)
 
 
 @dataclass(slots=True)

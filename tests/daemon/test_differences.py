@@ -7,7 +7,7 @@ from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.store import records
+from daemon.store import states
 from rules.model import (
     CustomerState,
     EventType,
@@ -77,15 +77,15 @@ def _place(document: dict[str, Any], path: str) -> dict[str, Any]:
 def test_a_customers_stored_document_becomes_that_of_the_next_state(
     before: CustomerState, after: CustomerState
 ) -> None:
-    update = records.customer_difference(before, after)
+    update = states.customer_difference(before, after)
 
-    assert updated(records.customer_document(before), update) == records.customer_document(after)
-    assert bool(update) == (records.customer_document(before) != records.customer_document(after))
+    assert updated(states.customer_document(before), update) == states.customer_document(after)
+    assert bool(update) == (states.customer_document(before) != states.customer_document(after))
 
 
 @given(licenses, licenses)
 def test_a_licences_stored_document_becomes_that_of_the_next_state(before: LicenseState, after: LicenseState) -> None:
-    update = records.license_difference(before, after)
+    update = states.license_difference(before, after)
 
-    assert updated(records.license_document(before), update) == records.license_document(after)
-    assert bool(update) == (records.license_document(before) != records.license_document(after))
+    assert updated(states.license_document(before), update) == states.license_document(after)
+    assert bool(update) == (states.license_document(before) != states.license_document(after))
