@@ -1,12 +1,15 @@
 """The threads of the process: any of them ending ends all, and the first error is the process's."""
 
 import threading
+import time
 from collections.abc import Callable
 
 from daemon import clock, logs
 
 JOIN_SECONDS = 9.0
 """Below systemd's and our promise of ten seconds from SIGTERM to exit."""
+
+LOOK_SECONDS = 0.2
 
 log = logs.get("crew")
 
@@ -39,8 +42,13 @@ class Crew:
         self.stop.set()
 
     def wait(self) -> None:
-        """Return once told to stop and every thread has ended or had its time; raise the first error."""
-        self.stop.wait()
+        """Return once told to stop and every thread has ended or had its time; raise the first error.
+
+        Only this thread, the main one, runs what a signal asks for, and the kernel may hand a signal to any: it would
+        sleep on for ever in a lock (three of a hundred stops did). Nor may it hold the event's own lock when one comes.
+        """
+        while not self.stop.is_set():
+            time.sleep(LOOK_SECONDS)
         deadline = clock.monotonic() + JOIN_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, deadline - clock.monotonic()))
