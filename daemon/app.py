@@ -31,7 +31,6 @@ from daemon.source import custom
 from daemon.store import indexes
 from daemon.store.lease import LeaseOffice
 from daemon.web.house import House
-from daemon.web.site import Site
 
 Document = dict[str, Any]
 
@@ -76,14 +75,19 @@ class Daemon:
     def _crew(self, client: MongoClient[Document], db: Database[Document], listening: socket.socket) -> None:
         crew = Crew(self.stop)
         self._show()
-        doors = Site(House(db, lambda: self.config, self.progress))
         bell = Bell(Nightly(db, self.config), Proof(db, self.config), self.config, self.progress, self)
-        crew.start("http", lambda: server.serve(doors, listening, self.stop))
+        crew.start("http", lambda: self._serve(db, listening))
         crew.start("pipeline", lambda: self._terms(client, db))
         crew.start("bell", lambda: bell.run(self.stop))
         herald = Herald(self.progress, self.ready, self.hangup, lambda: self._reload(db, bell))
         crew.start("herald", lambda: herald.run(self.stop))
         crew.wait()
+
+    def _serve(self, db: Database[Document], listening: socket.socket) -> None:
+        """Open the doors; who knocks before they are there waits at the socket."""
+        from daemon.web.site import Site  # noqa: PLC0415 - half of all that is loaded; the stream does not wait for it
+
+        server.serve(Site(House(db, lambda: self.config, self.progress)), listening, self.stop)
 
     def _show(self) -> None:
         progress = self.progress

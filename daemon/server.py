@@ -3,14 +3,15 @@
 import logging
 import socket
 import threading
-from typing import Protocol
-
-import uvicorn
-from starlette.types import Receive, Scope, Send
+from typing import TYPE_CHECKING, Protocol
 
 from daemon import logs
 from daemon.config import Http
 from daemon.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import uvicorn
+    from starlette.types import Receive, Scope, Send
 
 MOST_CONNECTIONS = 200
 """Beyond it uvicorn answers 503 by itself; memory stays bounded."""
@@ -21,7 +22,7 @@ log = logs.get("http")
 class Site(Protocol):
     """An application whose endless answers can be ended."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None: ...
 
     def close(self) -> None: ...
 
@@ -45,6 +46,8 @@ def serve(site: Site, listening: socket.socket, stop: threading.Event) -> None:
 
     Headers of proxies are not believed: who asks is who is connected.
     """
+    import uvicorn  # noqa: PLC0415 - loaded by the thread that serves, while the others begin
+
     _hear_complaints()
     config = uvicorn.Config(
         site,
@@ -62,7 +65,7 @@ def serve(site: Site, listening: socket.socket, stop: threading.Event) -> None:
     server.run(sockets=[listening])
 
 
-def _stop_with(server: uvicorn.Server, site: Site, stop: threading.Event) -> None:
+def _stop_with(server: "uvicorn.Server", site: Site, stop: threading.Event) -> None:
     stop.wait()
     site.close()
     server.should_exit = True

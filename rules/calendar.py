@@ -1,12 +1,10 @@
 """The calendar: holidays, days of commerce, the company's own dates and its birthday."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
-
-import holidays
 
 from rules.catalogue import TEXTS as HOUSE
 from rules.catalogue import Texts, say
@@ -37,6 +35,8 @@ class Occasion(NamedTuple):
 
 def check(options: CalendarOptions) -> None:
     """Raises ValueError, naming the key and what was wanted, for holidays that the library does not know."""
+    import holidays  # noqa: PLC0415 - for those who ask for other holidays only
+
     countries = holidays.list_supported_countries()
     languages = holidays.list_localized_countries().get(options.country, [])
     if options.country not in countries:
@@ -94,9 +94,8 @@ def anniversary(day: date, options: CalendarOptions, texts: Texts = HOUSE) -> It
 
 def holiday_names(day: date, options: CalendarOptions) -> list[str]:
     """The public holidays of `day`, as people call them; two may share a date."""
-    official = _holidays(options.country, options.subdivision, options.language, day.year).get(day, "")
-    names = (name.strip() for name in official.split(holidays.HOLIDAY_NAME_DELIMITER))
-    return [options.renamed.get(name, name) for name in names if name]
+    official = _holidays(options.country, options.subdivision, options.language, day.year).get(day, ())
+    return [options.renamed.get(name, name) for name in official]
 
 
 def commerce(day: date) -> Iterator[str]:
@@ -121,11 +120,13 @@ def falls_on(day: date, month_day: str) -> bool:
 
 
 @lru_cache(maxsize=16)
-def _holidays(country: str, subdivision: str, language: str, year: int) -> Mapping[date, str]:
+def _holidays(country: str, subdivision: str, language: str, year: int) -> Mapping[date, Sequence[str]]:
     """A year's holidays; the language is named, as the library would else follow the environment."""
-    return MappingProxyType(
-        dict(holidays.country_holidays(country, subdivision or None, years=year, language=language))
-    )
+    import holidays  # noqa: PLC0415 - its 40 modules are for a day that begins, not for the daemon's start
+
+    found = holidays.country_holidays(country, subdivision or None, years=year, language=language)
+    names = {day: map(str.strip, text.split(holidays.HOLIDAY_NAME_DELIMITER)) for day, text in found.items()}
+    return MappingProxyType({day: tuple(filter(None, several)) for day, several in names.items()})
 
 
 def _event(occasion: Occasion, day: date, at: datetime, is_first: bool) -> Event:

@@ -1,7 +1,10 @@
 """`run`, `check`, `demo`: the daemon itself, whether it could run here, and a show of it."""
 
 import faulthandler
+import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -22,10 +25,22 @@ def run(path: Path | None) -> None:
     with errors_as_statuses():
         loaded = load(path)
         logs.set_up(loaded.logs, logs.secrets_of(loaded))
-        from daemon.app import Daemon
+        with _loading():
+            from daemon.app import Daemon
 
         faulthandler.enable()  # the watchdog's SIGABRT then tells in the journal where every thread stood
         Daemon(loaded, path).run()
+
+
+@contextmanager
+def _loading() -> Iterator[None]:
+    """Keep the garbage collector from walking modules while they are loaded, a seventh of that time: they stay."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @click.command()

@@ -6,21 +6,17 @@ come from the network. What is hovered tells its value by an SVG title.
 
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
 
-import pygal
 from markupsafe import Markup
-from pygal.style import Style
 
 from daemon.store.standing import Months
 from daemon.web import words
 from rules.model import MovementKind
-
-sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, pygal.PluginImportFixer)]
-"""pygal hooks into all imports of the process, for map plugins, in a way that Python warns of: not in our house."""
 
 WIDTH, HEIGHT = 460, 230
 MOST_POINTS = 120
@@ -31,7 +27,7 @@ LONG_DAYS = 180
 FLAT = 0.6
 """An MRR that never fell below this share of its highest is drawn from its lowest: else its movement would not show."""
 
-LOOK = Style(label_font_size=13, major_label_font_size=13, font_family="inherit")
+LOOK = {"label_font_size": 13, "major_label_font_size": 13, "font_family": "inherit"}
 
 
 class Point(NamedTuple):
@@ -56,7 +52,7 @@ def mrr(points: Sequence[Point], title: str, summary: str) -> Markup:
     """MRR over time, from zero unless it hardly moves: area, line, and a line for what was reconstructed."""
     values = [point.mrr for point in points if point.mrr is not None]
     ticks = scale(min(values) if min(values) > FLAT * max(values) else min(0.0, *values), max(values))
-    chart = _chart(pygal.Line, ticks, margin_right=20)
+    chart = _chart("Line", ticks, margin_right=20)
     chart.x_labels = _labels(points)
     before = [None, *points[:-1]]
     chart.add("area", [point.mrr for point in points] if ticks[0] == 0 else [], fill=True, show_dots=False)
@@ -105,7 +101,7 @@ def movements(months: Months, shown: Sequence[date], title: str, summary: str) -
     """MRR movements as stacked bars: what came in above the line, what went out below it."""
     ups = [sum(months.get(month, {}).get(kind, 0) for kind in POSITIVE) for month in shown]
     downs = [sum(months.get(month, {}).get(kind, 0) for kind in NEGATIVE) for month in shown]
-    chart = _chart(pygal.StackedBar, scale(min(downs) / 100, max(ups) / 100), spacing=14, margin_right=4)
+    chart = _chart("StackedBar", scale(min(downs) / 100, max(ups) / 100), spacing=14, margin_right=4)
     chart.x_labels = [words.short_month(month) for month in shown]
     for kind in SHOWN:
         amounts = [months.get(month, {}).get(kind, 0) for month in shown]
@@ -132,7 +128,6 @@ PLAIN: dict[str, Any] = {
     "width": WIDTH,
     "height": HEIGHT,
     "margin": 6,
-    "style": LOOK,
     "js": (),
     "css": (),
     "show_legend": False,
@@ -143,8 +138,18 @@ PLAIN: dict[str, Any] = {
 }
 
 
-def _chart(kind: Callable[..., Any], ticks: Sequence[float], **more: Any) -> Any:
-    chart = kind(**PLAIN, **more)
+@cache
+def _library() -> Any:
+    """pygal. It hooks into all imports of the process, for map plugins, in a way that Python warns of: undone here."""
+    import pygal  # noqa: PLC0415 - its 60 modules are for who looks at the page, not for the daemon's start
+
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, pygal.PluginImportFixer)]
+    return pygal
+
+
+def _chart(kind: str, ticks: Sequence[float], **more: Any) -> Any:
+    library = _library()
+    chart = getattr(library, kind)(style=library.style.Style(**LOOK), **PLAIN, **more)
     chart.range = (ticks[0], ticks[-1])
     chart.y_labels = [{"value": tick, "label": words.euro(tick, 0)} for tick in ticks]
     return chart
