@@ -137,13 +137,12 @@ def _start(server: Server) -> Told:
     began = time.time()  # noqa: TID251 - compared with the log's own times
     with ready(server.uri) as subject:
         took = instant(subject.wait_for("daemon.ready")) - began
-        time.sleep(1)
-        return {"seconds": took, "megabytes": subject.resident_megabytes()}
+        return {"seconds": took, "megabytes": subject.settled_megabytes()}
 
 
 def _reconcile(server: Server) -> Told:
     with ready(server.uri, **QUICK) as subject:
-        idle = subject.resident_megabytes()
+        idle = subject.settled_megabytes()
         subject.forget_peak()
         cpu = subject.cpu_seconds()
         gaps.open_gap(server.db, "requested", "the bench asks", None, clock.now())

@@ -25,6 +25,9 @@ Line = dict[str, Any]
 
 ROOT = Path(__file__).parent.parent
 LOOK_SECONDS = 0.02
+LONGEST_SECONDS = 60.0
+SETTLED_SECONDS = 4.0
+"""Longer than the bell takes to ring for the first time, and to write today's row."""
 
 
 class Subject:
@@ -64,6 +67,15 @@ class Subject:
 
     def peak_megabytes(self) -> float:
         return processes.peak_megabytes(self.pid)
+
+    def settled_megabytes(self) -> float:
+        """The memory it holds once that stands still: what it does first, a second after its start, is done."""
+        held, since, began = self.resident_megabytes(), time.perf_counter(), time.perf_counter()
+        while time.perf_counter() - since < SETTLED_SECONDS and time.perf_counter() - began < LONGEST_SECONDS:
+            time.sleep(LOOK_SECONDS)
+            if (now := self.resident_megabytes()) != held:
+                held, since = now, time.perf_counter()
+        return held
 
     def forget_peak(self) -> None:
         processes.forget_peak(self.pid)
