@@ -23,11 +23,11 @@ from pydantic import (
     ValidationError,
 )
 
+from daemon import places
 from daemon.errors import ConfigurationError
 from daemon.rulebook import Rules, Section
 from rules.settings import Settings
 
-DEFAULT_PATH = Path("/etc/chatello-analytics/config.toml")
 PREFIX = "CHATELLO_"
 TEST_PREFIX = "CHATELLO_TEST_"
 SECRETS = frozenset({"mongodb.uri", "http.token"})
@@ -171,8 +171,8 @@ class Config(Section):
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     """The configuration in force; `path` None means the default file if it is there."""
-    values = read_file(path or DEFAULT_PATH, must_exist=path is not None)
-    _require_kept_secrets(path or DEFAULT_PATH, values)
+    values = read_file(path or places.CONFIGURATION, must_exist=path is not None)
+    _require_kept_secrets(path or places.CONFIGURATION, values)
     for key, value in (*credentials(environ), *variables(environ)):
         put(values, key, value)
     try:

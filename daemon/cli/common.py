@@ -5,28 +5,32 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from daemon import config, logs
-from daemon.config import Config
+from daemon import places
 from daemon.errors import ChatelloError
+
+if TYPE_CHECKING:
+    from daemon.config import Config
 
 CONFIG_OPTION = click.option(
     "--config",
     "path",
     type=click.Path(path_type=Path, dir_okay=False),
-    help=f"Configuration file (default {config.DEFAULT_PATH} if it is there).",
+    help=f"Configuration file (default {places.CONFIGURATION} if it is there).",
 )
 
 
-def load(path: Path | None) -> Config:
+def load(path: Path | None) -> "Config":
+    from daemon import config
+
     return config.load(path, os.environ)
 
 
 @contextmanager
-def opened(loaded: Config) -> Iterator[Any]:
+def opened(loaded: "Config") -> Iterator[Any]:
     """The configured database for one command."""
     from daemon import connection
 
@@ -40,5 +44,7 @@ def errors_as_statuses() -> Iterator[None]:
     try:
         yield
     except ChatelloError as error:
+        from daemon import logs
+
         click.echo(f"{logs.prefix('error')}chatello-analytics: {error}", err=True)
         sys.exit(error.exit_status)

@@ -5,16 +5,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from daemon import clock
 from daemon.cli.common import CONFIG_OPTION, errors_as_statuses, load, opened
-from daemon.config import Config
 from daemon.errors import Unavailable
 from rules.custom import TYPES
 from rules.model import EventType
+
+if TYPE_CHECKING:
+    from daemon.config import Config
 
 Document = Mapping[str, Any]
 
@@ -136,7 +138,7 @@ def tail(path: Path | None, limit: int, types: tuple[str, ...]) -> None:
             _follow(database, loaded, limit, types)
 
 
-def _follow(database: Any, loaded: Config, limit: int, types: tuple[str, ...]) -> None:
+def _follow(database: Any, loaded: "Config", limit: int, types: tuple[str, ...]) -> None:
     """The stream is open before the first events are looked up: none falls between the two."""
     from daemon.store import events as store
 
@@ -166,7 +168,7 @@ def _heard(follow: Callable[[str | None], Iterator[Any]]) -> Iterator[Any]:
             threading.Event().wait(AGAIN_SECONDS)
 
 
-def _show_once(event: Document, shown: dict[Any, Document], loaded: Config) -> None:
+def _show_once(event: Document, shown: dict[Any, Document], loaded: "Config") -> None:
     if event["_id"] in shown:
         return
     shown[event["_id"]] = event
@@ -175,7 +177,7 @@ def _show_once(event: Document, shown: dict[Any, Document], loaded: Config) -> N
     _show(event, loaded)
 
 
-def _show(event: Document, loaded: Config, *, withdrawn: bool = False) -> None:
+def _show(event: Document, loaded: "Config", *, withdrawn: bool = False) -> None:
     """One line: when by the shop's clock, emoji, what; names are other people's text and stay on their line."""
     from rules import notes
     from rules.names import one_line

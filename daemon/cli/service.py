@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from daemon import clock, logs
+from daemon import clock
 from daemon.cli.common import CONFIG_OPTION, errors_as_statuses, load, opened
 
 
@@ -23,9 +23,11 @@ def run(path: Path | None) -> None:
       chatello-analytics run --config /etc/chatello-analytics/config.toml
     """
     with errors_as_statuses():
-        loaded = load(path)
-        logs.set_up(loaded.logs, logs.secrets_of(loaded))
         with _loading():
+            loaded = load(path)
+            from daemon import logs
+
+            logs.set_up(loaded.logs, logs.secrets_of(loaded))
             from daemon.app import Daemon
 
         faulthandler.enable()  # the watchdog's SIGABRT then tells in the journal where every thread stood

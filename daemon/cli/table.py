@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from daemon import logs
 from daemon.cli.common import CONFIG_OPTION, errors_as_statuses, load, opened
 
 if TYPE_CHECKING:
@@ -50,6 +49,8 @@ def rollup(
         raise click.UsageError("what is to be done with the range: --check or --write?")
     with errors_as_statuses():
         loaded = load(path)
+        from daemon import logs
+
         quiet = {"file": "", **({"level": "warning"} if check or write else {})}  # the file is the daemon's
         logs.set_up(loaded.logs.model_copy(update=quiet), logs.secrets_of(loaded))
         with opened(loaded) as database:
