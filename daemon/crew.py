@@ -45,7 +45,7 @@ class Crew:
         """Return once told to stop and every thread has ended or had its time; raise the first error.
 
         Only this thread, the main one, runs what a signal asks for, and the kernel may hand a signal to any: it would
-        sleep on for ever in a lock (three of a hundred stops did). Nor may it hold the event's own lock when one comes.
+        sleep on for ever in a lock (of a hundred stops on a busy machine a few did). Nor may it hold the event's own lock when one comes.
         """
         while not self.stop.is_set():
             time.sleep(LOOK_SECONDS)
