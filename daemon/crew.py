@@ -44,7 +44,7 @@ class Crew:
     def wait(self) -> None:
         """Return once told to stop and every thread has ended or had its time; raise the first error.
 
-        Only this thread, the main one, runs what a signal asks for, and the kernel may hand a signal to any: in a lock it
+        Only this thread, the main one, runs what a signal asks for, and the kernel may hand one to any: in a lock it
         would sleep on for ever (of a hundred stops on a busy machine a few did). Nor may it hold the event's own lock
         when a signal comes.
         """
