@@ -178,7 +178,8 @@ install_it() {
     say "   would build a wheel of $HERE and install it with $(grep -c '==' "$HERE/requirements/run.txt") pinned" \
       "packages below $VERSIONS"
   else
-    prepare_wheel
+    scratch=$(mktemp -d)
+    trap clean_up EXIT
     name_version
     make_version
   fi

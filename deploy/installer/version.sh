@@ -2,10 +2,28 @@
 # A version in a directory of its own: built, named by all that makes it, installed. Part of deploy/install.sh.
 # shellcheck disable=SC2154  # its variables are install.sh's
 
-# From the checkout, by the pinned build tools, in a scratch environment whose pip also fills the version's.
+# The release and a hash of everything that makes this version what it is, be it the checkout's files or a wheel.
+name_version() {
+  local release hash
+  if [[ $wheel ]]; then
+    [[ -f $wheel ]] || die "there is no wheel $wheel"
+    release=$(basename "$wheel" | cut -d- -f2)
+  else
+    release=$(sed -nE 's/^version = "(.*)"$/\1/p' "$HERE/pyproject.toml")
+  fi
+  hash=$({ cat "${wheel:-/dev/null}" && checkout_sums && "$python" -VV; } | sha256sum)
+  version=$VERSIONS/$release-${hash:0:10}
+}
+
+# The sum of each file of the checkout that a version is made of; of a given wheel only what is installed with it.
+checkout_sums() {
+  local parts=(requirements/run.txt "$NAME.service")
+  if [[ ! $wheel ]]; then parts+=(requirements/build.txt pyproject.toml README.md daemon rules); fi
+  (cd "$HERE" && find "${parts[@]}" -type f -not -name '*.pyc' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum)
+}
+
+# A scratch environment: its pip fills the version's, and builds the wheel of the checkout with the pinned build tools.
 prepare_wheel() {
-  scratch=$(mktemp -d)
-  trap clean_up EXIT
   "$python" -m venv "$scratch/venv"
   if [[ ! $wheel ]]; then
     step "building the wheel"
@@ -13,7 +31,6 @@ prepare_wheel() {
     pip wheel --no-deps --no-build-isolation --wheel-dir "$scratch" "$HERE"
     wheel=$(echo "$scratch"/*.whl)
   fi
-  [[ -f $wheel ]] || die "there is no wheel $wheel"
 }
 
 pip() { "$scratch/venv/bin/pip" --quiet --disable-pip-version-check "$@"; }
@@ -23,19 +40,12 @@ clean_up() {
   rm -rf "$scratch" $ETC/mongodb-uri.new
 }
 
-# The release and a hash of everything that makes this version what it is.
-name_version() {
-  local release hash
-  release=$(basename "$wheel" | cut -d- -f2)
-  hash=$({ cat "$wheel" "$HERE/requirements/run.txt" "$HERE/$NAME.service" && "$python" -VV; } | sha256sum)
-  version=$VERSIONS/$release-${hash:0:10}
-}
-
 make_version() {
   if [[ -e $version/complete ]]; then
     say "   $(basename "$version") is there already"
     return
   fi
+  prepare_wheel
   step "installing $(basename "$version") with pinned dependencies"
   rm -rf "$version"
   unfinished=$version
