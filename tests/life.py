@@ -3,7 +3,7 @@
 The daemon's clock is the stream's, kept in the checkpoint: it moves by `move_clock`, the machine's stays as it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -44,6 +44,21 @@ def keep_plans(db: Db, followed: Shop) -> None:
     for plan_id, state in followed.plans.items():
         document = states.plan_document(state)
         db.analytics_mirror.insert_one({"_id": {"k": "plans", "id": plan_id}, **document, "fields": {}})
+
+
+_STOOD: dict[str, dict[str, list[dict[str, Any]]]] = {}
+
+
+def once(db: Db, name: str, make: Callable[[], object]) -> None:
+    """What `make` does to this database, done once: a further database of that name is given the same documents."""
+    if name in _STOOD:
+        for collection, documents in _STOOD[name].items():
+            db[collection].delete_many({})
+            if documents:
+                db[collection].insert_many(documents)
+    else:
+        make()
+        _STOOD[name] = {collection: list(db[collection].find()) for collection in db.list_collection_names()}
 
 
 def local(day: date, hour: int = 6, minute: int = 0) -> datetime:

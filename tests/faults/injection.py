@@ -14,7 +14,7 @@ from pymongo.errors import PyMongoError
 
 from daemon import clock
 from tests import measures, shop
-from tests.oracle import assert_books_balance, assert_each_event_once, events, recount, totals, wrongly_told
+from tests.oracle import assert_books_balance, assert_each_event_once, recount, totals, wrongly_told
 from tests.system.test_process import ready
 
 Document = dict[str, Any]
@@ -105,7 +105,8 @@ def settled(db: Db, daemon: shop.Process | None = None, seconds: float = 60) -> 
 def marked(db: Db, seconds: float = 60) -> None:
     """Wait until a customer made now is told: everything written before it is then committed."""
     mark = shop.customer(db, "the last one")
-    shop.until(lambda: events(db)["new_customer", mark] == 1, "the last event", seconds)
+    told = {"event_type": "new_customer", "customer_id": mark}
+    shop.until(lambda: db.business_events.count_documents(told) == 1, "the last event", seconds)
 
 
 def assert_nothing_lost_or_doubled(db: Db) -> None:

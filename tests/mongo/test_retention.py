@@ -15,10 +15,11 @@ from daemon.nightly import Nightly
 from daemon.proof import Proof
 from daemon.retention import Retention
 from daemon.store import checkpoint as checkpoints
-from daemon.store import ledger, retention
+from daemon.store import indexes, ledger, retention
 from daemon.store.checkpoint import CHECKPOINT_ID
 from rules import days, periods
 from tests import shop
+from tests.life import once
 from tests.oracle import ledger_sums, totals
 
 Db = Database[dict[str, Any]]
@@ -31,6 +32,12 @@ def story(db: Db, config: Config, *, told: bool = False) -> Nightly:
 
     The dates are moved into the past in the database: movements, events, and the time the checkpoint stands at.
     """
+    indexes.create(db)
+    once(db, f"story {told}", lambda: _live(db, config, told))
+    return Nightly(db, config)
+
+
+def _live(db: Db, config: Config, told: bool) -> None:
     plans, chance = shop.plans(db), Random(7)
     with shop.running(config):
         owned = []
@@ -58,7 +65,6 @@ def story(db: Db, config: Config, *, told: bool = False) -> Nightly:
         nightly.catch_up(nightly.now())
     else:
         _finish(db, nightly)
-    return nightly
 
 
 def _finish(db: Db, nightly: Nightly) -> None:
