@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 MEASURES := $(CURDIR)/.measures.jsonl
+unexport PYTHONDONTWRITEBYTECODE  # else each of the many processes of the tests compiles the daemon anew
 SECONDS_FLAG = $(if $(filter command line environment,$(origin SECONDS)),--seconds $(SECONDS))
 
 .PHONY: help setup demo test soak bench measures check format pages pictures lock clean
@@ -18,7 +19,8 @@ $(VENV)/.installed: pyproject.toml requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: apt-get install python3"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv is missing: apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m compileall -q -j 0 -x '/(mypy|mypyc|pip|setuptools|pkg_resources)/' $(VENV)/lib
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -26,7 +28,7 @@ demo: setup  ## run the main job on a throw-away MongoDB; make demo SECONDS=20 e
 	@$(BIN)/chatello-analytics demo $(SECONDS_FLAG)
 
 test: setup  ## run the whole test suite on a real replica set of its own
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 4
 
 soak: setup  ## tell random stories of faults for MINUTES (default 10), a new seed each round
 	@end=$$(( $$(date +%s) + 60 * $(or $(MINUTES),10) )); \

@@ -1,6 +1,7 @@
 """A real replica set for every storage test: what CHATELLO_TEST_MONGODB_URI names on purpose, a container, our own."""
 
 import os
+import signal
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +13,22 @@ from pymongo.database import Database
 
 from daemon.connection import CODEC
 from daemon.embedded import EmbeddedMongo
-from tests import containers, shop
+from tests import containers, order, shop
+
+
+def pytest_configure() -> None:
+    """A shell that starts us in the background has us ignore Ctrl-C, and so would every process that a test starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: order.place(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> order.Scheduling:
+    return order.Scheduling(config, log)
+
 
 hypothesis.settings.register_profile(
     "house", deadline=None, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(600)  # the first of them makes the machine
 
 @pytest.fixture(scope="module")
 def installed(guarded: EmbeddedMongo) -> Iterator[Site]:
-    """Installed once for the tests of this file that one worker runs."""
+    """Installed once for the tests of this file: one worker runs them (tests/order.py)."""
     with prepared(guarded) as site:
         shop.plans(site.db)
         site.install("--mongodb-uri-file", "/root/uri")
