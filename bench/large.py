@@ -83,7 +83,8 @@ def _rollups(bench: Bench, many: int) -> list[Row]:
 
 def _rolled(bench: Bench, what: str, most: float | None) -> Row:
     small, large = (_writer(bench.server, db) for db in _both(bench.server))
-    small(), large()
+    for warm in (small, large):
+        warm()
     samples = rounds(replace(bench, repetitions=ROLLUPS), {"small": small, "large": large})
     row = _ratio(what, median(samples["large"], "seconds"), median(samples["small"], "seconds"), most)
     return replace(row, samples=samples)
