@@ -58,6 +58,10 @@ class Inbox:
             raise self._error
         return taken
 
+    def waiting(self, most: int) -> list[Heard]:
+        """The next items, up to `most`, left where they are."""
+        return list(self._items)[:most]
+
     def close(self) -> None:
         self._closed.set()
 

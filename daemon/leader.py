@@ -265,7 +265,7 @@ class Leader:
                 metrics.STREAM_TOKEN.set(heard[-1].position.cluster_time.time)
                 commits = pipeline.checkpoint.seq
                 pipeline.is_behind = len(inbox) > 0
-                pipeline.handle(heard)
+                pipeline.handle(heard, inbox.waiting(self.config.stream.batch_size))
                 if not pipeline.is_behind:
                     pipeline.settle()
                 if pipeline.checkpoint.seq != commits:

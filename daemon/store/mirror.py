@@ -1,6 +1,6 @@
 """Reads the mirror: the states a batch needs, the plans, and the licences that are due to expire."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,11 +34,11 @@ class MirrorReader:
         changes: list[Change],
         mirror: Mirror,
         due: Iterable[LicenseState] = (),
-        newer: Decision | None = None,
+        sources: Sequence[Decision | Mirror] = (),
     ) -> Mirror:
         """Fill `mirror` for a batch: every state `required` names, looked up until nothing new is named.
 
-        What `newer` decided goes before what is stored: it is on its way into the database.
+        `sources` go before what is stored, the first before the others: decisions on their way into the database.
         """
         mirror.licenses.update((state.id, state) for state in due)
         while True:
@@ -50,8 +50,8 @@ class MirrorReader:
             )
             if not any(missing):
                 return mirror
-            if newer is not None:
-                missing = _take_over(mirror, missing, newer)
+            for source in sources:
+                missing = _take_over(mirror, missing, source)
             self._add(mirror, missing)
 
     def _add(self, mirror: Mirror, missing: Required) -> None:
@@ -136,8 +136,8 @@ class MirrorReader:
         return document["due"] if document else None
 
 
-def _take_over(mirror: Mirror, missing: Required, newer: Decision) -> Required:
-    """Fill `mirror` with what was decided just now, which no query would find yet; what is missing still."""
+def _take_over(mirror: Mirror, missing: Required, newer: Decision | Mirror) -> Required:
+    """Fill `mirror` with what is known elsewhere; what is missing still."""
     mirror.customers.update({i: newer.customers[i] for i in missing.customers & newer.customers.keys()})
     mirror.licenses.update({i: newer.licenses[i] for i in missing.licenses & newer.licenses.keys()})
     mirror.payments.update({i: newer.payments[i] for i in missing.payments & newer.payments.keys()})

@@ -9,8 +9,10 @@ from pymongo.database import Database
 
 from daemon.errors import Unavailable
 from daemon.flight import Flight
+from daemon.foresight import Foresight
 from daemon.store.commit import Committer, Writes
 from daemon.store.lease import LEASE_ID
+from rules.mirror import Decision, Mirror
 from tests import shop
 from tests.oracle import assert_books_balance, assert_each_event_once, events
 
@@ -41,8 +43,23 @@ def took_off(monkeypatch: pytest.MonkeyPatch) -> list[Flight]:
     return flights
 
 
+@pytest.fixture
+def looked_ahead(monkeypatch: pytest.MonkeyPatch) -> list[Decision]:
+    """What had been decided meanwhile, each time a batch was decided on with states that were looked up ahead."""
+    newer: list[Decision] = []
+    sources = Foresight.sources
+
+    def keep(sight: Foresight) -> tuple[Decision | Mirror, ...]:
+        found = sources(sight)
+        newer.extend([sight.newer] if len(found) > 1 else [])
+        return found
+
+    monkeypatch.setattr(Foresight, "sources", keep)
+    return newer
+
+
 def test_a_batch_prepared_while_the_last_commits_knows_what_that_leaves_behind(
-    mongo_uri: str, database: Db, took_off: list[Flight]
+    mongo_uri: str, database: Db, took_off: list[Flight], looked_ahead: list[Decision]
 ) -> None:
     plans = shop.plans(database)
     config = shop.config_for(mongo_uri, database, stream={"batch_size": 7})
@@ -53,6 +70,7 @@ def test_a_batch_prepared_while_the_last_commits_knows_what_that_leaves_behind(
         shop.until(lambda: events(database)["new_customer", last] == 1, "the last event")
 
     assert len(took_off) > 3, "nothing overlapped: this test proves nothing"
+    assert sum(bool(newer.licenses) for newer in looked_ahead) > 3, "nothing was looked up ahead"
     assert_books_balance(database)
     assert_each_event_once(database)
 

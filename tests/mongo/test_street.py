@@ -132,9 +132,9 @@ def test_the_last_check_flood_neither_reaches_us_nor_makes_us_write_while_the_ch
         arrived: list[Heard] = []
         handle = run.leader.pipeline.handle
 
-        def listen(heard: Sequence[Heard]) -> None:
+        def listen(heard: Sequence[Heard], waiting: Sequence[Heard] = ()) -> None:
             arrived.extend(item for item in heard if item.what is not None)
-            handle(heard)
+            handle(heard, waiting)
 
         run.leader.pipeline.handle = listen  # type: ignore[method-assign]
         database.licenses.bulk_write(
