@@ -28,7 +28,7 @@ from daemon.clock import monotonic
 
 SET_NAME = "embedded"
 READY_SECONDS = 60.0
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.05
 PR_SET_PDEATHSIG = 1
 
 

@@ -90,7 +90,7 @@ class Machine:
         if not self.leader:
             return False
         with suppress(RuntimeError, subprocess.TimeoutExpired):
-            return self.run("systemctl", "is-system-running", check=False).strip() in BOOTED
+            return self.run("systemctl", "is-system-running", "--wait", check=False, seconds=60).strip() in BOOTED
         return False
 
     def run(self, *command: str, check: bool = True, seconds: float = 240, given: str = "", **environment: str) -> str:

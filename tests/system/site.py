@@ -58,7 +58,7 @@ class Site:
         return self.systemctl("show", "--value", f"--property={name}").strip()
 
     def is_ready(self) -> bool:
-        return self.show("ActiveState") == "active" and get(self.port, "/readyz")[0] == 200
+        return get(self.port, "/readyz")[0] == 200 and self.show("ActiveState") == "active"
 
     def await_ready(self) -> None:
         wait_for(self.is_ready, "the service to be ready")
