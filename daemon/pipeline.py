@@ -295,11 +295,7 @@ class Pipeline:
 
     def _await_ends(self, decision: Decision) -> None:
         """Keep `next_due` at or before the next end."""
-        ends = [
-            state.license.expires_at
-            for state in decision.licenses.values()
-            if state and state.worth and state.worth.active and state.license and state.license.expires_at
-        ]
+        ends = [state.ends_at for state in decision.licenses.values() if state and state.ends_at]
         if ends:
             self.next_due = min([*ends, self.next_due] if self.next_due else ends)
 

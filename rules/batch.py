@@ -71,18 +71,16 @@ class Batch:
 
     def _await_end(self, state: LicenseState) -> None:
         """Have an active licence end when its time comes, if that is before the batch is over."""
-        worth, license = state.worth, state.license
-        if worth is not None and worth.active and license is not None:
-            end = license.expires_at
-            if end is not None and end <= self.until:
-                heapq.heappush(self.ends, (end, str(state.id), type(state.id).__name__, state.id))
+        end = state.ends_at
+        if end is not None and end <= self.until:
+            heapq.heappush(self.ends, (end, str(state.id), type(state.id).__name__, state.id))
 
     def next_to_end(self, instant: datetime) -> tuple[LicenseState, datetime] | None:
         """The next active licence that ends at or before `instant`, and when; None once there is none."""
         while self.ends and self.ends[0][0] <= instant:
             end, _, _, license_id = heapq.heappop(self.ends)
             state = self.license_state(license_id)
-            if state is not None and is_ending(state) and state.license and state.license.expires_at == end:
+            if state is not None and state.ends_at == end:
                 return state, end
         return None
 
@@ -199,12 +197,6 @@ class Batch:
     def release(self, source: Source, doc_id: DocId) -> None:
         self.out.held.pop((source, doc_id), None)
         self.out.released.add((source, doc_id))
-
-
-def is_ending(state: LicenseState) -> bool:
-    """Whether a licence counts as active and has an end to come."""
-    worth, license = state.worth, state.license
-    return worth is not None and worth.active and license is not None and license.expires_at is not None
 
 
 def _opening(change: Change, plan_id: DocId) -> Movement:

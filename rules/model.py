@@ -173,6 +173,12 @@ class LicenseState:
     held: str | None = None
     sold: tuple[DocId, ...] = ()
 
+    @property
+    def ends_at(self) -> datetime | None:
+        """When it ends by itself; None unless it counts as active and has an end."""
+        active = self.worth is not None and self.worth.active
+        return self.license.expires_at if active and self.license is not None else None
+
 
 class FormerName(NamedTuple):
     """What a plan was called until it was called something else."""

@@ -5,7 +5,6 @@ The mirror keeps one document per source document, `_id: {k: collection, id: sou
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any
@@ -141,8 +140,8 @@ def license_document(state: LicenseState) -> Document:
     if state.held is not None:
         document["held"] = state.held
         document["good"] = _good(state)
-    if due := _due(state):
-        document["due"] = due
+    if state.ends_at is not None:
+        document["due"] = state.ends_at
     return document
 
 
@@ -160,15 +159,11 @@ def license_difference(before: LicenseState, after: LicenseState) -> Document:
         changed["started"] = after.started
     if after.sold != before.sold:
         changed["sold"] = list(after.sold)
-    was, now = _due(before), _due(after)
-    if was != now:
-        (changed if now else gone)["due"] = now or ""
+    if after.ends_at is None and before.ends_at is not None:
+        gone["due"] = ""
+    elif after.ends_at != before.ends_at:
+        changed["due"] = after.ends_at
     return _update(changed, gone)
-
-
-def _due(state: LicenseState) -> datetime | None:
-    active = state.worth is not None and state.worth.active
-    return state.license.expires_at if active and state.license is not None else None
 
 
 def _good(state: LicenseState) -> Document | None:
