@@ -93,8 +93,6 @@ def customer_document(state: CustomerState) -> Document:
 
 
 _COUNTED = ("present", "mrr_cents", "active_licenses", "paid_licenses", "ever_mrr")
-
-
 _counted = attrgetter(*_COUNTED)
 
 

@@ -20,15 +20,15 @@ FEW = 10
 class Shape(NamedTuple, Generic[State]):
     """How states of one source collection are written: whole, and the update from one to another."""
 
-    kind: str
+    source: Source
     document: Callable[[State], Document]
     difference: Callable[[State, State], Document]
 
 
-CUSTOMERS = Shape(Source.CUSTOMERS.value, states.customer_document, states.customer_difference)
-LICENSES = Shape(Source.LICENSES.value, states.license_document, states.license_difference)
-PAYMENTS = Shape(Source.PAYMENTS.value, states.payment_document, states.payment_difference)
-PLANS = Shape(Source.PLANS.value, states.plan_document, states.plan_difference)
+CUSTOMERS = Shape(Source.CUSTOMERS, states.customer_document, states.customer_difference)
+LICENSES = Shape(Source.LICENSES, states.license_document, states.license_difference)
+PAYMENTS = Shape(Source.PAYMENTS, states.payment_document, states.payment_difference)
+PLANS = Shape(Source.PLANS, states.plan_document, states.plan_difference)
 
 
 @dataclass(slots=True)
@@ -39,11 +39,11 @@ class MirrorWrites:
     updates: list[Document] = field(default_factory=list)
     deletes: list[Document] = field(default_factory=list)
 
-    def add(self, shape: "Shape[State]", doc_id: DocId, before: State | None, after: State | None) -> None:
+    def add(self, shape: Shape[State], doc_id: DocId, before: State | None, after: State | None) -> None:
         """Bring a document of the mirror from one state to another; None stands for "not there"."""
         if before is after:
             return
-        mirror_id = {"k": shape.kind, "id": doc_id}
+        mirror_id = states.mirror_id(shape.source, doc_id)
         if after is None:
             self.deletes.append({"q": {"_id": mirror_id}, "limit": 1})
         elif before is None:
