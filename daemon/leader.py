@@ -264,7 +264,6 @@ class Leader:
                 metrics.STREAM_CONTACT.set(clock.now().timestamp())
                 metrics.STREAM_TOKEN.set(heard[-1].position.cluster_time.time)
                 commits = pipeline.checkpoint.seq
-                pipeline.is_behind = len(inbox) > 0
                 pipeline.handle(heard, inbox.waiting(self.config.stream.batch_size))
                 if not pipeline.is_behind:
                     pipeline.settle()

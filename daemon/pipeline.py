@@ -17,7 +17,7 @@ from daemon.config import Config
 from daemon.decode import Discontinuity, Undecodable, cluster_datetime
 from daemon.errors import StreamBroken
 from daemon.flight import Flight
-from daemon.foresight import Foresight
+from daemon.foresight import Outlook
 from daemon.source.stream import Heard, Position
 from daemon.store import letters
 from daemon.store.checkpoint import Checkpoint
@@ -54,21 +54,15 @@ class Pipeline:
         self.is_behind = False
         """Whether more is waiting already: then the next batch is prepared while this one commits."""
         self._flight: Flight | None = None
-        self._sight: Foresight | None = None
-        """What the batch in hand needs, where it was looked up ahead."""
-        self._next_sight: Foresight | None = None
-        self._ahead: list[Change] = []
+        self._outlook = Outlook(reader)
 
     def handle(self, heard: Sequence[Heard], waiting: Sequence[Heard] = ()) -> None:
         """Commit everything heard; a plan's change closes its batch, a discontinuity ends the stream.
 
         What is `waiting` behind it is looked up meanwhile.
         """
-        self._ahead = [one.what for one in waiting if isinstance(one.what, Change)]
-        self._handle(heard)
-        self._sight, self._next_sight = self._next_sight, None
-
-    def _handle(self, heard: Sequence[Heard]) -> None:
+        self.is_behind = bool(waiting)
+        self._outlook.turn([one.what for one in waiting if isinstance(one.what, Change)])
         changes: list[Change] = []
         undecodable: list[Undecodable] = []
         position: Position | None = None
@@ -202,23 +196,12 @@ class Pipeline:
         sweeps: list[tuple[Sweep, Any]] | None = None,
     ) -> None:
         """One transaction. `position` None keeps the stream's position: more of the same fact is to come."""
-        known = self.reader.load(list(changes), self._known(), loaded, self._sources())
-        self._look_ahead()
+        under_way = self._flight.decision if self._flight is not None else None
+        known = self.reader.load(changes, self._known(), loaded, self._outlook.sources(under_way))
+        self._outlook.look(under_way)
         decision = decide(known, changes, self.settings)
         self._leave_to_others(decision)
         self._commit_decision(decision, known, changes, position, undecodable, sweeps)
-
-    def _sources(self) -> Sequence[Decision | Mirror]:
-        """What is known of the mirror's states without asking, or will be stored shortly; the newest first."""
-        if self._sight is not None:
-            return self._sight.sources()
-        return () if self._flight is None else (self._flight.decision,)
-
-    def _look_ahead(self) -> None:
-        if self._ahead:
-            under_way = self._flight.decision if self._flight is not None else None
-            self._next_sight = Foresight(self.reader, self._ahead, under_way)
-            self._ahead = []
 
     def _commit_decision(
         self,
@@ -232,9 +215,7 @@ class Pipeline:
         following = self._following(decision, position, self.checkpoint.sweeps if sweeps is None else sweeps)
         today = days.business_day(self._now(following), self.settings.zone)
         writes = self.committer.prepare(decision, known, following, today, undecodable)
-        for sight in (self._sight, self._next_sight):
-            if sight is not None:
-                sight.note(decision)
+        self._outlook.note(decision)
         self.settle()
         self.checkpoint = following
         self.plans.update(decision.plans)

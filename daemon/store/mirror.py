@@ -31,7 +31,7 @@ class MirrorReader:
 
     def load(
         self,
-        changes: list[Change],
+        changes: Sequence[Change],
         mirror: Mirror,
         due: Iterable[LicenseState] = (),
         sources: Sequence[Decision | Mirror] = (),
