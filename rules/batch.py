@@ -1,6 +1,7 @@
 """The working copy behind `decide`: states are replaced, never altered; what follows is gathered in `out`."""
 
 import heapq
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from rules import documents, milestones, movements
@@ -99,7 +100,7 @@ class Batch:
     def keep_lately(self, state: CustomerState, lately: Lately) -> None:
         known = lately if any(lately) else None
         if known != state.lately:
-            self.keep_customer(state.with_lately(known))
+            self.keep_customer(replace(state, lately=known))
 
     def payment_state(self, payment_id: DocId) -> PaymentState | None:
         if payment_id in self.out.payments:

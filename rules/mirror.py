@@ -91,12 +91,13 @@ def required(changes: Sequence[Change], mirror: Mirror) -> Required:
     customers: set[DocId] = set()
     licenses: set[DocId] = set()
     payments: set[DocId] = set()
+    owned: list[Fields] = []
     naming: list[Fields] = []
     for change in changes:
         source = change.source
         if source is Source.LICENSES:
             licenses.add(change.id)
-            _add_owner(customers, change.fields)
+            owned.append(change.fields)
         elif source is Source.CUSTOMERS:
             customers.add(change.id)
         elif source is Source.PAYMENTS:
@@ -106,9 +107,10 @@ def required(changes: Sequence[Change], mirror: Mirror) -> Required:
             naming.append(change.fields)
     for state in mirror.licenses.values():
         if state is not None:
-            _add_owner(customers, state.fields)
+            owned.append(state.fields)
             if state.license is not None:
                 customers.add(state.license.customer_id)
+    customers.update(_named("customer_id", owned))
     if naming:
         known = [state for state in mirror.payments.values() if state is not None]
         understood = [state.payment for state in known if state.payment is not None]
@@ -117,12 +119,6 @@ def required(changes: Sequence[Change], mirror: Mirror) -> Required:
         licenses.update(_named("license_id", fields), (payment.license_id for payment in understood))
         licenses.discard(None)
     return Required(customers, licenses, payments)
-
-
-def _add_owner(customers: set[DocId], fields: Fields) -> None:
-    owner = fields.get("customer_id")
-    if owner is None or is_id(owner):
-        customers.add(owner)
 
 
 def _named(name: str, documents: Iterable[Fields]) -> Iterator[DocId]:

@@ -27,8 +27,6 @@ def seen_of(batch: Batch, owner: DocId) -> tuple[Sighting, ...]:
 
 def match(batch: Batch, seen: Sequence[Sighting], sighting: Sighting, side: str) -> int | None:
     """The place of the payment that is seen here from a further side: of the same amount rather, then the oldest."""
-    if not seen:
-        return None
     window = _window(batch.settings)
     places = [
         place
@@ -62,14 +60,10 @@ def is_duplicate(one: Sighting, other: Sighting) -> bool:
 
 def keep(batch: Batch, owner: DocId, seen: tuple[Sighting, ...], place: int | None, sighting: Sighting) -> None:
     """Add a sighting, to the payment at `place` or as one of its own; those too old to matter are forgotten."""
-    kept = (sighting,) if not seen else _recent(batch, _with(seen, place, sighting), sighting.at)
+    longest = max(_window(batch.settings), timedelta(days=DUPLICATE_DAYS))
+    kept = tuple(one for one in _with(seen, place, sighting) if sighting.at - one.at <= longest)[-MOST_SIGHTINGS:]
     customer = batch.customer_state(owner)
     batch.keep_lately(customer, (customer.lately or Lately())._replace(payments=kept))
-
-
-def _recent(batch: Batch, seen: tuple[Sighting, ...], now: datetime) -> tuple[Sighting, ...]:
-    longest = max(_window(batch.settings), timedelta(days=DUPLICATE_DAYS))
-    return tuple(one for one in seen if now - one.at <= longest)[-MOST_SIGHTINGS:]
 
 
 def _with(seen: tuple[Sighting, ...], place: int | None, sighting: Sighting) -> tuple[Sighting, ...]:

@@ -23,7 +23,7 @@ def event_document(event: Event) -> Document:
     """A business event in the dashboard's shape. `amount` is in euros, as a double."""
     return {
         "_id": event_id(event.key),
-        "event_type": event.type._value_,
+        "event_type": event.type.value,
         "event_date": event.at,
         "customer_id": event.customer_id,
         "license_id": event.license_id,
@@ -49,8 +49,8 @@ def movement_document(movement: Movement, seq: int, day: date) -> Document:
         "_id": seq,
         "at": movement.at,
         "day": days.stored(day),
-        "kind": movement.kind._value_,
-        "reason": movement.reason._value_,
+        "kind": movement.kind.value,
+        "reason": movement.reason.value,
         "customer_id": movement.customer_id,
         "license_id": movement.license_id,
         "plan_id": movement.plan_id,
