@@ -8,12 +8,12 @@ from typing import Any
 
 from pymongo.database import Database
 
-from daemon import clock, logs
+from daemon import logs
 from daemon.config import Config
 from daemon.decode import cluster_datetime
 from daemon.pipeline import Pipeline
 from daemon.store import ledger
-from rules import calendar, days, diary
+from rules import days, diary
 from rules.trends import Day
 
 Document = dict[str, Any]
@@ -31,7 +31,6 @@ class Diary:
         self.database = database
         self.settings = config.settings()
         self.rollup_at = config.time.rollup_at
-        calendar.holiday_names(clock.now().date(), self.settings.thresholds.calendar)  # 0.1 s: not while a change waits
 
     def keep(self, pipeline: Pipeline) -> None:
         """Tell every day that began or ended and was not told yet, by the stream's own time."""
