@@ -41,16 +41,15 @@ def test_the_first_error_of_a_thread_ends_all_and_is_the_end_of_the_process() ->
     stop = threading.Event()
     crew = Crew(stop)
 
+    def wait() -> None:
+        stop.wait()
+
     def fail() -> None:
         raise ValueError("of one")
 
-    crew.start("other", lambda: _until(stop))
+    crew.start("other", wait)
     crew.start("failing", fail)
     with pytest.raises(ValueError, match="of one"):
         crew.wait()
 
     assert stop.is_set()
-
-
-def _until(stop: threading.Event) -> None:
-    stop.wait()

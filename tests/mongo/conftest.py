@@ -1,13 +1,22 @@
 """A shop with some months behind it, for the tests of its rows."""
 
+from datetime import date
 from typing import Any
 
 import pytest
 from pymongo.database import Database
 
-from tests.life import Life, grown
+from daemon.nightly import Nightly
+from tests.life import Life, config_of, grown, local, once
 
 
 @pytest.fixture
 def life(database: Database[dict[str, Any]]) -> Life:
     return grown(database)
+
+
+@pytest.fixture
+def closed(life: Life) -> Life:
+    """All its days and months closed, as of noon of the day behind the last."""
+    once(life.db, "closed", lambda: Nightly(life.db, config_of(life.db)).catch_up(local(date(2025, 6, 30), 12)))
+    return life

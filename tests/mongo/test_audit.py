@@ -14,17 +14,10 @@ from daemon.nightly import Nightly
 from rules import days, periods
 from rules.model import Operation, Source
 from tests import shop
-from tests.life import Life, config_of, keep_plans, local, once, row_of
+from tests.life import Life, config_of, keep_plans, local, row_of
 from tests.system.test_process import run_once
 
 LAST = date(2025, 6, 29)
-
-
-@pytest.fixture
-def closed(life: Life) -> Life:
-    """All days and months closed."""
-    once(life.db, "closed", lambda: Nightly(life.db, config_of(life.db)).catch_up(local(date(2025, 6, 30), 12)))
-    return life
 
 
 def rollup(mongo_uri: str, life: Life, *arguments: str) -> tuple[int, str]:

@@ -11,16 +11,10 @@ from daemon.nightly import Nightly
 from rules import days, periods
 from rules.provenance import NAMES
 from rules.settings import Settings
-from tests.life import Life, config_of, local, once, row_of
+from tests.life import Life, config_of, local, row_of
 from tests.system.test_process import run_once
 
 NOW = local(date(2025, 6, 30), 12)
-
-
-@pytest.fixture
-def closed(life: Life) -> Life:
-    once(life.db, "closed", lambda: Nightly(life.db, config_of(life.db)).catch_up(NOW))
-    return life
 
 
 def explain(mongo_uri: str, life: Life, *arguments: str) -> tuple[int, str]:

@@ -16,14 +16,13 @@ from daemon.store import flows as server_flows
 from daemon.store import indexes, rows
 from rules import days, flows, periods
 from rules.amendment import REPORTED
-from rules.model import Change, Movement, MovementKind, Reason, Totals
+from rules.model import Change, Movement
 from rules.periods import Kind
 from rules.settings import Settings
 from tests.life import Life, book, config_of, local, move_clock, row_of
 from tests.rules.calendar_recount import ZONE, business_days, recounted
 from tests.rules.histories import histories
 from tests.rules.shop import Shop
-from tests.work import examined
 
 Db = Database[dict[str, Any]]
 
@@ -61,35 +60,6 @@ def test_the_row_of_each_day_equals_an_independent_recount_as_of_that_midnight(
             assert single == walked.get(expected.day, single)
     found = server_flows.by_day(database, span[0], span[-1])
     assert found == {day: flows.of_day(lines) for day, lines in sums.items()}
-
-
-# -- what a row costs ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("age", [1, 12, 40])
-def test_a_row_costs_the_server_the_same_however_large_the_shop_was_that_the_ledger_began_with(
-    database: Db, age: int
-) -> None:
-    """In the first weeks, whose rates do not look back, and later."""
-    indexes.create(database)
-    day = date(2025, 8, 20)
-    costs = [_cost_of_a_row(database, lines, day - age * days.ONE_DAY, day) for lines in (3, 3000)]
-
-    assert costs[0] == costs[1]
-
-
-def _cost_of_a_row(database: Db, lines: int, begun: date, day: date) -> dict[str, int]:
-    """What the server looks at for a row that is closed, a live one, and a walk over days, by the opening's lines."""
-    opening = [Movement(local(begun), MovementKind.OPENING, Reason.BOOTSTRAP, str(n), licenses=1) for n in range(lines)]
-    news = [Movement(local(day, n), MovementKind.NEW, Reason.LICENSE_CREATED, str(n), "c", str(n)) for n in range(5)]
-    database.analytics_ledger.delete_many({})
-    book(database, [*opening, *news], Totals(), local(day, 12))
-    rebuild = Rebuild(database, Settings())
-    return {
-        "closed": examined(database, lambda: rebuild.row(periods.day(day))),
-        "live": examined(database, lambda: rebuild.live(day)),
-        "walk": examined(database, lambda: list(rebuild.days(day, day + days.ONE_DAY))),
-    }
 
 
 # -- days and months that are owed, the clock moved by hand --------------------------------------------------------
