@@ -54,6 +54,7 @@ class Daemon:
         self.stop = threading.Event()
         self.hangup = threading.Event()
         self.ready = threading.Event()
+        self.doors = threading.Event()
         self.progress = Progress()
         self.leader: Leader | None = None
         self._asked = 0.0
@@ -79,7 +80,7 @@ class Daemon:
         crew.start("http", lambda: self._serve(db, listening))
         crew.start("pipeline", lambda: self._terms(client, db))
         crew.start("bell", lambda: bell.run(self.stop))
-        herald = Herald(self.progress, self.ready, self.hangup, lambda: self._reload(db, bell))
+        herald = Herald(self.progress, (self.ready, self.doors), self.hangup, lambda: self._reload(db, bell))
         crew.start("herald", lambda: herald.run(self.stop))
         crew.wait()
 
@@ -87,7 +88,7 @@ class Daemon:
         """Open the doors; who knocks before they are there waits at the socket."""
         from daemon.web.site import Site  # noqa: PLC0415 - half of all that is loaded; the stream does not wait for it
 
-        server.serve(Site(House(db, lambda: self.config, self.progress)), listening, self.stop)
+        server.serve(Site(House(db, lambda: self.config, self.progress)), listening, self.stop, self.doors)
 
     def _show(self) -> None:
         progress = self.progress

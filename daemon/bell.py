@@ -17,6 +17,7 @@ from daemon.nightly import Nightly
 from daemon.progress import Progress
 from daemon.proof import Proof, attempt
 from daemon.retention import Retention
+from rules import calendar, days
 
 TICK_SECONDS = 1.0
 JUMP_SECONDS = 30.0
@@ -81,6 +82,7 @@ class Bell:
     def run(self, stop: threading.Event) -> None:
         """Ring until told to stop; what is owed is looked at as soon as this daemon leads."""
         looked = False
+        self._look_up_dates()
         while not stop.wait(TICK_SECONDS):
             self.progress.beat("bell", clock.monotonic())
             metrics.BELL.set(clock.now().timestamp())
@@ -104,6 +106,11 @@ class Bell:
             self.scheduler = self._scheduler()
             self._guarded(self.close_days)
         self._offset = offset
+
+    def _look_up_dates(self) -> None:
+        """Have the year's holidays read, which takes a tenth of a second, before the pipeline asks for them."""
+        settings = self.nightly.settings
+        calendar.holiday_names(days.business_day(clock.now(), settings.zone), settings.thresholds.calendar)
 
     def close_days(self) -> None:
         """Write the rows that are owed, whatever time it is."""

@@ -4,7 +4,7 @@ Liveness is progress: a watchdog that is not fed kills the process, so nothing h
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from prometheus_client import Gauge
@@ -24,10 +24,10 @@ log = logs.get("herald")
 
 
 class Herald:
-    """`ready` and `hangup` are set by others: the stream is open (or this daemon stands by); SIGHUP was received."""
+    """Others set `ready`, each for its part (the stream is open or another leads; the doors are open), and `hangup`."""
 
     def __init__(
-        self, progress: Progress, ready: threading.Event, hangup: threading.Event, reload: Callable[[], None]
+        self, progress: Progress, ready: Sequence[threading.Event], hangup: threading.Event, reload: Callable[[], None]
     ) -> None:
         self.progress = progress
         self.ready = ready
@@ -38,7 +38,7 @@ class Herald:
     def run(self, stop: threading.Event) -> None:
         """Until told to stop. Once ready, a SIGHUP has the configuration read again."""
         while not stop.wait(TICK_SECONDS if self._told else FIRST_TICK_SECONDS):
-            if self.ready.is_set() and not self._told:
+            if not self._told and all(part.is_set() for part in self.ready):
                 self._told = True
                 notify("READY=1")
                 log.info("daemon.ready", role=self.progress.role)

@@ -41,8 +41,8 @@ def listen(config: Http) -> socket.socket:
     return listening
 
 
-def serve(site: Site, listening: socket.socket, stop: threading.Event) -> None:
-    """Serve until told to stop; in a thread of its own uvicorn leaves signals alone.
+def serve(site: Site, listening: socket.socket, stop: threading.Event, opened: threading.Event) -> None:
+    """Serve until told to stop, `opened` from now on; in a thread of its own uvicorn leaves signals alone.
 
     Headers of proxies are not believed: who asks is who is connected.
     """
@@ -62,6 +62,7 @@ def serve(site: Site, listening: socket.socket, stop: threading.Event) -> None:
     server = uvicorn.Server(config)
     watcher = threading.Thread(target=_stop_with, args=(server, site, stop), name="http-stop", daemon=True)
     watcher.start()
+    opened.set()
     server.run(sockets=[listening])
 
 

@@ -51,19 +51,32 @@ def running(herald: Herald) -> Iterator[None]:
 
 
 def test_it_is_ready_when_told_so_and_until_then_systemd_waits_longer(heard: list[str]) -> None:
-    progress, ready, hangup, reloaded = Progress(), threading.Event(), threading.Event(), threading.Event()
+    progress, stream, doors = Progress(), threading.Event(), threading.Event()
+    hangup, reloaded = threading.Event(), threading.Event()
     progress.turn("reconciling", clock.monotonic(), "first_start")
     hangup.set()
-    with running(Herald(progress, ready, hangup, reloaded.set)):
+    doors.set()
+    with running(Herald(progress, (stream, doors), hangup, reloaded.set)):
         wait_for(lambda: "EXTEND_TIMEOUT_USEC=90000000" in heard, "more time to be asked for")
         assert "READY=1" not in heard and "WATCHDOG=1" not in heard
         assert "STATUS=reconciling: first_start" in heard
         progress.turn("leader", clock.monotonic())
-        ready.set()
+        stream.set()
         wait_for(lambda: heard.count("READY=1") == 2, "ready, and ready again after the reload")
         assert reloaded.is_set() and "RELOADING=1" in heard
 
     wait_for(lambda: heard[-2:] == ["STOPPING=1", "STATUS=stopping"], "its last words to be heard")
+
+
+def test_it_is_not_ready_while_its_doors_are_still_being_opened(heard: list[str]) -> None:
+    progress, stream, doors = Progress(), threading.Event(), threading.Event()
+    progress.turn("leader", clock.monotonic())
+    stream.set()
+    with running(Herald(progress, (stream, doors), threading.Event(), lambda: None)):
+        wait_for(lambda: heard.count("EXTEND_TIMEOUT_USEC=90000000") > 1, "a second look at what is ready")
+        assert "READY=1" not in heard
+        doors.set()
+        wait_for(lambda: "READY=1" in heard, "ready")
 
 
 def test_a_room_that_stopped_getting_on_starves_the_watchdog_and_is_named(heard: list[str]) -> None:
@@ -71,7 +84,7 @@ def test_a_room_that_stopped_getting_on_starves_the_watchdog_and_is_named(heard:
     progress.turn("leader", clock.monotonic())
     progress.beat("stream", clock.monotonic() - STALLED_AFTER["stream"] - 1)
     ready.set()
-    with running(Herald(progress, ready, threading.Event(), lambda: None)):
+    with running(Herald(progress, [ready], threading.Event(), lambda: None)):
         wait_for(lambda: any(line.startswith("STATUS=stalled: stream made no progress") for line in heard), "it")
 
     assert "WATCHDOG=1" not in heard
