@@ -13,7 +13,6 @@ from pymongo.database import Database
 
 from daemon import logs
 from daemon.config import Config
-from daemon.decode import cluster_datetime
 from daemon.pipeline import Pipeline
 from daemon.source import usage
 from daemon.store import checkpoint as checkpoints
@@ -54,13 +53,13 @@ class Calls:
     def count(self, beat: Callable[[], None]) -> list[Counted]:
         """What there is to tell since the last time, oldest day first; `beat` is called between counts."""
         checkpoint = checkpoints.load(self.database)
-        if checkpoint is None or checkpoint.cluster_time is None or checkpoint.reconciling is not None:
+        if checkpoint is None or checkpoint.at is None or checkpoint.reconciling is not None:
             return []
+        now = checkpoint.at
         index = usage.index(self.database)
         if index is None:
             self._warn()
             return []
-        now = cluster_datetime(checkpoint.cluster_time)
         is_seeded = Milestone.API_CALLS.value in checkpoint.memory.get(MILESTONES, {})
         before = [] if is_seeded else [self._busiest(now, index, beat)]
         return [*before, *self._count(now, index)]

@@ -101,7 +101,7 @@ class Time(Section):
 class Stream(Section):
     """How the change stream is read: changes per transaction, and how much may wait in memory."""
 
-    batch_size: int = Field(default=1000, ge=1, le=10_000)
+    batch_size: int = Field(default=800, ge=1, le=10_000)
     await_seconds: float = Field(default=4, ge=0.1, le=30)
     checkpoint_seconds: float = Field(default=15, ge=0.1, le=3600)
 

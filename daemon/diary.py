@@ -10,7 +10,6 @@ from pymongo.database import Database
 
 from daemon import logs
 from daemon.config import Config
-from daemon.decode import cluster_datetime
 from daemon.pipeline import Pipeline
 from daemon.store import ledger
 from rules import days, diary
@@ -34,10 +33,9 @@ class Diary:
 
     def keep(self, pipeline: Pipeline) -> None:
         """Tell every day that began or ended and was not told yet, by the stream's own time."""
-        time = pipeline.checkpoint.cluster_time
-        if time is None:
+        now = pipeline.checkpoint.at
+        if now is None:
             return
-        now = cluster_datetime(time)
         today = days.business_day(now, self.settings.zone)
         closed = days.last_closed(now, self.rollup_at, self.settings.zone)
         known = pipeline.checkpoint.memory

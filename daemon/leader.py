@@ -7,7 +7,6 @@
 import queue
 import threading
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 from bson.timestamp import Timestamp
@@ -147,7 +146,7 @@ class Leader:
 
     def _open_gap(self, checkpoint: Checkpoint, cause: str, detail: str) -> None:
         """Record a discontinuity, and in the checkpoint that it is to be closed first of all."""
-        since = _since(checkpoint)
+        since = checkpoint.at
         checkpoint.reconciling = gaps.open_gap(self.database, cause, detail, since, clock.now())
         self.committer.advance(checkpoint)
         metrics.GAPS_RECORDED.labels(cause).inc()
@@ -195,7 +194,7 @@ class Leader:
         if MILESTONES not in checkpoint.memory:  # a first start: what was reached before is no news
             checkpoint.memory[MILESTONES] = milestones.seed({}, milestones.measured(checkpoint.totals))
         checkpoint.memory[PAYMENTS] = payments.taken_over(checkpoint.memory)
-        closed = {"closed_at": clock.now(), "until": _since(checkpoint), "recovered": dict(run.recovered)}
+        closed = {"closed_at": clock.now(), "until": checkpoint.at, "recovered": dict(run.recovered)}
         gaps.note(self.database, gap_id, {**closed, "waiting": None, "closed_by": "reconciliation"})
         pipeline.advance()
         tally.show(self.database)
@@ -296,7 +295,3 @@ def _begin_anew(_pipeline: Pipeline) -> None:
 
 class Stopped(ChatelloError):
     """Told to stop in the middle of something that can be begun anew."""
-
-
-def _since(checkpoint: Checkpoint) -> datetime | None:
-    return cluster_datetime(checkpoint.cluster_time) if checkpoint.cluster_time is not None else None

@@ -11,7 +11,6 @@ from pymongo.database import Database
 
 from daemon import clock, logs, metrics
 from daemon.config import Config
-from daemon.decode import cluster_datetime
 from daemon.errors import Unavailable
 from daemon.rebuild import Rebuild
 from daemon.store import checkpoint as checkpoints
@@ -44,9 +43,9 @@ class Nightly:
         It is never ahead of what was committed. Raises Unavailable before the first start.
         """
         checkpoint = checkpoints.load(self.database)
-        if checkpoint is None or checkpoint.cluster_time is None:
+        if checkpoint is None or checkpoint.at is None:
             raise Unavailable("the daemon has not taken over this database yet: start it once")
-        return cluster_datetime(checkpoint.cluster_time)
+        return checkpoint.at
 
     def last_closed(self, now: datetime) -> date:
         """The newest day that may have a final row: over by the clock, and passed by the checkpoint."""

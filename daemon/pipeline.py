@@ -5,9 +5,8 @@ batch commits in the background and the next one is prepared on what it will lea
 under way. Whatever fails here leaves the database at a checkpoint; the caller starts again from there.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from bson.min_key import MinKey
@@ -27,8 +26,7 @@ from daemon.store.twins import told_by_others
 from rules import days, payments, pricing, sightings
 from rules.decide import Decision, Mirror, decide
 from rules.mirror import Memories
-from rules.model import Change, DocId, Event, LicenseState, Operation, Origin, PlanState, Source, Sweep
-from rules.pricing import Unintelligible
+from rules.model import Change, DocId, Event, LicenseState, Operation, Origin, Source, Sweep
 
 MOST_DUE = 1000
 """Licences that end are applied in steps of this many: a transaction stays small whatever happened."""
@@ -165,7 +163,8 @@ class Pipeline:
         """
         at = self._now(self.checkpoint)
         cause = f"settings:{at.isoformat()}"
-        stale = [plan_id for plan_id, state in self.plans.items() if not _prices_the_same(state, self.settings.rates)]
+        rates = self.settings.rates
+        stale = [plan_id for plan_id, state in self.plans.items() if not pricing.is_read_alike(state, rates)]
         for plan_id in stale:
             change = Change(Source.PLANS, Operation.UPDATE, plan_id, at, cause, origin=Origin.RECOVERED)
             self.apply([change], None)
@@ -250,8 +249,7 @@ class Pipeline:
 
     def _now(self, checkpoint: Checkpoint) -> datetime:
         """The stream's own time; ours only while the first start has none yet."""
-        time = checkpoint.cluster_time
-        return clock.now() if time is None else cluster_datetime(time)
+        return checkpoint.at or clock.now()
 
     def _following(self, decision: Decision, position: Position | None, sweeps: list[tuple[Sweep, Any]]) -> Checkpoint:
         now = self.checkpoint
@@ -288,15 +286,6 @@ class Pipeline:
     def _checkpoint_seconds(self) -> float:
         time = self.checkpoint.cluster_time
         return float(time.time) if time is not None else 0.0
-
-
-def _prices_the_same(state: PlanState, rates: Mapping[str, Decimal]) -> bool:
-    if not state.present:
-        return True
-    try:
-        return state.held is None and pricing.read_plan(state.id, state.fields, rates) == state.plan
-    except Unintelligible:
-        return state.held is not None
 
 
 def _tick(instant: datetime) -> Change:

@@ -10,7 +10,6 @@ from daemon.config import Http
 from daemon.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    import uvicorn
     from starlette.types import Receive, Scope, Send
 
 MOST_CONNECTIONS = 200
@@ -48,6 +47,8 @@ def serve(site: Site, listening: socket.socket, stop: threading.Event, opened: t
     """
     import uvicorn  # noqa: PLC0415 - loaded by the thread that serves, while the others begin
 
+    from daemon.patient import PatientServer  # noqa: PLC0415 - the same
+
     _hear_complaints()
     config = uvicorn.Config(
         site,
@@ -59,17 +60,8 @@ def serve(site: Site, listening: socket.socket, stop: threading.Event, opened: t
         limit_concurrency=MOST_CONNECTIONS,
         ws="none",
     )
-    server = uvicorn.Server(config)
-    watcher = threading.Thread(target=_stop_with, args=(server, site, stop), name="http-stop", daemon=True)
-    watcher.start()
     opened.set()
-    server.run(sockets=[listening])
-
-
-def _stop_with(server: "uvicorn.Server", site: Site, stop: threading.Event) -> None:
-    stop.wait()
-    site.close()
-    server.should_exit = True
+    PatientServer(config, stop, site.close).run(sockets=[listening])
 
 
 class _Complaints(logging.Handler):

@@ -122,7 +122,7 @@ def falls_on(day: date, month_day: str) -> bool:
 @lru_cache(maxsize=16)
 def _holidays(country: str, subdivision: str, language: str, year: int) -> Mapping[date, Sequence[str]]:
     """A year's holidays; the language is named, as the library would else follow the environment."""
-    import holidays  # noqa: PLC0415 - its 40 modules are for a day that begins, not for the daemon's start
+    import holidays  # noqa: PLC0415 - its 40 modules are for whoever asks first, not for all that is started
 
     found = holidays.country_holidays(country, subdivision or None, years=year, language=language)
     names = {day: map(str.strip, text.split(holidays.HOLIDAY_NAME_DELIMITER)) for day, text in found.items()}

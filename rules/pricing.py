@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import Any
 
-from rules.model import DocId, Fields, Plan
+from rules.model import DocId, Fields, Plan, PlanState
 from rules.names import MAX_NAME, one_line
 
 MONTHS_PER_PERIOD = {"month": 1, "year": 12}
@@ -68,6 +68,16 @@ def read_plan(plan_id: DocId, fields: Fields, rates: Mapping[str, Decimal]) -> P
         is_lifetime=is_lifetime,
         limit=read_limit(fields.get("lifetime_limit")),
     )
+
+
+def is_read_alike(state: PlanState, rates: Mapping[str, Decimal]) -> bool:
+    """Whether a plan would be read by these rates as it was before, or as little as before."""
+    if not state.present:
+        return True
+    try:
+        return state.held is None and read_plan(state.id, state.fields, rates) == state.plan
+    except Unintelligible:
+        return state.held is not None
 
 
 def in_euro(amount_cents: int, currency: object, rates: Mapping[str, Decimal]) -> int:

@@ -13,7 +13,7 @@ from pymongo.change_stream import DatabaseChangeStream
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from daemon.connection import BATCH, stream_failure, translated
+from daemon.connection import stream_failure, translated
 from daemon.decode import Decoder, Discontinuity, Undecodable, token_time
 from daemon.errors import Unavailable
 from daemon.source.custom import Judge
@@ -22,6 +22,9 @@ from rules.custom import CustomRule
 from rules.model import Change
 
 Document = dict[str, Any]
+
+AT_ONCE = 250
+"""Events asked for at once: until they are read they lie beside all else as whole documents, several MB a thousand."""
 
 
 class Position(NamedTuple):
@@ -63,7 +66,7 @@ class Stream(AbstractContextManager["Stream"]):
         if start.token is not None:
             where = {"start_after": start.token}
         try:
-            return database.watch(self.stages, max_await_time_ms=await_ms, batch_size=BATCH, **where)
+            return database.watch(self.stages, max_await_time_ms=await_ms, batch_size=AT_ONCE, **where)
         except PyMongoError as error:
             raise stream_failure(error, opening=True) from error
 

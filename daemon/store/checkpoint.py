@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from bson.timestamp import Timestamp
@@ -10,6 +11,7 @@ from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 
 from daemon.connection import translated
+from daemon.decode import cluster_datetime
 from daemon.store.names import CHECKPOINT
 from daemon.store.records import totals_document, totals_of
 from rules.mirror import Memories
@@ -39,6 +41,11 @@ class Checkpoint:
     sweeps: list[tuple[Sweep, Any]] = field(default_factory=list)
     reconciling: Any = None
     memory: Memories = field(default_factory=dict)
+
+    @property
+    def at(self) -> datetime | None:
+        """The stream's own time, by which a day begins and a licence ends; None until the first start is done."""
+        return None if self.cluster_time is None else cluster_datetime(self.cluster_time)
 
 
 def load(database: Database[Document]) -> Checkpoint | None:

@@ -49,7 +49,7 @@ def doors(mongo_uri: str, database: Db) -> Doors:
         progress.turn(role, clock.monotonic(), reason)
         listening = server.listen(config.http)
         site = Site(House(database if of is None else of, lambda: config, progress))
-        thread = threading.Thread(target=server.serve, args=(site, listening, stop))
+        thread = threading.Thread(target=server.serve, args=(site, listening, stop, threading.Event()))
         thread.start()
         with httpx.Client(base_url=f"http://127.0.0.1:{config.http.port}", headers=headers, timeout=30) as client:
             try:
