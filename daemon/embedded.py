@@ -15,9 +15,10 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from random import SystemRandom
 from types import TracebackType
 from typing import Any, Self
 
@@ -30,6 +31,8 @@ SET_NAME = "embedded"
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.05
 PR_SET_PDEATHSIG = 1
+PORTS = range(20_000, 32_000)
+"""Below net.ipv4.ip_local_port_range, which begins at 32,768."""
 
 
 class EmbeddedUnavailable(RuntimeError):
@@ -198,11 +201,16 @@ class EmbeddedMongo(AbstractContextManager["EmbeddedMongo"]):
 
 
 def free_port() -> int:
-    """A port nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port nobody has at the moment, and none of those that Linux gives to clients.
+
+    One of those is a connection's as soon as whoever listens there is restarted: it then cannot listen any more.
+    """
+    chance = SystemRandom()
+    for port in (chance.choice(PORTS) for _ in PORTS):
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise EmbeddedUnavailable(f"no port between {PORTS.start} and {PORTS.stop - 1} is free")
 
 
 def wait_for(condition: Callable[[], bool], what: str, seconds: float = READY_SECONDS) -> None:

@@ -215,6 +215,9 @@ def process(uri: str, db_name: str, arguments: tuple[str, ...] = (), /, **enviro
     made = Process(uri, db_name, arguments, **environment).start()
     try:
         yield made
+    except BaseException as error:
+        error.add_note("the daemon's last lines:\n" + "".join(made.lines[-10:]))
+        raise
     finally:
         if made.is_running():
             made.kill()
