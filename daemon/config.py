@@ -102,8 +102,8 @@ class Stream(Section):
     """How the change stream is read: changes per transaction, and how much may wait in memory."""
 
     batch_size: int = Field(default=800, ge=1, le=10_000)
-    await_seconds: float = Field(default=4, ge=0.1, le=30)
-    checkpoint_seconds: float = Field(default=15, ge=0.1, le=3600)
+    await_seconds: float = Field(default=5, ge=0.1, le=30)
+    checkpoint_seconds: float = Field(default=20, ge=0.1, le=3600)
 
 
 class Lease(Section):
