@@ -11,7 +11,7 @@ from bench.measures import Bench, Row
 from bench.server import Server
 from bench.subject import ready
 from daemon.store.records import event_document
-from rules.model import Event, EventType
+from rules.facts import Event, EventType
 
 EVENTS = 1_000_000
 STOCK = 1000

@@ -15,7 +15,8 @@ from daemon.store import checkpoint as checkpoints
 from daemon.store import ledger, rows
 from rules import days, monthly, notes, periods, provenance, rollup
 from rules.accounts import Account
-from rules.model import DocId, Movement
+from rules.facts import Movement
+from rules.model import DocId
 from rules.names import customer_name
 from rules.notes import Line
 from rules.periods import Period

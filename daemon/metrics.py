@@ -16,7 +16,9 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from rules.decide import Decision
-from rules.model import Change, DocId, EventType, MovementKind, Origin, PlanState, PlanTotals, Source, Totals
+from rules.facts import EventType, MovementKind, PlanTotals, Totals
+from rules.model import Change, DocId, Origin, Source
+from rules.states import PlanState
 
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 

@@ -25,8 +25,10 @@ from daemon.store.mirror import MirrorReader
 from daemon.store.twins import told_by_others
 from rules import days, payments, pricing, sightings
 from rules.decide import Decision, Mirror, decide
+from rules.facts import Event, Sweep
 from rules.mirror import Memories
-from rules.model import Change, DocId, Event, LicenseState, Operation, Origin, Source, Sweep
+from rules.model import Change, DocId, Operation, Origin, Source
+from rules.states import LicenseState
 
 MOST_DUE = 1000
 """Licences that end are applied in steps of this many: a transaction stays small whatever happened."""

@@ -26,8 +26,9 @@ from daemon.store.mirror import MirrorReader
 from daemon.store.names import SOURCE_NAME
 from daemon.store.twins import told_before
 from rules import custom, days, diary, milestones, movements, notes, retelling, twins
+from rules.facts import Event, MovementKind
 from rules.mirror import Memories
-from rules.model import Event, MovementKind, Plan
+from rules.model import Plan
 from rules.thresholds import Memory
 
 Document = dict[str, Any]

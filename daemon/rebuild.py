@@ -20,8 +20,8 @@ from daemon.store.mirror import MirrorReader
 from daemon.store.names import SOURCE_NAME
 from rules import amendment, books, catalogue, days, erasure, monthly, movements, notes, periods, rollup, twins
 from rules.books import Beginning, Books
+from rules.facts import EventType, Totals
 from rules.flows import Flows
-from rules.model import EventType, Totals
 from rules.names import one_line
 from rules.periods import Kind, Period
 from rules.settings import Settings

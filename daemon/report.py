@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from daemon import logs
 from rules.decide import Decision
-from rules.model import Change, Event
+from rules.facts import Event
+from rules.model import Change
 
 log = logs.get("pipeline")
 

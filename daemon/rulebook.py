@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from rules import custom
 from rules.catalogue import EMOJIS, STYLES, TEXTS, Style, check_texts
 from rules.custom import CustomRule
-from rules.model import EventType
+from rules.facts import EventType
 from rules.settings import Settings
 from rules.thresholds import CalendarOptions, Thresholds
 

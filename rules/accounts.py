@@ -6,7 +6,8 @@ from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
-from rules.model import DocId, Movement, MovementKind, Totals
+from rules.facts import Movement, MovementKind, Totals
+from rules.model import DocId
 
 Share = Callable[[Movement], int]
 """What one movement adds to an account."""

@@ -5,25 +5,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from rules import documents, milestones, movements
+from rules.facts import Event, Lately, Movement, MovementKind, Reason
 from rules.mirror import Decision, Held, Mirror
-from rules.model import (
-    Change,
-    CustomerState,
-    DocId,
-    Event,
-    Fields,
-    Lately,
-    LicenseState,
-    Movement,
-    MovementKind,
-    Origin,
-    PaymentState,
-    Plan,
-    PlanState,
-    Reason,
-    Source,
-)
+from rules.model import Change, DocId, Fields, Origin, Plan, Source
 from rules.settings import Settings
+from rules.states import CustomerState, LicenseState, PaymentState, PlanState
 
 MILESTONES = "milestones"
 PAYMENTS = "payments"

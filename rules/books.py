@@ -6,8 +6,8 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from rules import days, flows
+from rules.facts import Totals
 from rules.flows import Flows
-from rules.model import Totals
 from rules.periods import Period
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from rules.catalogue import TEXTS as HOUSE
 from rules.catalogue import Texts, say
-from rules.model import Event, EventType
+from rules.facts import Event, EventType
 from rules.names import one_line
 from rules.settings import Settings
 from rules.thresholds import CalendarOptions

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from rules.model import EventType, Plan
+from rules.facts import EventType
+from rules.model import Plan
 
 UNNAMED = "cliente senza nome"
 FORGOTTEN = "cliente rimosso"

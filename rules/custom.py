@@ -11,7 +11,8 @@ from datetime import date, datetime, time
 from typing import Any
 
 from rules.documents import id_key, is_id
-from rules.model import Change, DocId, Event, EventType
+from rules.facts import Event, EventType
+from rules.model import Change, DocId
 from rules.names import MAX_NAME, one_line
 
 TYPES = (

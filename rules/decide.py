@@ -13,27 +13,13 @@ from datetime import UTC, datetime
 
 from rules import catalogue, custom, documents, licenses, milestones, payments, pricing, twins
 from rules.batch import Batch
+from rules.facts import Event, EventType, Movement, MovementKind, Reason, Sweep
 from rules.mirror import Decision, Held, Mirror, required
-from rules.model import (
-    Change,
-    CustomerState,
-    Event,
-    EventType,
-    Fields,
-    FormerName,
-    Movement,
-    MovementKind,
-    Operation,
-    Origin,
-    Plan,
-    PlanState,
-    Reason,
-    Source,
-    Sweep,
-)
+from rules.model import Change, Fields, Operation, Origin, Plan, Source
 from rules.names import customer_name
 from rules.pricing import Unintelligible
 from rules.settings import Settings
+from rules.states import CustomerState, FormerName, PlanState
 
 __all__ = ["Decision", "Held", "Mirror", "decide", "required"]
 

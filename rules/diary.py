@@ -9,8 +9,8 @@ from datetime import date, time, timedelta
 from typing import NamedTuple
 
 from rules import calendar, days, growth, summary, trends
+from rules.facts import Event, Totals
 from rules.mirror import Memories
-from rules.model import Event, Totals
 from rules.settings import Settings
 from rules.trends import Day
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from rules.model import DocId, Movement, MovementKind, Reason, Worth
+from rules.facts import Movement, MovementKind, Reason
+from rules.model import DocId, Worth
 
 MRR_KINDS = (
     MovementKind.NEW,

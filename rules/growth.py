@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from rules import twins
 from rules.catalogue import euro, say
-from rules.model import Event, EventType, Totals
+from rules.facts import Event, EventType, Totals
 from rules.settings import Settings
 from rules.thresholds import Memory, Thresholds
 

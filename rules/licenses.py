@@ -4,26 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 from rules import catalogue, documents, lifecycle, movements, payments, replacement, twins
 from rules.batch import Batch
+from rules.facts import Event, EventType, Movement, MovementKind, Reason, Swing
 from rules.lifecycle import Turn
-from rules.model import (
-    Change,
-    DocId,
-    Event,
-    EventType,
-    Fields,
-    License,
-    LicenseState,
-    Movement,
-    MovementKind,
-    Operation,
-    Plan,
-    Reason,
-    Source,
-    Swing,
-    Worth,
-)
+from rules.model import Change, DocId, Fields, License, Operation, Plan, Source, Worth
 from rules.names import customer_name
 from rules.pricing import Unintelligible
+from rules.states import LicenseState
 
 UNSEEN = "an update of a licence never seen whole; its next replacement or a reconciliation brings the rest"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -5,20 +5,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 from rules import catalogue, documents
-from rules.model import (
-    DocId,
-    Event,
-    EventType,
-    Fields,
-    License,
-    LicenseStatus,
-    Plan,
-    PlanState,
-    Reason,
-    Worth,
-)
+from rules.facts import Event, EventType, Reason
+from rules.model import DocId, Fields, License, LicenseStatus, Plan, Worth
 from rules.pricing import Unintelligible, describe
 from rules.settings import Settings
+from rules.states import PlanState
 
 _STATUSES = {status.value: status for status in LicenseStatus}
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from rules.catalogue import Texts, say
-from rules.model import Event, EventType, Totals
+from rules.facts import Event, EventType, Totals
 from rules.settings import Settings
 from rules.thresholds import Memory, Thresholds
 

@@ -6,20 +6,9 @@ from datetime import datetime
 from typing import NamedTuple
 
 from rules.documents import is_id
-from rules.model import (
-    Change,
-    CustomerState,
-    DocId,
-    Event,
-    Fields,
-    LicenseState,
-    Movement,
-    PaymentState,
-    PlanState,
-    Source,
-    Sweep,
-    Totals,
-)
+from rules.facts import Event, Movement, Sweep, Totals
+from rules.model import Change, DocId, Fields, Source
+from rules.states import CustomerState, LicenseState, PaymentState, PlanState
 from rules.thresholds import Memory
 
 Memories = dict[str, Memory]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from rules import rollup
 from rules.books import Books
 from rules.catalogue import EMOJIS, SEPARATOR, euro, say
-from rules.model import EventType
+from rules.facts import EventType
 from rules.names import one_line
 from rules.periods import Period
 from rules.settings import Settings

@@ -8,16 +8,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from rules.model import (
-    CustomerState,
-    DocId,
-    Movement,
-    MovementKind,
-    PlanTotals,
-    Reason,
-    Totals,
-    Worth,
-)
+from rules.facts import Movement, MovementKind, PlanTotals, Reason, Totals
+from rules.model import DocId, Worth
+from rules.states import CustomerState
 
 TOTALS = ("customers", "paying_customers", "subscribers", "active_licenses", "mrr_cents", "one_time_cents")
 NOTHING = Worth(None, False, 0, False)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rules.catalogue import EMOJIS, SEPARATOR, Style
-from rules.model import DocId, EventType
+from rules.facts import EventType
+from rules.model import DocId
 from rules.names import MAX_NAME, MAX_TEXT, one_line
 from rules.settings import Settings
 

@@ -13,26 +13,13 @@ from typing import Any
 
 from rules import catalogue, documents, sightings
 from rules.batch import PAYMENTS, Batch
+from rules.facts import PAYMENT_EVENTS, Event, EventType, Sighting
 from rules.mirror import Memories
-from rules.model import (
-    PAYMENT_EVENTS,
-    Change,
-    DocId,
-    Event,
-    EventType,
-    Fields,
-    LicenseState,
-    Operation,
-    Origin,
-    Payment,
-    PaymentState,
-    PaymentStatus,
-    Sighting,
-    Source,
-)
+from rules.model import Change, DocId, Fields, Operation, Origin, Payment, PaymentStatus, Source
 from rules.names import customer_name, one_line
 from rules.pricing import Unintelligible, cents, describe, in_euro
 from rules.settings import Settings
+from rules.states import LicenseState, PaymentState
 from rules.thresholds import Memory
 
 KINDS = {

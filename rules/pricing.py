@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import Any
 
-from rules.model import DocId, Fields, Plan, PlanState
+from rules.model import DocId, Fields, Plan
 from rules.names import MAX_NAME, one_line
+from rules.states import PlanState
 
 MONTHS_PER_PERIOD = {"month": 1, "year": 12}
 WEEKS_PER_MONTH = Decimal(52) / Decimal(12)

@@ -11,8 +11,9 @@ from typing import Any
 
 from rules import days, flows, movements, rates
 from rules.accounts import Account, Crossings, Share, Unit
+from rules.facts import Movement, MovementKind, Totals
 from rules.flows import MRR_KINDS
-from rules.model import DocId, Movement, MovementKind, Totals
+from rules.model import DocId
 from rules.periods import Period
 from rules.rollup import NUMBERS
 

@@ -7,8 +7,8 @@ Subscribers are customers with MRR; a period's flows leave out opening balances.
 from decimal import Decimal
 from typing import NamedTuple
 
+from rules.facts import MovementKind
 from rules.flows import Flows
-from rules.model import MovementKind
 from rules.pricing import round_half_even
 
 PLACES = 6

@@ -12,20 +12,10 @@ from datetime import timedelta
 
 from rules import lifecycle, movements
 from rules.batch import Batch
+from rules.facts import Event, EventType, Lately, Movement, MovementKind, Reason, Swing
 from rules.lifecycle import Turn
-from rules.model import (
-    Change,
-    CustomerState,
-    Event,
-    EventType,
-    Lately,
-    Movement,
-    MovementKind,
-    Origin,
-    Reason,
-    Swing,
-    Worth,
-)
+from rules.model import Change, Origin, Worth
+from rules.states import CustomerState
 
 SWINGS = frozenset(
     (

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rules import catalogue
-from rules.model import PAYMENT_EVENTS, EventType, Plan
+from rules.facts import PAYMENT_EVENTS, EventType
+from rules.model import Plan
 from rules.names import MAX_NAME, one_line
 from rules.settings import Settings
 

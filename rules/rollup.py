@@ -10,12 +10,14 @@ from typing import Any
 
 from rules import days, rates
 from rules.books import Books
+from rules.facts import MovementKind, Totals
 from rules.flows import MRR_KINDS, Flows, KindSum
-from rules.model import DocId, MovementKind, PlanState, Totals
+from rules.model import DocId
 from rules.names import one_line
 from rules.periods import Period
 from rules.rates import Rates, Start
 from rules.settings import Settings
+from rules.states import PlanState
 
 MAX_AUTO_EVENTS = 500
 """A row stays far below the 16 MB limit; the note counts every event, the list holds the first ones."""

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from rules.catalogue import STYLES, TEXTS, Style, Texts
 from rules.custom import CustomRule
-from rules.model import EventType
+from rules.facts import EventType
 from rules.thresholds import Thresholds
 
 

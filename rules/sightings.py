@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rules.batch import Batch
+from rules.facts import Event, Lately, Sighting
 from rules.mirror import Decision
-from rules.model import DocId, Event, Lately, Sighting
+from rules.model import DocId
 from rules.pricing import Unintelligible, cents
 from rules.settings import Settings
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from rules.catalogue import euro
-from rules.model import Event, EventType
+from rules.facts import Event, EventType
 from rules.trends import Day
 
 MONTHS = (

@@ -10,7 +10,7 @@ from statistics import median
 from typing import NamedTuple
 
 from rules.catalogue import euro, say
-from rules.model import Event, EventType
+from rules.facts import Event, EventType
 from rules.settings import Settings
 from rules.thresholds import Memory, Thresholds
 

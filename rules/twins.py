@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from rules.documents import id_key, is_id
-from rules.model import EventType
+from rules.facts import EventType
 
 FIELDS = ("event_type", "event_date", "customer_id", "license_id", "amount")
 GROWTH_FIELDS: Mapping[str, str] = {"mrr": "mrr_growth", "customers": "customer_growth", "paying": "paying_growth"}

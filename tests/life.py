@@ -14,7 +14,8 @@ from daemon.config import Config
 from daemon.store import indexes, records, states
 from daemon.store.checkpoint import Checkpoint, document_of
 from rules import days
-from rules.model import Change, Movement, Operation, Source, Totals
+from rules.facts import Movement, Totals
+from rules.model import Change, Operation, Source
 from tests import shop
 from tests.rules.calendar_recount import ZONE
 from tests.rules.shop import Shop

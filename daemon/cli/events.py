@@ -13,7 +13,7 @@ from daemon import clock
 from daemon.cli.common import CONFIG_OPTION, errors_as_statuses, load, opened
 from daemon.errors import Unavailable
 from rules.custom import TYPES
-from rules.model import EventType
+from rules.facts import EventType
 
 if TYPE_CHECKING:
     from daemon.config import Config

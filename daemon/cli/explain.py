@@ -12,7 +12,7 @@ from daemon.cli.common import CONFIG_OPTION, errors_as_statuses, load, opened
 if TYPE_CHECKING:
     from daemon.explain import Answer, Explanation, Told
     from rules.accounts import Account
-    from rules.model import Movement
+    from rules.facts import Movement
     from rules.periods import Period
 
 NOTES = ("notes", "auto_notes", "auto_events")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from daemon.export.cells import Column, Kind
-from rules.model import MovementKind
+from rules.facts import MovementKind
 from rules.rates import Rates
 
 MRR_KINDS = tuple(kind.value for kind in MovementKind if kind is not MovementKind.NEUTRAL)

@@ -15,7 +15,8 @@ from daemon.connection import translated
 from daemon.source import lifetimes
 from daemon.source.lifetimes import Frame
 from rules import days, rollup
-from rules.model import Plan, PlanState, Source
+from rules.model import Plan, Source
+from rules.states import PlanState
 
 Document = dict[str, Any]
 Stage = dict[str, Any]

@@ -14,8 +14,9 @@ from daemon.connection import translated
 from daemon.decode import cluster_datetime
 from daemon.store.names import CHECKPOINT
 from daemon.store.records import totals_document, totals_of
+from rules.facts import Sweep, Totals
 from rules.mirror import Memories
-from rules.model import Origin, Sweep, Totals
+from rules.model import Origin
 
 Document = dict[str, Any]
 

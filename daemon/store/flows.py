@@ -13,8 +13,8 @@ from daemon.connection import BATCH, translated
 from daemon.store import ledger
 from daemon.store.names import LEDGER
 from rules import days
+from rules.facts import MovementKind
 from rules.flows import Flows, KindSum
-from rules.model import MovementKind
 
 Document = dict[str, Any]
 

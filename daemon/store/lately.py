@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from daemon.store.records import worth_document, worth_of
-from rules.model import EventType, Lately, MovementKind, Reason, Sighting, Swing
+from rules.facts import EventType, Lately, MovementKind, Reason, Sighting, Swing
 
 Document = dict[str, Any]
 

@@ -12,7 +12,7 @@ from daemon.store.names import LEDGER
 from daemon.store.records import movement_of
 from rules import days, movements, periods
 from rules.books import Beginning
-from rules.model import Movement, MovementKind, PlanTotals, Reason, Totals
+from rules.facts import Movement, MovementKind, PlanTotals, Reason, Totals
 from rules.trends import Day
 
 Document = dict[str, Any]

@@ -14,8 +14,9 @@ from daemon.store.names import MIRROR
 from daemon.store.states import customer_of, decoded_fields, license_of, mirror_id, payment_of, plan_of
 from rules.decide import Decision, Mirror, required
 from rules.mirror import Required
-from rules.model import Change, CustomerState, DocId, Fields, LicenseState, PaymentState, PlanState, Source
+from rules.model import Change, DocId, Fields, Source
 from rules.settings import Settings
+from rules.states import CustomerState, LicenseState, PaymentState, PlanState
 
 Document = dict[str, Any]
 

@@ -9,7 +9,8 @@ from bson import ObjectId
 
 from daemon.store.names import SOURCE_NAME
 from rules import days
-from rules.model import Event, Movement, MovementKind, PlanTotals, Reason, Totals, Worth
+from rules.facts import Event, Movement, MovementKind, PlanTotals, Reason, Totals
+from rules.model import Worth
 
 Document = dict[str, Any]
 

@@ -16,7 +16,7 @@ from daemon.store.checkpoint import CHECKPOINT_ID
 from daemon.store.names import CHECKPOINT, LEDGER
 from daemon.store.records import totals_of
 from rules import days
-from rules.model import MovementKind, Totals
+from rules.facts import MovementKind, Totals
 
 Document = dict[str, Any]
 

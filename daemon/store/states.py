@@ -14,20 +14,9 @@ from bson import Decimal128
 from daemon.store.lately import lately_document, lately_of
 from daemon.store.records import worth_document, worth_of
 from rules import lifecycle
-from rules.model import (
-    CustomerState,
-    DocId,
-    Fields,
-    FormerName,
-    LicenseState,
-    Payment,
-    PaymentState,
-    PaymentStatus,
-    Plan,
-    PlanState,
-    Source,
-)
+from rules.model import DocId, Fields, Payment, PaymentStatus, Plan, Source
 from rules.settings import Settings
+from rules.states import CustomerState, FormerName, LicenseState, PaymentState, PlanState
 
 Document = dict[str, Any]
 

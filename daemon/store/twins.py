@@ -14,7 +14,7 @@ from daemon.decode import Decoder
 from daemon.store.names import EVENTS, SOURCE_NAME
 from daemon.store.records import event_id
 from rules import sightings, twins
-from rules.model import PAYMENT_EVENTS, Event
+from rules.facts import PAYMENT_EVENTS, Event
 from rules.settings import Settings
 
 Document = dict[str, Any]

@@ -7,7 +7,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from daemon.store import states
 from daemon.store.names import MIRROR
 from rules.decide import Decision, Mirror
-from rules.model import CustomerState, DocId, LicenseState, PaymentState, PlanState, Source
+from rules.model import DocId, Source
+from rules.states import CustomerState, LicenseState, PaymentState, PlanState
 
 Document = dict[str, Any]
 State = TypeVar("State", CustomerState, LicenseState, PlanState, PaymentState)

@@ -5,7 +5,9 @@ from typing import Any, NamedTuple
 
 from daemon.store.standing import Standing
 from daemon.web import words
-from rules.model import DocId, PlanState, Totals
+from rules.facts import Totals
+from rules.model import DocId
+from rules.states import PlanState
 
 Document = Mapping[str, Any]
 

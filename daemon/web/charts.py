@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from daemon.store.standing import Months
 from daemon.web import words
-from rules.model import MovementKind
+from rules.facts import MovementKind
 
 WIDTH, HEIGHT = 460, 230
 MOST_POINTS = 120

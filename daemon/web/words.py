@@ -7,7 +7,7 @@ reader sees: they take it from here, by name.
 import math
 from datetime import date, datetime, tzinfo
 
-from rules.model import MovementKind
+from rules.facts import MovementKind
 from rules.summary import MONTHS
 
 NBSP = "\u00a0"

@@ -8,19 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.store import states
-from rules.model import (
-    CustomerState,
-    EventType,
-    Lately,
-    License,
-    LicenseState,
-    LicenseStatus,
-    MovementKind,
-    Reason,
-    Sighting,
-    Swing,
-    Worth,
-)
+from rules.facts import EventType, Lately, MovementKind, Reason, Sighting, Swing
+from rules.model import License, LicenseStatus, Worth
+from rules.states import CustomerState, LicenseState
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 

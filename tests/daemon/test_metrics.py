@@ -14,21 +14,9 @@ from daemon import metrics
 from daemon.metrics import BUSINESS, REGISTRY
 from daemon.traffic import Traffic
 from rules.decide import Decision
-from rules.model import (
-    Change,
-    DocId,
-    Event,
-    EventType,
-    Movement,
-    MovementKind,
-    Operation,
-    Plan,
-    PlanState,
-    PlanTotals,
-    Reason,
-    Source,
-    Totals,
-)
+from rules.facts import Event, EventType, Movement, MovementKind, PlanTotals, Reason, Totals
+from rules.model import Change, DocId, Operation, Plan, Source
+from rules.states import PlanState
 from tests import pages
 from tests.tools import tool
 

@@ -27,7 +27,8 @@ from daemon.source.stream import Heard, Position
 from daemon.store import records
 from rules.catalogue import STYLES, TEXTS
 from rules.days import business_day
-from rules.model import Change, EventType, Operation, Source
+from rules.facts import EventType
+from rules.model import Change, Operation, Source
 
 PLACE = Position({"_data": "8200"}, Timestamp(1, 1))
 DECODER = Decoder(ZoneInfo("UTC"), "manual@chatello.io")

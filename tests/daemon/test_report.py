@@ -7,7 +7,8 @@ from structlog.testing import capture_logs
 
 from daemon import report
 from rules.decide import Decision
-from rules.model import Change, Event, EventType, Operation, Source, Totals
+from rules.facts import Event, EventType, Totals
+from rules.model import Change, Operation, Source
 
 AT = datetime(2026, 11, 24, tzinfo=UTC)
 

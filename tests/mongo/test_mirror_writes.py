@@ -10,8 +10,9 @@ from pymongo.database import Database
 from daemon.store.mirror import MirrorReader
 from daemon.store.writes import FEW, mirror_writes
 from rules.mirror import Decision, Mirror
-from rules.model import CustomerState, DocId
+from rules.model import DocId
 from rules.settings import Settings
+from rules.states import CustomerState
 
 Db = Database[dict[str, Any]]
 

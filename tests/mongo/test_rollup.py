@@ -13,7 +13,8 @@ from daemon.store import flows as server_flows
 from daemon.store import indexes, rows
 from rules import days, flows, periods
 from rules.amendment import REPORTED
-from rules.model import Change, Movement
+from rules.facts import Movement
+from rules.model import Change
 from rules.periods import Kind
 from rules.settings import Settings
 from tests.life import Life, book, config_of, local, move_clock, row_of

@@ -9,7 +9,7 @@ from pymongo.database import Database
 from daemon.rebuild import Rebuild
 from daemon.store import indexes
 from rules import days, periods
-from rules.model import Movement, MovementKind, Reason, Totals
+from rules.facts import Movement, MovementKind, Reason, Totals
 from rules.settings import Settings
 from tests.life import book, local
 from tests.work import examined

@@ -12,7 +12,7 @@ from daemon.embedded import wait_for
 from daemon.nightly import Nightly
 from daemon.simulator import Dashboard
 from rules.days import business_day
-from rules.model import Event, EventType
+from rules.facts import Event, EventType
 from tests import shop
 from tests.oracle import assert_books_balance, events, recount, totals
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rules.model import Change, Event, EventType, Movement, MovementKind, Operation, Origin, Source, Totals
+from rules.facts import Event, EventType, Movement, MovementKind, Totals
+from rules.model import Change, Operation, Origin, Source
 from tests.rules.recount import Oracle
 from tests.rules.shop import Shop
 

@@ -11,21 +11,11 @@ from datetime import datetime
 from typing import Any
 
 from rules.decide import Decision, Held, Mirror, decide, required
+from rules.facts import Event, Movement, Sweep, Totals
 from rules.mirror import Memories
-from rules.model import (
-    Change,
-    CustomerState,
-    Event,
-    LicenseState,
-    Movement,
-    Operation,
-    PaymentState,
-    PlanState,
-    Source,
-    Sweep,
-    Totals,
-)
+from rules.model import Change, Operation, Source
 from rules.settings import Settings
+from rules.states import CustomerState, LicenseState, PaymentState, PlanState
 
 
 @dataclass

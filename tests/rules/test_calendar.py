@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rules import days
 from rules.calendar import black_friday, events, falls_on, moment
-from rules.model import EventType
+from rules.facts import EventType
 from rules.settings import Settings
 from rules.thresholds import CalendarOptions, Thresholds
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from rules import custom
 from rules.custom import CustomRule, told
 from rules.decide import Mirror, decide
-from rules.model import Change, Event, EventType, Operation, Source
+from rules.facts import Event, EventType
+from rules.model import Change, Operation, Source
 from rules.names import MAX_TEXT
 from rules.settings import Settings
 

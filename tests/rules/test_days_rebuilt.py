@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from rules import books, days, flows, movements, periods, rates, rollup
 from rules.books import Beginning
+from rules.facts import Movement, Totals
 from rules.flows import Flows
-from rules.model import Change, Movement, Totals
+from rules.model import Change
 from rules.rates import Start
 from rules.settings import Settings
 from tests.rules.calendar_recount import ZONE, business_days, recounted

@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.model import Change, EventType, MovementKind, Operation, Source
+from rules.facts import EventType, MovementKind
+from rules.model import Change, Operation, Source
 from rules.settings import Settings
 from rules.thresholds import Thresholds
 from tests.rules.histories import CUSTOMERS, LICENSES, STEPS, cuts, histories

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from rules import erasure, notes
 from rules.catalogue import FORGOTTEN
-from rules.model import Change, EventType, Operation, Source
+from rules.facts import EventType
+from rules.model import Change, Operation, Source
 from rules.names import customer_name
 from rules.notes import Fact
 from rules.settings import Settings

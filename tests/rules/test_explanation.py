@@ -9,7 +9,7 @@ import pytest
 from rules.catalogue import STYLES
 from rules.custom import CustomRule
 from rules.explanation import explanation
-from rules.model import EventType
+from rules.facts import EventType
 from rules.settings import Settings
 from rules.thresholds import CalendarOptions, Thresholds
 

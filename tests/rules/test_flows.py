@@ -3,8 +3,9 @@ from datetime import date
 from hypothesis import given
 
 from rules import flows
+from rules.facts import MovementKind
 from rules.flows import SUMS, KindSum
-from rules.model import Change, MovementKind
+from rules.model import Change
 from tests.rules.examples import Story
 from tests.rules.histories import histories
 from tests.rules.shop import Shop

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rules.facts import Event, EventType, Totals
 from rules.growth import grown
-from rules.model import Event, EventType, Totals
 from rules.settings import Settings
 from rules.thresholds import Memory, Thresholds
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.model import EventType, Operation, Source
+from rules.facts import EventType
+from rules.model import Operation, Source
 from tests.rules.examples import MINUTE, T0, Story
 
 

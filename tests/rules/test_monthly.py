@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from rules import monthly, periods
 from rules.books import Books
 from rules.catalogue import SEPARATOR
+from rules.facts import MovementKind, Totals
 from rules.flows import Flows, KindSum
-from rules.model import MovementKind, Totals
 from rules.provenance import NAMES
 from rules.settings import Settings
 

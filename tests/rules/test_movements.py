@@ -3,7 +3,9 @@ from dataclasses import replace
 import pytest
 
 from rules import movements
-from rules.model import CustomerState, Movement, MovementKind, PlanTotals, Reason, Totals, Worth
+from rules.facts import Movement, MovementKind, PlanTotals, Reason, Totals
+from rules.model import Worth
+from rules.states import CustomerState
 from tests.rules.examples import T0
 
 PRO = Worth("pro", True, 799, True)

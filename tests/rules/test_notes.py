@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from rules import growth, milestones
 from rules.catalogue import SEPARATOR, STYLES, euro
-from rules.model import EventType, Totals
+from rules.facts import EventType, Totals
 from rules.notes import Fact, compose, emoji
 from rules.settings import Settings
 

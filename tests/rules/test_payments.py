@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules import payments
-from rules.model import Change, Event, EventType, Operation, Origin, PaymentStatus, Source
+from rules.facts import Event, EventType
+from rules.model import Change, Operation, Origin, PaymentStatus, Source
 from rules.pricing import Unintelligible
 from rules.settings import Settings
 from tests.rules.examples import T0, Story

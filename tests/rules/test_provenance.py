@@ -7,7 +7,8 @@ from hypothesis import given
 from rules import books, days, flows, periods, provenance, rates, rollup
 from rules.accounts import Account
 from rules.books import Beginning
-from rules.model import Change, Movement, Totals
+from rules.facts import Movement, Totals
+from rules.model import Change
 from rules.periods import Period
 from rules.provenance import Number, Question
 from rules.rollup import NUMBERS

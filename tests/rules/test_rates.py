@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules import rates
+from rules.facts import MovementKind
 from rules.flows import Flows, KindSum
-from rules.model import MovementKind
 from rules.rates import Rates, Start
 
 AMOUNTS = st.integers(0, 10**9)

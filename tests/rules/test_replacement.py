@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 
 from rules import flows
-from rules.model import Change, EventType, Movement, MovementKind, Operation, Origin, Source
+from rules.facts import EventType, Movement, MovementKind
+from rules.model import Change, Operation, Origin, Source
 from rules.settings import Settings
 from rules.thresholds import Thresholds
 from tests.rules.examples import Story

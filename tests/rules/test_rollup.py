@@ -5,9 +5,11 @@ from typing import Any
 from rules import flows, periods
 from rules.books import Beginning, Books
 from rules.books import of as books_of
-from rules.model import Change, FormerName, MovementKind, Operation, Origin, Plan, PlanState, PlanTotals, Source, Totals
+from rules.facts import MovementKind, PlanTotals, Totals
+from rules.model import Change, Operation, Origin, Plan, Source
 from rules.rollup import NUMBERS, auto_event, plan_key, revenue_by_plan, row
 from rules.settings import Settings
+from rules.states import FormerName, PlanState
 from tests.rules.examples import Story
 from tests.rules.shop import Shop
 

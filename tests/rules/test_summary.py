@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules import days
-from rules.model import EventType
+from rules.facts import EventType
 from rules.summary import events, iso_week
 from rules.trends import Day
 

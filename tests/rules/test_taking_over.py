@@ -3,7 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.model import Change, EventType, MovementKind, Origin
+from rules.facts import EventType, MovementKind
+from rules.model import Change, Origin
 from tests.rules.histories import cuts, histories
 from tests.rules.looks import by_the_clock, customers, differences, everything, found, numbers, sums
 from tests.rules.recount import Oracle

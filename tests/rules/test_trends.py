@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.model import Event, EventType
+from rules.facts import Event, EventType
 from rules.settings import Settings
 from rules.thresholds import Memory, Thresholds
 from rules.trends import Day, learned, noticed, unusual_above

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from rules import calendar, growth, summary
-from rules.model import Change, Operation, Source, Totals
+from rules.facts import Totals
+from rules.model import Change, Operation, Source
 from rules.settings import Settings
 from rules.trends import Day
 from rules.twins import natural_keys

@@ -8,7 +8,8 @@ from hypothesis import given
 
 from rules import calendar
 from rules.catalogue import STYLES, TEXTS, check_texts, say
-from rules.model import Change, EventType
+from rules.facts import EventType
+from rules.model import Change
 from rules.notes import Fact, compose, emoji
 from rules.settings import Settings
 from rules.thresholds import CalendarOptions, Thresholds

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from daemon.web import charts
 from daemon.web.charts import Point
-from rules.model import MovementKind
+from rules.facts import MovementKind
 
 DAY = date(2026, 11, 24)
 

@@ -14,7 +14,9 @@ from daemon.store.standing import MovementsByMonth, standing
 from daemon.web import business, condition, words
 from daemon.web.house import House
 from rules import days
-from rules.model import MovementKind, Plan, PlanState, PlanTotals, Totals
+from rules.facts import MovementKind, PlanTotals, Totals
+from rules.model import Plan
+from rules.states import PlanState
 from tests import shop
 from tests.oracle import recount, totals
 

@@ -19,7 +19,9 @@ from daemon.web.api.table import From, To, stretch
 from daemon.web.house import House
 from daemon.web.strict import StrictRoute
 from rules import rollup
-from rules.model import DocId, MovementKind, PlanState, Reason
+from rules.facts import MovementKind, Reason
+from rules.model import DocId
+from rules.states import PlanState
 
 Document = Mapping[str, Any]
 

@@ -30,7 +30,7 @@ from daemon.web.failures import Refusal
 from daemon.web.house import House
 from daemon.web.strict import StrictRoute
 from rules.documents import is_id
-from rules.model import EventType
+from rules.facts import EventType
 from rules.names import MAX_NAME, customer_name, one_line
 
 Document = Mapping[str, Any]
