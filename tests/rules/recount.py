@@ -1,7 +1,7 @@
 """The oracle: what a shop is worth, recounted from its plain documents by the plainest code there is.
 
-Uses nothing of `rules` but the words of `rules.model`, `rules.states` and `rules.facts`. It keeps, as the design demands, the
-last good contribution of a document that cannot be understood, and nothing else of the past.
+Uses nothing of `rules` but the words of `rules.model`, `rules.states` and `rules.facts`. It keeps, as the design
+demands, the last good contribution of a document that cannot be understood, and nothing else of the past.
 """
 
 from collections import Counter
