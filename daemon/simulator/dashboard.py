@@ -7,19 +7,18 @@ from typing import Any
 from bson import ObjectId
 
 from daemon.simulator import documents, filling, names
-from daemon.simulator.documents import FOUNDERS_LIMIT, MANUAL_EMAIL, MANUAL_SOURCE, TERM, Document
+from daemon.simulator.documents import FOUNDERS_LIMIT, MANUAL_EMAIL, MANUAL_SOURCE, Document
 from daemon.simulator.filling import PLAN_WEIGHTS
-from daemon.simulator.office import Office
 from daemon.simulator.past import rows
 from daemon.simulator.shop import Done
+from daemon.simulator.tenure import Tenure
 from daemon.simulator.weights import WEIGHTS
 
 HOSTILE_SHARE = 0.2
 NEEDS_NO_LICENSE = ("create_customer", "add_customer", "insert_manual_license", "add_license")
-ENDS_IN = timedelta(seconds=2)
 
 
-class Dashboard(Office):
+class Dashboard(Tenure):
     """One pretend dashboard; what it can be told to do. Every operation returns what it did."""
 
     def step(self, now: datetime, weights: Mapping[str, int] | None = None) -> Done:
@@ -75,7 +74,7 @@ class Dashboard(Office):
         owned = [key for key in self.licenses if self.cards[key].customer_id == customer_id]
         left_behind = self.chance.random() < 0.3
         for key in [] if left_behind else owned:
-            self._remove_license(key)
+            self.remove_license(key)
         self.people.remove(customer_id)
         self.db.customers.delete_one({"_id": customer_id})
         return Done("delete_customer", customer_id, written=1 if left_behind else 1 + len(owned))
@@ -123,7 +122,7 @@ class Dashboard(Office):
         """A key entered by hand: a known one is set active, an unknown one sold to the placeholder customer."""
         for license_id in self.licenses if key is not None else ():
             if self.cards[license_id].key == key:
-                return self._turn("insert_manual_license", license_id, "active", now)
+                return self.turn("insert_manual_license", license_id, "active", now)
         owner, plan = self._placeholder(now), self._plan_for_sale("founders")
         license = self._insert_license(owner, plan, now, now, key, {"source": MANUAL_SOURCE})
         self._announce_manual(license, plan, now)
@@ -194,85 +193,6 @@ class Dashboard(Office):
     def _check_milestones(self, now: datetime) -> None:
         if self.triggers is not None:
             self.triggers.check_milestones(now)
-
-    # -- licences: changed ----------------------------------------------------------------------------------
-
-    def change_plan(self, now: datetime, plan: str | None = None) -> Done:
-        """An active monthly licence moves to another monthly plan, unless `plan` names one."""
-        key = self.cards.pick(self.chance, lambda card: card.is_active(now) and card.plan != "founders")
-        card = self.cards[key]
-        others = [name for name in ("starter", "pro", "agency") if name != card.plan]
-        name = plan or self.chance.choice(others)
-        written = self.update(key, {"plan_id": self.plans[name]["_id"]}, now)
-        card.plan = name
-        return Done("change_plan", card.customer_id, key, name, written)
-
-    def cancel(self, now: datetime) -> Done:
-        return self._turn("cancel", self._pick_active(now), "cancelled", now)
-
-    def suspend(self, now: datetime) -> Done:
-        status = self.chance.choice(("suspended", "suspended", "inactive"))
-        return self._turn("suspend", self._pick_active(now), status, now)
-
-    def reactivate(self, now: datetime) -> Done:
-        """A licence that is not active by its status becomes so again; its term stays what it was."""
-        key = self.cards.pick(self.chance, lambda card: card.status != "active")
-        return self._turn("reactivate", key, "active", now)
-
-    def renew(self, now: datetime) -> Done:
-        """A term of thirty days more, from its end or from now, and active again if it had run out."""
-        key = self.cards.pick(self.chance, lambda card: card.status == "active" and card.expires_at is not None)
-        card = self.cards[key]
-        if card.expires_at is None:
-            return Done("renew", card.customer_id, key, card.plan, 0)
-        card.expires_at = max(card.expires_at, now) + TERM
-        card.status = "active"
-        written = self.update(key, {"expires_at": card.expires_at, "status": "active"}, now)
-        if self.pays:
-            self.collect({"_id": key, "customer_id": card.customer_id}, card.plan, now)
-        return Done("renew", card.customer_id, key, card.plan, written)
-
-    def let_expire(self, now: datetime, within: timedelta = ENDS_IN) -> Done:
-        """An active licence is given an end soon, and nobody will write that it came."""
-        key = self._pick_active(now)
-        card = self.cards[key]
-        card.expires_at = now + within
-        written = self.update(key, {"expires_at": card.expires_at}, now)
-        return Done("let_expire", card.customer_id, key, card.plan, written)
-
-    def expire(self, now: datetime) -> Done:
-        """Somebody validates a licence past its term, and only so it is written `expired`; any other is touched."""
-        key = self.cards.pick(self.chance, lambda card: card.is_lapsed(now))
-        if not self.cards[key].is_lapsed(now):
-            self.db.licenses.update_one({"_id": key}, {"$set": {"last_check": self.api_time(now)}})
-            return Done("expire", self.cards[key].customer_id, key, self.cards[key].plan, 0)
-        return self._turn("expire", key, "expired", now, last_check=self.api_time(now))
-
-    def replace_license(self, now: datetime) -> Done:
-        """The API's update of a whole document: read, set active, written back entire."""
-        key = self.cards.pick(self.chance)
-        card = self.cards[key]
-        card.status = "active"
-        written = self.replace(key, {"status": "active"}, now)
-        return Done("replace_license", card.customer_id, key, card.plan, written)
-
-    def delete_license(self, now: datetime) -> Done:
-        key = self.cards.pick(self.chance)
-        card = self.cards[key]
-        return Done("delete_license", card.customer_id, key, card.plan, self._remove_license(key))
-
-    def _pick_active(self, now: datetime) -> ObjectId:
-        return self.cards.pick(self.chance, lambda card: card.is_active(now))
-
-    def _turn(self, operation: str, key: ObjectId, status: str, now: datetime, **noise: datetime) -> Done:
-        card = self.cards[key]
-        card.status = status
-        written = self.update(key, {"status": status, **noise}, now)
-        return Done(operation, card.customer_id, key, card.plan, written)
-
-    def _remove_license(self, key: ObjectId) -> int:
-        self.cards.remove(key)
-        return self.db.licenses.delete_one({"_id": key}).deleted_count
 
 
 OPERATIONS: dict[str, Callable[[Dashboard, datetime], Done]] = {
