@@ -31,6 +31,7 @@ Doors = Callable[..., AbstractContextManager[httpx.Client]]
 def logging() -> Iterator[None]:
     """As the daemon logs: a traceback as text. The library's default draws one for half a minute."""
     logs.set_up(Logs(format="json"))
+    structlog.configure(cache_logger_on_first_use=False)  # a kept one would write for the tests behind it, too
     yield
     structlog.reset_defaults()
 
