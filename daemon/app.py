@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 import uuid
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
@@ -58,10 +59,16 @@ class Daemon:
         self.progress = Progress()
         self.leader: Leader | None = None
         self._asked = 0.0
+        self._manned = False
 
     def run(self) -> None:
         """Run until a signal or an error; raises what ended it."""
         self._listen_to_signals()
+        with suppress(KeyboardInterrupt):
+            self._open()
+        log.info("daemon.stopped")
+
+    def _open(self) -> None:
         _spare_the_collector()
         listening = server.listen(self.config.http)
         with connect(self.config.mongodb) as client:
@@ -71,9 +78,9 @@ class Daemon:
             log.info("daemon.started", version=version("chatello-analytics"), database=self.config.mongodb.database)
             indexes.create(db)
             self._crew(client, db, listening)
-        log.info("daemon.stopped")
 
     def _crew(self, client: MongoClient[Document], db: Database[Document], listening: socket.socket) -> None:
+        self._manned = True
         crew = Crew(self.stop)
         self._show()
         bell = Bell(Nightly(db, self.config), Proof(db, self.config), self.config, self.progress, self)
@@ -197,10 +204,15 @@ class Daemon:
         signal.signal(signal.SIGHUP, lambda _number, _frame: self.hangup.set())
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        """The first signal stops in order, the second at once: the database is consistent either way."""
+        """The first signal stops in order, the second at once: the database is consistent either way.
+
+        Before there are threads to hear of it, it interrupts: a database that does not answer is waited for long.
+        """
         if self.stop.is_set():
             os._exit(128 + number)
         self.stop.set()
+        if not self._manned:
+            raise KeyboardInterrupt
 
 
 def _spare_the_collector() -> None:

@@ -1,7 +1,9 @@
 """The real process: killed at any moment it loses and doubles nothing; misconfigured it says one clear sentence."""
 
 import random
+import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -97,6 +99,20 @@ def test_sigterm_ends_with_status_zero_within_ten_seconds(mongo_uri: str, databa
         wait_for(lambda: ready(daemon.port), "the daemon to be ready")
         daemon.send(signal.SIGTERM)
         assert daemon.wait(10) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_start_that_waits_for_a_silent_database_ends_as_soon_as_it_is_told(number: signal.Signals) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        with shop.process(f"mongodb://127.0.0.1:{silent.getsockname()[1]}/", "x") as daemon:
+            wait_for(lambda: _knocks(silent), "the daemon to ask")
+            daemon.send(number)
+            assert daemon.wait(5) == 0
+            wait_for(lambda: any("daemon.stopped" in line for line in daemon.lines), "its last words")
+
+
+def _knocks(silent: socket.socket) -> bool:
+    return bool(select.select([silent], [], [], 0)[0])
 
 
 def test_metrics_health_and_readiness_are_served(mongo_uri: str, database: Db) -> None:
