@@ -10,6 +10,7 @@ from bson import ObjectId
 from rules.names import one_line
 
 LONGEST = 1000
+LONGEST_PLAN = 100
 FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -21,6 +22,11 @@ def description(text: str) -> str:
     if len(line) > LONGEST:
         raise ValueError(f"wanted at most {LONGEST} characters")
     return line
+
+
+def plan(text: str | None) -> str | None:
+    """The name of a plan; None for one that says nothing."""
+    return one_line(text, LONGEST_PLAN) or None
 
 
 def identity(text: str) -> ObjectId | str:

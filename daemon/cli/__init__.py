@@ -3,6 +3,10 @@
 What a command needs beyond its options it imports inside itself, so that `--help` answers at once.
 """
 
+import io
+import os
+import sys
+
 import click
 
 from daemon.cli import events, explain, export, forget, letters, past, rules, service, table, truth
@@ -10,7 +14,8 @@ from daemon.cli import events, explain, export, forget, letters, past, rules, se
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="chatello-analytics")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Keeps Chatello's analytics table true, beside the dashboard.
 
     \b
@@ -19,6 +24,10 @@ def main() -> None:
       MONGODB_URI=mongodb://127.0.0.1:27017 chatello-analytics run
       chatello-analytics rollup --date 2026-11-22
     """
+    if os.environ.get("NO_COLOR"):  # https://no-color.org
+        context.color = False
+    if isinstance(sys.stdout, io.TextIOWrapper):  # None where it is closed
+        sys.stdout.reconfigure(errors="replace")  # a terminal that has no emoji shows a question mark
 
 
 for command in (

@@ -1,8 +1,9 @@
 """`events`: the business events, told by a person and shown as they are written."""
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daemon import clock
-from daemon.cli.common import CONFIG_OPTION, errors_as_statuses, load, opened
+from daemon.cli.common import CONFIG_OPTION, TEXT, errors_as_statuses, load, opened
 from daemon.errors import Unavailable
 from rules.custom import TYPES
 from rules.facts import EventType
@@ -37,6 +38,17 @@ COLORS: Mapping[str, str] = {
     EventType.MILESTONE_REACHED: "magenta",
 }
 """Of what is good, doubtful, bad and great; the rest is cyan."""
+
+
+class Amount(click.FloatRange):
+    """One that can be added up: no range holds back a NaN."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        amount = float(super().convert(value, param, ctx))
+        if not math.isfinite(amount):
+            self.fail("wanted a finite number", param, ctx)
+        return amount
+
 
 REMEMBERED = 1000
 AGAIN_SECONDS = 2.0
@@ -81,13 +93,13 @@ def list_events(path: Path | None, days: int, limit: int, types: tuple[str, ...]
 @events.command()
 @CONFIG_OPTION
 @click.argument("kind", metavar="TYPE", type=click.Choice([kind.value for kind in TYPES]))
-@click.argument("description")
+@click.argument("description", type=TEXT)
 @click.option("--at", type=click.DateTime(["%Y-%m-%d %H:%M", "%Y-%m-%d"]), help="When, by the shop's clock [now].")
-@click.option("--customer-id", help="The customer it is about.")
-@click.option("--license-id", help="The licence it is about.")
-@click.option("--plan", help="The plan it is about.")
-@click.option("--amount", type=click.FloatRange(-1e9, 1e9), help="An amount in euros.")
-@click.option("--key", help="The same key again is the same event: for scripts that may run twice.")
+@click.option("--customer-id", type=TEXT, help="The customer it is about.")
+@click.option("--license-id", type=TEXT, help="The licence it is about.")
+@click.option("--plan", type=TEXT, help="The plan it is about.")
+@click.option("--amount", type=Amount(-1e9, 1e9), help="An amount in euros.")
+@click.option("--key", type=TEXT, help="The same key again is the same event: for scripts that may run twice.")
 def create(path: Path | None, kind: str, description: str, at: datetime | None, key: str | None, **about: Any) -> None:
     """Tell an event of one of the types that people tell.
 
@@ -106,7 +118,8 @@ def create(path: Path | None, kind: str, description: str, at: datetime | None, 
         loaded = load(path)
         with refusing("DESCRIPTION"):
             event: dict[str, Any] = {"event_type": kind, "description": telling.description(description)}
-        event |= {"metadata": {"source": "command_line"}, "plan_name": about["plan"], "amount": about["amount"]}
+        event |= {"metadata": {"source": "command_line"}, "amount": about["amount"]}
+        event |= {"plan_name": telling.plan(about["plan"])}
         event |= {
             name: telling.identity(about[name]) if about[name] else None for name in ("customer_id", "license_id")
         }
@@ -134,7 +147,7 @@ def tail(path: Path | None, limit: int, types: tuple[str, ...]) -> None:
     """
     with errors_as_statuses():
         loaded = load(path)
-        with opened(loaded) as database:
+        with opened(loaded) as database, suppress(KeyboardInterrupt):
             _follow(database, loaded, limit, types)
 
 

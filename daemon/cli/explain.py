@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from daemon.cli.common import CONFIG_OPTION, errors_as_statuses, load, opened
+from daemon.cli.common import CONFIG_OPTION, TEXT, errors_as_statuses, load, opened
 
 if TYPE_CHECKING:
     from daemon.explain import Answer, Explanation, Told
@@ -29,7 +29,7 @@ ALIASES = {
 @CONFIG_OPTION
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Lines shown per sum.")
 @click.argument("day", metavar="DATE")
-@click.argument("field", metavar="FIELD")
+@click.argument("field", metavar="FIELD", type=TEXT)
 def explain(path: Path | None, limit: int, day: str, field: str) -> None:
     """Show the movements and events that a number or a sentence of a row comes from.
 
@@ -156,9 +156,10 @@ class _Page:
         parts = [f"{movement.at.astimezone(self.zone):%Y-%m-%d %H:%M:%S}", movement.kind.value, movement.reason.value]
         if movement.customer_id is not None:
             name = names.get(movement.customer_id)
-            parts.append(f"{_safe(name)} ({movement.customer_id})" if name else f"customer {movement.customer_id}")
+            customer = _safe(str(movement.customer_id))
+            parts.append(f"{_safe(name)} ({customer})" if name else f"customer {customer}")
         if movement.license_id is not None:
-            parts.append(f"licence {movement.license_id}")
+            parts.append(f"licence {_safe(str(movement.license_id))}")
         if movement.plan_id is not None:
             parts.append(self._plans_of(movement))
         return "  ".join(parts)
@@ -185,14 +186,14 @@ class _Page:
         if told.gone:
             click.echo("  its events were deleted since; the row remembers:")
         for entry in told.gone:
-            click.echo(f"    {entry.get('time')}  {entry.get('type')}  {_safe(entry.get('description'))}")
+            click.echo(f"    {_safe(entry.get('time'))}  {_safe(entry.get('type'))}  {_safe(entry.get('description'))}")
 
     def _event(self, event: Mapping[str, Any]) -> str:
         metadata = event.get("metadata")
         source = metadata.get("source") if isinstance(metadata, dict) else None
         at = event["event_date"].astimezone(self.zone)
-        text = _safe(event.get("description"))
-        return f"{at:%Y-%m-%d %H:%M:%S}  {event.get('event_type')}  {text}  [{event['_id']}, by {source or 'others'}]"
+        text = f"{_safe(event.get('event_type'))}  {_safe(event.get('description'))}"
+        return f"{at:%Y-%m-%d %H:%M:%S}  {text}  [{_safe(str(event['_id']))}, by {_safe(source) or 'others'}]"
 
 
 def _moved(movement: "Movement") -> str:

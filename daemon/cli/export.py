@@ -4,14 +4,14 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
 import click
 
-from daemon.cli.common import CONFIG_OPTION, errors_as_statuses, load, opened
+from daemon.cli.common import CONFIG_OPTION, errors_as_statuses, load, opened, require_order
 from daemon.cli.progress import interruptible, shown
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -48,6 +48,7 @@ def export(
       chatello-analytics export events --from 2026-01-01 --to 2026-06-30 -o events.csv
       chatello-analytics export movements --format csv --csv-style standard | head
     """
+    require_order(first, last)
     with errors_as_statuses(), interruptible("the file was left as it was; the same command begins anew"):
         loaded = load(path)
         format = kind or _by_suffix(output)
@@ -73,9 +74,19 @@ def _write(chunks: Iterable[bytes], output: str) -> None:
             sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
         return
-    with _replacing(Path(output)) as file:
+    with _opened(Path(output)) as file:
         for chunk in chunks:
             file.write(chunk)
+
+
+def _opened(target: Path) -> AbstractContextManager[BinaryIO]:
+    """What is written to: a file's successor; a pipe or a device itself, whose place nothing may take."""
+    try:
+        if target.is_file() or not target.exists():
+            return _replacing(target.resolve())
+        return target.open("wb")
+    except OSError as problem:
+        raise click.BadParameter(f"cannot write to {target} ({problem.strerror})", param_hint="--output") from None
 
 
 @contextmanager

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from daemon import clock
-from daemon.cli.common import CONFIG_OPTION, errors_as_statuses, load, opened
+from daemon.cli.common import CONFIG_OPTION, TEXT, errors_as_statuses, load, opened
 from daemon.cli.progress import interruptible, shown
+from rules.names import one_line
 
 if TYPE_CHECKING:
     from daemon.cleaning import Person
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @CONFIG_OPTION
-@click.argument("customer")
-@click.option("--also", multiple=True, metavar="TEXT", help="A further text that names the person; may be repeated.")
+@click.argument("customer", type=TEXT)
+@click.option(
+    "--also", multiple=True, type=TEXT, metavar="TEXT", help="A further text that names the person; may be repeated."
+)
 @click.option("--texts-of-others", "others", is_flag=True, help="Also in the dashboard's events and people's notes.")
 @click.option("--dry-run", is_flag=True, help="Only tell what would be changed.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -48,12 +51,12 @@ def forget(path: Path | None, customer: str, also: tuple[str, ...], others: bool
             if dry_run:
                 return
             if not yes:
-                click.confirm(f"Forget the customer {person.id}? This cannot be taken back", abort=True)
+                click.confirm(f"Forget the customer {one_line(str(person.id))}? This cannot be taken back", abort=True)
             with shown("forgetting", erasure.size(), "documents") as advance:
                 report = erasure.carry_out(person, clock.now(), advance)
             _tell("changed", report, person)
             for mismatch in report.proof:
-                click.echo(f"differs: {mismatch}", err=True)
+                click.echo(f"differs: {one_line(mismatch)}", err=True)
             if report.proof:
                 sys.exit(1)
             click.echo("proved: ledger and totals are what they were")

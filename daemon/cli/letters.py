@@ -29,7 +29,7 @@ def list_letters(path: Path | None) -> None:
             from rules.names import one_line
 
             for letter in letters.held(database):
-                where = f"{letter['_id']['k']} {letter['_id']['id']}"
+                where = f"{letter['_id']['k']} {one_line(str(letter['_id']['id']))}"
                 click.echo(f"{letter['first_at']:%Y-%m-%d %H:%M}  {where}  {one_line(letter['reason'])}")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from daemon.cli.common import CONFIG_OPTION, errors_as_statuses, load, opened
+from daemon.cli.common import CONFIG_OPTION, errors_as_statuses, load, opened, require_order
 from daemon.cli.progress import interruptible, shown
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def backfill(
       chatello-analytics backfill
       chatello-analytics backfill --from 2024-01-01 --overwrite-dashboard
     """
+    require_order(first, last)
     with errors_as_statuses(), interruptible("the same command goes on where it stopped"):
         loaded = load(path)
         with opened(loaded) as database:

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from daemon.preview import DayPreview
 
 
+WEEK = timedelta(days=6)
+"""From a week's first day to its last."""
+
+
 @click.group()
 def rules() -> None:
     """What the rules say, and what others would have said."""
@@ -61,7 +65,7 @@ def preview(path: Path | None, first: datetime | None, last: datetime | None, ev
             custom.require(database, loaded.rules.custom)
             closed = days.last_closed(Nightly(database, loaded).now(), loaded.time.rollup_at, loaded.time.zone)
             until = min(last.date(), closed) if last else closed
-            since = first.date() if first else until - timedelta(days=6)
+            since = first.date() if first else max(until, date.min + WEEK) - WEEK
             if since > until:
                 raise click.BadParameter(f"{since} is not over yet, or behind --to", param_hint="--from")
             _show(list(Preview(database, loaded).of(since, until)), everything, since, until)

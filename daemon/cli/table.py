@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from daemon.cli.common import CONFIG_OPTION, errors_as_statuses, load, opened
+from daemon.cli.common import CONFIG_OPTION, errors_as_statuses, load, opened, require_order
 
 if TYPE_CHECKING:
     from daemon.audit import Audit, Finding
@@ -47,6 +47,7 @@ def rollup(
         raise click.UsageError("--date is one day to write; for a range say --from, --to and --check or --write")
     if (first or last) and not (check or write):
         raise click.UsageError("what is to be done with the range: --check or --write?")
+    require_order(first, last)
     with errors_as_statuses():
         loaded = load(path)
         from daemon import logs

@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from daemon import clock
-from daemon.cli.common import CONFIG_OPTION, errors_as_statuses, load, opened
+from daemon.cli.common import CONFIG_OPTION, LONGEST, errors_as_statuses, load, opened
+from rules.names import one_line
 
 
 @click.command()
@@ -30,7 +31,7 @@ def verify(path: Path | None, documents: bool) -> None:
                 click.echo(f"{name:18} {number}")
             mismatches = verdict.mismatches + (proof.documents() if documents else [])
         for mismatch in mismatches:
-            click.echo(f"differs: {mismatch}", err=True)
+            click.echo(f"differs: {one_line(mismatch, LONGEST)}", err=True)
         if mismatches:
             click.echo("-> chatello-analytics reconcile --dry-run shows what a repair would do", err=True)
             sys.exit(1)
@@ -59,7 +60,7 @@ def reconcile(path: Path | None, dry_run: bool, accept_deletions: bool) -> None:
             if dry_run:
                 found = reconciliation.survey(database, loaded)
                 for line in found or ["nothing differs"]:
-                    click.echo(line)
+                    click.echo(one_line(line, LONGEST))
             elif accept_deletions:
                 waits = gaps.accept_deletions(database)
                 click.echo("accepted; the daemon goes on within seconds" if waits else "no gap waits for that")

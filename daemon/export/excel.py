@@ -1,11 +1,13 @@
-"""XLSX: real numbers and dates, texts always as texts, in constant memory through a temporary file."""
+"""XLSX: real numbers and dates, texts always as texts, in constant memory through temporary files."""
 
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, tzinfo
+from pathlib import Path
 from typing import Any
 
 import xlsxwriter
+from xlsxwriter.exceptions import FileCreateError
 
 from daemon.export.cells import Cell, Column, Kind, is_formula, text
 
@@ -34,13 +36,20 @@ WIDTHS = {Kind.INSTANT: 19, Kind.DAY: 11, Kind.TEXT: 24}
 
 
 def chunks(columns: Sequence[Column], records: Iterable[Sequence[Cell]], name: str, zone: tzinfo) -> Iterator[bytes]:
-    """The file in pieces, once all of it is written: a ZIP has its table of contents at the end."""
-    with tempfile.TemporaryFile(prefix="chatello-export-") as file:
-        with xlsxwriter.Workbook(file, OPTIONS) as book:
-            _Sheets(book, columns, name, zone).fill(records)
-        file.seek(0)
-        while piece := file.read(PIECE):
-            yield piece
+    """The file in pieces, once all of it is written: a ZIP has its table of contents at the end.
+
+    Raises OSError where there is no room for it; what was written goes with its folder, however this ends.
+    """
+    with tempfile.TemporaryDirectory(prefix="chatello-export-") as folder:
+        book = Path(folder, "book")
+        try:
+            with xlsxwriter.Workbook(book, {**OPTIONS, "tmpdir": folder}) as opened:
+                _Sheets(opened, columns, name, zone).fill(records)
+        except FileCreateError as problem:
+            raise problem.args[0] from None
+        with book.open("rb") as file:
+            while piece := file.read(PIECE):
+                yield piece
 
 
 class _Sheets:

@@ -16,6 +16,10 @@ LINES = 500
 """Lines per chunk."""
 
 
+UNSEEN = dict.fromkeys((0, 0x1B, *range(0x80, 0xA0)))
+"""What no CSV can hold, and what begins an order to the terminal that a file is shown on (ECMA-48)."""
+
+
 class Style(NamedTuple):
     """How values are written. `local` dates are the shop's own clock without a zone, else ISO 8601 with it."""
 
@@ -68,5 +72,5 @@ def written(value: Cell, style: Style, zone: tzinfo) -> str:
 
 def defused(value: str) -> str:
     """A text no spreadsheet runs: an apostrophe in front shows as nothing and makes it text."""
-    clean = value.replace("\0", "")
+    clean = value.translate(UNSEEN)
     return f"'{clean}" if is_formula(clean) else clean

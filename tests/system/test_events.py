@@ -156,7 +156,7 @@ def test_tail_shows_events_in_colour_as_they_are_written_and_those_that_are_with
         database.business_events.delete_one({"_id": made})
         seen("(withdrawn: somebody else told it)")
         running.send_signal(signal.SIGINT)
-        running.wait(10)
+        assert running.wait(10) == 0
 
     assert "".join(shown).count("prima") == 1
 

@@ -103,12 +103,14 @@ def test_sigterm_ends_with_status_zero_within_ten_seconds(mongo_uri: str, databa
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_start_that_waits_for_a_silent_database_ends_as_soon_as_it_is_told(number: signal.Signals) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        with shop.process(f"mongodb://127.0.0.1:{silent.getsockname()[1]}/", "x") as daemon:
-            wait_for(lambda: _knocks(silent), "the daemon to ask")
-            daemon.send(number)
-            assert daemon.wait(5) == 0
-            wait_for(lambda: any("daemon.stopped" in line for line in daemon.lines), "its last words")
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        shop.process(f"mongodb://127.0.0.1:{silent.getsockname()[1]}/", "x") as daemon,
+    ):
+        wait_for(lambda: _knocks(silent), "the daemon to ask")
+        daemon.send(number)
+        assert daemon.wait(5) == 0
+        wait_for(lambda: any("daemon.stopped" in line for line in daemon.lines), "its last words")
 
 
 def _knocks(silent: socket.socket) -> bool:

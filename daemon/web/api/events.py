@@ -77,7 +77,7 @@ class NewEvent(Strict):
     description: Annotated[Line, AfterValidator(telling.description)]
     customer_id: Id | None = None
     license_id: Id | None = None
-    plan_name: Annotated[str, StringConstraints(max_length=100)] | None = None
+    plan_name: Annotated[str, StringConstraints(max_length=telling.LONGEST_PLAN)] | None = None
     amount: Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)] | None = Field(
         None, description="In `currency`."
     )
@@ -189,7 +189,7 @@ def stored(event: NewEvent) -> dict[str, Any]:
     told = event.model_dump()
     for name in ("customer_id", "license_id"):
         told[name] = telling.identity(told[name]) if told[name] else None
-    told["plan_name"] = one_line(told["plan_name"], 100) or None
+    told["plan_name"] = telling.plan(told["plan_name"])
     told["event_date"] = telling.moment(event.event_date, clock.now()) if event.event_date else None
     return told
 
