@@ -262,12 +262,9 @@ class Leader:
             if heard:
                 metrics.STREAM_CONTACT.set(clock.now().timestamp())
                 metrics.STREAM_TOKEN.set(heard[-1].position.cluster_time.time)
-                commits = pipeline.checkpoint.seq
                 pipeline.handle(heard, inbox.waiting(self.config.stream.batch_size))
                 if not pipeline.is_behind:
                     pipeline.settle()
-                if pipeline.checkpoint.seq != commits:
-                    stored = clock.monotonic()
             if clock.monotonic() - stored >= self.config.stream.checkpoint_seconds:
                 pipeline.advance()
                 stored = clock.monotonic()

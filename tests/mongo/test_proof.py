@@ -1,5 +1,6 @@
 """The numbers prove themselves on a real replica set, and a book that was tampered with is named."""
 
+import threading
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -91,6 +92,28 @@ def test_a_reconciliation_asked_for_finds_what_the_mirror_lacks_and_doubles_noth
     assert gap["recovered"] == {"licenses_replace": 1}
     assert gap["since"] is not None
     assert_books_balance(database)
+    assert_each_event_once(database)
+
+
+def test_a_reconciliation_asked_for_is_taken_up_however_busy_the_shop_is(mongo_uri: str, database: Db) -> None:
+    shop.plans(database)
+    rests = threading.Event()
+
+    def sell() -> None:
+        while not rests.wait(0.02):
+            shop.customer(database, "one more")
+
+    with shop.running(shop.config_for(mongo_uri, database, stream={"checkpoint_seconds": 1})):
+        seller = threading.Thread(target=sell)
+        seller.start()
+        try:
+            gaps.open_gap(database, "requested", "a test", None, clock.now())
+            wait_for(lambda: gaps.count_open(database) == 0, "the gap to be closed", 20)
+        finally:
+            rests.set()
+            seller.join()
+        wait_for(lambda: totals(database) == recount(database), "the books to follow")
+
     assert_each_event_once(database)
 
 
