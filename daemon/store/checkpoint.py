@@ -107,7 +107,7 @@ def running_totals(database: Database[Document], session: ClientSession) -> Tota
 
 
 def reopened(database: Database[Document]) -> list[Document]:
-    """The closed days that commits since have added facts to: `{day, seq}` each."""
+    """The closed days that commits since have added facts to: `{day, seq, moved, mark}` each."""
     with translated():
         document = database[CHECKPOINT].find_one({"_id": CHECKPOINT_ID}, {"reopened": 1})
     return list(document.get("reopened", ())) if document else []

@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Any
 
 import pymongo
+from bson import ObjectId
 from pymongo import DeleteOne, UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
@@ -98,13 +99,17 @@ class Committer:
             self._move(document_of(checkpoint), [], None)
 
     def _reopened(self, decision: Decision, seq: int, today: date) -> list[Document]:
-        """The days that are over and to which a decision adds; `moved`: numbers change, then and every later day."""
+        """The days that are over and to which a decision adds; `moved`: numbers change, then and every later day.
+
+        No two commits leave equal entries, though their `seq` may be the same: one that is struck off while its row is
+        written must not take with it what came meanwhile.
+        """
         begun = days.start(today, self.settings.zone)
         moved = self._days_before(begun, (one.at for one in decision.movements))
         told = self._days_before(begun, (one.at for one in decision.events))
         told |= self._days_before(begun, (*decision.withdrawn.values(), *decision.told))
         touched = sorted(moved | told)
-        return [{"day": days.stored(day), "seq": seq, "moved": day in moved} for day in touched]
+        return [{"day": days.stored(day), "seq": seq, "moved": day in moved, "mark": ObjectId()} for day in touched]
 
     def _days_before(self, begun: datetime, times: Iterable[datetime]) -> set[date]:
         """The days of those of `times` that lie before an instant; hardly ever there are any."""

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from pymongo.database import Database
 
+from daemon import clock
 from daemon.nightly import Nightly
 from daemon.rebuild import Rebuild
+from daemon.store import checkpoint as checkpoints
 from daemon.store import flows as server_flows
 from daemon.store import indexes, rows
 from rules import days, flows, periods
@@ -17,7 +19,9 @@ from rules.facts import Movement
 from rules.model import Change
 from rules.periods import Kind
 from rules.settings import Settings
+from tests import shop
 from tests.life import Life, book, config_of, local, move_clock, row_of
+from tests.oracle import events
 from tests.rules.calendar_recount import ZONE, business_days, recounted
 from tests.rules.histories import histories
 from tests.rules.shop import Shop
@@ -238,3 +242,18 @@ def test_a_note_told_late_reopens_its_own_day_only(life: Life) -> None:
     row = row_of(life.db, date(2025, 4, 4))
     assert changed == [4]
     assert (row["notes"], row["first_reported"]["auto_notes"]) == ("📰 Articolo su Wired", "")
+
+
+def test_what_is_told_of_a_day_while_its_row_is_written_opens_it_once_more(mongo_uri: str, database: Db) -> None:
+    """Two such commits may stand at the same line of the ledger: striking off the first must leave the second."""
+    late = {"event_type": "media_mention", "event_date": clock.now() - timedelta(days=3), "description": "Wired"}
+    with shop.running(shop.config_for(mongo_uri, database)):
+        database.business_events.insert_one({**late})
+        shop.until(lambda: len(checkpoints.reopened(database)) == 1, "the day to be reopened")
+        being_written = checkpoints.reopened(database)
+        database.business_events.insert_one({**late})
+        after = shop.customer(database, "afterwards")
+        shop.until(lambda: events(database)["new_customer", after] == 1, "the second one to be heard")
+        checkpoints.settle_reopened(database, being_written)
+
+        assert [entry["day"] for entry in checkpoints.reopened(database)] == [being_written[0]["day"]]
