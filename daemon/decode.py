@@ -1,21 +1,22 @@
 """Raw change events and documents become `Change`s: BSON's corners are rounded off here and nowhere else.
 
-Dates beyond year 9999 or before year 1 become the ends of the calendar, Decimal128 becomes Decimal, ids that
+Dates beyond year 9999 or before year 1 become the ends of the calendar, amounts in Decimal128 become Decimals, ids that
 are written as 24 hex digits become ObjectIds, long texts are cut, and of e-mail addresses only the dashboard's
-placeholder for hand-entered licences is kept. Knows BSON, not the driver.
+placeholder for hand-entered licences is kept. Whatever comes out can be stored. Knows BSON, not the driver.
 """
 
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
+from decimal import Decimal
 from typing import Any, NamedTuple
 
-from bson import Binary, Code, Decimal128, ObjectId, encode
+from bson import Binary, Code, DBRef, Decimal128, ObjectId, encode
 from bson.datetime_ms import DatetimeMS
 from bson.timestamp import Timestamp
 
 from rules import erasure, twins
-from rules.documents import CARRIED, TRACKED, is_id
+from rules.documents import AMOUNTS, CARRIED, TRACKED, is_id
 from rules.model import Change, Fields, Operation, Source
 
 Document = Mapping[str, Any]
@@ -45,12 +46,18 @@ class Discontinuity(NamedTuple):
 
 
 class Undecodable(NamedTuple):
-    """A change of a document whose very identity cannot be handled."""
+    """A change of a document whose very identity cannot be handled; `is_gone` when it was deleted."""
 
     source: Source
     raw: str
     reason: str
     at: datetime
+    is_gone: bool = False
+
+
+def unreadable(source: Source, doc_id: object, at: datetime, *, is_gone: bool = False) -> Undecodable:
+    """A document that no rule can name."""
+    return Undecodable(source, repr(doc_id)[:MAX_TEXT], "the document's _id is no plain value", at, is_gone)
 
 
 class Decoder:
@@ -81,8 +88,8 @@ class Decoder:
             return Discontinuity(event["operationType"], at, _namespace(event))
         source = _SOURCES[event["ns"]["coll"]]
         doc_id = event["documentKey"]["_id"]
-        if not is_id(doc_id):
-            return Undecodable(source, repr(doc_id)[:MAX_TEXT], "the document's _id is no plain value", at)
+        if not is_name(doc_id):
+            return unreadable(source, doc_id, at, is_gone=operation is Operation.DELETE)
         cause = event["_id"]["_data"]
         if operation is Operation.UPDATE:
             described = event["updateDescription"]
@@ -132,12 +139,19 @@ class Decoder:
         decode = _PLAIN.get(type(value))
         if decode is not None:
             value = decode(value)
+        if name in AMOUNTS and isinstance(value, Decimal128):
+            return _amount(value)
         if name in _REFERENCES and isinstance(value, str) and _HEX_ID.fullmatch(value):
             return ObjectId(value)
         if self.naive_zone is not None and name in _LOCAL_TIMES and isinstance(value, datetime):
             within = min(max(value.replace(tzinfo=UTC), FIRST), LAST)
             return within.replace(tzinfo=self.naive_zone).astimezone(UTC)
         return value
+
+
+def is_name(doc_id: object) -> bool:
+    """Whether an `_id` can name a document to the rules: a value that is alike only where it is the same."""
+    return is_id(doc_id) and not isinstance(doc_id, DBRef)
 
 
 def _within_reach(value: datetime) -> datetime:
@@ -181,6 +195,12 @@ def _date(value: DatetimeMS) -> datetime:
     return FIRST if int(value) < 0 else LAST
 
 
+def _amount(value: Decimal128) -> Decimal:
+    """A signalling NaN, which raises wherever it is compared, becomes a quiet one."""
+    amount = value.to_decimal()
+    return Decimal("NaN") if amount.is_nan() else amount
+
+
 def _shorter(value: str) -> str:
     return value if len(value) <= MAX_TEXT else value[:MAX_TEXT]
 
@@ -202,12 +222,11 @@ _AS_IS = frozenset((ObjectId, int, float, bool, type(None)))
 _PLAIN: dict[type, Callable[[Any], Any]] = {
     str: _shorter,
     DatetimeMS: _date,
-    Decimal128: lambda value: value.to_decimal(),
     list: _array,
     dict: _bounded,
     bytes: _bounded,
     Binary: _bounded,
-    Code: _bounded,
+    Code: lambda value: _shorter(str(value)),
 }
 
 _WHOLE = {

@@ -17,7 +17,7 @@ from pymongo.database import Database
 from daemon import logs, metrics
 from daemon.config import Config
 from daemon.connection import translated
-from daemon.decode import Decoder, cluster_datetime
+from daemon.decode import Decoder, cluster_datetime, unreadable
 from daemon.errors import DeletionsNotAccepted
 from daemon.pipeline import Pipeline
 from daemon.source import scan
@@ -59,9 +59,12 @@ class Walk:
         self.session = session
         self.cluster_time: Timestamp = scan.snapshot_time(database, session)
         self.mirrored: Counter[Source] = Counter()
+        self.passed_over: list[Any] = []
+        """Ids of the collection walked last that are no plain values, the first of them."""
 
     def differences(self, source: Source) -> Iterator[Difference]:
-        found = scan.read(self.database, source, self.decoder, self.session)
+        self.passed_over = []
+        found = scan.read(self.database, source, self.decoder, self.session, self.passed_over)
         return scan.differences(source, found, self._mirror(source))
 
     def _mirror(self, source: Source) -> Iterator[tuple[DocId, Fields]]:
@@ -154,6 +157,8 @@ class Reconciliation:
                 self._commit(batch, beat)
                 batch = []
         self._commit(batch, beat)
+        if walk.passed_over:
+            self.pipeline.apply([], None, [unreadable(source, doc_id, until) for doc_id in walk.passed_over])
         return gone
 
     def _found(

@@ -32,6 +32,8 @@ CARRIED: Mapping[Source, tuple[str, ...]] = {
     Source.PAYMENTS: ("created_at",),
 }
 
+AMOUNTS = ("price", "amount")
+"""Fields that are sums of money: only there does a decimal count as a number."""
 
 LONGEST_CAUSE = 100
 """Characters of a cause that are kept as they are."""

@@ -105,11 +105,11 @@ def required(changes: Sequence[Change], mirror: Mirror) -> Required:
         understood = [state.payment for state in known if state.payment is not None]
         fields = [*naming, *(state.fields for state in known)]
         customers.update(_named("customer_id", fields), (payment.customer_id for payment in understood))
-        licenses.update(_named("license_id", fields), (payment.license_id for payment in understood))
-        licenses.discard(None)
+        told_of = (*_named("license_id", fields), *(payment.license_id for payment in understood))
+        licenses.update(license_id for license_id in told_of if license_id is not None)
     return Required(customers, licenses, payments)
 
 
 def _named(name: str, documents: Iterable[Fields]) -> Iterator[DocId]:
-    """The documents named; None among them, because an update may take the name away."""
-    return (doc_id for doc_id in (fields.get(name) for fields in documents) if is_id(doc_id))
+    """The documents named; None where it is no name, or none, because an update may take it away."""
+    return (doc_id if is_id(doc_id) else None for doc_id in (fields.get(name) for fields in documents))

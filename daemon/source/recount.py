@@ -4,6 +4,7 @@ Deliberately not the daemon's way of counting: the server groups the licences as
 ledger or rules. Only the price of a plan is read by `rules.pricing`, the one rounding rule.
 """
 
+import math
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,12 @@ from daemon.connection import translated
 from rules.model import DocId, Plan
 
 Document = dict[str, Any]
+
+NAMED: Document = {
+    "$not": {"$type": ["object", "bool", "decimal", "javascript", "javascriptWithScope"]},
+    "$ne": math.nan,
+}
+"""An `_id` that names a document to us; the others are dead letters, and count for nothing."""
 
 
 def totals(
@@ -29,13 +36,13 @@ def totals(
     `instant` is the moment licences are judged at, in the frame the dates are stored in. Raises Unavailable
     when the server no longer holds the snapshot (five minutes by default).
     """
-    counting = [{"$match": {"_id": {"$nin": list(held)}, **_active(instant)}}, {"$set": _references()}]
+    counting = [{"$match": {"_id": {"$nin": list(held), **NAMED}, **_active(instant)}}, {"$set": _references()}]
     per_plan = _aggregate(database, "licenses", [*counting, _group("plan_id")], time)
     paying = [*counting, *_owners([plan_id for plan_id, plan in plans.items() if plan.price_cents > 0])]
     subscribed = [*counting, *_owners([plan_id for plan_id, plan in plans.items() if plan.mrr_cents > 0])]
     counted = {found["_id"]: found["count"] for found in per_plan if found["_id"] in plans}
     return {
-        "customers": _one(_aggregate(database, "customers", [{"$count": "count"}], time)),
+        "customers": _one(_aggregate(database, "customers", [{"$match": {"_id": NAMED}}, {"$count": "count"}], time)),
         "paying_customers": _one(_aggregate(database, "licenses", paying, time)),
         "subscribers": _one(_aggregate(database, "licenses", subscribed, time)),
         "active_licenses": sum(counted.values()),

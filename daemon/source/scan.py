@@ -7,19 +7,22 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from bson import Binary, Decimal128, ObjectId
+from bson import Binary, Decimal128, MaxKey, MinKey, ObjectId
+from bson.datetime_ms import DatetimeMS
 from bson.timestamp import Timestamp
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
 from daemon.connection import BATCH, translated
-from daemon.decode import Decoder
+from daemon.decode import Decoder, is_name
 from daemon.errors import Unavailable
 from daemon.store.names import CHECKPOINT
 from rules import documents
 from rules.model import DocId, Fields, Source
 
 Document = dict[str, Any]
+
+MOST_PASSED_OVER = 1000
 
 
 class Difference(NamedTuple):
@@ -42,14 +45,23 @@ def snapshot_time(database: Database[Document], session: ClientSession) -> Times
 
 
 def read(
-    database: Database[Document], source: Source, decoder: Decoder, session: ClientSession | None
+    database: Database[Document],
+    source: Source,
+    decoder: Decoder,
+    session: ClientSession | None,
+    passed_over: list[Any] | None = None,
 ) -> Iterator[tuple[DocId, Fields]]:
-    """Every document's id and decoded fields in `_id` order; ids that are no plain value are passed over."""
+    """Every document's id and decoded fields in `_id` order; ids that are no plain value are passed over.
+
+    The first of those are added to `passed_over`.
+    """
     wanted = dict.fromkeys((*documents.TRACKED[source], *documents.CARRIED[source]), 1)
     with translated():
         for raw in database[source.value].find({}, wanted, session=session, batch_size=BATCH).sort("_id", 1):
-            if documents.is_id(raw["_id"]):
+            if is_name(raw["_id"]):
                 yield raw["_id"], decoder.document(source, raw)
+            elif passed_over is not None and len(passed_over) < MOST_PASSED_OVER:
+                passed_over.append(raw["_id"])
 
 
 def read_one(database: Database[Document], source: Source, doc_id: DocId, decoder: Decoder) -> Fields | None:
@@ -94,6 +106,8 @@ def order(value: object) -> tuple[int, Any]:
         return 2, value.encode("utf-8", "surrogatepass")
     if isinstance(value, Binary | bytes):
         return 5, (len(value), getattr(value, "subtype", 0), bytes(value))
-    if isinstance(value, datetime):
-        return 8, value
+    if isinstance(value, datetime | DatetimeMS):
+        return 8, int(value if isinstance(value, DatetimeMS) else DatetimeMS(value))
+    if isinstance(value, MinKey | MaxKey):
+        return -1 if isinstance(value, MinKey) else 10, 0
     return 9, str(value)

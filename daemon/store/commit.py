@@ -239,7 +239,10 @@ def _letter(held: Held) -> UpdateOne:
 
 
 def _raw_letter(one: Undecodable) -> UpdateOne:
-    return _upsert({"k": one.source.value, "id": one.raw}, one.reason, {"raw": one.raw}, one.at)
+    letter_id = states.mirror_id(one.source, one.raw)
+    if one.is_gone:
+        return UpdateOne({"_id": letter_id}, {"$set": {"state": "released"}})
+    return _upsert(letter_id, one.reason, {"raw": one.raw}, one.at)
 
 
 def _upsert(letter_id: Document, reason: str, change: Document, at: datetime) -> UpdateOne:

@@ -82,7 +82,7 @@ class MirrorReader:
 
     def documents(self, source: Source, session: ClientSession | None = None) -> Iterator[Document]:
         """The mirror of one collection in the source's `_id` order."""
-        bounds = {"$gt": mirror_id(source, MinKey()), "$lt": mirror_id(source, MaxKey())}
+        bounds = {"$gte": mirror_id(source, MinKey()), "$lte": mirror_id(source, MaxKey())}
         with translated():
             yield from self.collection.find({"_id": bounds}, session=session, batch_size=BATCH).sort("_id", 1)
 

@@ -14,6 +14,7 @@ from bson import Decimal128
 from daemon.store.lately import lately_document, lately_of
 from daemon.store.records import worth_document, worth_of
 from rules import lifecycle
+from rules.documents import AMOUNTS
 from rules.model import DocId, Fields, Payment, PaymentStatus, Plan, Source
 from rules.settings import Settings
 from rules.states import CustomerState, FormerName, LicenseState, PaymentState, PlanState
@@ -244,7 +245,7 @@ def payment_of(document: Mapping[str, Any]) -> PaymentState:
 
 def decoded_fields(document: Mapping[str, Any]) -> Fields:
     """The fields of a mirror document of any kind, as the decoder made them."""
-    return {name: from_bson(value) for name, value in document["fields"].items()}
+    return {name: from_bson(value) if name in AMOUNTS else value for name, value in document["fields"].items()}
 
 
 def to_bson(value: object) -> object:

@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from bson import Decimal128, ObjectId
+from bson import Decimal128, MaxKey, MinKey, ObjectId
 from bson.datetime_ms import DatetimeMS
 from bson.timestamp import Timestamp
 from pydantic import ValidationError
@@ -264,6 +264,7 @@ def test_corners_of_bson_are_rounded_off() -> None:
     assert found["metadata"] == {"source": "manual_insert"}
     assert "last_check" not in found
     assert DECODER.document(Source.PLANS, {"price": Decimal128("7.99")}) == {"price": Decimal("7.99")}
+    assert DECODER.document(Source.PLANS, {"name": Decimal128("7.99")}) == {"name": Decimal128("7.99")}
 
 
 def test_no_email_but_the_placeholders_is_kept() -> None:
@@ -313,7 +314,8 @@ def test_the_same_key_always_makes_the_same_event_id() -> None:
 
 
 def test_ids_sort_as_the_server_sorts_them() -> None:
-    values: list[Any] = [None, -1, 1.5, 2, "A", "a", "b", b"\x00", ObjectId("0" * 24), ObjectId("f" * 24), False, True]
+    values: list[Any] = [MinKey(), None, -1, 1.5, 2, "A", "a", "b", b"\x00", ObjectId("0" * 24), ObjectId("f" * 24)]
+    values += [False, True, DatetimeMS(-(2**60)), datetime(2026, 1, 1, tzinfo=UTC), DatetimeMS(2**60), MaxKey()]
     shuffled = values[::2] + values[1::2]
 
     assert sorted(shuffled, key=scan.order) == values
