@@ -149,6 +149,15 @@ def follow(
         raise stream_failure(error, opening=not opened) from error
 
 
+def as_it_stands(database: Database[Document], heard: Heard) -> Heard | None:
+    """What was written once, as it stands now: the name in it may have been forgotten since. None if it is gone."""
+    if heard.document is None:
+        return heard
+    with translated():
+        stored = database[EVENTS].find_one({"_id": heard.document["_id"]})
+    return None if stored is None else heard._replace(document=stored)
+
+
 def _position(stream: ChangeStream[Document], after: str | None) -> str:
     """Where an open stream stands: the server tells with every batch."""
     token = stream.resume_token

@@ -192,15 +192,15 @@ def is_token(text: str) -> bool:
 
 
 def missed(database: Database[Document], after: str, until: str, stop: threading.Event) -> Iterator[Told]:
-    """What was written behind one position and up to another; a reset where that cannot be told any more."""
+    """What was written behind one position and up to another, as it stands by now; a reset where that cannot be told."""
     if not is_token(after) or after > until:
         yield Told(until, "reset")
         return
     began, before, still = clock.monotonic(), "", 0
     try:
         for number, heard in enumerate(store.follow(database, after, stop, await_ms=AWAIT_MS)):
-            if heard.token <= until and not heard.is_quiet:
-                yield told(heard)
+            if heard.token <= until and not heard.is_quiet and (one := store.as_it_stands(database, heard)):
+                yield told(one)
             still = still + 1 if heard.token == before else 0
             if heard.token >= until or still == STILL:
                 return

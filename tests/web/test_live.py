@@ -139,6 +139,25 @@ def test_who_comes_back_hears_what_it_missed_and_nothing_twice(door: httpx.Clien
     assert back.said("reset") == []
 
 
+def test_what_was_missed_is_told_without_the_name_that_was_forgotten_since(door: httpx.Client, database: Db) -> None:
+    with listening(door) as [first]:
+        tell(database, "inizio")
+        made = tell(database, "Nuovo cliente: Mario Rossi", metadata={"customer_name": "Mario Rossi"})
+        gone = tell(database, "Pagamento ricevuto da Mario Rossi")
+        wait_for(heard(first, "Pagamento ricevuto da Mario Rossi"), "the events")
+        seen = first.heard[1].id
+    forgotten = {"description": "Nuovo cliente: cliente rimosso", "metadata": {"customer_name": "cliente rimosso"}}
+    database.business_events.update_one({"_id": made}, {"$set": forgotten})
+    database.business_events.delete_one({"_id": gone})
+    with listening(door, after=seen) as [back]:
+        tell(database, "poi")
+        wait_for(heard(back, "poi"), "the next event")
+
+    assert back.said() == ["Nuovo cliente: cliente rimosso", "poi"]
+    assert "Mario" not in str(back.heard)
+    assert back.said("withdrawn", "reset") == ["withdrawn"]
+
+
 def test_who_joins_while_others_listen_hears_what_it_missed(door: httpx.Client, database: Db) -> None:
     with listening(door) as [first]:
         for number in range(5):
