@@ -124,7 +124,7 @@ class Explanation:
         told = Told(line.text)
         events: list[Document] = []
         for event in self.rebuild.events(day):
-            if event["_id"] == line.fact.id if line.fact else str(event.get("event_type")) == line.kind:
+            if event["_id"] in line.ids if line.ids else str(event.get("event_type")) == line.kind:
                 if len(events) < self.shown:
                     events.append(event)
                 else:

@@ -22,6 +22,16 @@ def euro(amount_cents: int) -> str:
     return f"{sign}€{abs(amount_cents) // 100}.{abs(amount_cents) % 100:02d}"
 
 
+def others(count: int) -> str:
+    """What a list that is cut off ends with."""
+    return "e un altro" if count == 1 else f"e altri {count}"
+
+
+def times(text: str, count: int) -> str:
+    """A line that so many facts would say word for word."""
+    return text if count == 1 else f"{text} ({count} volte)"
+
+
 class Style(NamedTuple):
     """How a kind of event shows in a note: emoji, rank (lower comes first), and the plural for many."""
 
@@ -38,11 +48,11 @@ STYLES: dict[EventType, Style] = {
     EventType.PAYMENT_REFUNDED: Style("↩️", 37, "rimborsi"),
     EventType.PLAN_UPGRADED: Style("⬆️", 40, "upgrade"),
     EventType.PLAN_DOWNGRADED: Style("⬇️", 45, "downgrade"),
-    EventType.LICENSE_ACTIVATED: Style("✅", 50, "licenze riattivate"),
     EventType.LICENSE_RENEWED: Style("🔄", 55, "licenze rinnovate"),
     EventType.LICENSE_CANCELLED: Style("❌", 60, "licenze cancellate"),
     EventType.LICENSE_EXPIRED: Style("⌛", 65, "licenze scadute"),
     EventType.LICENSE_SUSPENDED: Style("⏸️", 70, "licenze sospese"),
+    EventType.LICENSE_ACTIVATED: Style("✅", 75, "licenze riattivate"),
     EventType.MILESTONE_REACHED: Style("🏆", 80, "traguardi"),
     EventType.FEATURE_RELEASED: Style("🚀", 90, "rilasci"),
     EventType.MARKETING_CAMPAIGN: Style("📢", 100, "iniziative"),
@@ -121,7 +131,7 @@ TEXTS: Texts = {
     "anniversary": "{company} compie {value} anni!",
     "holiday": "Festività: {name}",
     "month": "{month}: clienti {customers} ({change}), paganti {paying} ({paying_change})",
-    "month_begun": "{month} (dal {day}): clienti {customers} ({change}), paganti {paying} ({paying_change})",
+    "month_begun": "{month} (dal giorno {day}): clienti {customers} ({change}), paganti {paying} ({paying_change})",
     "month_mrr": "MRR {amount} ({change})",
     "month_sales": "Nuove licenze: {value}",
     "month_cancellations": "Cancellazioni: {value}",

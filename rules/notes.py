@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from rules import catalogue
 from rules.catalogue import EMOJIS, SEPARATOR, Style
 from rules.facts import EventType
 from rules.model import DocId
@@ -31,7 +32,7 @@ _KINDS = frozenset(EventType)
 class Fact(NamedTuple):
     """A stored event as the note sees it; `name` is the customer's, `emoji` its own; "" where there is none.
 
-    `short` is the description without the name, `id` the event's.
+    `short` is the description without the name, `id` the event's, `owner` the customer's id.
     """
 
     type: str
@@ -40,10 +41,11 @@ class Fact(NamedTuple):
     emoji: str = ""
     short: str = ""
     id: DocId = None
+    owner: DocId = None
 
 
 class Line(NamedTuple):
-    """A piece of the note, how many facts of which kind it tells, and which one if it is one.
+    """A piece of the note, how many facts of which kind it tells, and their ids; none where it counts all of a kind.
 
     An empty text stands for facts that nothing is told of but their number.
     """
@@ -51,26 +53,35 @@ class Line(NamedTuple):
     text: str
     facts: int
     kind: str
-    fact: Fact | None = None
+    ids: tuple[DocId, ...] = ()
 
 
 @dataclass(slots=True)
 class Group:
-    """The facts of one kind, as far as a note can show them: a day may have a hundred thousand."""
+    """The facts of one kind, as far as a note can show them: a day may have a hundred thousand.
+
+    `others` are the facts about nobody whom `names` tell; a namesake is somebody else.
+    """
 
     kind: str
     settings: Settings
     count: int = 0
+    others: int = 0
     first: list[Fact] = field(default_factory=list)
     names: dict[str, None] = field(default_factory=dict)
+    owners: set[DocId] = field(default_factory=set)
 
     def add(self, fact: Fact) -> None:
         self.count += 1
         most = self.settings.note_length if self.kind in NEVER_COUNTED else TOLD_ONE_BY_ONE
         if len(self.first) < most:
             self.first.append(fact)
-        if fact.name and len(self.names) < self.settings.note_names:
-            self.names[_one_fact(fact.name, MAX_NAME)] = None
+        name = _one_fact(fact.name, MAX_NAME)
+        owner = name if fact.owner is None else fact.owner
+        if name and name not in self.names and len(self.names) < self.settings.note_names:
+            self.names[name] = None
+            self.owners.add(owner)
+        self.others += owner not in self.owners
 
     @property
     def is_counted(self) -> bool:
@@ -105,16 +116,18 @@ def lines(facts: Iterable[Fact], settings: Settings) -> list[Line]:
 
 
 def _told(group: Group, named: set[str]) -> Iterator[Line]:
-    """One line per fact while they are few, one line for all when they are many."""
+    """One line per fact while they are few (those that read alike share one), one line for all when they are many."""
     look = style(group.kind, group.settings)
     if group.is_counted:
-        yield Line(
-            f"{look.emoji} {group.count} {look.many}{_first(list(group.names), group.count)}", group.count, group.kind
-        )
+        yield Line(f"{look.emoji} {group.count} {look.many}{_first(group)}", group.count, group.kind)
         return
+    alike: dict[str, list[DocId]] = {}
     for fact in group.first:
         text = fact.short if fact.short and _one_fact(fact.name, MAX_NAME) in named else fact.description
-        yield Line(_line(one_line(fact.emoji, MAX_NAME) or look.emoji, _one_fact(text)), 1, group.kind, fact)
+        line = _line(one_line(fact.emoji, MAX_NAME) or look.emoji, _one_fact(text))
+        alike.setdefault(line, []).append(fact.id)
+    for line, ids in alike.items():
+        yield Line(catalogue.times(line, len(ids)), len(ids), group.kind, tuple(ids))
     if group.count > len(group.first):
         yield Line("", group.count - len(group.first), group.kind)
 
@@ -154,11 +167,10 @@ def _line(emoji: str, text: str) -> str:
     return text if text.startswith(emoji) else f"{emoji} {text}"
 
 
-def _first(names: Sequence[str], count: int) -> str:
-    if not names:
+def _first(group: Group) -> str:
+    if not group.names:
         return ""
-    rest = count - len(names)
-    return f": {', '.join(names)} e altri {rest}" if rest > 0 else f": {', '.join(names)}"
+    return f": {', '.join(group.names)}" + (f" {catalogue.others(group.others)}" if group.others else "")
 
 
 def _bounded(lines: Sequence[Line], limit: int) -> str:
@@ -177,4 +189,4 @@ def _bounded(lines: Sequence[Line], limit: int) -> str:
 
 
 def _rest(facts: int) -> str:
-    return f"{SEPARATOR}… e altri {facts}" if facts else ""
+    return f"{SEPARATOR}… {catalogue.others(facts)}" if facts else ""

@@ -192,7 +192,7 @@ def is_token(text: str) -> bool:
 
 
 def missed(database: Database[Document], after: str, until: str, stop: threading.Event) -> Iterator[Told]:
-    """What was written behind one position and up to another, as it stands by now; a reset where that cannot be told."""
+    """What was written behind one position and up to another, as it stands now; a reset where that cannot be told."""
     if not is_token(after) or after > until:
         yield Told(until, "reset")
         return

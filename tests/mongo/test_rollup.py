@@ -91,8 +91,8 @@ def test_a_month_that_the_ledger_did_not_see_whole_says_so(life: Life) -> None:
     assert march["measured_from"] == local(date(2025, 3, 14), 15)
     assert march["net_revenue_retention"] is None
     assert march["notes"] == (
-        "📅 Marzo 2025 (dal 14): clienti 4 (+4), paganti 3 (+3) • 📈 MRR €47.97 (+€47.97) • 🎫 Nuove licenze: 4 • "
-        "❌ Cancellazioni: 1 • ⌛ Clienti persi: 1 (churn n.d.)"
+        "📅 Marzo 2025 (dal giorno 14): clienti 4 (+4), paganti 3 (+3) • 📈 MRR €47.97 (+€47.97) • "
+        "🎫 Nuove licenze: 4 • ❌ Cancellazioni: 1 • ⌛ Clienti persi: 1 (churn n.d.)"
     )
     assert may["measured_from"] is None
     assert may["notes"] == (

@@ -43,7 +43,7 @@ def test_a_month_that_went_badly_says_so() -> None:
 def test_a_month_counted_from_its_middle_names_the_day_in_the_shops_own_zone() -> None:
     begun = datetime(2025, 5, 13, 22, 30, tzinfo=UTC)
 
-    assert monthly.note(MAY, Books(measured_from=begun), Settings()).startswith("📅 Maggio 2025 (dal 14): ")
+    assert monthly.note(MAY, Books(measured_from=begun), Settings()).startswith("📅 Maggio 2025 (dal giorno 14): ")
 
 
 def test_the_owners_words_and_emoji_are_used() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rules import growth, milestones
 from rules.catalogue import SEPARATOR, STYLES, euro
 from rules.facts import EventType, Totals
-from rules.notes import Fact, compose, emoji
+from rules.notes import Fact, compose, emoji, lines
 from rules.settings import Settings
 
 SETTINGS = Settings()
@@ -35,6 +35,35 @@ def test_many_facts_of_a_kind_are_a_count_with_the_first_names() -> None:
     facts = [Fact("new_customer", f"Nuovo cliente: C{n}", f"C{n}") for n in range(12)]
 
     assert compose(facts, SETTINGS) == "🎉 12 nuovi clienti: C0, C1 e altri 10"
+
+
+def test_others_are_only_those_who_are_not_named() -> None:
+    def sold(*names: str) -> str:
+        return compose([Fact("license_created", f"Nuova licenza Pro: {name}", name) for name in names], SETTINGS)
+
+    assert sold("Ada", "Ada", "Ada", "Ada") == "🎫 4 nuove licenze: Ada"
+    assert sold("Ada", "Bea", "Ada", "Bea") == "🎫 4 nuove licenze: Ada, Bea"
+    assert sold("Ada", "Bea", "Ada", "Clio") == "🎫 4 nuove licenze: Ada, Bea e un altro"
+    assert sold("Ada", "", "Bea", "Clio", "") == "🎫 5 nuove licenze: Ada, Bea e altri 3"
+    namesakes = [Fact("new_customer", "Nuovo cliente: Ada", "Ada", owner=number) for number in range(4)]
+    assert compose(namesakes, SETTINGS) == "🎉 4 nuovi clienti: Ada e altri 3"
+
+
+def test_facts_that_read_alike_are_told_once_with_their_number() -> None:
+    paid = [Fact("payment_completed", f"Pagamento ricevuto: {euro(cents)}", id=cents) for cents in (299, 799, 299)]
+    told = lines(paid, SETTINGS)
+
+    assert compose(paid, SETTINGS) == "💰 Pagamento ricevuto: €2.99 (2 volte) • 💰 Pagamento ricevuto: €7.99"
+    assert [(line.facts, line.ids) for line in told] == [(2, (299, 299)), (1, (799,))]
+
+
+def test_a_licence_that_ended_and_came_back_reads_in_that_order() -> None:
+    facts = [
+        Fact("license_activated", "Licenza riattivata: Pro, Ada"),
+        Fact("license_expired", "Licenza scaduta: Pro, Ada"),
+    ]
+
+    assert compose(facts, SETTINGS) == "⌛ Licenza scaduta: Pro, Ada • ✅ Licenza riattivata: Pro, Ada"
 
 
 def test_many_facts_without_names_are_a_count() -> None:
@@ -65,12 +94,18 @@ def test_a_name_cannot_pass_for_a_second_fact() -> None:
 
 
 def test_a_note_that_does_not_fit_says_how_many_facts_it_leaves_out() -> None:
-    facts = [Fact(kind, "x" * 40, f"n{n}") for kind in ("new_customer", "license_created") for n in range(3)]
+    facts = [Fact(kind, "x" * 38 + str(n), f"n{n}") for kind in ("new_customer", "license_created") for n in range(3)]
     facts += [Fact("payment_completed", "y", "n")] * 10
 
     note = compose(facts, Settings(note_length=120))
 
-    assert note == SEPARATOR.join(["🎉 " + "x" * 40] * 2 + ["… e altri 14"])
+    assert note == SEPARATOR.join(["🎉 " + "x" * 38 + str(n) for n in range(2)] + ["… e altri 14"])
+
+
+def test_a_note_that_leaves_out_one_fact_says_so_in_the_singular() -> None:
+    facts = [Fact("new_customer", "x" * 40), Fact("license_created", "y" * 40)]
+
+    assert compose(facts, Settings(note_length=70)) == "🎉 " + "x" * 40 + " • … e un altro"
 
 
 @given(
