@@ -119,7 +119,7 @@ class Leader:
         if checkpoint.reconciling is None:
             self._question(checkpoint)
         self._take_up_request(checkpoint)
-        pipeline = Pipeline(self.reader, self.committer, checkpoint, self.config)
+        pipeline = Pipeline(self.reader, self.committer, checkpoint, self.config, self._beat)
         metrics.BUSINESS.show(checkpoint.totals, pipeline.plans)
         tally.show(self.database)
         return pipeline
@@ -165,7 +165,8 @@ class Leader:
         gap_id = pipeline.checkpoint.reconciling
         gap = gaps.find(self.database, gap_id) or {}
         since = gap.get("since")
-        self.progress.turn("reconciling", clock.monotonic(), str(gap.get("cause", "")))
+        role, reason = ("waiting", gap["waiting"]) if gaps.is_questioned(gap) else ("reconciling", gap.get("cause", ""))
+        self.progress.turn(role, clock.monotonic(), str(reason))
         log.info("reconciliation.started", cause=gap.get("cause"), since=since)
         run = Reconciliation(self.database, pipeline, self.decoder, self.config, gap.get("recovered") or {})
         try:

@@ -61,6 +61,11 @@ def waiting(database: Database[Document]) -> Document | None:
         return database[GAPS].find_one({"closed_at": None})
 
 
+def is_questioned(gap: Document) -> bool:
+    """Whether a person was asked about it, and did not answer: so it stays while it is looked at again."""
+    return bool(gap.get("waiting")) and not gap.get("accept_deletions")
+
+
 def accept_deletions(database: Database[Document]) -> bool:
     """A person says the disappearance of so many documents is meant; False if no gap waits for it."""
     with translated():

@@ -7,6 +7,8 @@ from pymongo.database import Database
 
 from daemon import leader
 from daemon.embedded import EmbeddedMongo
+from daemon.progress import Progress
+from daemon.reconciliation import Reconciliation
 from daemon.store import gaps
 from tests import shop
 from tests.faults.injection import (
@@ -91,6 +93,49 @@ def test_a_drop_that_is_meant_goes_on_once_a_person_accepts_it(brittle: Embedded
     assert totals(db)["active_licenses"] == 0
     assert gap(db, "drop")["recovered"] == {"licenses_delete": MANY}
     assert_books_balance(db)
+
+
+def test_a_question_stands_while_it_is_looked_at_again(
+    brittle: EmbeddedMongo, shop_db: Db, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large shop is looked at for minutes: a role that came and went would never be an alert."""
+    db = shop_db
+    roles: list[str] = []
+    turn = Progress.turn
+
+    def heard(progress: Progress, role: str, now: float, reason: str = "") -> None:
+        roles.append(role)
+        turn(progress, role, now, reason)
+
+    with shop.running(shop.config_for(brittle.uri, db)) as run:
+        told_stock(db)
+        saved = list(db.licenses.find())
+        db.licenses.drop()
+        questioned(db)
+        monkeypatch.setattr(Progress, "turn", heard)
+        looked = _looks(monkeypatch)
+        shop.until(lambda: len(looked) >= 2, "two further looks")
+        asked, reason = list(roles), run.progress.reason
+        db.licenses.insert_many(saved)
+        settled(db)
+        marked(db)
+
+    assert set(asked) == {"waiting"}
+    assert "disappeared" in reason
+    assert roles[-1] == "leader"
+
+
+def _looks(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """Grows with each look at the source."""
+    looked: list[None] = []
+    run = Reconciliation.run
+
+    def counted(self: Reconciliation, *given: Any) -> Any:
+        looked.append(None)
+        return run(self, *given)
+
+    monkeypatch.setattr(Reconciliation, "run", counted)
+    return looked
 
 
 def test_a_collection_renamed_away_and_back_is_healed_without_a_cancellation(
