@@ -5,7 +5,7 @@ batch commits in the background and the next one is prepared on what it will lea
 under way. Whatever fails here leaves the database at a checkpoint; the caller starts again from there.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +30,8 @@ from rules.mirror import Memories
 from rules.model import Change, DocId, Operation, Origin, Source
 from rules.states import LicenseState
 
+Beat = Callable[[], None]
+
 MOST_DUE = 1000
 """Licences that end are applied in steps of this many: a transaction stays small whatever happened."""
 
@@ -39,7 +41,10 @@ log = logs.get("pipeline")
 class Pipeline:
     """Applies changes for the holder of the lease, from the checkpoint on."""
 
-    def __init__(self, reader: MirrorReader, committer: Committer, checkpoint: Checkpoint, config: Config) -> None:
+    def __init__(
+        self, reader: MirrorReader, committer: Committer, checkpoint: Checkpoint, config: Config, beat: Beat
+    ) -> None:
+        """`beat` is called at every commit: a new price, or a mass of ends, takes many and is progress all along."""
         self.reader = reader
         self.committer = committer
         self.checkpoint = checkpoint
@@ -53,6 +58,7 @@ class Pipeline:
         """Whether anything was committed since somebody last looked (the live row does)."""
         self.is_behind = False
         """Whether more is waiting already: then the next batch is prepared while this one commits."""
+        self.beat = beat
         self._flight: Flight | None = None
         self._outlook = Outlook(reader)
 
@@ -213,6 +219,7 @@ class Pipeline:
         undecodable: Sequence[Undecodable],
         sweeps: list[tuple[Sweep, Any]] | None = None,
     ) -> None:
+        self.beat()
         following = self._following(decision, position, self.checkpoint.sweeps if sweeps is None else sweeps)
         today = days.business_day(self._now(following), self.settings.zone)
         writes = self.committer.prepare(decision, known, following, today, undecodable)

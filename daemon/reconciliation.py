@@ -6,7 +6,7 @@ leaves `reconciling` in the checkpoint and is begun anew.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from daemon.config import Config
 from daemon.connection import translated
 from daemon.decode import Decoder, cluster_datetime, unreadable
 from daemon.errors import DeletionsNotAccepted
-from daemon.pipeline import Pipeline
+from daemon.pipeline import Beat, Pipeline
 from daemon.source import scan
 from daemon.source.custom import Judge
 from daemon.source.pipeline import DISCONTINUITIES
@@ -31,13 +31,14 @@ from rules import payments
 from rules.model import Change, DocId, Fields, Operation, Origin, Source
 
 Document = dict[str, Any]
-Beat = Callable[[], None]
 
 ORDER = (Source.PLANS, Source.CUSTOMERS, Source.PAYMENTS, Source.LICENSES)
 """Plans first, they price licences; customers next, the others name them; where there are payments, no licence stands
 for one."""
 
 NAMED = 5
+STEP = 1000
+"""Documents of the mirror after which a walk has got on."""
 SECOND = timedelta(seconds=1)
 
 log = logs.get("reconciliation")
@@ -52,9 +53,12 @@ class Walk:
         reader: MirrorReader,
         decoder: Decoder,
         session: ClientSession,
+        beat: Beat = lambda: None,
     ) -> None:
+        """`beat` is called as documents pass: a large shop in which nothing differs takes its time too."""
         self.database = database
         self.reader = reader
+        self.beat = beat
         self.decoder = decoder
         self.session = session
         self.cluster_time: Timestamp = scan.snapshot_time(database, session)
@@ -73,7 +77,9 @@ class Walk:
         A held one shows no fields: it differs from whatever is there, and so is tried again.
         """
         self.mirrored[source] = 0
-        for document in self.reader.documents(source, self.session):
+        for number, document in enumerate(self.reader.documents(source, self.session), 1):
+            if number % STEP == 0:
+                self.beat()
             if document.get("present", True):
                 self.mirrored[source] += 1
                 yield document["_id"]["id"], {} if document.get("held") else decoded_fields(document)
@@ -133,7 +139,7 @@ class Reconciliation:
         with everything else committed.
         """
         with translated(), self.database.client.start_session(snapshot=True) as session:
-            walk = Walk(self.database, self.pipeline.reader, self.decoder, session)
+            walk = Walk(self.database, self.pipeline.reader, self.decoder, session, beat)
             until = cluster_datetime(walk.cluster_time)
             gone = {source: self._take_over(walk, source, since, until, beat) for source in ORDER}
             if any(gone.values()):
