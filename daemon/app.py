@@ -83,7 +83,8 @@ class Daemon:
         self._manned = True
         crew = Crew(self.stop)
         self._show()
-        bell = Bell(Nightly(db, self.config), Proof(db, self.config), self.config, self.progress, self)
+        nightly, proof = Nightly(db, self.config, self._ring), Proof(db, self.config, self._wait_for_a_look)
+        bell = Bell(nightly, proof, self.config, self.progress, self)
         crew.start("http", lambda: self._serve(db, listening))
         crew.start("pipeline", lambda: self._terms(client, db))
         crew.start("bell", lambda: bell.run(self.stop))
@@ -177,8 +178,16 @@ class Daemon:
     def count_calls(self) -> None:
         """Count API calls in the bell's thread; what they reach is told in the pipeline's."""
         if self.leader is not None:
-            counted = self.leader.calls.count(lambda: self.progress.beat("bell", clock.monotonic()))
+            counted = self.leader.calls.count(self._ring)
             self.leader.jobs.put(calls.tell(counted))
+
+    def _ring(self) -> None:
+        """A job of the bell got on."""
+        self.progress.beat("bell", clock.monotonic())
+
+    def _wait_for_a_look(self, seconds: float) -> None:
+        self._ring()
+        self.stop.wait(seconds)
 
     # -- signals ------------------------------------------------------------------------------------------
 

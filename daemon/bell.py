@@ -15,13 +15,16 @@ from daemon.config import Config
 from daemon.errors import ChatelloError
 from daemon.nightly import Nightly
 from daemon.progress import Progress
-from daemon.proof import Proof, attempt
+from daemon.proof import Proof
 from daemon.retention import Retention
 from rules import calendar, days
 
 TICK_SECONDS = 1.0
 JUMP_SECONDS = 30.0
 JOBS = ("close_days", "prove", "let_go", "count_calls", "keep_today", "count_records")
+
+Job = Callable[[], bool | None]
+"""What may be rung for; False says that it is yet to be done."""
 
 log = logs.get("bell")
 
@@ -56,6 +59,8 @@ class Bell:
         self.progress = progress
         self.term = term
         self.time = config.time
+        self._due: list[Job] = [self.prove]
+        """Jobs of the day that are yet to be done; after a start the proof: nobody knows what the last one said."""
         self.scheduler = self._scheduler()
         self._offset = _clock_offset()
         for job in JOBS:
@@ -71,8 +76,9 @@ class Bell:
         scheduler = schedule.Scheduler()
         at = self.time.rollup_at.strftime("%H:%M:%S")
         scheduler.every().day.at(at, str(self.time.zone)).do(self._guarded, self.close_days)
-        scheduler.every().day.at(at, str(self.time.zone)).do(self._guarded, self.prove)
-        scheduler.every().day.at(at, str(self.time.zone)).do(self._guarded, self.let_go)
+        scheduler.every().day.at(at, str(self.time.zone)).do(self._daily, self.prove)
+        scheduler.every().day.at(at, str(self.time.zone)).do(self._daily, self.let_go)
+        scheduler.every(10).minutes.do(self._again)
         scheduler.every(10).minutes.do(self._guarded, self.close_days)
         scheduler.every(5).minutes.do(self._guarded, self.term.count_calls)
         scheduler.every(math.ceil(self.time.live_row_seconds)).seconds.do(self._guarded, self.keep_today)
@@ -91,7 +97,7 @@ class Bell:
                 continue
             if not looked:
                 self._guarded(self.close_days)
-                self._guarded(self.let_go)
+                self._daily(self.let_go)
                 self._guarded(self.term.count_calls)
                 self._guarded(self.keep_today)
                 looked = True
@@ -125,15 +131,16 @@ class Bell:
         if written:
             log.info("days.closed", days=[str(day) for day in written])
 
-    def prove(self) -> None:
-        """Ledger = running totals = source: the nightly proof, told in the log and as a metric."""
-        verdict = attempt(self.proof)
+    def prove(self) -> bool:
+        """Ledger = running totals = source: the nightly proof, told in the log and as a metric; whether it holds."""
+        verdict = self.proof.numbers()
         metrics.PROOF_MISMATCHES.set(len(verdict.mismatches))
         if verdict.holds:
             metrics.PROOF.set(clock.now().timestamp())
             log.info("proof.made", **verdict.totals)
         for mismatch in verdict.mismatches:
             log.error("proof.failed", mismatch=mismatch, cure="chatello-analytics verify, then reconcile")
+        return verdict.holds
 
     def let_go(self) -> None:
         """Let go of facts that the owner does not keep for ever."""
@@ -149,16 +156,28 @@ class Bell:
         """Look how many gaps are open and documents held: a person may have changed that."""
         tally.show(self.nightly.database)
 
-    def _guarded(self, job: Callable[[], None]) -> None:
-        began, outcome = clock.monotonic(), "success"
+    def _daily(self, job: Job) -> None:
+        """A job of the day; what is not done by it is tried every ten minutes, for nobody waits until tomorrow."""
+        self._due = [other for other in self._due if other != job]
+        if not self._guarded(job):
+            self._due.append(job)
+
+    def _again(self) -> None:
+        for job in tuple(self._due):
+            self._daily(job)
+
+    def _guarded(self, job: Job) -> bool:
+        """Run a job, whatever becomes of it; whether it is done."""
+        began, outcome, done = clock.monotonic(), "success", False
         try:
-            job()
+            done = job() is not False
         except ChatelloError as error:
             outcome = "failure"
             log.error("job.failed", job=job.__name__, problem=str(error))
         metrics.JOBS.labels(job.__name__, outcome).inc()
         metrics.JOB_SECONDS.labels(job.__name__).set(clock.monotonic() - began)
         self.progress.beat("bell", clock.monotonic())
+        return done
 
 
 def _clock_offset() -> float:

@@ -3,7 +3,7 @@
 Everything here may run twice, late or after a crash: a row is a function of ledger, events and rules.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from typing import Any
 
@@ -27,8 +27,10 @@ log = logs.get("nightly")
 class Nightly:
     """Writes rows for one database. Safe to run beside another one: rows come out the same."""
 
-    def __init__(self, database: Database[Document], config: Config) -> None:
+    def __init__(self, database: Database[Document], config: Config, beat: Callable[[], None] = lambda: None) -> None:
+        """`beat` is called with every row: many may be owed."""
         self.database = database
+        self.beat = beat
         self.rollup_at = config.time.rollup_at
         self.adopt(config)
 
@@ -133,6 +135,7 @@ class Nightly:
 
     def store(self, made: Document, period: Period, *, final: bool) -> Amended:
         """Store a row that was made; what of a final one changed is told."""
+        self.beat()
         if final and period.kind is Kind.DAILY:  # before the row is final: a crash in between leaves the day owed
             rows.mark_processed(self.database, *self.rebuild.bounds(period.first))
         done = rows.write(self.database, made, final=final, now=clock.now())

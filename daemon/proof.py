@@ -17,7 +17,7 @@ from pymongo.database import Database
 from daemon.config import Config
 from daemon.connection import translated
 from daemon.decode import Decoder, cluster_datetime
-from daemon.errors import ChatelloError
+from daemon.errors import ChatelloError, Unavailable
 from daemon.source import recount, scan
 from daemon.source.scan import Difference
 from daemon.store import checkpoint as checkpoints
@@ -37,14 +37,18 @@ NUMBERS = ("customers", "paying_customers", "subscribers", "active_licenses", "m
 
 @dataclass(slots=True)
 class Verdict:
-    """What a proof found: the numbers of each book, and each mismatch as a sentence."""
+    """What a proof found: the numbers of each book, and each mismatch as a sentence.
+
+    `hindrance` is why nothing could be compared: that nothing was proved is not that something differs.
+    """
 
     totals: dict[str, int] = field(default_factory=dict)
     mismatches: list[str] = field(default_factory=list)
+    hindrance: str = ""
 
     @property
     def holds(self) -> bool:
-        return not self.mismatches
+        return not self.mismatches and not self.hindrance
 
 
 class Proof:
@@ -65,13 +69,15 @@ class Proof:
         self.mirror = MirrorReader(self.database, self.settings)
 
     def numbers(self) -> Verdict:
-        """Ledger = totals = source; raises Unavailable when the source cannot be read at the checkpoint."""
+        """Ledger = totals = source; raises Unavailable while it cannot be told, which is no mismatch."""
         verdict = Verdict()
         for look in range(LOOKS):
             verdict = self._look()
             if verdict.holds or look == LOOKS - 1:
                 break
             self.wait(BETWEEN_LOOKS_SECONDS)
+        if verdict.hindrance:
+            raise Unavailable(f"no proof can be made now: {verdict.hindrance}")
         return verdict
 
     def documents(self) -> list[str]:
@@ -89,9 +95,9 @@ class Proof:
     def _look(self) -> Verdict:
         checkpoint = checkpoints.load(self.database)
         if checkpoint is None or checkpoint.cluster_time is None or checkpoint.reconciling is not None:
-            return Verdict(mismatches=["the daemon has not taken over this database yet, or is reconciling"])
+            return Verdict(hindrance="the daemon has not taken over this database yet, or is reconciling")
         if checkpoint.sweeps:
-            return Verdict(mismatches=["a plan's new price is still being applied"])
+            return Verdict(hindrance="a plan's new price is still being applied")
         totals = {name: getattr(checkpoint.totals, name) for name in NUMBERS}
         sums = ledger.sums(self.database, {"_id": {"$lte": checkpoint.seq}})
         booked = {name: getattr(sums, name) for name in NUMBERS}
@@ -157,7 +163,7 @@ def attempt(proof: Proof) -> Verdict:
     try:
         return proof.numbers()
     except ChatelloError as problem:
-        return Verdict(mismatches=[f"no proof could be made: {problem}"])
+        return Verdict(mismatches=[str(problem)])
 
 
 def _compare(book: str, found: dict[str, int], totals: dict[str, int]) -> list[str]:

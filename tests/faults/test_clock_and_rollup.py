@@ -1,6 +1,8 @@
 """Clocks that lie and rollups that collide: every day gets its row once, whatever time this machine thinks it is."""
 
 import threading
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +12,7 @@ from pymongo.database import Database
 from daemon import clock
 from daemon.bell import Bell
 from daemon.embedded import wait_for
-from daemon.errors import Unavailable
+from daemon.errors import LoginRefused, Unavailable
 from daemon.metrics import REGISTRY
 from daemon.nightly import Nightly
 from daemon.progress import Progress
@@ -70,9 +72,9 @@ class _Term:
         return None
 
 
-def _bell(nightly: Nightly) -> Bell:
+def _bell(nightly: Nightly, wait: Callable[[float], None] = time.sleep) -> Bell:
     config = shop.config_for("mongodb://unused", nightly.database)
-    return Bell(nightly, Proof(nightly.database, config), config, Progress(), _Term())
+    return Bell(nightly, Proof(nightly.database, config, wait), config, Progress(), _Term())
 
 
 def test_a_clock_that_jumped_ahead_and_back_leaves_no_job_waiting_for_years(
@@ -150,3 +152,88 @@ def test_a_day_that_cannot_be_written_shows_as_owed(nightly: Nightly, monkeypatc
 
     assert shown == len(owed) > 0
     assert REGISTRY.get_sample_value("chatello_analytics_rows_owed") == 0
+
+
+def test_many_owed_rows_are_progress_one_by_one(nightly: Nightly) -> None:
+    beats: list[None] = []
+    nightly.beat = lambda: beats.append(None)
+    owed = nightly.catch_up(nightly.now())
+
+    assert len(beats) >= len(owed) > 1
+
+
+def _sample(name: str) -> float:
+    return REGISTRY.get_sample_value(f"chatello_analytics_{name}") or 0.0
+
+
+def test_a_mismatch_is_proved_again_until_it_is_mended_not_until_tomorrow(nightly: Nightly, database: Db) -> None:
+    bell = _bell(nightly, wait=lambda _seconds: None)
+    database.analytics_ledger.update_one({"mrr_cents": 799}, {"$set": {"mrr_cents": 800}})
+    bell.prove()
+    broken = _sample("proof_mismatches")
+    database.analytics_ledger.update_one({"mrr_cents": 800}, {"$set": {"mrr_cents": 799}})
+    _ten_minutes_later(bell)
+
+    assert broken == 1
+    assert _sample("proof_mismatches") == 0
+    assert _sample("proof_success_timestamp_seconds") > 0
+    assert bell.proof.numbers().holds
+
+
+def test_a_proof_that_cannot_be_made_is_a_failed_job_and_no_mismatch(nightly: Nightly, database: Db) -> None:
+    bell = _bell(nightly, wait=lambda _seconds: None)
+    bell.prove()
+    database.analytics_checkpoint.update_one({"_id": "checkpoint"}, {"$set": {"reconciling": "a gap"}})
+    failed = _failures("prove")
+    with pytest.raises(Unavailable, match="reconciling"):
+        bell.prove()
+    _ten_minutes_later(bell)
+
+    assert _failures("prove") == failed + 1
+    assert _sample("proof_mismatches") == 0
+
+
+def test_the_numbers_are_proved_within_ten_minutes_of_a_start_and_then_rest(nightly: Nightly) -> None:
+    bell = _bell(nightly)
+    proved = _runs("prove")
+    _ten_minutes_later(bell)
+    _ten_minutes_later(bell)
+
+    assert _runs("prove") == proved + 1
+
+
+def test_a_job_of_the_day_that_failed_is_tried_again_within_the_hour(
+    nightly: Nightly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bell = _bell(nightly)
+
+    def refused(_beat: object) -> None:
+        raise LoginRefused("no right to remove")
+
+    monkeypatch.setattr(bell.retention, "keep", refused)
+    failed = _failures("let_go")
+    bell._daily(bell.let_go)
+    _ten_minutes_later(bell)
+    monkeypatch.undo()
+    _ten_minutes_later(bell)
+    _ten_minutes_later(bell)
+
+    assert _failures("let_go") == failed + 2
+
+
+def _failures(task: str) -> float:
+    return REGISTRY.get_sample_value("chatello_analytics_jobs_total", {"task": task, "outcome": "failure"}) or 0.0
+
+
+def _runs(task: str) -> float:
+    return _failures(task) + (
+        REGISTRY.get_sample_value("chatello_analytics_jobs_total", {"task": task, "outcome": "success"}) or 0.0
+    )
+
+
+def _ten_minutes_later(bell: Bell) -> None:
+    """Ring every job that is due each ten minutes."""
+    for job in bell.scheduler.jobs:
+        if (job.interval, job.unit) == (10, "minutes"):
+            assert job.job_func is not None
+            job.job_func()
