@@ -113,11 +113,12 @@ class Daemon:
         office = LeaseOffice(db, holder_name(), self.config.lease.seconds)
         setbacks = 0
         while not self.stop.is_set():
+            before = metrics.value(metrics.CHECKPOINT)
             try:
                 if self._term(client, db, office):
                     setbacks = 0
             except Unavailable as setback:
-                setbacks = 1 if self.progress.role == "leader" else setbacks + 1
+                setbacks = 1 if metrics.value(metrics.CHECKPOINT) != before else setbacks + 1
                 self._set_back(setback, setbacks)
 
     def _term(self, client: MongoClient[Document], db: Database[Document], office: LeaseOffice) -> bool:
@@ -159,6 +160,7 @@ class Daemon:
         wait = BACKOFF_SECONDS[min(count, len(BACKOFF_SECONDS)) - 1]
         metrics.RESTARTS.labels("network").inc()
         log.warning("database.unavailable", problem=str(setback), retry_seconds=wait)
+        self.progress.struggles = count > 1
         self.progress.turn("retrying", clock.monotonic(), str(setback))
         self.stop.wait(wait)
 

@@ -224,7 +224,8 @@ class Leader:
         pipeline.price_anew()
         rules = self.config.rules.custom
         with Stream(self.database, start, self.decoder, self.config.stream.await_seconds, rules) as stream:
-            self.progress.turn("leader", clock.monotonic())
+            if not self.progress.struggles:
+                self.progress.turn("leader", clock.monotonic())
             self.ready.set()
             log.info("stream.opened", at=cluster_datetime(start.cluster_time))
             self._pump(pipeline, stream)
@@ -255,7 +256,7 @@ class Leader:
             inbox.fail(error)
 
     def _work(self, pipeline: Pipeline, inbox: Inbox) -> None:
-        stored = clock.monotonic()
+        stored, handled = clock.monotonic(), 0
         while not self.stop.is_set():
             heard = inbox.take(self.config.stream.batch_size, timeout=1.0)
             self._beat()
@@ -264,8 +265,11 @@ class Leader:
                 metrics.STREAM_CONTACT.set(clock.now().timestamp())
                 metrics.STREAM_TOKEN.set(heard[-1].position.cluster_time.time)
                 pipeline.handle(heard, inbox.waiting(self.config.stream.batch_size))
+                handled += 1
                 if not pipeline.is_behind:
                     pipeline.settle()
+                if self.progress.struggles and (handled > 1 or not pipeline.is_behind):  # what it brought is committed
+                    self.progress.turn("leader", clock.monotonic())
             if clock.monotonic() - stored >= self.config.stream.checkpoint_seconds:
                 pipeline.advance()
                 stored = clock.monotonic()

@@ -13,10 +13,14 @@ nothing happens, a commit is bounded by its timeout, the bell rings every second
 
 @dataclass(slots=True)
 class Progress:
-    """Shared by all threads. `role` is starting, standby, reconciling, waiting or leader."""
+    """Shared by all threads. `role` is starting, standby, reconciling, waiting, retrying or leader.
+
+    `struggles` from the second setback on between which nothing was committed: an open stream is no progress then.
+    """
 
     role: str = "starting"
     reason: str = ""
+    struggles: bool = False
     last: dict[str, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -32,6 +36,7 @@ class Progress:
             self.last["pipeline"] = now
             if role == "leader":
                 self.last["stream"] = now
+                self.struggles = False
 
     def stalled(self, now: float) -> list[str]:
         """The rooms that should have got on and did not, as sentences."""
