@@ -25,13 +25,14 @@ from pydantic import (
 
 from daemon import places
 from daemon.errors import ConfigurationError
-from daemon.rulebook import Rules, Section
+from daemon.rulebook import Rules, Section, listed
 from rules.settings import Settings
 
 PREFIX = "CHATELLO_"
 TEST_PREFIX = "CHATELLO_TEST_"
 SECRETS = frozenset({"mongodb.uri", "http.token"})
 PLAIN_VARIABLES = {"MONGODB_URI": "mongodb.uri", "MONGODB_DATABASE": "mongodb.database"}
+LOGIN = re.compile(r"(://)[^/\s]*@")
 CREDENTIALS = {"mongodb-uri": "mongodb.uri", "http-token": "http.token"}
 
 
@@ -54,11 +55,6 @@ class Mongodb(Section):
     timeout_seconds: float = Field(default=20, ge=1, le=600)
 
 
-def _listed(value: object) -> object:
-    """A list in an environment variable is written with commas."""
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
 _TOKEN = re.compile(r"[!-~]{16,512}")
 
 
@@ -73,7 +69,7 @@ class Http(Section):
 
     host: str = "127.0.0.1"
     port: int = Field(default=5013, ge=1, le=65535)
-    hosts: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ()
+    hosts: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
     token: Annotated[SecretStr, AfterValidator(_token)] = SecretStr("")
 
 
@@ -85,6 +81,17 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def _clock_time(value: object) -> object:
+    """What a clock on the wall says: a number would be seconds, and a zone is the one of the business day."""
+    if isinstance(value, str | time) and getattr(value, "tzinfo", None) is None:
+        return value
+    raise ValueError('wanted a time of the day, such as "06:00"')
+
+
+def _without_zone(at: time) -> time:
+    return at if at.tzinfo is None else time.fromisoformat(str(_clock_time(at)))
+
+
 class Time(Section):
     """The business day's zone, when a day is closed, and how times without a zone were written.
 
@@ -94,7 +101,7 @@ class Time(Section):
 
     zone: Zone = ZoneInfo("Europe/Rome")
     live_row_seconds: float = Field(default=60, ge=1, le=3600)
-    rollup_at: time = time(6, 0)
+    rollup_at: Annotated[time, BeforeValidator(_clock_time), AfterValidator(_without_zone)] = time(6, 0)
     naive_zone: Zone = ZoneInfo("UTC")
 
 
@@ -198,8 +205,8 @@ def _require_kept_secrets(path: Path, values: Mapping[str, Any]) -> None:
 def _require_a_locked_door(http: Http) -> None:
     if not is_loopback(http.host) and not http.token.get_secret_value():
         raise ConfigurationError(
-            f"http.host: {http.host} can be reached from other machines, and there is no token; put one into the "
-            "credential http-token (or CHATELLO_HTTP__TOKEN), or keep http.host on 127.0.0.1"
+            f"http.host: {_without_login(http.host)} can be reached from other machines, and there is no "
+            "token; put one into the credential http-token (or CHATELLO_HTTP__TOKEN), or keep http.host on 127.0.0.1"
         )
 
 
@@ -261,9 +268,16 @@ def explain(invalid: ValidationError) -> str:
     return "; ".join(_mistake(error) for error in invalid.errors(include_url=False, include_context=False))
 
 
+def _without_login(text: str) -> str:
+    """A connection string in the wrong place is still a secret."""
+    return LOGIN.sub(r"\1***@", text)
+
+
 def _mistake(error: Any) -> str:
     key = ".".join(str(part) for part in error["loc"])
+    if error["type"] in ("model_type", "dataclass_type"):
+        return f"{key}: wanted a table, [{key}]"
     if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{key}: there is no such setting"
-    value = "" if key in SECRETS else f", got {error['input']!r:.80}"
+    value = "" if key in SECRETS else f", got {_without_login(repr(error['input'])):.80}"
     return f"{key}: {error['msg'].removeprefix('Value error, ')}{value}"

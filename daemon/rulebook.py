@@ -63,11 +63,16 @@ def _named_apart(rules: tuple[CustomRule, ...]) -> tuple[CustomRule, ...]:
     return rules
 
 
+def listed(value: object) -> object:
+    """A list in an environment variable is written with commas."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
 class Rules(Section):
     """What the rules may be told; see docs/configuration.md."""
 
-    plan_order: tuple[str, ...] = Settings().plan_order
-    rates: dict[str, Decimal] = {}
+    plan_order: Annotated[tuple[str, ...], BeforeValidator(listed)] = Settings().plan_order
+    rates: dict[str, Annotated[Decimal, Field(gt=0)]] = {}
     manual_source: str = Settings().manual_source
     manual_email: str = Settings().manual_email
     note_names: int = Field(default=Settings().note_names, ge=0, le=20)

@@ -1,11 +1,14 @@
 """The numbers behind milestones, growth, trends and the calendar, with the defaults of the house."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
 
 Memory = Mapping[str, int | str]
 """What a rule remembers between calls: plain integers and texts (dates as YYYY-MM-DD), fit for the checkpoint."""
+
+MOST_DAYS = 36_500
+MOST = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,8 @@ class Thresholds:
     `plan_change_minutes` is how far apart the end of one licence and the start of another may be, to be one change of
     plan; 0 keeps them apart. `payment_window_hours` is how far apart a payment may be seen from different sides, and
     `payment_news_days` how long before its document a payment may have been made to be news.
-    Raises ValueError, naming the field, for levels that are empty, not positive or out of order.
+    Raises ValueError, naming the field, for levels that are empty, not positive or out of order, and for numbers below
+    0 (of days looked back over: 1) or so large that no calendar reaches so far.
     """
 
     customers: tuple[int, ...] = (10, 25, 50, 100, 250, 500, 1000)
@@ -82,6 +86,11 @@ class Thresholds:
             levels: tuple[int, ...] = getattr(self, name)
             if not levels or levels[0] <= 0 or list(levels) != sorted(set(levels)):
                 raise ValueError(f"{name} must be positive numbers in ascending order, got {list(levels)}")
+        for name, value in ((one.name, getattr(self, one.name)) for one in fields(self)):
+            least = 1 if name in ("growth_days", "cancellations_window_days") else 0
+            most = MOST_DAYS if name.endswith("_days") else MOST
+            if isinstance(value, int | float) and not least <= value <= most:
+                raise ValueError(f"{name} must be a number from {least} to {most}, got {value}")
 
 
 def _is_month_day(text: str) -> bool:

@@ -142,6 +142,45 @@ def test_a_secret_in_a_file_that_everybody_may_read_is_refused(tmp_path: Path, t
     assert load(file, {})
 
 
+LOST = "mongodb://user:canary@host/shop"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'mongodb = "{LOST}"',
+        f'[[mongodb]]\nuri = "{LOST}"',
+        'http = "canary-canary-canary"',
+        f'[mongodb]\ndatabase = "{LOST}"',
+        f'[mongodb]\nurl = "{LOST}"',
+        f'[http]\nhost = "{LOST}"',
+        f'[rules]\nrates = "{LOST}"',
+    ],
+)
+def test_a_secret_in_the_wrong_place_is_a_mistake_and_is_not_told(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError, match=r"mongodb|http|rates") as told:
+        load(file, {})
+
+    assert "canary" not in str(told.value)
+
+
+@pytest.mark.parametrize("at", ['"06:00+02:00"', '"25:00"', "600", "true", "[6, 0]"])
+def test_the_hour_of_the_rollup_is_one_of_the_clock_on_the_wall(tmp_path: Path, at: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(f"[time]\nrollup_at = {at}")
+    with pytest.raises(ConfigurationError, match=r"time\.rollup_at: "):
+        load(file, {})
+
+
+def test_a_list_in_a_variable_is_written_with_commas() -> None:
+    config = load(None, {"CHATELLO_HTTP__HOSTS": "a.example, b.example", "CHATELLO_RULES__PLAN_ORDER": "pro,starter"})
+
+    assert config.http.hosts == ("a.example", "b.example")
+    assert config.rules.plan_order == ("pro", "starter")
+
+
 @pytest.mark.parametrize(("variable", "value"), [("CHATELLO_HTTP__PORT", "0"), ("CHATELLO_LOGS__LEVEL", "loud")])
 def test_a_wrong_value_names_key_and_value(variable: str, value: str) -> None:
     with pytest.raises(ConfigurationError) as told:
@@ -186,6 +225,12 @@ WRONG_RULES = [
     ({"thresholds": {"calendar": {"country": "XX"}}}, "calendar.country: wanted a country of the holidays library"),
     ({"thresholds": {"calendar": {"subdivision": "ZZ"}}}, "calendar.subdivision: wanted one of AG, AL, "),
     ({"thresholds": {"calendar": {"language": "tlh"}}}, "calendar.language: wanted one of en_US, it_IT, th, got 'tlh'"),
+    ({"thresholds": {"plan_change_minutes": -5}}, "plan_change_minutes must be a number from 0 to 1000000000, got -5"),
+    ({"thresholds": {"growth_days": 0}}, "growth_days must be a number from 1 to 36500, got 0"),
+    ({"thresholds": {"record_cooldown_days": 10**9}}, "record_cooldown_days must be a number from 0 to 36500"),
+    ({"thresholds": {"deviations": float("nan")}}, "deviations must be a number from 0 to"),
+    ({"rates": {"USD": -1}}, "rules.rates.USD: Input should be greater than 0, got -1"),
+    ({"rates": {"USD": 0}}, "rules.rates.USD: Input should be greater than 0, got 0"),
     ({"texts": {"new_client": "x"}}, "rules.texts: new_client: there is no such key; wanted some of new_customer, "),
     ({"texts": {"new_customer": "Ecco {nome}"}}, "new_customer: wanted a text with no other fields than {name}, got"),
     ({"texts": {"new_customer": " "}}, "new_customer: wanted a text"),
