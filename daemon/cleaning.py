@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from daemon.rebuild import Rebuild
 from daemon.store.erasure import is_through_us
 from daemon.store.names import EVENTS, KEPT_ROWS, ROWS, SOURCE_NAME
-from rules import amendment, erasure
+from rules import amendment, erasure, retelling
 from rules.catalogue import FORGOTTEN
 from rules.erasure import Needles
 from rules.model import Plan
@@ -21,6 +21,9 @@ Document = dict[str, Any]
 
 IDENTITY = frozenset(("_id", "period_type", "event_type"))
 """Not texts: what a document is known by."""
+
+
+NOBODY = {"customer_name": FORGOTTEN}
 
 
 class Person(NamedTuple):
@@ -105,8 +108,8 @@ class Cleaner:
         theirs = has_own_note(row) and not self.others
         cleaned = {**row, **self._without(row, "auto_events", *(["notes"] if theirs else []))}
         cleaned["auto_events"] = self._entries(row.get("auto_events"))
-        if self._is_composed_anew(row):
-            cleaned |= self._told(row["date"].date())
+        if self._is_composed_anew(row) and (told := self.rebuild.told(row["date"].date())):
+            cleaned |= self._told(told)
             if not has_own_note(row):
                 cleaned["notes"] = cleaned["auto_notes"]
         return {name: value for name, value in cleaned.items() if name in row}
@@ -118,9 +121,8 @@ class Cleaner:
             return False
         return day.date() in self.days or self.needles.holds([row.get("auto_notes"), row.get("auto_events")])
 
-    def _told(self, day: date) -> Document:
-        """Note and entries of a day; where a namesake is in them, the note is as the events compose it."""
-        told = self.rebuild.told(day)
+    def _told(self, told: Document) -> Document:
+        """Note and entries as a day's events tell them; where a namesake is in them, the note stays as it is."""
         entries = self._entries(told["auto_events"])
         namesake = any(self._is_namesakes(entry) and self.needles.holds(entry.get("description")) for entry in entries)
         note = told["auto_notes"] if namesake else self.needles.without(told["auto_notes"])
@@ -130,14 +132,14 @@ class Cleaner:
         return [self._entry(one) for one in stored] if isinstance(stored, list) else stored
 
     def _entry(self, entry: Any) -> Any:
-        """An entry of `auto_events`; one about the person whose name is a common word keeps nothing of its text."""
+        """An entry of `auto_events`; one about the person in which no name was found is told again without any."""
         if not isinstance(entry, dict) or self._is_namesakes(entry):
             return entry
-        words = str(entry.get("description")).casefold()
-        named = FORGOTTEN not in words and any(name.casefold() in words for name in self.needles.common)
-        if named and self.person.is_told_by(entry):
-            return {**entry, "description": FORGOTTEN}
-        return self.needles.without(entry)
+        cleaned: Document = self.needles.without(entry)
+        if not self.person.is_told_by(entry) or FORGOTTEN in str(cleaned.get("description")):
+            return cleaned
+        facts = {"event_type": entry.get("type"), "amount": entry.get("amount"), "metadata": NOBODY}
+        return {**cleaned, "description": retelling.retold(facts, self.plans, self.settings) or FORGOTTEN}
 
 
 def speaking(document: Mapping[str, Any]) -> Document:

@@ -1,9 +1,9 @@
 """Forgetting a customer: the name leaves everything that is ours, the numbers stay to the cent.
 
 In this order, so that it is safe beside a running daemon and can be stopped and begun again at any point: the customer
-goes on the list (from then on nothing new names it), then rows, dead letters, gaps and the log file are cleaned, then
-the events, which tell the name until then; then every writer is made to look again, and the rows are looked through
-until nothing is found.
+goes on the list (from then on nothing new names it), then the log file, dead letters, gaps and rows are cleaned, then
+the events, which tell the name until then, as rows do where events were deleted; then every writer is made to look
+again, and the rows are looked through until nothing is found.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -27,7 +27,7 @@ from daemon.store import erasure as texts
 from daemon.store import forgotten, indexes, ledger
 from daemon.store.mirror import MirrorReader
 from daemon.store.names import EVENTS, KEPT_ROWS, ROWS
-from rules import days, erasure
+from rules import catalogue, days, erasure
 
 Document = dict[str, Any]
 Advance = Callable[[int], object]
@@ -73,12 +73,14 @@ class Erasure:
         """The customer with this id or e-mail; `also` are further texts that name it. Raises NobodyKnown."""
         stored = next((one for wanted in _wanted(who) if (one := texts.customer(self.database, wanted))), None)
         customer_id = stored["_id"] if stored else self._known_id(who)
+        names = [*self._names(stored or {}, customer_id), *also]
+        others = texts.names_of_others(self.database, customer_id, names)
         if stored and stored.get("email") == self.config.rules.manual_email:
             raise NobodyKnown(f"{who} is the placeholder for licences entered by hand, nobody to forget")
         return Person(
             customer_id,
             texts.license_ids(self.database, customer_id),
-            erasure.needles([*self._names(stored or {}, customer_id), *also], self.plans.values()),
+            erasure.needles(names, self.plans.values(), others),
             stored is not None,
         )
 
@@ -99,6 +101,8 @@ class Erasure:
             named = [fields.get("email"), fields.get("name") or fields.get("company")]
             yield from (name for name in named if isinstance(name, str))
         yield from texts.told_names(self.database, customer_id)
+        for entry in texts.entries(self.database, customer_id):
+            yield catalogue.told_name(self.settings.texts, str(entry.get("description"))) or ""
 
     # -- what ------------------------------------------------------------------------------------------------
 
@@ -125,9 +129,9 @@ class Erasure:
         if forgotten.add(self.database, forgotten.prepare(self.database), person.id, now):
             report.count("mirror")
         cleaner = self._cleaner(person)
+        self._clean_logs(report, person)
         for name in texts.TEXTS:
             self._clean(report, name, cleaner, advance)
-        self._clean_logs(report, person)
         self._clean_events(report, cleaner, advance)
         self._look_again(report, cleaner)
         self._prove(report, before)

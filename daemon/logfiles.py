@@ -48,8 +48,7 @@ def masked_line(line: bytes, needles: Needles, customer_id: str) -> bytes:
 
 
 def _found(text: str, needles: Needles, tied: bool) -> Iterator[str]:
-    if needles.pattern is not None:
-        yield from (match[0] for match in needles.pattern.finditer(text))
+    yield from needles.found(text)
     if tied:  # a line about the person: also a name that is a common word
         for name in needles.common:
             yield from (match[0] for match in re.finditer(re.escape(name), text, re.IGNORECASE))

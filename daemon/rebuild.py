@@ -122,18 +122,23 @@ class Rebuild:
 
     def _told(self, day: date, session: ClientSession) -> Document:
         """The note and the events of a day; those it had, where somebody deleted its events since."""
+        composed, kept = self._composed(day, session)
+        return composed if kept is None else {name: kept[name] for name in composed}
+
+    def _composed(self, day: date, session: ClientSession) -> tuple[Document, Document | None]:
+        """What the events of a day tell now; and the row it had, where somebody deleted its events since."""
         start, end = self.bounds(day)
         first: list[Document] = []
         found = Counted(self._without_forgotten(rows.events_between(self.database, start, end, session)))
         note = notes.compose(facts(remembering(found, first), self.settings), self.settings)
-        kept = rows.kept(self.database, periods.day(day), session)
-        if kept is not None and self._lost_its_events(kept, found.count, start, session):
-            return {name: kept[name] for name in ("auto_events", "auto_events_total", "auto_notes")}
-        return {
+        composed = {
             "auto_events": [rollup.auto_event(event, self.settings) for event in first],
             "auto_events_total": found.count,
             "auto_notes": note,
         }
+        kept = rows.kept(self.database, periods.day(day), session)
+        lost = kept is not None and self._lost_its_events(kept, found.count, start, session)
+        return composed, kept if lost else None
 
     def _lost_its_events(self, kept: Document, standing: int, start: datetime, session: ClientSession) -> bool:
         if standing >= kept.get("auto_events_total", 0):
@@ -142,10 +147,11 @@ class Rebuild:
             return True
         return amendment.lost_its_events(kept, standing, rows.any_event_before(self.database, start, session))
 
-    def told(self, day: date) -> Document:
-        """The note and the events of a day, as its row has them."""
+    def told(self, day: date) -> Document | None:
+        """The note and the events of a day as its events tell them; None where somebody deleted those since."""
         with self._snapshot() as session:
-            return self._told(day, session)
+            composed, kept = self._composed(day, session)
+        return composed if kept is None else None
 
     def events(self, day: date) -> Iterable[Document]:
         """The events of a day as its note may tell them, in the order they happened."""

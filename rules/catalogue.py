@@ -162,6 +162,24 @@ def say(texts: Texts, key: str, **values: object) -> str:
     return "".join(parts)
 
 
+def told_name(texts: Texts, text: str) -> str | None:
+    """The customer's name in what was said of somebody, by these words or those of the house; None if by no such."""
+    for key, house in TEXTS.items():
+        for words in {texts.get(key) or house, house} if "{name}" in house and key != "holiday" else ():
+            if found := _told(words).fullmatch(text):
+                return found["name"]
+    return None
+
+
+@lru_cache(maxsize=200)
+def _told(words: str) -> re.Pattern[str]:
+    """What a text looks like once it is said; the name is whatever is left."""
+    parts = list(_taken_apart(words))
+    parts[::2] = map(re.escape, parts[::2])
+    parts[1::2] = ["(?P<name>.+)" if name == "name" else ".+?" for name in parts[1::2]]
+    return re.compile("".join(parts))
+
+
 @lru_cache(maxsize=200)
 def _taken_apart(text: str) -> tuple[str, ...]:
     """Words and names of fields in turn, beginning and ending with words."""

@@ -5,7 +5,7 @@ rules needs to know; what was told about them is told again without it.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from rules import catalogue, retelling
@@ -57,7 +57,8 @@ def untold(stored: Mapping[str, Any], plans: Mapping[str, Plan], settings: Setti
 class Needles(NamedTuple):
     """What is looked for in texts. `common` ones are words of our own texts too: they are no sign of the person.
 
-    `probes` are how names begin, in small letters: a text without any of them need not be looked at more closely.
+    The pattern's group `kept` is the name of somebody else in which one stands. `probes` are how names begin, in small
+    letters: a text without any of them need not be looked at more closely.
     """
 
     pattern: re.Pattern[str] | None
@@ -68,10 +69,15 @@ class Needles(NamedTuple):
         small = text.casefold()
         return any(probe in small for probe in self.probes)
 
+    def found(self, text: str) -> Iterator[str]:
+        """Each one as it stands in a text."""
+        if self.pattern is not None and self._may_hold(text):
+            yield from (match[0] for match in self.pattern.finditer(text) if match["kept"] is None)
+
     def holds(self, value: Any) -> bool:
         """Whether any text in a value, at any depth, holds one."""
         if isinstance(value, str):
-            return self.pattern is not None and self._may_hold(value) and self.pattern.search(value) is not None
+            return next(self.found(value), None) is not None
         if isinstance(value, Mapping):
             return any(self.holds(key) or self.holds(one) for key, one in value.items())
         return isinstance(value, list) and any(map(self.holds, value))
@@ -79,14 +85,21 @@ class Needles(NamedTuple):
     def without(self, value: Any) -> Any:
         """The value with the placeholder in every text that holds one."""
         if isinstance(value, str):
-            return self.pattern.sub(FORGOTTEN, value) if self.pattern and self._may_hold(value) else value
+            return self.pattern.sub(_taken_out, value) if self.pattern and self._may_hold(value) else value
         if isinstance(value, Mapping):
             return {self.without(key): self.without(one) for key, one in value.items()}
         return [self.without(one) for one in value] if isinstance(value, list) else value
 
 
-def needles(names: Iterable[str], plans: Iterable[Plan]) -> Needles:
-    """The names and addresses of a person as they may stand in a text: whole, cut, and made fit for one line."""
+def _taken_out(match: re.Match[str]) -> str:
+    return match["kept"] or FORGOTTEN
+
+
+def needles(names: Iterable[str], plans: Iterable[Plan], others: Iterable[str] = ()) -> Needles:
+    """The names and addresses of a person as they may stand in a text: whole, cut, and made fit for one line.
+
+    `others` are other people's names in which one of them stands: they are left whole. A namesake's name is the same.
+    """
     words = _house_words(plans)
     wanted = {form for name in names for form in _forms(name) if form and form != FORGOTTEN}
     common = {form for form in wanted if len(form) < SHORTEST or form.casefold() in words}
@@ -96,9 +109,17 @@ def needles(names: Iterable[str], plans: Iterable[Plan]) -> Needles:
     forms = [_flexible(form) for form in plain]
     cut = [rf"{re.escape(form[:size])}\s?…" for form in plain for size in _cuts(form)]
     whole = rf"(?:{'|'.join(forms)})(?!\w)…?"
-    text = rf"(?<!\w)(?:{'|'.join([whole, *cut])})"
+    text = rf"(?<!\w)(?:{_kept(others, wanted)}|{'|'.join([whole, *cut])})"
     probes = {form.split()[0][: SHORTEST + 1].casefold() for form in plain}
     return Needles(re.compile(text, re.IGNORECASE), tuple(sorted(common)), tuple(sorted(probes)))
+
+
+def _kept(others: Iterable[str], wanted: set[str]) -> str:
+    """The group `kept`: these names, the longest first; one that nothing is when there is none."""
+    same = {form.casefold() for form in wanted}
+    forms = {form for name in others for form in _forms(name) if form and form.casefold() not in same}
+    longest = sorted(forms, key=len, reverse=True)
+    return rf"(?P<kept>(?:{'|'.join(map(_flexible, longest)) or '(?!)'})(?!\w))"
 
 
 def _forms(name: str) -> set[str]:

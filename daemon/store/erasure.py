@@ -3,10 +3,13 @@
 A document that somebody else wrote in between is read again: nobody's writing is lost.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import bson
+from bson.max_key import MaxKey
+from bson.min_key import MinKey
 from pymongo.collation import Collation
 from pymongo.database import Database
 
@@ -15,14 +18,15 @@ from daemon.store.events import ORIGIN
 from daemon.store.names import DEAD_LETTERS, EVENTS, GAPS, KEPT_ROWS, MIRROR, ROWS, SOURCE_NAME
 from daemon.store.states import mirror_id
 from rules.model import Fields, Source
+from rules.names import MAX_NAME, customer_name, one_line
 
 Document = dict[str, Any]
 
 OUR_DOORS = (SOURCE_NAME, ORIGIN, "command_line")
 """`metadata.source` of events that we wrote, or a person through us."""
 
-TEXTS = (ROWS, KEPT_ROWS, DEAD_LETTERS, GAPS)
-"""Collections whose every text is looked at; events are looked at last, as they still tell the name."""
+TEXTS = (DEAD_LETTERS, GAPS, ROWS, KEPT_ROWS)
+"""Collections whose every text is looked at, in this order; events come last, as they still tell the name."""
 
 MOST_ATTEMPTS = 20
 
@@ -114,9 +118,31 @@ def told_names(database: Database[Document], customer_id: object) -> list[str]:
         return [name for name in found if isinstance(name, str)]
 
 
+def entries(database: Database[Document], customer_id: object) -> Iterator[Document]:
+    """What rows tell of a customer: it stands there too when its events were deleted."""
+    for name in (ROWS, KEPT_ROWS):
+        with translated():
+            for row in database[name].find({"auto_events.customer_id": str(customer_id)}, {"auto_events": 1}):
+                yield from (entry for entry in row["auto_events"] if entry.get("customer_id") == str(customer_id))
+
+
 def is_told_of(database: Database[Document], customer_id: object) -> bool:
     with translated():
-        return database[EVENTS].find_one({"customer_id": {"$in": spellings(customer_id)}}, {"_id": 1}) is not None
+        told = database[EVENTS].find_one({"customer_id": {"$in": spellings(customer_id)}}, {"_id": 1})
+    return told is not None or next(entries(database, customer_id), None) is not None
+
+
+def names_of_others(database: Database[Document], customer_id: object, names: Iterable[str]) -> list[str]:
+    """What other customers are called in whose name one of these stands, as last mirrored."""
+    parts = [r"\s+".join(map(re.escape, one_line(name, MAX_NAME).rstrip("…").split())) for name in names]
+    wanted = {"$regex": "|".join(filter(None, parts)), "$options": "i"}
+    if not wanted["$regex"]:
+        return []
+    people = {"$gte": mirror_id(Source.CUSTOMERS, MinKey()), "$lte": mirror_id(Source.CUSTOMERS, MaxKey())}
+    named = {"$or": [{"fields.name": wanted}, {"fields.company": wanted}]}
+    with translated():
+        found = database[MIRROR].find({"_id": people, "_id.id": {"$ne": customer_id}, **named}, {"fields": 1})
+        return [name for one in found if (name := customer_name(one["fields"]))]
 
 
 def naming(database: Database[Document], customer_id: object) -> Iterator[Document]:

@@ -336,6 +336,61 @@ def test_a_namesake_keeps_the_name(database: Db, config: Any) -> None:
     assert row["auto_events"] == rebuilt["auto_events"]
 
 
+def test_a_former_name_leaves_rows_whose_events_were_deleted(database: Db, config: Any) -> None:
+    """The old cron deletes events after ninety days: rows alone remember what the customer was called then."""
+    plans = shop.plans(database)
+    with shop.running(config):
+        mario = shop.customer(database, NAME, email=MAIL)
+        anna = shop.customer(database, "Anna Bianchi")
+        wait_for(lambda: events(database)["new_customer", anna] == 1, "the customers")
+        database.customers.update_one({"_id": mario}, {"$set": {"name": "Bar Sport"}})
+        license = shop.license(database, mario, plans["pro"])
+        wait_for(lambda: events(database)["license_created", license] == 1, "the licence")
+        write_row(database, config)
+        database.business_events.delete_many({})
+        database.customers.delete_one({"_id": mario})
+        wait_for(lambda: totals(database)["customers"] == 1, "the customer to be gone")
+        database.analytics_mirror.delete_one({"_id": {"k": "customers", "id": mario}})
+        report = forget(database, config, mario)
+        row = database.historical_analytics.find_one({})
+        again = forget(database, config, mario)
+
+    assert holders(database, NAME, "Bar Sport") == []
+    assert report.proof == []
+    assert again.changed == {}
+    assert row is not None
+    assert row["auto_notes"].startswith(
+        f"🎉 Nuovo cliente: {FORGOTTEN} • 🎉 Nuovo cliente: Anna Bianchi • 🎫 Nuova licenza"
+    )
+    entries = [entry["description"] for entry in row["auto_events"] if entry["customer_id"] == str(mario)]
+    assert f"Nuova licenza Pro: {FORGOTTEN}" in entries
+
+
+@pytest.mark.parametrize("events_stand", [True, False])
+def test_somebody_in_whose_name_the_name_stands_keeps_it_whole(database: Db, config: Any, events_stand: bool) -> None:
+    longer = f"{NAME} & Figli"
+    with shop.running(config):
+        mario = shop.customer(database, NAME)
+        other = shop.customer(database, longer)
+        wait_for(lambda: events(database)["new_customer", other] == 1, "the customers")
+        row = write_row(database, config)
+        first = {"first_reported": {"auto_notes": row["auto_notes"], "mrr": 1.0}}
+        database.historical_analytics.update_one({}, {"$set": first})
+        if not events_stand:
+            database.business_events.delete_many({})
+        forget(database, config, mario)
+        forget(database, config, mario)
+
+    expected = f"🎉 Nuovo cliente: {FORGOTTEN} • 🎉 Nuovo cliente: {longer}"
+    cleaned = database.historical_analytics.find_one({})
+    assert cleaned is not None
+    assert (cleaned["auto_notes"], cleaned["first_reported"]["auto_notes"]) == (expected, expected)
+    assert [entry["description"] for entry in cleaned["auto_events"]] == [
+        f"Nuovo cliente: {FORGOTTEN}",
+        f"Nuovo cliente: {longer}",
+    ]
+
+
 # -- the log file and the command ---------------------------------------------------------------------------
 
 

@@ -2,17 +2,19 @@
 
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules import erasure, notes
+from rules import catalogue, erasure, notes
 from rules.catalogue import FORGOTTEN
 from rules.facts import EventType
-from rules.model import Change, Operation, Source
+from rules.model import Change, Operation, Plan, Source
 from rules.names import customer_name
 from rules.notes import Fact
 from rules.settings import Settings
 
+PRO = Plan(1, "pro", "Pro", 799, 799, False)
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
@@ -35,6 +37,30 @@ def test_a_text_that_does_not_hold_the_name_is_left_as_it_is(name: str, text: st
     needles = erasure.needles([name], [])
 
     assert needles.holds(text) == (needles.without(text) != text) or FORGOTTEN in text
+
+
+def test_the_name_of_somebody_else_is_left_whole_and_a_namesakes_is_not() -> None:
+    needles = erasure.needles(["Anna"], [], ["Anna Bianchi", "anna", "Studio Anna & C."])
+
+    assert needles.without("Anna, Anna Bianchi e studio  ANNA & C.") == f"{FORGOTTEN}, Anna Bianchi e studio  ANNA & C."
+    assert list(needles.found("anna Bianchi, anna!")) == ["anna"]
+    assert not needles.holds(["Anna Bianchi", {"x": "Studio Anna & C."}])
+
+
+SAID = [
+    (catalogue.new_customer("Rossi, Bianchi"), "Rossi, Bianchi"),
+    (catalogue.payment(EventType.PAYMENT_COMPLETED, 799, "Luca da Vinci"), "Luca da Vinci"),
+    (catalogue.license_turned(EventType.LICENSE_EXPIRED, PRO, "Bar: da Ugo"), "Bar: da Ugo"),
+    (catalogue.plan_changed(PRO, PRO, "Ada", is_upgrade=True), "Ada"),
+    ("Benvenuta Ada!", "Ada"),
+    ("Articolo su Wired", None),
+    ("Festività: Natale", None),
+]
+
+
+@pytest.mark.parametrize(("text", "name"), SAID)
+def test_the_name_is_known_again_in_what_was_said(text: str, name: str | None) -> None:
+    assert catalogue.told_name({"new_customer": "Benvenuta {name}!"}, text) == name
 
 
 def change(op: Operation, **more: object) -> Change:
