@@ -10,7 +10,7 @@ from daemon.web.live import Live
 
 def router(house: House, live: Live) -> APIRouter:
     """All routes under /api."""
-    routes = APIRouter(prefix="/api", responses=REFUSALS)
+    routes = APIRouter(responses=REFUSALS)
     for part in (events, table, books, troubles):
         routes.include_router(part.router(house))
     routes.include_router(stream.router(house, live))

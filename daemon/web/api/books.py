@@ -14,7 +14,7 @@ from daemon.store import checkpoint as checkpoints
 from daemon.store import ledger
 from daemon.store.mirror import MirrorReader
 from daemon.web.api import shapes
-from daemon.web.api.shapes import SECONDS, Answer, Page
+from daemon.web.api.shapes import PREFIX, SECONDS, Answer, Page
 from daemon.web.api.table import From, To, stretch
 from daemon.web.house import House
 from daemon.web.strict import StrictRoute
@@ -83,7 +83,7 @@ class Movements(Page):
 
 
 def router(house: House) -> APIRouter:
-    routes = APIRouter(tags=["books"], route_class=StrictRoute)
+    routes = APIRouter(prefix=PREFIX, tags=["books"], route_class=StrictRoute)
 
     @routes.get("/get_current_totals")
     def get_current_totals() -> CurrentTotals:

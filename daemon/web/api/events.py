@@ -25,7 +25,7 @@ from daemon.store import events as store
 from daemon.store.mirror import MirrorReader
 from daemon.store.paging import Position
 from daemon.web.api import shapes
-from daemon.web.api.shapes import SECONDS, WRITING, Answer, Id, Page, Refused, Strict
+from daemon.web.api.shapes import PREFIX, SECONDS, WRITING, Answer, Id, Page, Refused, Strict
 from daemon.web.failures import Refusal
 from daemon.web.house import House
 from daemon.web.strict import StrictRoute
@@ -149,7 +149,7 @@ CONFLICT: dict[int | str, dict[str, Any]] = {
 
 
 def router(house: House) -> APIRouter:
-    routes = APIRouter(tags=["events"], route_class=StrictRoute)
+    routes = APIRouter(prefix=PREFIX, tags=["events"], route_class=StrictRoute)
 
     @routes.post("/create_business_event", dependencies=WRITING, responses=CONFLICT)
     def create_business_event(event: NewEvent, idempotency_key: IdempotencyKey = None) -> Created:

@@ -14,6 +14,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 from rules.names import one_line
 
+PREFIX = "/api"
+"""Part of every route of the API itself: metrics and log name a route by its whole path."""
+
 SECONDS = 5.0
 """What a request may take of the database's time."""
 

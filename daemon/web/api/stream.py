@@ -15,7 +15,7 @@ from daemon.connection import bounded
 from daemon.errors import ChatelloError
 from daemon.store.mirror import MirrorReader
 from daemon.web.api import events, shapes
-from daemon.web.api.shapes import SECONDS
+from daemon.web.api.shapes import PREFIX, SECONDS
 from daemon.web.failures import Refusal
 from daemon.web.house import House
 from daemon.web.live import Client, Full, Live, Told, missed
@@ -62,7 +62,7 @@ class EventStream(StreamingResponse):
 
 
 def router(house: House, live: Live) -> APIRouter:
-    routes = APIRouter(tags=["events"], route_class=StrictRoute)
+    routes = APIRouter(prefix=PREFIX, tags=["events"], route_class=StrictRoute)
 
     @routes.get("/events/stream", responses=STREAM, response_class=StreamingResponse)
     async def stream_events(last_event_id: LastEventId = None) -> EventStream:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import date, timedelta
 from http import HTTPStatus
-from itertools import chain, islice
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -17,7 +16,8 @@ from daemon.store import events as events_store
 from daemon.store import ledger, rows, table
 from daemon.store.table import Noted
 from daemon.web.api import shapes
-from daemon.web.api.shapes import SECONDS, WRITING, Answer, Day, Page, Refused, Strict
+from daemon.web.api.shapes import PREFIX, SECONDS, WRITING, Answer, Day, Page, Refused, Strict
+from daemon.web.download import Download
 from daemon.web.failures import Refusal
 from daemon.web.house import House
 from daemon.web.rows import LONGEST_NOTE, writable
@@ -128,7 +128,7 @@ To = Annotated[Day | None, Query(alias="to", description="The last day; today by
 
 
 def router(house: House) -> APIRouter:
-    routes = APIRouter(tags=["table"], route_class=StrictRoute)
+    routes = APIRouter(prefix=PREFIX, tags=["table"], route_class=StrictRoute)
 
     @routes.post("/save_daily_analytics", dependencies=WRITING, responses=NO_SUCH_DAY)
     def save_daily_analytics(row: NewRow) -> Saved:
@@ -163,18 +163,15 @@ def router(house: House) -> APIRouter:
         format: Literal["csv", "excel"] = "csv",
         first: Annotated[Day | None, Query(alias="from", description="The first day; the oldest by default.")] = None,
         last: Annotated[Day | None, Query(alias="to", description="The last day; the newest by default.")] = None,
-    ) -> StreamingResponse:
+    ) -> Download:
         """The analytics table as a file; the CSV opens by a double click in an Italian Excel."""
         from daemon.export import MEDIA_TYPES, Export  # noqa: PLC0415 - its libraries are for who exports only
 
         last = None if last == date.max else last  # there is no day after it
         wanted = Export(house.database, "rows", first, last, house.config().time.zone)
         kind = FORMATS[format]
-        named = {"Content-Disposition": f'attachment; filename="{wanted.file_name(kind)}"'}
-        chunks = wanted.chunks(kind)
         with bounded(WRITE_SECONDS):
-            begun = list(islice(chunks, 1))  # what fails is better told before an answer begins
-        return StreamingResponse(chain(begun, chunks), media_type=MEDIA_TYPES[kind], headers=named)
+            return Download(wanted.chunks(kind), wanted.file_name(kind), MEDIA_TYPES[kind])
 
     return routes
 

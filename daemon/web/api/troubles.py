@@ -12,7 +12,7 @@ from daemon.store import gaps, letters
 from daemon.store.paging import position_after
 from daemon.web.api import shapes
 from daemon.web.api.events import Cursor, cursor_of, position
-from daemon.web.api.shapes import SECONDS, Page
+from daemon.web.api.shapes import PREFIX, SECONDS, Page
 from daemon.web.house import House
 from daemon.web.strict import StrictRoute
 
@@ -56,7 +56,7 @@ class Gaps(Page):
 
 
 def router(house: House) -> APIRouter:
-    routes = APIRouter(tags=["troubles"], route_class=StrictRoute)
+    routes = APIRouter(prefix=PREFIX, tags=["troubles"], route_class=StrictRoute)
 
     @routes.get("/get_dead_letters")
     def get_dead_letters(
