@@ -1,7 +1,7 @@
 """XLSX: real numbers and dates, texts always as texts, in constant memory through temporary files."""
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from datetime import date, datetime, tzinfo
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,9 @@ FORMATS: dict[str, dict[str, Any]] = {
 WIDTHS = {Kind.INSTANT: 19, Kind.DAY: 11, Kind.TEXT: 24}
 
 
-def chunks(columns: Sequence[Column], records: Iterable[Sequence[Cell]], name: str, zone: tzinfo) -> Iterator[bytes]:
+def chunks(
+    columns: Sequence[Column], records: Iterable[Sequence[Cell]], name: str, zone: tzinfo
+) -> Generator[bytes, None, None]:
     """The file in pieces, once all of it is written: a ZIP has its table of contents at the end.
 
     Raises OSError where there is no room for it; what was written goes with its folder, however this ends.

@@ -1,6 +1,6 @@
 """One export: which table of which days, and its bytes in the format asked for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import date, tzinfo
 from typing import Any
 
@@ -48,7 +48,7 @@ class Export:
 
     def chunks(
         self, format: str, style: str = STYLES[0], advance: Callable[[int], object] | None = None
-    ) -> Iterator[bytes]:
+    ) -> Generator[bytes, None, None]:
         """The file's bytes. `advance` is told now and then how many more lines were read.
 
         Raises ConfigurationError for Parquet without pyarrow, Unavailable where the database stops answering.

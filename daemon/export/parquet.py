@@ -4,7 +4,7 @@ A value that is not of its column's kind is null here: a column has one type.
 """
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from datetime import date, datetime
 from itertools import islice
 from typing import Any
@@ -39,7 +39,7 @@ def require() -> Any:
     return pyarrow
 
 
-def chunks(columns: Sequence[Column], records: Iterable[Sequence[Cell]]) -> Iterator[bytes]:
+def chunks(columns: Sequence[Column], records: Iterable[Sequence[Cell]]) -> Generator[bytes, None, None]:
     """The file in pieces, once all of it is written: its description stands at the end."""
     arrow = require()
     schema = arrow.schema([(column.name, _types(arrow)[column.kind]) for column in columns])

@@ -6,7 +6,7 @@ decimal commas, and a byte order mark to know UTF-8.
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from datetime import date, datetime, tzinfo
 from typing import NamedTuple
 
@@ -36,7 +36,9 @@ STYLES = {
 }
 
 
-def chunks(columns: Sequence[Column], records: Iterable[Sequence[Cell]], style: Style, zone: tzinfo) -> Iterator[bytes]:
+def chunks(
+    columns: Sequence[Column], records: Iterable[Sequence[Cell]], style: Style, zone: tzinfo
+) -> Generator[bytes, None, None]:
     """The file in pieces of some hundred lines."""
     page = io.StringIO(newline="")
     page.write(style.start)

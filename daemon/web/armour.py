@@ -27,6 +27,8 @@ DRESS = {
 }
 """On every answer that does not say otherwise itself."""
 
+READING = frozenset(("GET", "HEAD", "OPTIONS"))
+
 log = logs.get("http")
 
 
@@ -61,8 +63,37 @@ def _dress(message: MutableMapping[str, Any]) -> None:
     message["headers"] = headers.raw
 
 
+class Heads:
+    """Answers HEAD wherever GET is, without the body (RFC 9110, 9.3.2); an endless one ends before it begins."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+        inner, told = {**scope, "method": "GET"}, anyio.Event()
+
+        async def gone() -> Message:
+            await told.wait()
+            return {"type": "http.disconnect"}
+
+        async def beheaded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                scope["route"] = inner.get("route")
+                await send(message)
+                told.set()
+
+        await self.app(inner, gone, beheaded)
+        await send({"type": "http.response.body"})
+
+
 class Bounds:
-    """Refuses bodies that are larger than `LARGEST_BODY` by what they say or are, that never come, and encoded ones."""
+    """Refuses bodies that are larger than `LARGEST_BODY` by what they say or are, that never come, and encoded ones.
+
+    What comes with a reading method is read by nobody: only what it says of its length is looked at.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -71,6 +102,9 @@ class Bounds:
         refused = _refusal(Headers(scope=scope)) if scope["type"] == "http" else None
         if refused is not None:
             await answer(refused.status_code, refused.detail)(scope, receive, send)
+            return
+        if scope["type"] != "http" or scope["method"] in READING:
+            await self.app(scope, receive, send)
             return
         seen, whole = 0, False
 

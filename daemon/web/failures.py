@@ -46,7 +46,15 @@ def _refused(_request: Request, refused: Exception) -> JSONResponse:
     assert isinstance(refused, HTTPException)
     own = refused.detail if isinstance(refused, Refusal) else None
     sentence = own or SENTENCES.get(refused.status_code) or HTTPStatus(refused.status_code).phrase.lower()
-    return answer(refused.status_code, sentence, refused.headers)
+    return answer(refused.status_code, sentence, _with_head(refused.headers))
+
+
+def _with_head(headers: Mapping[str, str] | None) -> Mapping[str, str]:
+    """Where GET is answered HEAD is, too, which the framework does not know (`armour.Heads`)."""
+    return {
+        name: f"{value}, HEAD" if (name, value) == ("Allow", "GET") else value
+        for name, value in (headers or {}).items()
+    }
 
 
 def _invalid(_request: Request, invalid: Exception) -> JSONResponse:

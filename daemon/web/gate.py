@@ -18,10 +18,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from daemon import clock, logs
 from daemon.config import Http, is_loopback
+from daemon.web.armour import READING
 from daemon.web.failures import answer
 from daemon.web.login import Guesses, is_same, presented
 
-READING = frozenset(("GET", "HEAD", "OPTIONS"))
 OPEN = frozenset(("/healthz", "/readyz"))
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="chatello-analytics", charset="UTF-8"'}

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from daemon.traffic import Traffic
 from daemon.web import api, docs, failures, page, vitals
-from daemon.web.armour import Bounds, Dress
+from daemon.web.armour import Bounds, Dress, Heads
 from daemon.web.assets import Assets
 from daemon.web.gate import Gate
 from daemon.web.house import House
@@ -38,7 +38,7 @@ class Site:
 
     def __init__(self, house: House) -> None:
         self.live = Live(house.database)
-        self.app = Traffic(Dress(Gate(Bounds(routes(house, self.live)), house.config().http)))
+        self.app = Traffic(Dress(Gate(Heads(Bounds(routes(house, self.live))), house.config().http)))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.app(scope, receive, send)
