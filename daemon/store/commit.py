@@ -47,7 +47,7 @@ class Writes:
     letters: list[Write]
     checkpoint: Document
     reopened: list[Document]
-    withdrawn: list[Write]
+    withdrawn: list[ObjectId]
 
 
 class Committer:
@@ -89,7 +89,7 @@ class Committer:
             mirror=mirror_writes(decision, known),
             letters=letter_writes(decision, undecodable),
             checkpoint=document_of(checkpoint),
-            withdrawn=withdrawals(decision),
+            withdrawn=[records.event_id(key) for key in decision.withdrawn],
             reopened=self._reopened(decision, checkpoint.seq, today),
         )
 
@@ -136,7 +136,7 @@ class Committer:
                     self._transaction(writes)
                 return len(writes.events)
             except _EventsStandAlready:
-                writes.events = self._missing(writes.events)
+                writes.events = self._missing(writes.events, writes.withdrawn)
 
     def _transaction(self, writes: Writes) -> None:
         attempts: list[ClientSession] = []
@@ -157,7 +157,7 @@ class Committer:
         if writes.letters:
             self.database[DEAD_LETTERS].bulk_write(writes.letters, session=session)
         if writes.withdrawn:
-            self.database[EVENTS].bulk_write(writes.withdrawn, session=session)
+            self.database[EVENTS].bulk_write(withdrawals(writes.withdrawn), session=session)
         self._insert_events(writes.events, session)
 
     def _move(self, document: Document, reopened: list[Document], session: ClientSession | None) -> None:
@@ -199,9 +199,9 @@ class Committer:
             raise kind(str(failed[0].get("errmsg")), failed[0].get("code"), failed[0])
         return int(answer["n"])
 
-    def _missing(self, events: list[Document]) -> list[Document]:
-        """Those events whose fact is not told yet, each once."""
-        ids = list({event["_id"]: event for event in events})
+    def _missing(self, events: list[Document], withdrawn: list[ObjectId]) -> list[Document]:
+        """Those events whose fact will not be told yet when they are inserted, each once."""
+        ids = list({event["_id"] for event in events} - set(withdrawn))
         with translated():
             stored = {d["_id"] for d in self.database[EVENTS].find({"_id": {"$in": ids}}, {"_id": 1})}
         unique = {event["_id"]: event for event in reversed(events)}
@@ -212,9 +212,8 @@ class _EventsStandAlready(Exception):
     """A duplicate `_id` aborted the transaction; run it again without the events that stand."""
 
 
-def withdrawals(decision: Decision) -> list[Write]:
-    """Take back our own event where somebody else told the same fact; a document of theirs is never touched."""
-    ids = [records.event_id(key) for key in decision.withdrawn]
+def withdrawals(ids: Iterable[ObjectId]) -> list[Write]:
+    """Take back our own events where somebody else told the same facts; a document of theirs is never touched."""
     return [DeleteOne({"_id": event_id, "metadata.source": SOURCE_NAME}) for event_id in ids]
 
 

@@ -49,6 +49,28 @@ def follow(db: Db) -> None:
     wait_for(lambda: events(db)["new_customer", last] == 1, "the last customer")
 
 
+@pytest.mark.parametrize("batch_size", [1, 800])
+def test_what_is_withdrawn_and_told_anew_in_one_batch_stands_beside_what_stood_before(
+    mongo_uri: str, database: Db, batch_size: int
+) -> None:
+    """The licence inserted again finds its creation told, so the transaction runs again; its payment was withdrawn."""
+    plans = shop.plans(database)
+    config = shop.config_for(mongo_uri, database, stream={"batch_size": batch_size})
+    with shop.running(config):
+        license = shop.license(database, ada := shop.customer(database, "Ada"), plans["pro"])
+        wait_for(lambda: events(database)["payment_completed", license] == 1, "the guess")
+    database.customers.insert_many([{"name": f"C{n}"} for n in range(100)])  # while they are taken, the rest gathers
+    payment = pay(database, license, ada, "pending")
+    database.payments.delete_one({"_id": payment})
+    sold = database.licenses.find_one_and_delete({"_id": license}) or {}
+    database.licenses.insert_one({**sold, "status": "active"})
+    with shop.running(config):
+        follow(database)
+
+    assert events(database)["payment_completed", license] == 1
+    assert_each_event_once(database)
+
+
 def test_a_payment_lives_through_all_its_statuses_and_the_note_tells_it(mongo_uri: str, database: Db) -> None:
     plans = shop.plans(database)
     config = shop.config_for(mongo_uri, database)
