@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 from pymongo.database import Database
 
+from daemon.web.api.events import METADATA
 from tests.web.conftest import BEARER, TOKEN, Doors
 
 Db = Database[dict[str, Any]]
@@ -74,6 +75,12 @@ BODIES: dict[str, tuple[bytes, int]] = {
     "bidi": (event(description=f"{CANARY}\u202e"), 200),
     "markup": (event(description="<script>alert(1)</script>"), 200),
     "too long a text": (event(description="x" * 1001), 422),
+    "what forms and scripts send for nothing": (
+        event(customer_id="", license_id="", plan_name="", amount=None, currency=None, metadata=None, event_date=None),
+        200,
+    ),
+    "an empty text in metadata": (event(metadata={"url": "", "list": [""], "object": {"x": ""}}), 200),
+    "too deep metadata": (event(metadata={"a": {"b": {"c": 1}}}), 422),
     "too much metadata": (event(metadata={f"k{n}": n for n in range(51)}), 422),
     "a type of ours alone": (event(event_type="license_expired"), 422),
     "an unknown field": (event(**{CANARY: 1}), 422),
@@ -104,6 +111,22 @@ def test_every_odd_body_is_taken_or_refused_as_it_deserves(door: httpx.Client, d
             refused(answer)
     taken = sum(1 for _, expected in BODIES.values() if expected == 200)
     assert database.business_events.count_documents({}) == taken
+
+
+def test_what_is_nothing_is_stored_as_nothing(door: httpx.Client, database: Db) -> None:
+    for body, _ in (BODIES["what forms and scripts send for nothing"], (event(), 200)):
+        assert post(door, body, **{"Idempotency-Key": "once"}).status_code == 200
+
+    [stored] = database.business_events.find()
+    assert [stored[name] for name in ("customer_id", "license_id", "plan_name", "amount")] == [None] * 4
+    assert (stored["currency"], stored["metadata"]) == ("EUR", {"source": "api"})
+
+
+def test_metadata_that_is_refused_is_told_what_was_wanted(door: httpx.Client) -> None:
+    odds: list[Any] = [{"a.b": 1}, {"a": {"b": {"c": 1}}}, [], {"a": "x" * 1001}]
+    told = {refused(post(door, event(metadata=odd))) for odd in odds}
+
+    assert told == {f"metadata: {METADATA}"}
 
 
 HEADERS: list[tuple[dict[str, str], int]] = [

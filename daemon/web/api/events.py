@@ -15,7 +15,10 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
 )
 
 from daemon import clock, telling
@@ -47,12 +50,24 @@ DASHBOARDS = tuple(kind for kind in EventType if kind not in OURS_ALONE)
 MOST = 1000
 INT64 = 2**63
 
+Text = Annotated[str, StringConstraints(max_length=telling.LONGEST)]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=telling.LONGEST)]
 Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_ -]{0,99}$")]
-Scalar = Annotated[int, Field(ge=-INT64, lt=INT64)] | float | bool | Line | None
+Scalar = Annotated[int, Field(ge=-INT64, lt=INT64)] | float | bool | Text | None
 Named = Field(max_length=50, json_schema_extra={"additionalProperties": False})
 """Of an object: so many keys, and none that is not of the pattern."""
 Value = Scalar | Annotated[list[Scalar], Field(max_length=50)] | Annotated[dict[Key, Scalar], Named]
+METADATA = (
+    "wanted at most 50 keys of ASCII letters, digits, _, - and spaces, none beginning with a digit; under each a text "
+    f"of at most {telling.LONGEST} characters, a number, true, false, null, or one list or object of these"
+)
+
+
+def _in_one_sentence(value: object, handler: ValidatorFunctionWrapHandler) -> object:
+    try:
+        return handler(value)
+    except ValidationError:
+        raise ValueError(METADATA) from None
 
 
 def _known_to_the_dashboard(kind: str) -> str:
@@ -81,8 +96,10 @@ class NewEvent(Strict):
     amount: Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)] | None = Field(
         None, description="In `currency`."
     )
-    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = "EUR"
-    metadata: Annotated[dict[Key, Value], Named] = Field(default_factory=dict)
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] | None = "EUR"
+    metadata: Annotated[Annotated[dict[Key, Value], Named] | None, WrapValidator(_in_one_sentence)] = Field(
+        None, description=METADATA.capitalize() + "."
+    )
     event_date: Annotated[AwareDatetime, BeforeValidator(_written_as_a_moment), Field(strict=False)] | None = Field(
         None,
         description="When it happened, with its zone; now by default. A closed day's row is amended.",

@@ -38,7 +38,8 @@ def _written_as_a_day(value: object) -> object:
 
 
 Day = Annotated[date, BeforeValidator(_written_as_a_day)]
-Id = Annotated[str, StringConstraints(pattern=rf"^[A-Za-z0-9_.:-]{{1,{LONGEST_ID}}}$")]
+Id = Annotated[str, StringConstraints(pattern=rf"^[A-Za-z0-9_.:-]{{0,{LONGEST_ID}}}$")]
+"""Empty, as forms send it, is none."""
 
 
 class Strict(BaseModel):
