@@ -149,8 +149,8 @@ def deals(totals: Totals, plans: Mapping[DocId, PlanState]) -> list[Deal]:
             continue
         sums, limit = totals.by_plan.get(plan_id), state.plan.limit
         sold = min(sums.licenses, limit) if sums else 0
-        text = words.LIMITED_SOLD.format(sold=words.integer(sold), limit=words.integer(limit))
-        left = words.LIMITED_LEFT.format(left=words.integer(limit - sold)) if sold < limit else words.LIMITED_OVER
+        text = words.LIMITED_OF.format(sold=words.plural(words.LIMITED_SOLD, sold), limit=words.integer(limit))
+        left = words.plural(words.LIMITED_LEFT, limit - sold) if sold < limit else words.LIMITED_OVER
         income = words.LIMITED_INCOME.format(amount=words.cents(sums.one_time_cents)) if sums else ""
         found.append(Deal(state.plan.title, sold, limit, text, left, income))
     return found

@@ -130,7 +130,7 @@ def _closed(gap: Document, zone: tzinfo) -> str:
         since=words.moment(gap["since"], zone) if gap.get("since") else words.GAP_START,
         until=words.moment(gap.get("until"), zone),
         cause=_cause(gap),
-        recovered=words.integer(sum(recovered.values()) if isinstance(recovered, dict) else 0),
+        recovered=words.plural(words.GAP_RECOVERED, sum(recovered.values()) if isinstance(recovered, dict) else 0),
     )
 
 
@@ -141,7 +141,7 @@ def _dead_letters(house: House) -> Iterator[Finding]:
         return
     details = [_letter(one) for one in islice(letters.held(house.database), SHOWN)]
     if count > len(details):
-        details.append(words.AND_MORE.format(count=count - len(details)))
+        details.append(words.plural(words.AND_MORE, count - len(details)))
     held = words.plural(words.DEAD_LETTERS_HELD, count)
     yield Finding(words.DEAD_LETTERS, held, words.DEAD_LETTERS_CURE, details)
 

@@ -32,7 +32,7 @@ NOTHING_BEFORE = "ancora senza confronto"
 NOTE_OF_TODAY = "La giornata finora"
 QUIET_DAY = "Finora nessun evento oggi."
 NOT_TAKEN_OVER = "Il daemon non ha ancora preso in carico questo database: i numeri compaiono dopo il primo avvio."
-STANDING_STILL = "I numeri sono fermi a {when}."
+STANDING_STILL = "I numeri sono fermi al {when}."
 
 COURSE = "MRR nel tempo"
 COURSE_EMPTY = "Il grafico compare quando la tabella ha almeno due giorni."
@@ -84,8 +84,8 @@ BY_OTHERS = "dashboard"
 BY_OTHERS_WHY = "Riga scritta dalla dashboard, prima del daemon"
 
 EDIT = "Modifica"
-EDIT_OF = "Modifica la nota di {day}"
-NOTE_LABEL = "Nota di {day}"
+EDIT_OF = "Modifica la nota del {day}"
+NOTE_LABEL = "Nota del {day}"
 NOTE_HINT = "Lascia vuoto per tornare alla nota automatica. Al massimo {limit} caratteri."
 SAVE = "Salva"
 CANCEL = "Annulla"
@@ -110,8 +110,9 @@ SHARE = "Quota"
 ONE_TIME = "una tantum"
 PLANS_EMPTY = "Ancora nessun piano."
 PLAN_UNKNOWN = "piano sconosciuto"
-LIMITED_SOLD = "{sold} venduti su {limit}"
-LIMITED_LEFT = "{left} rimasti"
+LIMITED_SOLD = ("1 venduto", "{count} venduti")
+LIMITED_OF = "{sold} su {limit}"
+LIMITED_LEFT = ("1 rimasto", "{count} rimasti")
 LIMITED_OVER = "esaurito"
 LIMITED_INCOME = "{amount} incassati"
 
@@ -145,7 +146,7 @@ LAG_CURE = "Guarda se il database è sotto sforzo; journalctl -u chatello-analyt
 ROLLUP = "Ultima chiusura"
 ROLLUP_NEVER = "nessun giorno ancora chiuso"
 ROLLUP_OF = "{day}, scritta il {when}"
-ROLLUP_OWED = "manca la riga di {day}"
+ROLLUP_OWED = "manca la riga del {day}"
 ROLLUP_CURE = (
     "chatello-analytics rollup --date {day} la scrive a mano; journalctl -u chatello-analytics dice perché manca."
 )
@@ -157,7 +158,8 @@ GAPS = "Interruzioni"
 GAPS_NONE = "nessuna negli ultimi 30 giorni"
 GAPS_CLOSED = ("1 negli ultimi 30 giorni, chiusa", "{count} negli ultimi 30 giorni, chiuse")
 GAP_OPEN = "aperta il {when}: {cause}"
-GAP_CLOSED = "{since} → {until}: {cause}, recuperati {recovered} documenti"
+GAP_CLOSED = "{since} → {until}: {cause}, {recovered}"
+GAP_RECOVERED = ("recuperato 1 documento", "recuperati {count} documenti")
 GAP_CURE = (
     "Il daemon la chiude da solo con una riconciliazione. Se resta aperta: chatello-analytics reconcile --dry-run"
 )
@@ -184,7 +186,7 @@ DEAD_LETTERS_CURE = (
     "Correggi il documento nel database: la versione buona viene ripresa da sola. "
     "chatello-analytics dead-letters list li elenca tutti; dopo una correzione della configurazione: dead-letters retry"
 )
-AND_MORE = "e altri {count}"
+AND_MORE = ("e 1 altro", "e altri {count}")
 
 TROUBLE = "Il database non risponde"
 TROUBLE_TEXT = "La pagina legge i numeri dal database, e ora non ci riesce. Riprova fra poco: nulla va perso."

@@ -103,7 +103,7 @@ def test_a_shop_with_years_of_rows_shows_a_month_of_them_and_all_else_of_the_mor
     with visitor.visit() as page:
         expect(page.get_by_role("heading", level=1)).to_have_text(words.long_day(today()).capitalize())
         expect(page.locator("#numbers")).to_contain_text("€\u00a023,97")
-        expect(page.locator("#plans")).to_contain_text("1 venduti su 500")
+        expect(page.locator("#plans")).to_contain_text("1 venduto su 500")
         expect(page.locator(".course svg")).to_have_attribute("role", "img")
         assert page.locator("table.rows th[role=columnheader]").all_inner_texts() == list(words.COLUMNS)
         assert 29 <= rows_of(page) <= 30

@@ -65,6 +65,9 @@ def test_gaps_are_told_while_open_and_for_a_month(house: House, database: Db) ->
     closed = next(one for one in findings(house) if one.name == words.GAPS)
     assert (closed.text, closed.cure) == ("1 negli ultimi 30 giorni, chiusa", "")
     assert "una collezione è stata eliminata, recuperati 3 documenti" in closed.details[0]
+    database.analytics_gaps.update_one({"_id": made}, {"$set": {"recovered": {"customers": 1}}})
+    closed = next(one for one in findings(house) if one.name == words.GAPS)
+    assert closed.details[0].endswith("recuperato 1 documento")
 
     database.analytics_gaps.update_one({"_id": made}, {"$set": {"opened_at": now - timedelta(40)}})
     assert next(one for one in findings(house) if one.name == words.GAPS).text == words.GAPS_NONE
@@ -153,6 +156,8 @@ def test_a_deal_says_what_is_left_and_a_plan_its_share() -> None:
     deal = business.deals(sums, {1: founders, 2: pro})[0]
 
     assert (deal.text, deal.left, deal.income) == ("3 venduti su 500", "497 rimasti", "€\u00a087,00 incassati")
+    almost = Totals(by_plan={1: PlanTotals(499, 2, 0, 8700)})
+    assert business.deals(almost, {1: founders})[0].left == "1 rimasto"
     assert [(line.name, line.share) for line in business.plan_lines(sums, {1: founders, 2: pro})] == [
         ("Pro", "100\u00a0%"),
         ("Founders Deal", words.DASH),

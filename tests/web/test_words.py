@@ -53,6 +53,18 @@ def test_how_long_is_said_in_the_largest_unit() -> None:
     assert told == ["1 secondo", "59 secondi", "1 minuto", "1 ora", "2 ore", "1 giorno", "2 giorni"]
 
 
+def test_one_is_never_told_as_many() -> None:
+    forms = {name: two for name, two in vars(words).items() if isinstance(two, tuple) and len(two) == 2}
+    counted = {name: two for name, two in forms.items() if "{count}" in two[1]}
+
+    assert {"LOOK_AT", "LIMITED_SOLD", "LIMITED_LEFT", "GAP_RECOVERED", "AND_MORE"} <= set(counted)
+    for two in counted.values():
+        assert "1" in words.plural(two, 1) and "{" not in words.plural(two, 1)
+        assert "1.234" in words.plural(two, 1234)
+    alone = [name for name, text in vars(words).items() if isinstance(text, str) and "{count}" in text]
+    assert alone == []
+
+
 def test_every_role_and_cause_there_is_has_its_words() -> None:
     assert set(words.ROLES) == set(ROLES)
     assert set(words.CAUSES) >= set(CAUSES)
