@@ -23,7 +23,8 @@ from daemon.web.failures import answer
 from daemon.web.login import Guesses, is_same, presented
 
 OPEN = frozenset(("/healthz", "/readyz"))
-FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+FORWARDED = ("forwarded", "x-forwarded-", "x-real-ip", "via")
+"""How the headers begin by which a proxy tells that it asks for somebody else."""
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="chatello-analytics", charset="UTF-8"'}
 """Browsers ask for name (any) and password (the token) themselves, on a page, a form and a fetch alike."""
 
@@ -65,7 +66,7 @@ class Gate:
 
     def _is_near(self, host: str, headers: Headers) -> bool:
         """Asked from this machine (or through an SSH tunnel), not by a proxy that asks for somebody else."""
-        return self.is_loopback and is_loopback(host) and not any(name in headers for name in FORWARDED)
+        return self.is_loopback and is_loopback(host) and not any(name.startswith(FORWARDED) for name in headers)
 
     def _ask(self, scope: Scope, headers: Headers) -> Response | None:
         peer, now = peer_of(scope), clock.monotonic()
