@@ -46,7 +46,9 @@ def test_without_a_token_writing_is_off_and_says_so(doors: Doors, database: Db) 
     assert database.business_events.count_documents({}) == 0
 
 
-@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "x-forwarded-host", "X-Forwarded-Proto", "Via"])
+@pytest.mark.parametrize(
+    "header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "x-forwarded-host", "X-Forwarded-Proto", "Via"]
+)
 def test_behind_a_proxy_reading_needs_the_token_too(doors: Doors, header: str) -> None:
     with doors(headers={header: "for=1.2.3.4"}) as door:
         assert door.get("/metrics").status_code == 401
