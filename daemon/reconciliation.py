@@ -8,6 +8,7 @@ leaves `reconciling` in the checkpoint and is begun anew.
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from bson.timestamp import Timestamp
@@ -27,6 +28,7 @@ from daemon.source.scan import Difference
 from daemon.store import forgotten
 from daemon.store.mirror import MirrorReader
 from daemon.store.states import decoded_fields
+from daemon.store.twins import told_meanwhile
 from rules import payments
 from rules.model import Change, DocId, Fields, Operation, Origin, Source
 
@@ -146,6 +148,8 @@ class Reconciliation:
                 self._check_deletions(walk, gone, gap)
                 for source in reversed(ORDER):
                     self._delete(walk, source, until, beat)
+            if since is not None:
+                self._hear_others(walk, since, until)
             self._recover(walk, since, until, beat)
             self.pipeline.tick(until)
             return walk.cluster_time
@@ -186,6 +190,12 @@ class Reconciliation:
             fields=fields,
             origin=Origin.BOOTSTRAP if since is None or is_old else Origin.RECOVERED,
         )
+
+    def _hear_others(self, walk: Walk, since: datetime, until: datetime) -> None:
+        """What others told meanwhile of facts told before the gap; of those found in it they were asked already."""
+        told = told_meanwhile(self.database, since, until, _cause(walk.cluster_time), walk.session)
+        while batch := list(islice(told, self.batch_size)):
+            self.pipeline.apply(batch, None)
 
     def _recover(self, walk: Walk, since: datetime | None, until: datetime, beat: Beat) -> None:
         """What the owner's own rules would have heard in the gap, as far as the documents tell."""

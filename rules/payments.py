@@ -185,7 +185,10 @@ def _tell(batch: Batch, change: Change, payment: Payment, kind: EventType) -> No
 
 
 def foreign(batch: Batch, change: Change) -> None:
-    """Somebody else told a payment: theirs stands, whatever of ours stands for it is withdrawn."""
+    """Somebody else told a payment: theirs stands, whatever of ours stands for it is withdrawn.
+
+    One found after a gap may have been heard before it: it counts only where it takes the place of one of ours.
+    """
     fields = change.fields
     license_id = fields.get("license_id")
     if license_id is None or not documents.is_id(license_id):
@@ -201,6 +204,8 @@ def foreign(batch: Batch, change: Change) -> None:
     if place is not None:
         one = seen[place]
         batch.withdraw(one.payment_key or one.guess, one.at)
+    elif change.origin is Origin.RECOVERED:
+        return
     sightings.keep(batch, owner, seen, place, sighting)
 
 

@@ -1,25 +1,30 @@
-"""Which facts other writers have told already: asked before a recovered event is written.
+"""Which facts other writers have told already: asked before a recovered event is written, and of a gap as a whole.
 
 What the stream brings needs no such question: others tell a fact after its document, and are then heard too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bson import ObjectId
+from pymongo.client_session import ClientSession
 from pymongo.database import Database
 
-from daemon.connection import translated
+from daemon.connection import BATCH, translated
 from daemon.decode import Decoder
 from daemon.store.names import EVENTS, SOURCE_NAME
 from daemon.store.records import event_id
 from rules import sightings, twins
 from rules.facts import PAYMENT_EVENTS, Event
+from rules.model import Change, Operation, Origin, Source
 from rules.settings import Settings
 
 Document = dict[str, Any]
 
 DECODER = Decoder(UTC, "")
+FIELDS = (*twins.FIELDS, *(f"metadata.{name}" for name in twins.METADATA))
+SECOND = timedelta(seconds=1)
 
 
 def told_by_others(database: Database[Document], events: Sequence[Event], settings: Settings) -> set[str]:
@@ -30,11 +35,23 @@ def told_by_others(database: Database[Document], events: Sequence[Event], settin
         "event_type": {"$in": sorted({event.type.value for event in events})},
         "$or": [_about("customer_id", events), _about("license_id", events), *_dated(events)],
     }
-    fields = [*twins.FIELDS, *(f"metadata.{name}" for name in twins.METADATA)]
     with translated():
-        found = [DECODER.foreign_event(raw) for raw in database[EVENTS].find(query, fields)]
+        found = [DECODER.foreign_event(raw) for raw in database[EVENTS].find(query, FIELDS)]
     told = wanted & {key for event in found for key in twins.natural_keys(event)}
     return told | sightings.told_alike([event for event in events if event.type in PAYMENT_EVENTS], found, settings)
+
+
+def told_meanwhile(
+    database: Database[Document], since: datetime, until: datetime, cause: str, session: ClientSession
+) -> Iterator[Change]:
+    """Events that others wrote in a gap, as far as their `_id` tells when: one range of its index."""
+    made = {"$gte": ObjectId.from_datetime(since), "$lt": ObjectId.from_datetime(until + SECOND), "$type": "objectId"}
+    query = {"_id": made, "metadata.source": {"$ne": SOURCE_NAME}}
+    with translated():
+        for raw in database[EVENTS].find(query, FIELDS, session=session, batch_size=BATCH).sort("_id", 1):
+            at = min(max(since, raw["_id"].generation_time), until)
+            fields = DECODER.foreign_event(raw)
+            yield Change(Source.EVENTS, Operation.INSERT, raw["_id"], at, cause, fields, origin=Origin.RECOVERED)
 
 
 def _dated(events: Sequence[Event]) -> list[Document]:

@@ -11,6 +11,9 @@ from daemon import clock
 from daemon.embedded import wait_for
 from daemon.nightly import Nightly
 from daemon.simulator import Dashboard
+from daemon.store import checkpoint as checkpoints
+from daemon.store import gaps
+from rules import days
 from rules.days import business_day
 from rules.facts import Event, EventType
 from tests import shop
@@ -78,6 +81,36 @@ def test_twins_written_while_the_daemon_was_away_are_found_by_stream_and_by_reco
 
     assert_each_sale_stands_once(database)
     assert database.business_events.count_documents(OURS) == 0
+
+
+def test_twins_that_come_in_a_gap_of_facts_told_before_it_withdraw_ours_once(mongo_uri: str, database: Db) -> None:
+    """The document was heard of, its twin was not: the stream goes on behind both."""
+    plans = shop.plans(database)
+    config = shop.config_for(mongo_uri, database)
+    with shop.running(config):
+        license = shop.license(database, ada := shop.customer(database, "Ada"), plans["pro"])
+        wait_for(lambda: database.business_events.count_documents(OURS) == 3, "ours")
+    about = {"event_date": clock.now(), "customer_id": ada, "license_id": license, "amount": 7.99}
+    kinds = ("new_customer", "license_created", "payment_completed")
+    told = [{**about, "event_type": kind, "description": "loro"} for kind in kinds]
+    told.append({"event_type": "media_mention", "event_date": clock.now() - timedelta(days=3), "description": "Wired"})
+    database.business_events.insert_many(told)
+    database.analytics_checkpoint.update_one({"_id": "checkpoint"}, {"$set": {"fingerprint": "another filter"}})
+    with shop.running(config):
+        wait_for(lambda: gaps.count_open(database) == 0, "the reconciliation")
+        reopened = [entry["day"] for entry in checkpoints.reopened(database)]
+        ours = database.business_events.count_documents(OURS)
+        gaps.open_gap(database, "requested", "once more, over the same moment", None, clock.now())
+        wait_for(lambda: gaps.count_open(database) == 0, "the second one")
+        database.licenses.update_one({"_id": license}, {"$set": {"expires_at": clock.now() + timedelta(days=30)}})
+        database.licenses.update_one({"_id": license}, {"$set": {"expires_at": clock.now() + timedelta(days=60)}})
+        wait_for(lambda: events(database)["license_renewed", license] == 1, "the renewal")
+
+    assert ours == 0
+    assert reopened == [days.stored(business_day(clock.now() - timedelta(days=3), config.time.zone))]
+    assert Counter(kind for kind, _ in events(database).elements()) == Counter(
+        [*kinds, "media_mention", "license_renewed", "payment_completed"]
+    )
 
 
 def test_a_milestone_the_dashboard_repeats_counts_once_in_the_note(mongo_uri: str, database: Db) -> None:
