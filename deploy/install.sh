@@ -157,10 +157,10 @@ read_uri() {
 }
 
 write_secrets() {
-  if [[ $uri && ! -s $ETC/mongodb-uri ]]; then
-    put 600 root:root $ETC/mongodb-uri <<<"$uri"
-  elif [[ $uri && $uri != "$(<$ETC/mongodb-uri)" ]]; then # taken once the check passed with it
-    put 600 root:root $ETC/mongodb-uri.new <<<"$uri"
+  local target=$ETC/mongodb-uri.new
+  if [[ $dry ]]; then target=$ETC/mongodb-uri; fi
+  if [[ $uri && $uri != "$(cat $ETC/mongodb-uri 2>/dev/null)" ]]; then # taken once the check passed with it, be it the first or not
+    put 600 root:root "$target" <<<"$uri"
   fi
   if [[ $make_token && ! -s $ETC/http-token ]]; then
     put 600 root:root $ETC/http-token <<<"$(head -c 32 /dev/urandom | base64 | tr -d '=+/\n')"

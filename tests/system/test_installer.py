@@ -174,6 +174,11 @@ def test_without_knowing_where_mongodb_is_it_says_how_to_tell_it(prepared_site: 
 
     assert "--mongodb-uri-file FILE" in site.install(check=False)
     assert "is empty" in site.install("--mongodb-uri-file", "/dev/null", check=False)
+    site.machine.write("/root/wrong", site.uri("mistyped") + "\n", "600")
+    assert "nothing was started or changed" in site.install("--mongodb-uri-file", "/root/wrong", check=False)
+    assert "--mongodb-uri-file FILE" in site.install(check=False), (
+        "what was mistyped is not kept: it is asked for again"
+    )
     assert "--nonsense is not understood" in site.install("--nonsense", check=False)
     site.machine.write(f"{ETC}/mongodb-uri", site.uri(), "600")
 
