@@ -12,13 +12,15 @@ secret() {
     echo "kept  $folder/$1"
   else
     printf %s "$2" > "$folder/$1"
-    chmod 444 "$folder/$1"
+    chmod 644 "$folder/$1"
     echo "made  $folder/$1"
   fi
 }
 random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 
+database=${MONGODB_DATABASE:-$(sed -n 's/^MONGODB_DATABASE=//p' "$(dirname "$0")/.env")}
+
 secret mongodb-root-password "$(random)"
-secret mongodb-uri "mongodb://analytics:$(random)@mongo:27017/?replicaSet=rs0&authSource=${MONGODB_DATABASE:-chatello_saas}"
+secret mongodb-uri "mongodb://analytics:$(random)@mongo:27017/?replicaSet=rs0&authSource=$database"
 secret http-token "$(random)"
 secret grafana-password "$(random)"

@@ -61,6 +61,18 @@ def test_secrets_are_made_once_and_hidden_from_other_users(tmp_path: Path) -> No
     assert len(set(first.values())) == len(first)
     assert first == second
     assert (tmp_path / "secrets").stat().st_mode & 0o77 == 0
+    assert {file.stat().st_mode & 0o777 for file in (tmp_path / "secrets").iterdir()} == {0o644}, "theirs to change"
+
+
+def test_the_user_of_the_database_is_made_in_the_one_that_is_configured(tmp_path: Path) -> None:
+    for name in ("secrets.sh", ".env"):
+        shutil.copy(DOCKER / name, tmp_path)
+    settings = (tmp_path / ".env").read_text()
+    (tmp_path / ".env").write_text(settings.replace("MONGODB_DATABASE=chatello_saas", "MONGODB_DATABASE=other_shop"))
+    without = {name: value for name, value in os.environ.items() if name != "MONGODB_DATABASE"}
+    subprocess.run([tmp_path / "secrets.sh"], check=True, capture_output=True, env=without)
+
+    assert (tmp_path / "secrets" / "mongodb-uri").read_text().endswith("&authSource=other_shop")
 
 
 def test_prometheus_is_set_up_as_outside_of_docker_but_for_the_daemons_address_and_token() -> None:
