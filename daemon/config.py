@@ -36,10 +36,14 @@ LOGIN = re.compile(r"(://)[^/\s]*@")
 CREDENTIALS = {"mongodb-uri": "mongodb.uri", "http-token": "http.token"}
 
 
+NO_ZONES = {"Factory", "localtime"}
+"""Files of the machine beside the zones, which not every library knows."""
+
+
 def _zone(value: object) -> object:
     if isinstance(value, ZoneInfo):
         return value
-    if isinstance(value, str) and value in available_timezones():
+    if isinstance(value, str) and value in available_timezones() - NO_ZONES:
         return ZoneInfo(value)
     raise ValueError('a zone of the IANA database, such as "Europe/Rome"')
 

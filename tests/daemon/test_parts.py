@@ -181,7 +181,10 @@ def test_a_list_in_a_variable_is_written_with_commas() -> None:
     assert config.rules.plan_order == ("pro", "starter")
 
 
-@pytest.mark.parametrize(("variable", "value"), [("CHATELLO_HTTP__PORT", "0"), ("CHATELLO_LOGS__LEVEL", "loud")])
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("CHATELLO_HTTP__PORT", "0"), ("CHATELLO_LOGS__LEVEL", "loud"), ("CHATELLO_TIME__ZONE", "localtime")],
+)
 def test_a_wrong_value_names_key_and_value(variable: str, value: str) -> None:
     with pytest.raises(ConfigurationError) as told:
         load(None, {variable: value})
