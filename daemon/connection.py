@@ -48,7 +48,10 @@ CODEC: CodecOptions[Document] = CodecOptions(
 
 
 def connect(config: Mongodb) -> MongoClient[Document]:
-    """A client that fails within `timeout_seconds`; raises ConfigurationError for an unusable URI."""
+    """A client that fails within `timeout_seconds`; raises ConfigurationError for an unusable URI.
+
+    Of a mongodb+srv one the hosts are asked of DNS here: where it does not tell them that is Unavailable, and may pass.
+    """
     try:
         return MongoClient(
             config.uri.get_secret_value(),
@@ -60,11 +63,22 @@ def connect(config: Mongodb) -> MongoClient[Document]:
             maxPoolSize=10,
             event_listeners=[EAR],
         )
-    except (DriverConfigurationError, InvalidURI, ValueError, TypeError):
+    except (DriverConfigurationError, InvalidURI, ValueError, TypeError) as problem:
+        if _is_of_dns(problem.__cause__):
+            raise Unavailable(
+                f"DNS does not tell the servers of the name in mongodb.uri: {problem}; does this machine's DNS answer, "
+                "and is the name the right one?"
+            ) from problem
         raise ConfigurationError(
             "mongodb.uri: not a usable MongoDB connection string; wanted mongodb://HOST:PORT/?replicaSet=NAME "
             "or mongodb+srv://HOST (the value is not shown, it may hold a password)"
         ) from None
+
+
+def _is_of_dns(cause: BaseException | None) -> bool:
+    from dns.exception import DNSException  # noqa: PLC0415 - the driver's own, and loaded for mongodb+srv alone
+
+    return isinstance(cause, DNSException | OSError)
 
 
 def database(client: MongoClient[Document], config: Mongodb) -> Database[Document]:
