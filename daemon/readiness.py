@@ -137,6 +137,9 @@ def _indexes(database: Database[Document]) -> Iterator[Finding]:
         keys = [", ".join(index.document["key"]) for index in indexes.missing(database, name)]
         found = f"the daemon will make {'; '.join(keys)} when it starts" if keys else "complete"
         yield Finding(f"indexes of {name}", found)
+        doubled = indexes.doubled(database) if keys and name == ROWS else []
+        if doubled:
+            yield Finding(name, f"there are {', '.join(doubled)}", indexes.ONE_ROW)
 
 
 def _calls(database: Database[Document]) -> Iterator[Finding]:

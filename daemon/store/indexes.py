@@ -4,14 +4,17 @@ from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.database import Database
-from pymongo.errors import OperationFailure
+from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from daemon.connection import translated
+from daemon.errors import ConfigurationError
 from daemon.store.names import EVENTS, GAPS, LEDGER, MIRROR, OWN, ROWS
 
 Document = dict[str, Any]
 
 NAMESPACE_EXISTS = 48
+
+ONE_ROW = "remove all but one of each: the daemon needs a unique index on date and period_type"
 
 WANTED: dict[str, tuple[IndexModel, ...]] = {
     MIRROR: (IndexModel([("due", ASCENDING)], name="due", sparse=True),),
@@ -23,7 +26,10 @@ WANTED: dict[str, tuple[IndexModel, ...]] = {
 
 
 def create(database: Database[Document]) -> None:
-    """Make every missing collection and index: a transaction cannot make a collection on every server."""
+    """Make every missing collection and index: a transaction cannot make a collection on every server.
+
+    Raises ConfigurationError where the analytics table has two rows of one day: which is the right one a person knows.
+    """
     with translated():
         existing = set(database.list_collection_names())
         for name in OWN:
@@ -32,7 +38,28 @@ def create(database: Database[Document]) -> None:
         for name in WANTED:
             missing_here = missing(database, name)
             if missing_here:
-                database[name].create_indexes(missing_here)
+                _create_indexes(database, name, missing_here)
+
+
+def _create_indexes(database: Database[Document], name: str, models: list[IndexModel]) -> None:
+    try:
+        database[name].create_indexes(models)
+    except DuplicateKeyError:
+        raise ConfigurationError(f"{name} has {', '.join(doubled(database))}; {ONE_ROW}") from None
+
+
+def doubled(database: Database[Document]) -> list[str]:
+    """Days and months of which the analytics table has several rows, a few of them: "2 daily rows of 2026-11-01"."""
+    counted = {"_id": {"date": "$date", "kind": "$period_type"}, "count": {"$sum": 1}}
+    stages: list[Document] = [
+        {"$group": counted},
+        {"$match": {"count": {"$gt": 1}}},
+        {"$sort": {"_id": 1}},
+        {"$limit": 5},
+    ]
+    with translated():
+        found = list(database[ROWS].aggregate(stages))
+    return [f"{one['count']} {one['_id'].get('kind')} rows of {one['_id'].get('date')!s:.10}" for one in found]
 
 
 def _create_collection(database: Database[Document], name: str) -> None:
