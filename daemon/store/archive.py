@@ -34,11 +34,15 @@ def bounds(table: str, first: date | None, last: date | None, zone: tzinfo) -> F
 
 
 def read(database: Database[Document], table: str, wanted: Filter) -> Iterator[Document]:
-    """The documents in order, a page at a time: memory does not grow with their number."""
+    """The documents in order, a page at a time: memory does not grow with their number, here nor on the server.
+
+    Those of one instant come as they were written, which is how the index has them; sorted by more than it holds, the
+    server would gather all before it gives the first.
+    """
     collection, order = TABLES[table]
     with translated():
         found = database[collection].find(wanted, batch_size=PAGE, allow_disk_use=True)
-        yield from found.sort([(order, 1), ("_id", 1)] if order != "_id" else [("_id", 1)])
+        yield from found.sort(order, 1)
 
 
 def count(database: Database[Document], table: str, wanted: Filter) -> int:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,6 +22,7 @@ from daemon.embedded import wait_for
 from daemon.errors import ConfigurationError
 from daemon.export import FORMATS, MEDIA_TYPES, Export, excel, parquet
 from daemon.export.cells import is_formula
+from daemon.store import indexes
 from tests.shop import ROOT
 from tests.system.test_process import run_once
 
@@ -221,6 +222,25 @@ def test_without_pyarrow_parquet_is_one_sentence(database: Db, monkeypatch: pyte
 
 
 # -- the command --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", [None, date(2026, 11, 1)])
+@pytest.mark.parametrize("table", ["rows", "events"])
+def test_the_server_sorts_nothing_but_walks_an_index(database: Db, table: str, first: date | None) -> None:
+    indexes.create(database)
+    at = datetime(2026, 11, 22, tzinfo=UTC)
+    told = [{"event_date": at, "description": str(number)} for number in range(3)]
+    database.business_events.insert_many([*told, {"event_date": at - timedelta(1), "description": "before"}])
+    database.historical_analytics.insert_one(day_row(date(2026, 11, 22)))
+    database.command("profile", 2)
+    text = b"".join(Export(database, table, first, None, ROME).chunks("csv")).decode()
+    database.command("profile", 0)
+
+    [found] = database["system.profile"].find({"op": "query", "command.sort": {"$exists": True}})
+    assert "IXSCAN" in found["planSummary"]
+    assert not found.get("hasSortStage")
+    if table == "events":
+        assert [line.split(";")[2] for line in text.splitlines()[1:]] == ["before", "0", "1", "2"]
 
 
 def test_the_command_writes_a_file_whole_or_not_at_all(mongo_uri: str, database: Db, tmp_path: Path) -> None:
