@@ -68,12 +68,22 @@ def _token(token: SecretStr) -> SecretStr:
     return token
 
 
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9a-fA-F:.]{2,45}")
+
+
+def _name(name: str) -> str:
+    """Anything more would never be the name that a browser asks for."""
+    if not _NAME.fullmatch(name):
+        raise ValueError('wanted a name such as "analytics.example.com", without scheme, port or path')
+    return name
+
+
 class Http(Section):
     """Where the doors are, under which further names they may be asked for, and the token that opens them."""
 
-    host: str = "127.0.0.1"
+    host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(default=5013, ge=1, le=65535)
-    hosts: Annotated[tuple[str, ...], BeforeValidator(listed)] = ()
+    hosts: Annotated[tuple[Annotated[str, AfterValidator(_name)], ...], BeforeValidator(listed)] = ()
     token: Annotated[SecretStr, AfterValidator(_token)] = SecretStr("")
 
 

@@ -213,6 +213,17 @@ def test_names_in_the_environment_are_parted_by_commas_and_the_token_comes_as_a_
     assert TOKEN not in repr(config)
 
 
+@pytest.mark.parametrize("name", ["https://a.example", "a.example:443", "a.example/analytics", "*", "[::1]", "a b"])
+def test_a_name_that_no_browser_asks_for_is_refused_at_the_start(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=r'http\.hosts\.0: wanted a name such as "analytics\.example\.com"'):
+        load(None, {"CHATELLO_HTTP__HOSTS": name})
+
+
+def test_an_empty_host_does_not_open_every_address() -> None:
+    with pytest.raises(ConfigurationError, match=r"http\.host: "):
+        load(None, {"CHATELLO_HTTP__HOST": "", "CHATELLO_HTTP__TOKEN": TOKEN})
+
+
 def test_small_answers_are_sent_at_once() -> None:
     listening = server.listen(Http(port=free_port()))
     with listening, socket.create_connection(listening.getsockname()), listening.accept()[0] as accepted:
