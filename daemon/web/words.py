@@ -101,6 +101,7 @@ FEED_EMPTY = "Nessun evento negli ultimi 30 giorni."
 FEED_LIVE = "collegato"
 FEED_WAITING = "in attesa di collegamento"
 FEED_STILL = "ricarica la pagina per aggiornare"
+GROWN_OLD = "Numeri non aggiornati"
 YESTERDAY_AT = "ieri {time}"
 
 PLANS = "Piani"

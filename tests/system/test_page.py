@@ -351,6 +351,23 @@ def test_a_database_that_is_gone_is_said_in_italian_and_its_return_too(browser: 
             wait_for(lambda: _came_back(page), "its return", 60)
 
 
+def test_an_open_page_does_not_pass_old_numbers_off_as_new_ones(browser: Browser) -> None:
+    with EmbeddedMongo() as mongo, running(mongo.uri, "old") as process:
+        wait_for(lambda: any("stream.opened" in line for line in process.lines), "the stream")
+        visitor = Visitor(browser, f"http://127.0.0.1:{process.port}")
+        with visitor.visit(expected="503") as page:
+            expect(page.locator("#link")).to_have_text(words.FEED_LIVE)
+            expect(page.locator("#pill")).to_have_text(words.ALL_WELL)
+            mongo.kill(mongo.members[0])
+            page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+            expect(page.locator("#pill")).to_have_text(words.GROWN_OLD, timeout=30_000)
+            expect(page.locator("#pill")).to_have_class("pill unwell")
+            expect(page.locator("#link")).to_have_text(words.FEED_WAITING)
+            mongo.start(mongo.members[0])
+            expect(page.locator("#pill")).not_to_have_text(words.GROWN_OLD, timeout=60_000)
+            expect(page.locator("#link")).to_have_text(words.FEED_LIVE)
+
+
 def _came_back(page: Page) -> bool:
     answer = page.reload()
     return answer is not None and answer.status == 200

@@ -4,6 +4,7 @@
 const QUIET_MS = 120;
 const BETWEEN_MS = 600;
 const SLOW_MS = 60_000;
+const AGAIN_MS = 5_000;
 
 const part = async (address) => {
   const answer = await fetch(address, { headers: { Accept: "text/html" } });
@@ -34,7 +35,7 @@ const mergeFeed = (fresh) => {
 
 const refresh = async () => {
   const fresh = await part(live.dataset.liveAddress);
-  if (!fresh) return;
+  if (!fresh) throw new Error("the page could not be made");
   for (const old of document.querySelectorAll("[data-live]")) {
     const next = fresh.getElementById(old.id);
     const isBusy = old.contains(document.activeElement) || old.querySelector("form");
@@ -54,8 +55,10 @@ const soon = () => {
     last = performance.now();
     try {
       await refresh();
+      say(stream.readyState === EventSource.OPEN);
     } catch {
-      say(false);
+      growOld();
+      setTimeout(soon, AGAIN_MS);
     } finally {
       busy = false;
     }
@@ -67,13 +70,22 @@ const say = (isOn) => {
   link.textContent = isOn ? link.dataset.liveWord : link.dataset.waitingWord;
 };
 
+// Nobody may take old numbers for new ones, nor "all is well" for what is known now.
+const growOld = () => {
+  const pill = document.getElementById("pill");
+  pill.classList.replace("well", "unwell");
+  pill.textContent = live.dataset.oldWord;
+  say(false);
+};
+
+let stream = null;
 if (live) {
-  let stream = null;
   const listen = () => {
     stream = new EventSource(live.dataset.stream);
     stream.addEventListener("open", () => (say(true), soon()));
     stream.addEventListener("error", () => {
       say(false);
+      soon();
       if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 5000);
     });
     for (const kind of ["business_event", "withdrawn", "reset"]) stream.addEventListener(kind, soon);
