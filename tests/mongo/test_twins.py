@@ -135,7 +135,13 @@ def test_a_milestone_the_dashboard_repeats_counts_once_in_the_note(mongo_uri: st
 
 def _date_event(name: str, value: str, **more: Any) -> dict[str, Any]:
     kind = "marketing_campaign" if name == "special_date" else "milestone_reached"
-    return {"event_type": kind, "event_date": clock.now(), "description": "loro", "metadata": {name: value}, **more}
+    return {
+        "event_type": kind,
+        "event_date": clock.now(),
+        "description": f"loro: {name}",
+        "metadata": {name: value},
+        **more,
+    }
 
 
 def test_a_date_a_week_and_a_month_that_the_dashboard_tells_too_stand_once_before_and_after_ours(
