@@ -1,5 +1,6 @@
 """The HTTP server: a socket, and uvicorn in a thread that serves a site until told to stop."""
 
+import errno
 import logging
 import socket
 import threading
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from daemon import logs
 from daemon.config import Http
-from daemon.errors import ConfigurationError
+from daemon.errors import ConfigurationError, Unavailable
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -27,11 +28,19 @@ class Site(Protocol):
 
 
 def listen(config: Http) -> socket.socket:
-    """The bound socket; raises ConfigurationError when the address cannot be had."""
+    """The bound socket; raises ConfigurationError when the port cannot be had.
+
+    An address that is not this machine's may still come (a VPN's, a lease of DHCP): that is Unavailable.
+    """
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     try:
         listening = socket.create_server((config.host, config.port), family=family)
     except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise Unavailable(
+                f"http.host: {config.host} is no address of this machine, or not yet; "
+                "set CHATELLO_HTTP__HOST or [http] host to one that is"
+            ) from None
         raise ConfigurationError(
             f"http.port: cannot listen on {config.host}:{config.port} ({error.strerror}); "
             "set CHATELLO_HTTP__PORT or [http] port to a free one"

@@ -280,3 +280,11 @@ def test_sighup_applies_changed_rules_and_keeps_the_old_ones_when_the_file_is_wr
     assert '"applied": ["rules.thresholds.customers"]' in applied
     assert '"needs_restart": ["http.hosts"]' in applied
     assert database.business_events.count_documents({"metadata.milestone_value": 2}) == 1
+
+
+def test_an_address_that_this_machine_has_not_yet_is_waited_for_and_no_wrong_configuration() -> None:
+    elsewhere = {"CHATELLO_HTTP__HOST": "192.0.2.1", "CHATELLO_HTTP__TOKEN": "0123456789abcdef"}
+    status, output = run_once("run", **elsewhere)
+
+    assert status == 75
+    assert "http.host: 192.0.2.1 is no address of this machine, or not yet" in output
