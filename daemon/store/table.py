@@ -23,8 +23,8 @@ SHOWN = dict.fromkeys(
     ),
     1,
 )
-LAST_DATE = datetime.max.replace(tzinfo=UTC)
-"""Dates beyond what Python knows come as something else: they are left out."""
+FIRST_DATE, LAST_DATE = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+"""Dates beyond what Python knows come as something else: they are left out, at either end."""
 
 
 class Noted(Enum):
@@ -82,5 +82,5 @@ def _key(day: date) -> Document:
 
 
 def _since(period_type: str, first: date | None, last: date | None = None) -> Mapping[str, Any]:
-    bounds = {"$lte": days.stored(last) if last else LAST_DATE, **({"$gte": days.stored(first)} if first else {})}
-    return {"period_type": period_type, "date": bounds}
+    lowest, highest = days.stored(first) if first else FIRST_DATE, days.stored(last) if last else LAST_DATE
+    return {"period_type": period_type, "date": {"$gte": lowest, "$lte": highest}}

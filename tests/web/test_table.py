@@ -3,12 +3,16 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
+import httpx
 import pytest
+from bson.datetime_ms import DatetimeMS
 from pymongo.database import Database
 
+from daemon import clock
 from daemon.store import table
 from daemon.store.table import Noted
 from daemon.web import rows, words
+from rules import days
 
 Db = Database[dict[str, Any]]
 
@@ -98,3 +102,18 @@ def test_pages_are_newest_first_and_leave_out_dates_that_nobody_knows(database: 
 
 def stored(database: Db) -> dict[str, Any]:
     return database.historical_analytics.find_one({"period_type": "daily"}) or {}
+
+
+@pytest.mark.parametrize("milliseconds", [-(10**14), 2 * 10**15])
+@pytest.mark.parametrize("period", ["all", "months", "30"])
+def test_a_row_of_no_date_that_python_knows_keeps_nobody_from_the_others(
+    door: httpx.Client, database: Db, period: str, milliseconds: int
+) -> None:
+    kind = "monthly" if period == "months" else "daily"
+    odd = document(date=DatetimeMS(milliseconds), period_type=kind, final=True)
+    whole = document(date=days.stored(clock.now().date()), period_type=kind)
+    database.historical_analytics.insert_many([odd, whole])
+    answer = door.get("/analytics", params={"period": period})
+
+    assert answer.status_code == 200
+    assert answer.text.count('<tr role="row"') == 2  # the head, and the row that has a date
