@@ -1,7 +1,8 @@
 """The note of a day: its events as one readable line in Italian.
 
 Facts of one kind stand together, the most important kind first; few are told one by one, many as a count
-with the first names. The line is bounded in length whatever happened.
+with the first names. The line is bounded in length whatever happened: what does not fit is counted where it can be, the
+least important kinds first, and only then left out.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -60,11 +61,13 @@ class Line(NamedTuple):
 class Group:
     """The facts of one kind, as far as a note can show them: a day may have a hundred thousand.
 
-    `others` are the facts about nobody whom `names` tell; a namesake is somebody else.
+    Up to `most` each get a line of their own. `others` are the facts about nobody whom `names` tell; a namesake is
+    somebody else.
     """
 
     kind: str
     settings: Settings
+    most: int = TOLD_ONE_BY_ONE
     count: int = 0
     others: int = 0
     first: list[Fact] = field(default_factory=list)
@@ -86,14 +89,15 @@ class Group:
     @property
     def is_counted(self) -> bool:
         """Whether its facts are told as a number with the first names, not one by one."""
-        return self.count > TOLD_ONE_BY_ONE and self.kind not in NEVER_COUNTED
+        return self.count > self.most and self.kind not in NEVER_COUNTED
 
     def named(self) -> Iterator[str]:
-        """The customers its lines name in any case."""
-        if self.is_counted:
+        """The customers its lines name in any case: not those of facts that have a text without the name."""
+        told = [fact.name for fact in self.first if not fact.short]
+        if not self.is_counted:
+            yield from (_one_fact(name, MAX_NAME) for name in told)
+        elif told:
             yield from self.names
-        else:
-            yield from (_one_fact(fact.name, MAX_NAME) for fact in self.first if not fact.short)
 
 
 def compose(facts: Iterable[Fact], settings: Settings) -> str:
@@ -102,24 +106,32 @@ def compose(facts: Iterable[Fact], settings: Settings) -> str:
 
 
 def lines(facts: Iterable[Fact], settings: Settings) -> list[Line]:
-    """All a note would tell if it were as long as it liked, the most important first."""
+    """All a note has to tell, the most important first; what may not fit into it stands last."""
     groups: dict[str, Group] = {}
     for fact in facts:
         if fact.type not in groups:
             groups[fact.type] = Group(fact.type, settings)
         groups[fact.type].add(fact)
-    named = {name for group in groups.values() for name in group.named()}
-    told: list[Line] = []
-    for group in sorted(groups.values(), key=lambda group: (style(group.kind, settings).rank, group.kind)):
-        told += _told(group, named)
+    ranked = sorted(groups.values(), key=lambda group: (style(group.kind, settings).rank, group.kind))
+    told = _all(ranked)
+    for group in reversed(ranked):
+        if len(SEPARATOR.join(line.text for line in told)) <= settings.note_length:
+            break
+        group.most = 1
+        told = _all(ranked)
     return told
+
+
+def _all(groups: Sequence[Group]) -> list[Line]:
+    named = {name for group in groups for name in group.named()}
+    return [line for group in groups for line in _told(group, named)]
 
 
 def _told(group: Group, named: set[str]) -> Iterator[Line]:
     """One line per fact while they are few (those that read alike share one), one line for all when they are many."""
     look = style(group.kind, group.settings)
     if group.is_counted:
-        yield Line(f"{look.emoji} {group.count} {look.many}{_first(group)}", group.count, group.kind)
+        yield Line(f"{look.emoji} {group.count} {look.many}{_first(group, named)}", group.count, group.kind)
         return
     alike: dict[str, list[DocId]] = {}
     for fact in group.first:
@@ -167,8 +179,9 @@ def _line(emoji: str, text: str) -> str:
     return text if text.startswith(emoji) else f"{emoji} {text}"
 
 
-def _first(group: Group) -> str:
-    if not group.names:
+def _first(group: Group, named: set[str]) -> str:
+    """The first names, unless the note tells them anyhow."""
+    if not group.names or (not any(group.named()) and named.issuperset(group.names)):
         return ""
     return f": {', '.join(group.names)}" + (f" {catalogue.others(group.others)}" if group.others else "")
 

@@ -111,7 +111,7 @@ def test_many_events_of_customers_with_hostile_names_are_one_short_readable_line
     assert len(found) <= 600
     assert found.splitlines() == [found]
     assert found.startswith("🎉 28 nuovi clienti: <script>alert(1)</script>, a b c e altri 26 • 🎫 28 nuove licenze: ")
-    assert "💰 28 pagamenti ricevuti: " in found
+    assert "💰 28 pagamenti ricevuti • " in found
     assert not set(found) & set("\u202e\u200b\x1b")
 
 

@@ -94,12 +94,36 @@ def test_a_name_cannot_pass_for_a_second_fact() -> None:
 
 
 def test_a_note_that_does_not_fit_says_how_many_facts_it_leaves_out() -> None:
-    facts = [Fact(kind, "x" * 38 + str(n), f"n{n}") for kind in ("new_customer", "license_created") for n in range(3)]
-    facts += [Fact("payment_completed", "y", "n")] * 10
+    facts = [Fact("milestone_reached", "x" * 38 + str(n)) for n in range(6)] + [Fact("server_issue", "giù")] * 10
 
     note = compose(facts, Settings(note_length=120))
 
-    assert note == SEPARATOR.join(["🎉 " + "x" * 38 + str(n) for n in range(2)] + ["… e altri 14"])
+    assert note == SEPARATOR.join(["🏆 " + "x" * 38 + str(n) for n in range(2)] + ["… e altri 14"])
+
+
+def test_what_does_not_fit_is_counted_the_least_important_first_before_anything_is_left_out() -> None:
+    kinds = ("new_customer", "license_renewed", "license_expired")
+    facts = [Fact(kind, f"{'x' * 30} {kind} {n}", f"C{n}") for kind in kinds for n in range(3)]
+    facts.append(Fact("milestone_reached", "Raggiunti 100 clienti totali!"))
+    customers = SEPARATOR.join(f"🎉 {'x' * 30} new_customer {n}" for n in range(3))
+    renewed = SEPARATOR.join(f"🔄 {'x' * 30} license_renewed {n}" for n in range(3))
+    milestone = "🏆 Raggiunti 100 clienti totali!"
+    expired = "⌛ 3 licenze scadute: C0, C1 e un altro"
+
+    assert compose(facts, Settings(note_length=500)).endswith(f"license_expired 2 • {milestone}")
+    assert compose(facts, Settings(note_length=400)) == SEPARATOR.join([customers, renewed, expired, milestone])
+    assert compose(facts, Settings(note_length=300)) == SEPARATOR.join(
+        [customers, "🔄 3 licenze rinnovate: C0, C1 e un altro", expired, milestone]
+    )
+
+
+def test_many_payments_of_customers_whom_the_note_names_are_a_number() -> None:
+    def day(*payers: str) -> str:
+        renewed = [Fact("license_renewed", "Licenza rinnovata", name) for name in ("Ada", "Bea", "Clio", "Dina")]
+        return compose([*renewed, *(Fact("payment_completed", "x", name, short="y") for name in payers)], SETTINGS)
+
+    assert day("Ada", "Bea", "Clio", "Dina").startswith("💰 4 pagamenti ricevuti • 🔄 4 licenze rinnovate: Ada, Bea e")
+    assert day("Ada", "Ugo", "Clio", "Dina").startswith("💰 4 pagamenti ricevuti: Ada, Ugo e altri 2 • 🔄 4 ")
 
 
 def test_a_note_that_leaves_out_one_fact_says_so_in_the_singular() -> None:
