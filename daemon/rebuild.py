@@ -20,7 +20,6 @@ from daemon.store.mirror import MirrorReader
 from daemon.store.names import SOURCE_NAME
 from rules import amendment, books, catalogue, days, erasure, monthly, movements, notes, periods, rollup, twins
 from rules.books import Beginning, Books
-from rules.documents import is_id
 from rules.facts import EventType, Totals
 from rules.flows import Flows
 from rules.names import one_line
@@ -219,6 +218,6 @@ def fact(event: Document, settings: Settings) -> notes.Fact:
         metadata = {}
     name, text = one_line(metadata.get("customer_name")), one_line(event.get("description"))
     short = catalogue.short(event, settings.texts) if metadata.get("source") == SOURCE_NAME else ""
-    owner = event.get("customer_id")
-    about = owner if is_id(owner) else None
-    return notes.Fact(kind, text, name, notes.emoji(kind, metadata, settings), short, event.get("_id"), about)
+    about = event.get("customer_id")
+    owner = "" if about is None else str(about)
+    return notes.Fact(kind, text, name, notes.emoji(kind, metadata, settings), short, event.get("_id"), owner)

@@ -33,7 +33,7 @@ _KINDS = frozenset(EventType)
 class Fact(NamedTuple):
     """A stored event as the note sees it; `name` is the customer's, `emoji` its own; "" where there is none.
 
-    `short` is the description without the name, `id` the event's, `owner` the customer's id.
+    `short` is the description without the name, `id` the event's, `owner` the customer's as text.
     """
 
     type: str
@@ -42,7 +42,7 @@ class Fact(NamedTuple):
     emoji: str = ""
     short: str = ""
     id: DocId = None
-    owner: DocId = None
+    owner: str = ""
 
 
 class Line(NamedTuple):
@@ -72,7 +72,7 @@ class Group:
     others: int = 0
     first: list[Fact] = field(default_factory=list)
     names: dict[str, None] = field(default_factory=dict)
-    owners: set[DocId] = field(default_factory=set)
+    owners: set[str] = field(default_factory=set)
 
     def add(self, fact: Fact) -> None:
         self.count += 1
@@ -80,7 +80,7 @@ class Group:
         if len(self.first) < most:
             self.first.append(fact)
         name = _one_fact(fact.name, MAX_NAME)
-        owner = name if fact.owner is None else fact.owner
+        owner = fact.owner or name
         if name and name not in self.names and len(self.names) < self.settings.note_names:
             self.names[name] = None
             self.owners.add(owner)

@@ -45,7 +45,7 @@ def test_others_are_only_those_who_are_not_named() -> None:
     assert sold("Ada", "Bea", "Ada", "Bea") == "🎫 4 nuove licenze: Ada, Bea"
     assert sold("Ada", "Bea", "Ada", "Clio") == "🎫 4 nuove licenze: Ada, Bea e un altro"
     assert sold("Ada", "", "Bea", "Clio", "") == "🎫 5 nuove licenze: Ada, Bea e altri 3"
-    namesakes = [Fact("new_customer", "Nuovo cliente: Ada", "Ada", owner=number) for number in range(4)]
+    namesakes = [Fact("new_customer", "Nuovo cliente: Ada", "Ada", owner=str(number)) for number in range(4)]
     assert compose(namesakes, SETTINGS) == "🎉 4 nuovi clienti: Ada e altri 3"
 
 
