@@ -143,6 +143,10 @@ def running(config: Config) -> Iterator[Running]:
         if run.error is not None:
             raise run.error
         yield run
+    except BaseException as failure:
+        if run.error is not None and run.error is not failure:
+            failure.add_note(f"the daemon had ended: {run.error!r}")
+        raise
     finally:
         run.stop.set()
         run.thread.join(30)

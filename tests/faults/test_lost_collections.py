@@ -126,13 +126,15 @@ def test_a_question_stands_while_it_is_looked_at_again(
 
 
 def _looks(monkeypatch: pytest.MonkeyPatch) -> list[None]:
-    """Grows with each look at the source."""
+    """Grows with each look at the source that is over: what is written then is not written into one."""
     looked: list[None] = []
     run = Reconciliation.run
 
     def counted(self: Reconciliation, *given: Any) -> Any:
-        looked.append(None)
-        return run(self, *given)
+        try:
+            return run(self, *given)
+        finally:
+            looked.append(None)
 
     monkeypatch.setattr(Reconciliation, "run", counted)
     return looked
