@@ -140,11 +140,10 @@ def running(config: Config) -> Iterator[Running]:
     run.thread.start()
     try:
         wait_for(lambda: run.ready.is_set() or run.error is not None, "the stream to open")
-        if run.error is not None:
-            raise run.error
-        yield run
+        if run.error is None:
+            yield run
     except BaseException as failure:
-        if run.error is not None and run.error is not failure:
+        if run.error is not None:
             failure.add_note(f"the daemon had ended: {run.error!r}")
         raise
     finally:
