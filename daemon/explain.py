@@ -72,6 +72,12 @@ class Explanation:
         self.shown = shown
         self.rebuild = Rebuild(database, settings)
 
+    def is_to_come(self, period: Period) -> bool:
+        """Whether none of its days has begun, by the stream's own time."""
+        checkpoint = checkpoints.load(self.database)
+        now = checkpoint.at if checkpoint is not None else None
+        return now is not None and period.first > days.business_day(now, self.settings.zone)
+
     def stored(self, period: Period) -> Document:
         """The row in the table; {} if there is none."""
         return rows.of(self.database, period) or {}

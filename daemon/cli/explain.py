@@ -81,6 +81,8 @@ def _require_known(explanation: "Explanation", period: "Period") -> None:
     begin = ledger.first_day(explanation.database)
     if begin is None or period.last < begin:
         raise click.BadParameter(f"the ledger begins on {begin}: nothing is known of {period}", param_hint="DATE")
+    if explanation.is_to_come(period):
+        raise click.BadParameter(f"{period} is still to come", param_hint="DATE")
 
 
 def _sentences(explanation: "Explanation", zone: tzinfo, period: "Period", words: str) -> None:

@@ -137,6 +137,8 @@ def test_a_hostile_name_stays_one_line_of_plain_text(life: Life, mongo_uri: str)
         (("2025-05-10", "nonsense"), "neither in the note of 2025-05-10 nor a number of its row"),
         (("2025-13-01", "mrr"), "is no day such as"),
         (("2024-01-01", "mrr"), "the ledger begins on 2025-03-14"),
+        (("2027-10-26", "mrr"), "2027-10-26 is still to come"),
+        (("2027-10", "mrr"), "2027-10 is still to come"),
     ],
 )
 def test_what_cannot_be_explained_is_refused_in_one_sentence(

@@ -198,6 +198,23 @@ def test_todays_row_follows_but_never_under_a_form(visitor: Visitor, db: Db) -> 
         expect(page.get_by_role("textbox")).to_have_value("A metà")
 
 
+def test_an_open_page_turns_with_the_day_but_not_from_under_a_form(visitor: Visitor, db: Db) -> None:
+    with visitor.visit() as page:
+        expect(page.locator("#link")).to_have_text(words.FEED_LIVE)
+        heading = page.locator("#today").inner_text()
+        page.locator("[data-edit]").first.click()
+        page.get_by_role("textbox").fill("A mezzanotte")
+        page.evaluate("document.getElementById('today').textContent = 'Ieri'")
+        with page.expect_response(lambda answer: "/analytics/live" in answer.url):
+            person_tells(db, "Un evento del nuovo giorno")
+        expect(page.get_by_role("textbox")).to_have_value("A mezzanotte")
+        page.keyboard.press("Escape")
+        with page.expect_navigation():
+            person_tells(db, "Un altro")
+        expect(page.locator("#today")).to_have_text(heading)
+        expect(page.locator("#feed")).to_contain_text("Un evento del nuovo giorno")
+
+
 def person_tells(db: Db, text: str) -> Any:
     event = {"event_type": "media_mention", "event_date": clock.now(), "description": text}
     return db.business_events.insert_one(event).inserted_id

@@ -33,9 +33,13 @@ const mergeFeed = (fresh) => {
   });
 };
 
+// Another day has its own row, and yesterday's is no longer the running one; but nothing goes from under a form.
+const turnDay = () => document.querySelector("form textarea") || location.reload();
+
 const refresh = async () => {
   const fresh = await part(live.dataset.liveAddress);
   if (!fresh) throw new Error("the page could not be made");
+  if (fresh.getElementById("today").textContent !== document.getElementById("today").textContent) return turnDay();
   for (const old of document.querySelectorAll("[data-live]")) {
     const next = fresh.getElementById(old.id);
     const isBusy = old.contains(document.activeElement) || old.querySelector("form");
