@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from bson.min_key import MinKey
-
 from daemon import clock, logs, metrics, report
 from daemon.config import Config
 from daemon.decode import Discontinuity, Undecodable, cluster_datetime
@@ -220,7 +218,7 @@ class Pipeline:
         sweeps: list[tuple[Sweep, Any]] | None = None,
     ) -> None:
         self.beat()
-        following = self._following(decision, position, self.checkpoint.sweeps if sweeps is None else sweeps)
+        following = self.checkpoint.following(decision, position, sweeps)
         today = days.business_day(self._now(following), self.settings.zone)
         writes = self.committer.prepare(decision, known, following, today, undecodable)
         self._outlook.note(decision)
@@ -259,22 +257,6 @@ class Pipeline:
     def _now(self, checkpoint: Checkpoint) -> datetime:
         """The stream's own time; ours only while the first start has none yet."""
         return checkpoint.at or clock.now()
-
-    def _following(self, decision: Decision, position: Position | None, sweeps: list[tuple[Sweep, Any]]) -> Checkpoint:
-        now = self.checkpoint
-        token, cluster_time = position if position is not None else (now.token, now.cluster_time)
-        return Checkpoint(
-            epoch=now.epoch,
-            fingerprint=now.fingerprint,
-            token=token,
-            cluster_time=cluster_time,
-            position=decision.position,
-            totals=decision.totals,
-            seq=now.seq + len(decision.movements),
-            sweeps=[*sweeps, *((sweep, MinKey()) for sweep in decision.sweeps)],
-            reconciling=now.reconciling,
-            memory=decision.memory,
-        )
 
     def _committed(self, flight: Flight, events: int) -> None:
         self.changed = True

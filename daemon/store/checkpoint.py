@@ -1,10 +1,11 @@
 """The one document that says how far we are, and the state that vouches for it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from bson.min_key import MinKey
 from bson.timestamp import Timestamp
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
@@ -15,7 +16,7 @@ from daemon.decode import cluster_datetime
 from daemon.store.names import CHECKPOINT
 from daemon.store.records import totals_document, totals_of
 from rules.facts import Sweep, Totals
-from rules.mirror import Memories
+from rules.mirror import Decision, Memories
 from rules.model import Origin
 
 Document = dict[str, Any]
@@ -47,6 +48,26 @@ class Checkpoint:
     def at(self) -> datetime | None:
         """The stream's own time, by which a day begins and a licence ends; None until the first start is done."""
         return None if self.cluster_time is None else cluster_datetime(self.cluster_time)
+
+    def following(
+        self,
+        decision: Decision,
+        position: tuple[Mapping[str, Any] | None, Timestamp] | None,
+        sweeps: list[tuple[Sweep, Any]] | None,
+    ) -> "Checkpoint":
+        """What it is once a decision is committed; `position` (token, cluster time) and `sweeps` stay where None."""
+        token, cluster_time = position if position is not None else (self.token, self.cluster_time)
+        left = self.sweeps if sweeps is None else sweeps
+        return replace(
+            self,
+            token=token,
+            cluster_time=cluster_time,
+            position=decision.position,
+            totals=decision.totals,
+            seq=self.seq + len(decision.movements),
+            sweeps=[*left, *((sweep, MinKey()) for sweep in decision.sweeps)],
+            memory=decision.memory,
+        )
 
 
 def load(database: Database[Document]) -> Checkpoint | None:
