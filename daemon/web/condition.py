@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from daemon import clock
 from daemon.config import Config
-from daemon.decode import cluster_datetime
 from daemon.metrics import PREFIX, REGISTRY
 from daemon.progress import Progress
 from daemon.store import checkpoint as checkpoints
@@ -66,10 +65,9 @@ def _following(progress: Progress) -> Iterator[Finding]:
 def _lag(house: House, now: datetime) -> Iterator[Finding]:
     """How far the committed position is behind what the server has written, by the server's own time."""
     checkpoint = checkpoints.load(house.database)
-    if checkpoint is None or checkpoint.cluster_time is None:
+    if checkpoint is None or checkpoint.at is None:
         return
-    at = cluster_datetime(checkpoint.cluster_time)
-    seconds = max(0.0, (now - at).total_seconds())
+    seconds = max(0.0, (now - checkpoint.at).total_seconds())
     is_late = seconds > LATE_SECONDS
     yield Finding(words.LAG, words.ago(seconds) if seconds >= 1 else words.LAG_NONE, words.LAG_CURE if is_late else "")
 

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from daemon.connection import bounded
-from daemon.decode import cluster_datetime
 from daemon.errors import Unavailable
 from daemon.store import checkpoint as checkpoints
 from daemon.store import ledger
@@ -90,12 +89,12 @@ def router(house: House) -> APIRouter:
         """Where the business stands, as of the last change committed."""
         with bounded(SECONDS):
             checkpoint = checkpoints.load(house.database)
-            if checkpoint is None or checkpoint.cluster_time is None:
+            if checkpoint is None or checkpoint.at is None:
                 raise Unavailable("the daemon has not taken over this database yet")
             plans = MirrorReader(house.database, house.config().settings()).plans()
         totals = checkpoint.totals
         return CurrentTotals(
-            as_of=cluster_datetime(checkpoint.cluster_time),
+            as_of=checkpoint.at,
             totals=Totals(
                 total_customers=totals.customers,
                 paying_customers=totals.paying_customers,
