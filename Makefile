@@ -37,7 +37,7 @@ soak: setup  ## tell random stories of faults for MINUTES (default 10), a new se
 measures: setup  ## run the faults RUNS times (default 10) and put what they measured into docs/reliability.md
 	@rm -f $(MEASURES); for run in $$(seq $(or $(RUNS),10)); do echo "== run $$run"; \
 	CHATELLO_TEST_MEASURES=$(MEASURES) $(BIN)/pytest -q tests/faults tests/system/test_process.py || exit 1; done
-	$(BIN)/python -m tests.measures $(MEASURES)
+	$(BIN)/python -m tests.measurements $(MEASURES)
 
 bench: setup  ## measure speed and weight; make bench ONLY=backlog SCALE=0.1 tries a part of it
 	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(SCALE),--scale $(SCALE)) $(if $(ROUNDS),--repetitions $(ROUNDS))
@@ -53,10 +53,10 @@ format: setup  ## put the code into shape
 	$(BIN)/ruff check --fix .
 
 pages: setup  ## make the pages of docs/ that come from the code
-	$(BIN)/python -m tests.pages
+	$(BIN)/python -m tests.generated_docs
 
 pictures: setup  ## take the pictures of the page in docs/ anew
-	$(BIN)/python -m tests.pictures
+	$(BIN)/python -m tests.screenshots
 
 lock: setup  ## resolve and pin all dependencies anew
 	$(BIN)/pip install --quiet uv

@@ -19,15 +19,15 @@ from pymongo.client_session import ClientSession
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from bench.server import DATABASE, Db
-from daemon.connection import CODEC
-from daemon.source.pipeline import stages
-from daemon.store.names import MIRROR
-from daemon.store.states import mirror_id
-from rules import documents
-from rules.model import Source
+from bench.server import DATABASE
+from daemon.mongo.client import CODEC
+from daemon.mongo.collections import MIRROR
+from daemon.mongo.types import Database, Document
+from daemon.source.filter import stages
+from daemon.store.mirror.states import mirror_id
+from rules.model import documents
+from rules.model.changes import Source
 
-Document = dict[str, Any]
 Told = dict[str, Any]
 
 BATCH = 1000
@@ -40,13 +40,13 @@ def program(run: Callable[..., Told]) -> Callable[..., Told]:
 
 
 @program
-def reader(db: Db, seconds: str, increment: str, count: str) -> Told:
+def reader(db: Database, seconds: str, increment: str, count: str) -> Told:
     """Read so many events of the daemon's own stream, with its filter, and do nothing with them."""
     start = Timestamp(int(seconds), int(increment) + 1)
     return _measured(lambda: _read(db, start, int(count)))
 
 
-def _read(db: Db, start: Timestamp, count: int) -> None:
+def _read(db: Database, start: Timestamp, count: int) -> None:
     with db.watch(stages(), start_at_operation_time=start, batch_size=BATCH, max_await_time_ms=1000) as stream:
         while count:
             if stream.try_next() is not None:
@@ -54,14 +54,14 @@ def _read(db: Db, start: Timestamp, count: int) -> None:
 
 
 @program
-def writer(db: Db, file: str) -> Told:
+def writer(db: Database, file: str) -> Told:
     """Commit what a daemon once committed: the same commands, made in advance, in the same transactions."""
     transactions = list(recorded(Path(file)))
     with db.client.start_session() as session:
         return _measured(lambda: _write(db, session, transactions))
 
 
-def _write(db: Db, session: ClientSession, transactions: list[list[Document]]) -> None:
+def _write(db: Database, session: ClientSession, transactions: list[list[Document]]) -> None:
     majority = WriteConcern("majority")
     for commands in transactions:
 
@@ -79,13 +79,13 @@ def recorded(file: Path) -> Iterator[list[Document]]:
 
 
 @program
-def scan(db: Db) -> Told:
+def scan(db: Database) -> Told:
     """Read customers, licences and their mirror once, in `_id` order, at one snapshot, with the daemon's projection."""
     with db.client.start_session(snapshot=True) as session:
         return _measured(lambda: _scan(db, session))
 
 
-def _scan(db: Db, session: ClientSession) -> None:
+def _scan(db: Database, session: ClientSession) -> None:
     for source in (Source.PLANS, Source.CUSTOMERS, Source.LICENSES):
         wanted = dict.fromkeys((*documents.TRACKED[source], *documents.CARRIED[source]), 1)
         ours = {"_id": {"$gt": mirror_id(source, MinKey()), "$lt": mirror_id(source, MaxKey())}}
@@ -95,7 +95,7 @@ def _scan(db: Db, session: ClientSession) -> None:
 
 
 @program
-def listener(db: Db, count: str) -> Told:
+def listener(db: Database, count: str) -> Told:
     """When each of so many events of the daemon's stream arrived, by the clock all processes share; first "ready"."""
     arrived: list[tuple[str, float]] = []
     with db.watch(stages(), batch_size=BATCH, max_await_time_ms=1000) as stream:
@@ -116,7 +116,7 @@ def _measured(work: Callable[[], object]) -> Told:
 def main(name: str, uri: str, *arguments: str) -> None:
     client: MongoClient[Document]
     with MongoClient(uri, tz_aware=True) as client:
-        db: Db = client.get_database(DATABASE, codec_options=CODEC)
+        db: Database = client.get_database(DATABASE, codec_options=CODEC)
         print(json.dumps(PROGRAMS[name](db, *arguments)), flush=True)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from bench.measures import Bench, Row
 from bench.subject import ROOT
-from daemon.embedded import free_port
+from daemon.demo.embedded_mongo import free_port
 from daemon.errors import ConfigurationError
 
 GOAL_SECONDS = 0.5
@@ -29,7 +29,7 @@ LIBRARIES = "import of the libraries alone that this loads"
 FOREIGN = "import pymongo, structlog, prometheus_client, schedule, fastapi, uvicorn, jinja2"
 COMMANDS = {
     "`chatello-analytics run` until it would connect": Command(("-m", "daemon", "run"), ConfigurationError.exit_status),
-    ALL: Command(("-c", "import daemon.app, daemon.web.site, uvicorn"), has_goal=False),
+    ALL: Command(("-c", "import daemon.app, daemon.web.app, uvicorn"), has_goal=False),
     LIBRARIES: Command(("-c", FOREIGN), has_goal=False),
     "`chatello-analytics --help`": Command(("-m", "daemon", "--help")),
     "`chatello-analytics run --help`": Command(("-m", "daemon", "run", "--help")),

@@ -10,8 +10,8 @@ from bench import shop, state
 from bench.measures import Bench, Row
 from bench.server import Server
 from bench.subject import ready
-from daemon.store.records import event_document
-from rules.facts import Event, EventType
+from daemon.store.documents import event_document
+from rules.model.events import Event, EventType
 
 EVENTS = 1_000_000
 STOCK = 1000

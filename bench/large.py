@@ -8,15 +8,16 @@ from typing import NamedTuple
 
 from bench import shop
 from bench.measures import Bench, Row, Told, median, rounds, run_bare, say
-from bench.server import DATABASE, Db, Server
+from bench.server import DATABASE, Server
 from bench.subject import Subject, instant, ready
 from daemon import clock
-from daemon.config import Config
-from daemon.connection import CODEC
-from daemon.nightly import Nightly
-from daemon.proof import Proof
+from daemon.config.schema import Config
+from daemon.diagnostics.verification import Proof
+from daemon.mongo.client import CODEC
+from daemon.mongo.collections import LEDGER
+from daemon.mongo.types import Database
+from daemon.rollup.rollup import Nightly
 from daemon.store import gaps, indexes
-from daemon.store.names import LEDGER
 
 LICENSES = 1_000_000
 SMALL, TINY = 10_000, 1000
@@ -90,7 +91,7 @@ def _rolled(bench: Bench, what: str, most: float | None) -> Row:
     return replace(row, samples=samples)
 
 
-def _writer(server: Server, db: Db) -> Callable[[], Told]:
+def _writer(server: Server, db: Database) -> Callable[[], Told]:
     """Makes and stores the row of the newest day that anything happened on."""
     nightly = Nightly(db, _config(server, db.name))
     newest = db[LEDGER].find_one(sort=[("_id", -1)])
@@ -98,7 +99,7 @@ def _writer(server: Server, db: Db) -> Callable[[], Told]:
     return lambda: {"seconds": _once(lambda: nightly.write(newest["day"].date(), final=False))}
 
 
-def _both(server: Server) -> tuple[Db, Db]:
+def _both(server: Server) -> tuple[Database, Database]:
     return server.client.get_database(ASIDE, codec_options=CODEC), server.db
 
 
@@ -112,7 +113,7 @@ def _put_aside(server: Server) -> None:
         server.db[name].aggregate([{"$out": {"db": ASIDE, "coll": name}}])
 
 
-def _begin_earlier(db: Db) -> None:
+def _begin_earlier(db: Database) -> None:
     """Date the opening balance as if the daemon had been there for a while."""
     earlier = {name: {"$subtract": [f"${name}", AGE // timedelta(milliseconds=1)]} for name in ("day", "at")}
     db[LEDGER].update_many({"kind": "opening"}, [{"$set": earlier}])

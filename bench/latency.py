@@ -22,7 +22,7 @@ from bench import shop, state
 from bench.measures import Bench, Row, Told, median, rounds
 from bench.server import DATABASE, Server
 from bench.subject import ROOT, ready
-from daemon.store.records import event_id
+from daemon.mongo.collections import event_id
 
 STOCK = 4000
 WRITES = 300

@@ -10,20 +10,18 @@ from typing import Any
 import bson
 from bson.timestamp import Timestamp
 from pymongo import MongoClient
-from pymongo.database import Database
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from bench.server import DATABASE, Server
-from daemon.config import Config
-from daemon.connection import database
-from daemon.embedded import wait_for
-from daemon.keeper import Keeper
-from daemon.leader import Leader
-from daemon.progress import Progress
+from daemon.config.schema import Config
+from daemon.demo.embedded_mongo import wait_for
+from daemon.leader.lease_renewal import Keeper
+from daemon.leader.term import Leader
+from daemon.mongo.client import database
+from daemon.mongo.types import Database, Document
+from daemon.runtime.health import Progress
 from daemon.store import checkpoint as checkpoints
 from daemon.store.lease import LeaseOffice
-
-Document = dict[str, Any]
 
 WRITES = {"insert": "documents", "update": "updates", "delete": "deletes"}
 
@@ -85,7 +83,7 @@ def _lead(client: MongoClient[Document], config: Config, until: Timestamp) -> No
         office.give_back(lease)
 
 
-def _is_done(db: Database[Document], until: Timestamp, thread: threading.Thread) -> bool:
+def _is_done(db: Database, until: Timestamp, thread: threading.Thread) -> bool:
     assert thread.is_alive(), "the recorder's leader ended"
     stored = checkpoints.load(db)
     return stored is not None and stored.cluster_time is not None and stored.cluster_time >= until

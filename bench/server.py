@@ -3,18 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from bson.timestamp import Timestamp
 from pymongo import MongoClient
-from pymongo.database import Database
 
 from bench import processes
-from daemon.connection import CODEC
-from daemon.embedded import EmbeddedMongo
-
-Document = dict[str, Any]
-Db = Database[Document]
+from daemon.demo.embedded_mongo import EmbeddedMongo
+from daemon.mongo.client import CODEC
+from daemon.mongo.types import Database, Document
 
 DATABASE = "chatello_saas"
 OPLOG_MEGABYTES = 4000
@@ -33,7 +29,7 @@ class Server:
         return self.mongo.uri
 
     @property
-    def db(self) -> Db:
+    def db(self) -> Database:
         return self.client.get_database(DATABASE, codec_options=CODEC)
 
     @property

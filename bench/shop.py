@@ -3,15 +3,14 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from bson import ObjectId
 from pymongo import IndexModel, UpdateOne
 
-from bench.server import Db
-from daemon.simulator import documents, names
+from daemon.demo.simulator import documents, names
+from daemon.mongo.types import Database, Document
 
-Document = dict[str, Any]
 T = TypeVar("T")
 
 CHUNK = 1000
@@ -26,21 +25,21 @@ SOLD = 3
 EVENT_INDEXES = ("event_date", "event_type", "customer_id", "license_id", "processed", "auto_generated")
 
 
-def open_shop(db: Db) -> None:
+def open_shop(db: Database) -> None:
     """The dashboard's indexes and its plans."""
     index(db)
     plans = [documents.plan(key, offer, BORN) for key, offer in zip(PLANS, documents.OFFERS, strict=True)]
     db.plans.insert_many(plans)
 
 
-def index(db: Db) -> None:
+def index(db: Database) -> None:
     """Make the dashboard's indexes."""
     db.business_events.create_indexes([IndexModel(name) for name in EVENT_INDEXES])
     db.customers.create_index("email", unique=True)
     db.licenses.create_index("license_key", unique=True)
 
 
-def fill(db: Db, licenses: int, per_customer: int = 1) -> None:
+def fill(db: Database, licenses: int, per_customer: int = 1) -> None:
     """Write so many licences, and their customers, into the source."""
     for first in range(0, licenses // per_customer, CHUNK):
         db.customers.insert_many([customer(n) for n in range(first, min(first + CHUNK, licenses // per_customer))])
@@ -95,7 +94,7 @@ class Backlog:
         moved = {"plan_id": PLANS[plan], "updated_at": BORN + timedelta(seconds=number)}
         return UpdateOne({"_id": license_id(number)}, {"$set": moved})
 
-    def write(self, db: Db, noise: int = 0) -> None:
+    def write(self, db: Database, noise: int = 0) -> None:
         """Write all of it; with so many updates of `last_check` before each single change."""
         for chunk in self.chunks():
             customers, licenses, moves = chunk
@@ -107,7 +106,7 @@ class Backlog:
                 _write_hidden(db, chunk, noise)
 
 
-def _write_hidden(db: Db, chunk: tuple[list[Document], list[Document], list[UpdateOne]], noise: int) -> None:
+def _write_hidden(db: Database, chunk: tuple[list[Document], list[Document], list[UpdateOne]], noise: int) -> None:
     """The same chunk in the same order, in ten parts of each kind, with a share of its noise before each."""
     customers, licenses, moves = chunk
     share = noise * CHUNK // (3 * PARTS)
@@ -127,7 +126,7 @@ def _tenth(listed: Sequence[T], number: int) -> Sequence[T]:
     return listed[number * size : (number + 1) * size]
 
 
-def _call(db: Db, count: int, part: int) -> None:
+def _call(db: Database, count: int, part: int) -> None:
     """API calls: each sets `last_check` and counts."""
     called = [
         UpdateOne({"_id": license_id(n)}, {"$set": {"last_check": BORN}, "$inc": {"usage_count": 1}})

@@ -12,10 +12,10 @@ from pymongo.database import Database
 from bench import shop
 from bench.server import DATABASE, Server
 from bench.subject import ready
+from daemon.mongo.collections import CHECKPOINT
 from daemon.store import indexes
 from daemon.store.checkpoint import CHECKPOINT_ID
 from daemon.store.lease import LEASE_ID
-from daemon.store.names import CHECKPOINT
 
 RAW: CodecOptions[RawBSONDocument] = CodecOptions(RawBSONDocument)
 CHUNK = 5000

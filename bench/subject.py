@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from bench import processes
 from bench.server import DATABASE
-from daemon.embedded import die_with_parent, free_port
+from daemon.demo.embedded_mongo import die_with_parent, free_port
 
 Line = dict[str, Any]
 

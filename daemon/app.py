@@ -10,30 +10,31 @@ from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from pymongo import MongoClient
-from pymongo.database import Database
 
-from daemon import calls, clock, config, logs, metrics, reload, server
-from daemon.bell import Bell
-from daemon.config import Config
-from daemon.connection import connect, database
-from daemon.crew import Crew
+from daemon import clock
+from daemon.config import loader, reload
+from daemon.config.schema import Config
+from daemon.diagnostics.preflight import require
+from daemon.diagnostics.verification import Proof
 from daemon.errors import ChatelloError, LeaseLost, Unavailable
-from daemon.herald import Herald
-from daemon.keeper import Keeper
-from daemon.leader import Leader
-from daemon.nightly import Nightly
-from daemon.progress import Progress
-from daemon.proof import Proof
-from daemon.readiness import require
-from daemon.source import custom
+from daemon.leader.lease_renewal import Keeper
+from daemon.leader.term import Leader
+from daemon.mongo.client import connect, database
+from daemon.mongo.types import Database, Document
+from daemon.pipeline import api_milestones
+from daemon.rollup.rollup import Nightly
+from daemon.runtime import logs, metrics
+from daemon.runtime.health import Progress
+from daemon.runtime.supervisor import Crew
+from daemon.runtime.systemd import Herald
+from daemon.scheduler import Bell
+from daemon.source import custom_rules
 from daemon.store import indexes
 from daemon.store.lease import LeaseOffice
-from daemon.web.house import House
-
-Document = dict[str, Any]
+from daemon.web import listener
+from daemon.web.context import House
 
 STANDBY_SECONDS = 1.0
 """With a lease of 8 seconds a takeover stays below the 10 seconds we promise."""
@@ -70,16 +71,16 @@ class Daemon:
 
     def _open(self) -> None:
         _spare_the_collector()
-        listening = server.listen(self.config.http)
+        listening = listener.listen(self.config.http)
         with connect(self.config.mongodb) as client:
             db = database(client, self.config.mongodb)
             require(db)
-            custom.require(db, self.config.rules.custom)
+            custom_rules.require(db, self.config.rules.custom)
             log.info("daemon.started", version=version("chatello-analytics"), database=self.config.mongodb.database)
             indexes.create(db)
             self._crew(client, db, listening)
 
-    def _crew(self, client: MongoClient[Document], db: Database[Document], listening: socket.socket) -> None:
+    def _crew(self, client: MongoClient[Document], db: Database, listening: socket.socket) -> None:
         self._manned = True
         crew = Crew(self.stop)
         self._show()
@@ -92,9 +93,10 @@ class Daemon:
         crew.start("herald", lambda: herald.run(self.stop))
         crew.wait()
 
-    def _serve(self, db: Database[Document], listening: socket.socket) -> None:
+    def _serve(self, db: Database, listening: socket.socket) -> None:
         """Open the doors; who knocks before they are there waits at the socket."""
-        from daemon.web.site import Site  # noqa: PLC0415 - half of all that is loaded; the stream does not wait for it
+        from daemon.web import server  # noqa: PLC0415 - half of all that is loaded; the stream does not wait for it
+        from daemon.web.app import Site  # noqa: PLC0415
 
         server.serve(Site(House(db, lambda: self.config, self.progress)), listening, self.stop, self.doors)
 
@@ -108,7 +110,7 @@ class Daemon:
 
     # -- terms of leadership --------------------------------------------------------------------------------
 
-    def _terms(self, client: MongoClient[Document], db: Database[Document]) -> None:
+    def _terms(self, client: MongoClient[Document], db: Database) -> None:
         """Stand by until the lease is free, lead, and begin again from the checkpoint after a setback."""
         office = LeaseOffice(db, holder_name(), self.config.lease.seconds)
         setbacks = 0
@@ -121,7 +123,7 @@ class Daemon:
                 setbacks = 1 if metrics.value(metrics.CHECKPOINT) != before else setbacks + 1
                 self._set_back(setback, setbacks)
 
-    def _term(self, client: MongoClient[Document], db: Database[Document], office: LeaseOffice) -> bool:
+    def _term(self, client: MongoClient[Document], db: Database, office: LeaseOffice) -> bool:
         """One attempt at the lease and, if it is had, one term; whether it was had."""
         with client.start_session() as session:
             lease = office.take(session)
@@ -181,7 +183,7 @@ class Daemon:
         """Count API calls in the bell's thread; what they reach is told in the pipeline's."""
         if self.leader is not None:
             counted = self.leader.calls.count(self._ring)
-            self.leader.jobs.put(calls.tell(counted))
+            self.leader.jobs.put(api_milestones.tell(counted))
 
     def _ring(self) -> None:
         """A job of the bell got on."""
@@ -193,11 +195,11 @@ class Daemon:
 
     # -- signals ------------------------------------------------------------------------------------------
 
-    def _reload(self, db: Database[Document], bell: Bell) -> None:
+    def _reload(self, db: Database, bell: Bell) -> None:
         """Take up the rules of the changed configuration; one that is wrong changes nothing at all."""
         try:
-            changed = reload.prepare(self.config, config.load(self.path, os.environ))
-            custom.require(db, changed.config.rules.custom)
+            changed = reload.prepare(self.config, loader.load(self.path, os.environ))
+            custom_rules.require(db, changed.config.rules.custom)
         except ChatelloError as mistake:
             metrics.RELOADED.set(0)
             log.error("configuration.refused", problem=str(mistake), kept="the configuration in force stays")

@@ -6,21 +6,20 @@ from contextlib import contextmanager
 from typing import Any
 
 from pymongo import MongoClient
-from pymongo.database import Database
 
-from daemon.connection import CODEC
-from daemon.embedded import EmbeddedMongo
+from daemon.demo.embedded_mongo import EmbeddedMongo
+from daemon.mongo.client import CODEC
+from daemon.mongo.types import Database
 from tests.shop import ROOT
 
-Db = Database[dict[str, Any]]
 ROLE: dict[str, Any] = json.loads((ROOT / "deploy" / "mongodb" / "role.json").read_text())
 
 
 @contextmanager
-def granted(mongo: EmbeddedMongo, name: str) -> Iterator[Db]:
+def granted(mongo: EmbeddedMongo, name: str) -> Iterator[Database]:
     client: MongoClient[dict[str, Any]]
     with MongoClient(uri_of(mongo, "root", "root", "admin"), tz_aware=True) as client:
-        db: Db = client.get_database(name, codec_options=CODEC)
+        db: Database = client.get_database(name, codec_options=CODEC)
         db.command("createRole", ROLE["role"], privileges=privileges(ROLE["privileges"], name), roles=[])
         db.command("createUser", "analytics", pwd="analytics", roles=[ROLE["role"]])
         try:

@@ -9,11 +9,11 @@ from typing import Any
 import hypothesis
 import pytest
 from pymongo import MongoClient
-from pymongo.database import Database
 
-from daemon.connection import CODEC
-from daemon.embedded import EmbeddedMongo
-from tests import containers, order, shop
+from daemon.demo.embedded_mongo import EmbeddedMongo
+from daemon.mongo.client import CODEC
+from daemon.mongo.types import Database
+from tests import containers, schedule, shop
 
 
 def pytest_configure() -> None:
@@ -22,12 +22,12 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: order.place(item.nodeid))
+    items.sort(key=lambda item: schedule.place(item.nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> order.Scheduling:
-    return order.Scheduling(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> schedule.Scheduling:
+    return schedule.Scheduling(config, log)
 
 
 hypothesis.settings.register_profile(
@@ -55,7 +55,7 @@ def client(mongo_uri: str) -> Iterator[MongoClient[dict[str, Any]]]:
 
 
 @pytest.fixture
-def database(client: MongoClient[dict[str, Any]]) -> Iterator[Database[dict[str, Any]]]:
+def database(client: MongoClient[dict[str, Any]]) -> Iterator[Database]:
     """An empty database of this test's own."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     yield client.get_database(name, codec_options=CODEC)
@@ -70,7 +70,7 @@ def brittle() -> Iterator[EmbeddedMongo]:
 
 
 @pytest.fixture
-def shop_db(brittle: EmbeddedMongo) -> Iterator[Database[dict[str, Any]]]:
+def shop_db(brittle: EmbeddedMongo) -> Iterator[Database]:
     """An empty database on the brittle server."""
     with shop.fresh_database(brittle.uri) as database:
         yield database

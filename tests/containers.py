@@ -15,7 +15,7 @@ import docker
 from docker.errors import DockerException
 from pymongo import MongoClient
 
-from daemon.embedded import SET_NAME, EmbeddedMongo, free_port, wait_for
+from daemon.demo.embedded_mongo import SET_NAME, EmbeddedMongo, free_port, wait_for
 
 IMAGE = os.environ.get("CHATELLO_TEST_MONGODB_IMAGE", "mongo:7.0")
 

@@ -5,15 +5,13 @@ from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from pymongo.database import Database
-
 from daemon import clock
+from daemon.mongo.types import Database
 
-Db = Database[dict[str, Any]]
 NUMBERS = ("customers", "paying_customers", "subscribers", "active_licenses", "mrr_cents")
 
 
-def recount(db: Db, at: datetime | None = None) -> dict[str, int]:
+def recount(db: Database, at: datetime | None = None) -> dict[str, int]:
     """The totals of the source collections as of `at` (now by default), by the plainest code there is."""
     instant = at or clock.now()
     plans = {plan["_id"]: plan for plan in db.plans.find()}
@@ -41,14 +39,14 @@ def cents(plan: dict[str, Any]) -> int:
     return int((Decimal(str(plan["price"])) * 100).quantize(Decimal(1), ROUND_HALF_EVEN))
 
 
-def totals(db: Db) -> dict[str, int]:
+def totals(db: Database) -> dict[str, int]:
     """The running totals of the checkpoint; {} before the first start."""
     checkpoint = db.analytics_checkpoint.find_one({"_id": "checkpoint"}) or {}
     found = checkpoint.get("totals", {})
     return {name: found[name] for name in NUMBERS if name in found}
 
 
-def ledger_sums(db: Db) -> dict[str, int]:
+def ledger_sums(db: Database) -> dict[str, int]:
     """What every movement ever written adds up to."""
     result = dict.fromkeys(NUMBERS, 0)
     for movement in db.analytics_ledger.find():
@@ -57,13 +55,13 @@ def ledger_sums(db: Db) -> dict[str, int]:
     return result
 
 
-def events(db: Db) -> Counter[tuple[str, Any]]:
+def events(db: Database) -> Counter[tuple[str, Any]]:
     """How often each type was told of each licence (or customer)."""
     found = db.business_events.find({}, {"event_type": 1, "license_id": 1, "customer_id": 1})
     return Counter((e["event_type"], e.get("license_id") or e.get("customer_id")) for e in found)
 
 
-def assert_books_balance(db: Db) -> None:
+def assert_books_balance(db: Database) -> None:
     """Law 2: ledger = running totals = a recount of the source; and the ledger has no hole and no double.
 
     The source is recounted as of the daemon's own time: a licence may end between its last look and ours.
@@ -77,7 +75,7 @@ def assert_books_balance(db: Db) -> None:
     assert_mirror_agrees(db)
 
 
-def looked_at(db: Db) -> datetime:
+def looked_at(db: Database) -> datetime:
     """The instant the books are kept to: the checkpoint's cluster time (whole seconds), or the newest movement."""
     checkpoint = db.analytics_checkpoint.find_one({"_id": "checkpoint"}) or {}
     newest = db.analytics_ledger.find_one({}, sort=[("at", -1)])
@@ -85,7 +83,7 @@ def looked_at(db: Db) -> datetime:
     return max(passed, newest["at"]) if newest else passed
 
 
-def assert_mirror_agrees(db: Db) -> None:
+def assert_mirror_agrees(db: Database) -> None:
     """Each mirrored customer carries exactly what its mirrored licences add up to."""
     sums: dict[Any, list[int]] = {}
     for license in db.analytics_mirror.find({"_id.k": "licenses", "worth": {"$ne": None}}):
@@ -99,7 +97,7 @@ def assert_mirror_agrees(db: Db) -> None:
         assert found == sums.get(customer["_id"]["id"], [0, 0, 0]), customer
 
 
-def wrongly_told(db: Db) -> tuple[set[Any], set[Any]]:
+def wrongly_told(db: Database) -> tuple[set[Any], set[Any]]:
     """Customers and licences whose creation was never told, and those whose creation was told more than once.
 
     A licence that took another one's place is told as the change of plan it is.
@@ -116,7 +114,7 @@ def wrongly_told(db: Db) -> tuple[set[Any], set[Any]]:
     return missing, doubled
 
 
-def assert_each_event_once(db: Db) -> None:
+def assert_each_event_once(db: Database) -> None:
     """Every customer and licence document has its creation told exactly once."""
     missing, doubled = wrongly_told(db)
 
@@ -124,7 +122,7 @@ def assert_each_event_once(db: Db) -> None:
     assert not doubled, f"told more than once: {doubled}"
 
 
-def assert_each_payment_once(db: Db) -> None:
+def assert_each_payment_once(db: Database) -> None:
     """Where payments are used: each transaction is told once for what it came to, and no licence stands for one."""
     told: Counter[tuple[str, Any]] = Counter()
     for event in db.business_events.find({"event_type": {"$regex": "^payment_"}}):

@@ -14,9 +14,9 @@ from typing import Any
 
 import yaml
 
-from daemon.embedded import free_port, wait_for
+from daemon.demo.embedded_mongo import free_port, wait_for
 from tests.shop import ROOT
-from tests.tools import tool
+from tests.system_tools import tool
 
 SHIPPED = ROOT / "deploy" / "prometheus"
 

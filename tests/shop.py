@@ -14,39 +14,38 @@ from typing import Any, Self
 
 from bson import ObjectId
 from pymongo import MongoClient
-from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from daemon import clock
 from daemon.app import holder_name
-from daemon.config import Config
-from daemon.connection import CODEC
-from daemon.connection import database as open_database
-from daemon.embedded import free_port, wait_for
-from daemon.keeper import Keeper
-from daemon.leader import Leader
-from daemon.progress import Progress
+from daemon.config.schema import Config
+from daemon.demo.embedded_mongo import free_port, wait_for
+from daemon.leader.lease_renewal import Keeper
+from daemon.leader.term import Leader
+from daemon.mongo.client import CODEC
+from daemon.mongo.client import database as open_database
+from daemon.mongo.types import Database
+from daemon.runtime.health import Progress
 from daemon.store import indexes
 from daemon.store.lease import LeaseOffice
-from rules import days
+from rules import business_days
 
-Db = Database[dict[str, Any]]
 ROOT = Path(__file__).parent.parent
 PRICES = {"starter": 2.99, "pro": 7.99, "agency": 19.99, "founders": 29.0}
 
 
 @contextmanager
-def fresh_database(uri: str) -> Iterator[Db]:
+def fresh_database(uri: str) -> Iterator[Database]:
     """A client and an empty database of one test's own."""
     opened: MongoClient[dict[str, Any]]
     with MongoClient(uri, tz_aware=True) as opened:
-        database: Db = opened.get_database(f"test_{uuid.uuid4().hex[:12]}", codec_options=CODEC)
+        database: Database = opened.get_database(f"test_{uuid.uuid4().hex[:12]}", codec_options=CODEC)
         yield database
         with suppress(PyMongoError):
             opened.drop_database(database.name)
 
 
-def plans(db: Db) -> dict[str, ObjectId]:
+def plans(db: Database) -> dict[str, ObjectId]:
     """The dashboard's four plans, freshly inserted."""
     made: dict[str, ObjectId] = {}
     for name, price in PRICES.items():
@@ -63,13 +62,13 @@ def plans(db: Db) -> dict[str, ObjectId]:
     return made
 
 
-def customer(db: Db, name: str, **more: Any) -> ObjectId:
+def customer(db: Database, name: str, **more: Any) -> ObjectId:
     document: dict[str, Any] = {"name": name, "created_at": clock.now(), **more}
     made: ObjectId = db.customers.insert_one(document).inserted_id
     return made
 
 
-def license(db: Db, customer_id: Any, plan_id: Any, **more: Any) -> ObjectId:
+def license(db: Database, customer_id: Any, plan_id: Any, **more: Any) -> ObjectId:
     document: dict[str, Any] = {
         "license_key": f"CHA-{ObjectId()}",
         "customer_id": customer_id,
@@ -82,14 +81,14 @@ def license(db: Db, customer_id: Any, plan_id: Any, **more: Any) -> ObjectId:
     return made
 
 
-def begin_ledger(db: Db, day: date) -> None:
+def begin_ledger(db: Database, day: date) -> None:
     """Have the ledger of a running daemon begin on a past day, with one customer."""
     customer(db, "Prima")
     until(lambda: db.analytics_ledger.count_documents({}) > 0, "the ledger's first line")
-    db.analytics_ledger.update_many({}, {"$set": {"day": days.stored(day)}})
+    db.analytics_ledger.update_many({}, {"$set": {"day": business_days.stored(day)}})
 
 
-def config_for(uri: str, db: Db, **sections: Any) -> Config:
+def config_for(uri: str, db: Database, **sections: Any) -> Config:
     values: dict[str, Any] = {
         "mongodb": {"uri": uri, "database": db.name, "timeout_seconds": 10},
         "stream": {"await_seconds": 0.2, "checkpoint_seconds": 0.3},
@@ -122,7 +121,7 @@ class Running:
         except BaseException as error:  # noqa: BLE001 - the test hears of it
             self.error = error
 
-    def _lead(self, client: MongoClient[dict[str, Any]], db: Db) -> None:
+    def _lead(self, client: MongoClient[dict[str, Any]], db: Database) -> None:
         office = LeaseOffice(db, holder_name(), self.config.lease.seconds)
         with client.start_session() as session:
             lease = office.take(session)

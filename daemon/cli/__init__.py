@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from daemon.cli import events, explain, export, forget, letters, past, rules, service, table, truth
+from daemon.cli import backfill, dead_letters, events, explain, export, forget, rollup, rules, service, verify
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -33,15 +33,15 @@ def main(context: click.Context) -> None:
 for command in (
     service.run,
     service.check,
-    table.rollup,
+    rollup.rollup,
     explain.explain,
-    truth.verify,
-    truth.reconcile,
-    past.backfill,
+    verify.verify,
+    verify.reconcile,
+    backfill.backfill,
     export.export,
     forget.forget,
     events.events,
-    letters.dead_letters,
+    dead_letters.dead_letters,
     rules.rules,
     service.demo,
 ):

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from daemon import places
+from daemon.config import paths
 from daemon.errors import EXIT_FAILURE, ChatelloError
-from rules.names import one_line
+from rules.text import one_line
 
 if TYPE_CHECKING:
-    from daemon.config import Config
+    from daemon.config.schema import Config
 
 CONFIG_OPTION = click.option(
     "--config",
     "path",
     type=click.Path(path_type=Path, dir_okay=False),
-    help=f"Configuration file (default {places.CONFIGURATION} if it is there).",
+    help=f"Configuration file (default {paths.CONFIGURATION} if it is there).",
 )
 
 LONGEST = 2000
@@ -54,15 +54,15 @@ def require_order(first: datetime | None, last: datetime | None) -> None:
 
 
 def load(path: Path | None) -> "Config":
-    from daemon import config
+    from daemon.config import loader
 
-    return config.load(path, os.environ)
+    return loader.load(path, os.environ)
 
 
 @contextmanager
 def opened(loaded: "Config") -> Iterator[Any]:
     """The configured database for one command."""
-    from daemon import connection
+    from daemon.mongo import client as connection
 
     with connection.connect(loaded.mongodb) as client:
         yield connection.database(client, loaded.mongodb)
@@ -83,7 +83,7 @@ def errors_as_statuses() -> Iterator[None]:
 
 
 def _end(sentence: str, status: int) -> NoReturn:
-    from daemon import logs
+    from daemon.runtime import logs
 
     click.echo(f"{logs.prefix('error')}chatello-analytics: {one_line(sentence, LONGEST)}", err=True)
     sys.exit(status)

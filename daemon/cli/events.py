@@ -13,11 +13,11 @@ import click
 from daemon import clock
 from daemon.cli.common import CONFIG_OPTION, TEXT, errors_as_statuses, load, opened
 from daemon.errors import Unavailable
-from rules.custom import TYPES
-from rules.facts import EventType
+from rules.model.events import EventType
+from rules.settings.custom_rules import TYPES
 
 if TYPE_CHECKING:
-    from daemon.config import Config
+    from daemon.config.schema import Config
 
 Document = Mapping[str, Any]
 
@@ -112,19 +112,17 @@ def create(path: Path | None, kind: str, description: str, at: datetime | None, 
       chatello-analytics events create feature_released "Rilasciata integrazione Claude 3.5 Sonnet"
       chatello-analytics events create media_mention "Articolo su Wired" --at "2026-11-20 09:30"
     """
-    from daemon import telling
+    from daemon.store import events
 
     with errors_as_statuses():
         loaded = load(path)
         with refusing("DESCRIPTION"):
-            event: dict[str, Any] = {"event_type": kind, "description": telling.description(description)}
+            event: dict[str, Any] = {"event_type": kind, "description": events.valid_description(description)}
         event |= {"metadata": {"source": "command_line"}, "amount": about["amount"]}
-        event |= {"plan_name": telling.plan(about["plan"])}
-        event |= {
-            name: telling.identity(about[name]) if about[name] else None for name in ("customer_id", "license_id")
-        }
+        event |= {"plan_name": events.valid_plan(about["plan"])}
+        event |= {name: events.identity(about[name]) if about[name] else None for name in ("customer_id", "license_id")}
         with refusing("--at"):
-            moment = telling.moment(at.replace(tzinfo=loaded.time.zone), clock.now()) if at else None
+            moment = events.valid_time(at.replace(tzinfo=loaded.time.zone), clock.now()) if at else None
         with opened(loaded) as database:
             from daemon.store import events as store
 
@@ -192,12 +190,12 @@ def _show_once(event: Document, shown: dict[Any, Document], loaded: "Config") ->
 
 def _show(event: Document, loaded: "Config", *, withdrawn: bool = False) -> None:
     """One line: when by the shop's clock, emoji, what; names are other people's text and stay on their line."""
-    from rules import notes
-    from rules.names import one_line
+    from rules.rows import daily_note
+    from rules.text import one_line
 
     settings, kind = loaded.settings(), one_line(event.get("event_type"))
     metadata = event.get("metadata") if isinstance(event.get("metadata"), Mapping) else {}
-    emoji = notes.emoji(kind, metadata or {}, settings) or notes.style(kind, settings).emoji
+    emoji = daily_note.emoji(kind, metadata or {}, settings) or daily_note.style(kind, settings).emoji
     at = event.get("event_date")
     when = f"{at.astimezone(loaded.time.zone):%Y-%m-%d %H:%M:%S}" if isinstance(at, datetime) else "?" * 19
     text = f"{emoji} {one_line(event.get('description'))}"

@@ -10,10 +10,10 @@ import click
 from daemon.cli.common import CONFIG_OPTION, TEXT, errors_as_statuses, load, opened
 
 if TYPE_CHECKING:
-    from daemon.explain import Answer, Explanation, Told
-    from rules.accounts import Account
-    from rules.facts import Movement
-    from rules.periods import Period
+    from daemon.diagnostics.explanation import Answer, Explanation, Told
+    from rules.model.ledger import Movement
+    from rules.rows.accounts import Account
+    from rules.rows.periods import Period
 
 NOTES = ("notes", "auto_notes", "auto_events")
 ALIASES = {
@@ -51,7 +51,7 @@ def explain(path: Path | None, limit: int, day: str, field: str) -> None:
     with errors_as_statuses():
         loaded = load(path)
         with opened(loaded) as database:
-            from daemon.explain import Explanation
+            from daemon.diagnostics.explanation import Explanation
 
             explanation = Explanation(database, loaded.settings(), limit)
             _require_known(explanation, period)
@@ -65,7 +65,7 @@ def explain(path: Path | None, limit: int, day: str, field: str) -> None:
 
 
 def _period(text: str) -> "Period":
-    from rules import periods
+    from rules.rows import periods
 
     for form, made in (("%Y-%m-%d", periods.day), ("%Y-%m", periods.month)):
         try:
@@ -76,7 +76,7 @@ def _period(text: str) -> "Period":
 
 
 def _require_known(explanation: "Explanation", period: "Period") -> None:
-    from daemon.store import ledger
+    from daemon.store.ledger import reader as ledger
 
     begin = ledger.first_day(explanation.database)
     if begin is None or period.last < begin:
@@ -95,7 +95,7 @@ def _sentences(explanation: "Explanation", zone: tzinfo, period: "Period", words
     for piece in told:
         _Page(explanation, zone, period).piece(piece)
     if not told and not persons:
-        from rules.provenance import NAMES
+        from rules.rows.provenance import NAMES
 
         if not words:
             click.echo(f"{period}: the note is empty, as the day had no events")
@@ -200,7 +200,7 @@ class _Page:
 
 def _moved(movement: "Movement") -> str:
     """What a movement changes, where it changes something that counts."""
-    from rules.catalogue import euro
+    from rules.settings.catalog import euro
 
     parts = [f"MRR {'+' if movement.mrr_cents > 0 else ''}{euro(movement.mrr_cents)}"] if movement.mrr_cents else []
     parts += [f"one-time {euro(movement.one_time_cents)}"] if movement.one_time_cents else []
@@ -212,14 +212,14 @@ def _moved(movement: "Movement") -> str:
 def _plain(value: Any, answer: "Answer") -> str:
     if answer.unknown or value is None:
         return "no value"
-    from rules.catalogue import euro
+    from rules.settings.catalog import euro
 
     money = [account.unit.value for account in answer.question.accounts] == ["cents"]
     return euro(round(value * 100)) if money or answer.question.field == "arpa" else f"{value}"
 
 
 def _amount(number: int, account: "Account") -> str:
-    from rules.catalogue import euro
+    from rules.settings.catalog import euro
 
     return euro(number) if account.unit.value == "cents" else f"{number}"
 
@@ -230,6 +230,6 @@ def _signed(number: int, account: "Account") -> str:
 
 def _safe(text: object) -> str:
     """Names may hold anything: one line, no control characters."""
-    from rules.names import one_line
+    from rules.text import one_line
 
     return one_line(text, 1000)

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import click
 
 from daemon.cli.common import CONFIG_OPTION, errors_as_statuses, load, opened, require_order
-from daemon.cli.progress import interruptible, shown
+from daemon.cli.progress_bar import interruptible, shown
 
 DAY = click.DateTime(["%Y-%m-%d"])
 

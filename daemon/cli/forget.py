@@ -8,12 +8,12 @@ import click
 
 from daemon import clock
 from daemon.cli.common import CONFIG_OPTION, TEXT, errors_as_statuses, load, opened
-from daemon.cli.progress import interruptible, shown
-from rules.names import one_line
+from daemon.cli.progress_bar import interruptible, shown
+from rules.text import one_line
 
 if TYPE_CHECKING:
-    from daemon.cleaning import Person
-    from daemon.erasure import Report
+    from daemon.privacy.forget import Report
+    from daemon.privacy.redaction import Person
 
 
 @click.command()
@@ -40,7 +40,7 @@ def forget(path: Path | None, customer: str, also: tuple[str, ...], others: bool
     with errors_as_statuses(), interruptible("the same command goes on and completes it"):
         loaded = load(path)
         with opened(loaded) as database:
-            from daemon.erasure import Erasure
+            from daemon.privacy.forget import Erasure
 
             erasure = Erasure(database, loaded, others=others)
             person = erasure.person(customer, also)

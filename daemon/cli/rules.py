@@ -9,7 +9,7 @@ import click
 from daemon.cli.common import CONFIG_OPTION, errors_as_statuses, load, opened
 
 if TYPE_CHECKING:
-    from daemon.preview import DayPreview
+    from daemon.diagnostics.rule_preview import DayPreview
 
 
 WEEK = timedelta(days=6)
@@ -33,7 +33,7 @@ def explain(path: Path | None) -> None:
     """
     with errors_as_statuses():
         settings = load(path).settings()
-        from rules.explanation import explanation
+        from rules.settings.describe import explanation
 
         for section, lines in explanation(settings):
             click.secho(section, bold=True)
@@ -57,13 +57,13 @@ def preview(path: Path | None, first: datetime | None, last: datetime | None, ev
     with errors_as_statuses():
         loaded = load(path)
         with opened(loaded) as database:
-            from daemon.nightly import Nightly
-            from daemon.preview import Preview
-            from daemon.source import custom
-            from rules import days
+            from daemon.diagnostics.rule_preview import Preview
+            from daemon.rollup.rollup import Nightly
+            from daemon.source import custom_rules
+            from rules import business_days
 
-            custom.require(database, loaded.rules.custom)
-            closed = days.last_closed(Nightly(database, loaded).now(), loaded.time.rollup_at, loaded.time.zone)
+            custom_rules.require(database, loaded.rules.custom)
+            closed = business_days.last_closed(Nightly(database, loaded).now(), loaded.time.rollup_at, loaded.time.zone)
             until = min(last.date(), closed) if last else closed
             since = first.date() if first else max(until, date.min + WEEK) - WEEK
             if since > until:

@@ -25,7 +25,7 @@ def run(path: Path | None) -> None:
     with errors_as_statuses():
         with _loading():
             loaded = load(path)
-            from daemon import logs
+            from daemon.runtime import logs
 
             logs.set_up(loaded.logs, logs.secrets_of(loaded))
             from daemon.app import Daemon
@@ -62,11 +62,11 @@ def check(path: Path | None, *, offline: bool) -> None:
         if offline:
             return
         with opened(loaded) as database:
-            from daemon import readiness
+            from daemon.diagnostics import preflight
 
             bad = False
             lets_go = loaded.retention.ledger_days > 0
-            for finding in readiness.findings(database, loaded.rules.custom, lets_go=lets_go):
+            for finding in preflight.findings(database, loaded.rules.custom, lets_go=lets_go):
                 bad |= bool(finding.cure)
                 click.echo(f"{'look at' if finding.cure else 'ok     '}  {finding.what}: {finding.found}")
                 if finding.cure:
@@ -84,8 +84,8 @@ def demo(seconds: float | None, seed: int | None) -> None:
     Example:
       chatello-analytics demo --seconds 20
     """
-    from daemon import demo as stage
-    from daemon.embedded import EmbeddedUnavailable
+    from daemon.demo import demo as stage
+    from daemon.demo.embedded_mongo import EmbeddedUnavailable
 
     try:
         stage.play(seconds, seed, clock.now())

@@ -2,16 +2,12 @@
 
 from collections.abc import Callable, Generator, Iterator
 from datetime import date, tzinfo
-from typing import Any
-
-from pymongo.database import Database
 
 from daemon.export import excel, parquet, plain
+from daemon.export import reader as export_reader
 from daemon.export.cells import Cell, Column, record
 from daemon.export.tables import TABLES, further
-from daemon.store import archive
-
-Document = dict[str, Any]
+from daemon.mongo.types import Database
 
 MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8",
@@ -29,18 +25,16 @@ class Export:
     Nothing is read before `chunks` or `count` is called; `chunks` reads one page of documents at a time.
     """
 
-    def __init__(
-        self, database: Database[Document], table: str, first: date | None, last: date | None, zone: tzinfo
-    ) -> None:
+    def __init__(self, database: Database, table: str, first: date | None, last: date | None, zone: tzinfo) -> None:
         self.database = database
         self.table = table
         self.days = (first, last)
         self.zone = zone
-        self.wanted = archive.bounds(table, first, last, zone)
+        self.wanted = export_reader.bounds(table, first, last, zone)
 
     def count(self) -> int:
         """About how many lines it will have: documents may be written meanwhile."""
-        return archive.count(self.database, self.table, self.wanted)
+        return export_reader.count(self.database, self.table, self.wanted)
 
     def file_name(self, format: str) -> str:
         """A name for the file, such as chatello-rows-2026-01-01-2026-11-23.csv."""
@@ -66,10 +60,10 @@ class Export:
         known = TABLES[self.table]
         if self.table != "rows":
             return known
-        return known + further(archive.fields(self.database, self.table, self.wanted))
+        return known + further(export_reader.fields(self.database, self.table, self.wanted))
 
     def _records(self, columns: tuple[Column, ...], advance: Callable[[int], object] | None) -> Iterator[list[Cell]]:
-        for place, document in enumerate(archive.read(self.database, self.table, self.wanted), 1):
+        for place, document in enumerate(export_reader.read(self.database, self.table, self.wanted), 1):
             yield record(document, columns)
             if advance is not None and place % plain.LINES == 0:
                 advance(plain.LINES)

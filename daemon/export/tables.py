@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from daemon.export.cells import Column, Kind
-from rules.facts import MovementKind
-from rules.rates import Rates
+from rules.model.ledger import MovementKind
+from rules.revenue.rates import Rates
 
 MRR_KINDS = tuple(kind.value for kind in MovementKind if kind is not MovementKind.NEUTRAL)
 

@@ -10,18 +10,17 @@ from typing import Any, NamedTuple
 
 from bson.timestamp import Timestamp
 from pymongo.change_stream import DatabaseChangeStream
-from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from daemon.connection import stream_failure, translated
-from daemon.decode import Decoder, Discontinuity, Undecodable, token_time
 from daemon.errors import Unavailable
-from daemon.source.custom import Judge
-from daemon.source.pipeline import stages
-from rules.custom import CustomRule
-from rules.model import Change
-
-Document = dict[str, Any]
+from daemon.mongo.client import stream_failure
+from daemon.mongo.cluster_time import following, token_time
+from daemon.mongo.types import Database, Document
+from daemon.source.custom_rules import Judge
+from daemon.source.decode import Decoder
+from daemon.source.filter import stages
+from rules.model.changes import Change, Discontinuity, Undecodable
+from rules.settings.custom_rules import CustomRule
 
 AT_ONCE = 250
 """Events asked for at once: until they are read they lie beside all else as whole documents, several MB a thousand."""
@@ -49,7 +48,7 @@ class Stream(AbstractContextManager["Stream"]):
 
     def __init__(
         self,
-        database: Database[Document],
+        database: Database,
         start: Position,
         decoder: Decoder,
         await_seconds: float,
@@ -61,7 +60,7 @@ class Stream(AbstractContextManager["Stream"]):
         self.start = start
         self._stream = self._open(database, start, int(await_seconds * 1000))
 
-    def _open(self, database: Database[Document], start: Position, await_ms: int) -> DatabaseChangeStream[Document]:
+    def _open(self, database: Database, start: Position, await_ms: int) -> DatabaseChangeStream[Document]:
         where: dict[str, Any] = {"start_at_operation_time": following(start.cluster_time)}
         if start.token is not None:
             where = {"start_after": start.token}
@@ -103,13 +102,6 @@ class Stream(AbstractContextManager["Stream"]):
             return
 
 
-def newest(database: Database[Document]) -> Timestamp:
-    """The cluster time of the newest write the server we write to knows."""
-    with translated():
-        time: Timestamp = database.command("ping")["operationTime"]
-    return time
-
-
 def doubt(token: object, cluster_time: object, newest: Timestamp) -> tuple[str, str] | None:
     """Why a stored position cannot be trusted, as cause and sentence; None where nothing speaks against it.
 
@@ -120,13 +112,3 @@ def doubt(token: object, cluster_time: object, newest: Timestamp) -> tuple[str, 
     if cluster_time > newest:
         return "future_token", f"the stored position {cluster_time.as_datetime()} is one the server has yet to see"
     return None
-
-
-def following(time: Timestamp) -> Timestamp:
-    """The cluster time right after `time`: startAtOperationTime is inclusive."""
-    return Timestamp(time.time, time.inc + 1)
-
-
-def preceding(time: Timestamp) -> Timestamp:
-    """The cluster time right before `time`: from it on the stream brings the changes of `time` itself once more."""
-    return Timestamp(time.time, time.inc - 1) if time.inc else Timestamp(time.time - 1, 0xFFFFFFFE)

@@ -8,18 +8,16 @@ from typing import Any
 from bson.min_key import MinKey
 from bson.timestamp import Timestamp
 from pymongo.client_session import ClientSession
-from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 
-from daemon.connection import translated
-from daemon.decode import cluster_datetime
-from daemon.store.names import CHECKPOINT
-from daemon.store.records import totals_document, totals_of
-from rules.facts import Sweep, Totals
-from rules.mirror import Decision, Memories
-from rules.model import Origin
-
-Document = dict[str, Any]
+from daemon.mongo.client import translated
+from daemon.mongo.cluster_time import cluster_datetime
+from daemon.mongo.collections import CHECKPOINT
+from daemon.mongo.types import Database, Document
+from daemon.store.documents import totals_document, totals_of
+from rules.model.changes import Origin
+from rules.model.decision import Decision, Memories, Sweep
+from rules.model.ledger import Totals
 
 CHECKPOINT_ID = "checkpoint"
 
@@ -70,7 +68,7 @@ class Checkpoint:
         )
 
 
-def load(database: Database[Document]) -> Checkpoint | None:
+def load(database: Database) -> Checkpoint | None:
     """The checkpoint as a majority holds it; None before the first start."""
     collection = database.get_collection(CHECKPOINT, read_concern=ReadConcern("majority"))
     with translated():
@@ -120,21 +118,21 @@ def sweep_of(document: Mapping[str, Any]) -> Sweep:
     return Sweep(document["plan_id"], document["at"], document["cause"], Origin(document["origin"]))
 
 
-def running_totals(database: Database[Document], session: ClientSession) -> Totals:
+def running_totals(database: Database, session: ClientSession) -> Totals:
     """The running totals at the session's snapshot; all zero before the first start."""
     with translated():
         document = database[CHECKPOINT].find_one({"_id": CHECKPOINT_ID}, {"totals": 1}, session=session)
     return totals_of(document["totals"]) if document and "totals" in document else Totals()
 
 
-def reopened(database: Database[Document]) -> list[Document]:
+def reopened(database: Database) -> list[Document]:
     """The closed days that commits since have added facts to: `{day, seq, moved, mark}` each."""
     with translated():
         document = database[CHECKPOINT].find_one({"_id": CHECKPOINT_ID}, {"reopened": 1})
     return list(document.get("reopened", ())) if document else []
 
 
-def settle_reopened(database: Database[Document], entries: list[Document]) -> None:
+def settle_reopened(database: Database, entries: list[Document]) -> None:
     """Strike off reopened days whose rows are written; entries added meanwhile stay."""
     if entries:
         with translated():

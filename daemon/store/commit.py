@@ -7,31 +7,31 @@ is refused before it writes a thing.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
 import pymongo
 from bson import ObjectId
 from pymongo import DeleteOne, UpdateOne
 from pymongo.client_session import ClientSession
-from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, WriteError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from daemon import metrics
-from daemon.connection import translated
-from daemon.decode import Undecodable
 from daemon.errors import LeaseLost, SomebodyForgotten
-from daemon.store import records, states
+from daemon.mongo import collections
+from daemon.mongo.client import translated
+from daemon.mongo.collections import CHECKPOINT, DEAD_LETTERS, EVENTS, LEDGER, SOURCE_NAME
+from daemon.mongo.types import Database, Document
+from daemon.runtime import metrics
+from daemon.store import documents
 from daemon.store.checkpoint import CHECKPOINT_ID, Checkpoint, document_of
 from daemon.store.lease import Lease
-from daemon.store.names import CHECKPOINT, DEAD_LETTERS, EVENTS, LEDGER, SOURCE_NAME
-from daemon.store.writes import MirrorWrites, inserts, mirror_writes
-from rules import days
-from rules.decide import Decision, Held, Mirror
-from rules.settings import Settings
+from daemon.store.mirror import states
+from daemon.store.mirror.writes import MirrorWrites, inserts, mirror_writes
+from rules import business_days
+from rules.handlers.decide import Decision, Held, Mirror
+from rules.model.changes import Undecodable
+from rules.settings.settings import Settings
 
-Document = dict[str, Any]
 Write = DeleteOne | UpdateOne
 
 DUPLICATE_KEY = 11000
@@ -59,7 +59,7 @@ class Committer:
 
     def __init__(
         self,
-        database: Database[Document],
+        database: Database,
         lease: Lease,
         settings: Settings,
         timeout_seconds: float,
@@ -84,12 +84,12 @@ class Committer:
         `known` is the mirror the decision was made on; days before `today` that it touches are reopened.
         """
         return Writes(
-            events=[records.event_document(event) for event in decision.events],
+            events=[documents.event_document(event) for event in decision.events],
             movements=self._movements(decision, checkpoint),
             mirror=mirror_writes(decision, known),
             letters=letter_writes(decision, undecodable),
             checkpoint=document_of(checkpoint),
-            withdrawn=[records.event_id(key) for key in decision.withdrawn],
+            withdrawn=[collections.event_id(key) for key in decision.withdrawn],
             reopened=self._reopened(decision, checkpoint.seq, today),
         )
 
@@ -104,25 +104,27 @@ class Committer:
         No two commits leave equal entries, though their `seq` may be the same: one that is struck off while its row is
         written must not take with it what came meanwhile.
         """
-        begun = days.start(today, self.settings.zone)
+        begun = business_days.start(today, self.settings.zone)
         moved = self._days_before(begun, (one.at for one in decision.movements))
         told = self._days_before(begun, (one.at for one in decision.events))
         told |= self._days_before(begun, (*decision.withdrawn.values(), *decision.told))
         touched = sorted(moved | told)
-        return [{"day": days.stored(day), "seq": seq, "moved": day in moved, "mark": ObjectId()} for day in touched]
+        return [
+            {"day": business_days.stored(day), "seq": seq, "moved": day in moved, "mark": ObjectId()} for day in touched
+        ]
 
     def _days_before(self, begun: datetime, times: Iterable[datetime]) -> set[date]:
         """The days of those of `times` that lie before an instant; hardly ever there are any."""
         listed = list(times)
         if not listed or min(listed) >= begun:
             return set()
-        return {days.business_day(at, self.settings.zone) for at in listed if at < begun}
+        return {business_days.business_day(at, self.settings.zone) for at in listed if at < begun}
 
     def _movements(self, decision: Decision, checkpoint: Checkpoint) -> list[Document]:
         first = checkpoint.seq - len(decision.movements) + 1
-        of_days = days.business_days([movement.at for movement in decision.movements], self.settings.zone)
+        of_days = business_days.business_days([movement.at for movement in decision.movements], self.settings.zone)
         lines = zip(decision.movements, of_days, strict=True)
-        return [records.movement_document(movement, seq, day) for seq, (movement, day) in enumerate(lines, first)]
+        return [documents.movement_document(movement, seq, day) for seq, (movement, day) in enumerate(lines, first)]
 
     def write(self, writes: Writes) -> int:
         """Run the transaction, leaving out events that stand already; the number of events that are new.

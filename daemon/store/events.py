@@ -6,22 +6,20 @@ one of ours.
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from bson import ObjectId
 from pymongo.change_stream import ChangeStream
-from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, InvalidOperation, OperationFailure, PyMongoError
 
-from daemon.connection import stream_failure, translated
 from daemon.errors import KeyTaken, Unavailable
-from daemon.store import paging
-from daemon.store.names import EVENTS, SOURCE_NAME
-from daemon.store.paging import Position
-from daemon.store.records import event_id
-
-Document = dict[str, Any]
+from daemon.mongo import pagination
+from daemon.mongo.client import stream_failure, translated
+from daemon.mongo.collections import EVENTS, SOURCE_NAME, event_id
+from daemon.mongo.pagination import Position
+from daemon.mongo.types import Database, Document
+from rules.text import one_line
 
 AWAIT_MS = 2000
 ORDER = (("event_date", -1),)
@@ -49,7 +47,7 @@ class Heard(NamedTuple):
         return self.document is None and self.deleted is None
 
 
-def create(database: Database[Document], event: Mapping[str, Any], now: datetime, key: str | None) -> ObjectId:
+def create(database: Database, event: Mapping[str, Any], now: datetime, key: str | None) -> ObjectId:
     """Store an event that a person or a script tells; its `_id`. The same `key` again is the same event.
 
     Raises KeyTaken where the key stands for an event that says something else.
@@ -77,7 +75,7 @@ def create(database: Database[Document], event: Mapping[str, Any], now: datetime
     return ObjectId(document["_id"])
 
 
-def _require_the_same(database: Database[Document], document: Document, names: tuple[str, ...]) -> None:
+def _require_the_same(database: Database, document: Document, names: tuple[str, ...]) -> None:
     """One that was deleted in between is no contradiction: it was told, and taken back."""
     stored = database[EVENTS].find_one({"_id": document["_id"]}, dict.fromkeys(names, 1))
     if stored is not None and any(stored.get(name) != document[name] for name in names):
@@ -91,7 +89,7 @@ def _metadata(given: Mapping[str, Any]) -> Document:
 
 
 def recent(
-    database: Database[Document],
+    database: Database,
     since: datetime,
     limit: int,
     behind: Position | None = None,
@@ -103,26 +101,24 @@ def recent(
         if types:
             try:
                 query["event_type"] = {"$in": list(types)}
-                return paging.newest_among(database[EVENTS], INDEXED, query, limit, behind)
+                return pagination.newest_among(database[EVENTS], INDEXED, query, limit, behind)
             except OperationFailure as error:
                 if error.code != NO_SUCH_INDEX:
                     raise
-        return paging.newest(database[EVENTS], ORDER, query, limit, behind)
+        return pagination.newest(database[EVENTS], ORDER, query, limit, behind)
 
 
 def position_after(page: list[Document], before: Position | None) -> Position:
     """Where the list goes on behind a page that is not empty."""
-    return paging.position_after(page, "event_date", before)
+    return pagination.position_after(page, "event_date", before)
 
 
-def count_between(database: Database[Document], start: datetime, end: datetime) -> int:
+def count_between(database: Database, start: datetime, end: datetime) -> int:
     with translated():
         return database[EVENTS].count_documents({"event_date": {"$gte": start, "$lt": end}})
 
 
-def follow(
-    database: Database[Document], after: str | None, stop: threading.Event, await_ms: int = AWAIT_MS
-) -> Iterator[Heard]:
+def follow(database: Database, after: str | None, stop: threading.Event, await_ms: int = AWAIT_MS) -> Iterator[Heard]:
     """Events as they are written or withdrawn, from now or behind a token; a quiet step first, and whenever none came
     for `await_ms`.
 
@@ -149,7 +145,7 @@ def follow(
         raise stream_failure(error, opening=not opened) from error
 
 
-def as_it_stands(database: Database[Document], heard: Heard) -> Heard | None:
+def as_it_stands(database: Database, heard: Heard) -> Heard | None:
     """What was written once, as it stands now: the name in it may have been forgotten since. None if it is gone."""
     if heard.document is None:
         return heard
@@ -169,3 +165,49 @@ def _heard(change: Mapping[str, Any]) -> Heard:
     if change["operationType"] == "insert":
         return Heard(token, document=change["fullDocument"])
     return Heard(token, deleted=change["documentKey"]["_id"])
+
+
+def told_before(database: Database, keys: set[str], before: datetime) -> set[str]:
+    """Those of `keys` whose event of ours stands, dated before an instant."""
+    ids = {event_id(key): key for key in keys}
+    query = {"_id": {"$in": list(ids)}, "event_date": {"$lt": before}}
+    with translated():
+        return {ids[found["_id"]] for found in database[EVENTS].find(query, {"_id": 1})}
+
+
+LONGEST_DESCRIPTION = 1000
+
+
+LONGEST_PLAN = 100
+
+
+FIRST_INSTANT = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+def valid_description(text: str) -> str:
+    """The text on one line, without what no reader can see."""
+    line = one_line(text, LONGEST_DESCRIPTION + 1)
+    if not line:
+        raise ValueError("wanted a text that can be seen")
+    if len(line) > LONGEST_DESCRIPTION:
+        raise ValueError(f"wanted at most {LONGEST_DESCRIPTION} characters")
+    return line
+
+
+def valid_plan(text: str | None) -> str | None:
+    """The name of a valid_plan; None for one that says nothing."""
+    return one_line(text, LONGEST_PLAN) or None
+
+
+def identity(text: str) -> ObjectId | str:
+    """24 hex digits are an ObjectId, as everywhere in the dashboard's database."""
+    return ObjectId(text) if ObjectId.is_valid(text) else text
+
+
+def valid_time(at: datetime, now: datetime) -> datetime:
+    """When it happened, in UTC."""
+    if at > now:
+        raise ValueError("this valid_time is still to come")
+    if at < FIRST_INSTANT:
+        raise ValueError(f"wanted a valid_time since {FIRST_INSTANT.year}")
+    return at.astimezone(UTC)

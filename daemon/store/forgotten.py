@@ -16,19 +16,17 @@ import bson
 import pymongo
 from bson import Binary, ObjectId
 from pymongo.client_session import ClientSession
-from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from daemon.connection import translated
+from daemon.mongo.client import translated
+from daemon.mongo.collections import AUDIT, CHECKPOINT, FORGOTTEN, MIRROR
+from daemon.mongo.types import Database, Document
 from daemon.store.checkpoint import CHECKPOINT_ID
-from daemon.store.names import AUDIT, CHECKPOINT, FORGOTTEN, MIRROR
-from daemon.store.states import mirror_id
-from rules import erasure
-from rules.model import Source
-
-Document = dict[str, Any]
+from daemon.store.mirror.states import mirror_id
+from rules.model.changes import Source
+from rules.privacy import erasure
 
 KEY = "key"
 
@@ -52,7 +50,7 @@ class Forgotten:
         return hmac.new(self.key, bson.encode({"": customer_id}), hashlib.sha256).hexdigest()
 
 
-def count(database: Database[Document]) -> int | None:
+def count(database: Database) -> int | None:
     """How often somebody was forgotten, as every commit must know it."""
     collection = database.get_collection(CHECKPOINT, read_concern=ReadConcern("majority"))
     with translated():
@@ -60,7 +58,7 @@ def count(database: Database[Document]) -> int | None:
     return document.get("forgotten") if document else None
 
 
-def load(database: Database[Document]) -> Forgotten:
+def load(database: Database) -> Forgotten:
     """The list; the count is read first, so that an addition in between is found out by the next commit."""
     known = count(database)
     if known is None:
@@ -71,12 +69,12 @@ def load(database: Database[Document]) -> Forgotten:
     return Forgotten(known, key, frozenset(one["_id"] for one in found if one["_id"] != KEY))
 
 
-def refreshed(database: Database[Document], known: Forgotten) -> Forgotten:
+def refreshed(database: Database, known: Forgotten) -> Forgotten:
     """The list as it is now: read anew only if it grew."""
     return known if count(database) == known.count else load(database)
 
 
-def prepare(database: Database[Document]) -> Forgotten:
+def prepare(database: Database) -> Forgotten:
     """The list with its key, which is made on the first use."""
     with translated():
         with suppress(DuplicateKeyError):
@@ -85,7 +83,7 @@ def prepare(database: Database[Document]) -> Forgotten:
     return Forgotten(count(database), bytes(found["key"]), load(database).hashes)
 
 
-def add(database: Database[Document], known: Forgotten, customer_id: object, now: datetime) -> bool:
+def add(database: Database, known: Forgotten, customer_id: object, now: datetime) -> bool:
     """Put a customer on the list and its name out of the mirror, in one transaction; whether the mirror held it."""
 
     def write(session: ClientSession) -> bool:
@@ -104,7 +102,7 @@ def add(database: Database[Document], known: Forgotten, customer_id: object, now
     return _transaction(database, write)
 
 
-def grow(database: Database[Document]) -> None:
+def grow(database: Database) -> None:
     """Have everybody who writes look at the list, and at what was cleaned, again."""
 
     def write(session: ClientSession) -> bool:
@@ -114,11 +112,11 @@ def grow(database: Database[Document]) -> None:
     _transaction(database, write)
 
 
-def _grow(database: Database[Document], session: ClientSession) -> None:
+def _grow(database: Database, session: ClientSession) -> None:
     database[CHECKPOINT].update_one({"_id": CHECKPOINT_ID}, {"$inc": {"forgotten": 1}}, upsert=True, session=session)
 
 
-def _transaction(database: Database[Document], write: Any) -> bool:
+def _transaction(database: Database, write: Any) -> bool:
     with translated(), pymongo.timeout(60), database.client.start_session() as session:
         return bool(
             session.with_transaction(
@@ -127,7 +125,7 @@ def _transaction(database: Database[Document], write: Any) -> bool:
         )
 
 
-def record(database: Database[Document], entry: Document) -> None:
+def record(database: Database, entry: Document) -> None:
     """Write what was done into the audit; nothing in it may name the person."""
     with translated():
         database.get_collection(AUDIT, write_concern=WriteConcern("majority")).insert_one(entry)

@@ -3,17 +3,16 @@
 from datetime import datetime
 from typing import Any
 
-from pymongo.database import Database
+from daemon.mongo import pagination
+from daemon.mongo.client import translated
+from daemon.mongo.collections import GAPS
+from daemon.mongo.pagination import Position
+from daemon.mongo.types import Database, Document
+from daemon.runtime import metrics
+from daemon.store import dead_letters
 
-from daemon.connection import translated
-from daemon.store import paging
-from daemon.store.names import GAPS
-from daemon.store.paging import Position
 
-Document = dict[str, Any]
-
-
-def open_gap(database: Database[Document], cause: str, detail: str, since: datetime | None, now: datetime) -> Any:
+def open_gap(database: Database, cause: str, detail: str, since: datetime | None, now: datetime) -> Any:
     """Record that the stream could not be followed from `since` (None: never was) on; the gap's `_id`.
 
     A gap that is open already takes the new cause as a further one: one reconciliation closes both.
@@ -34,7 +33,7 @@ def open_gap(database: Database[Document], cause: str, detail: str, since: datet
         return database[GAPS].insert_one(document).inserted_id
 
 
-def _join(database: Database[Document], gap: Document, cause: str, since: datetime | None) -> None:
+def _join(database: Database, gap: Document, cause: str, since: datetime | None) -> None:
     change: Document = {}
     if cause != gap["cause"]:
         change["$addToSet"] = {"further_causes": cause}
@@ -44,18 +43,18 @@ def _join(database: Database[Document], gap: Document, cause: str, since: dateti
         database[GAPS].update_one({"_id": gap["_id"]}, change)
 
 
-def find(database: Database[Document], gap_id: object) -> Document | None:
+def find(database: Database, gap_id: object) -> Document | None:
     with translated():
         return database[GAPS].find_one({"_id": gap_id})
 
 
-def note(database: Database[Document], gap_id: object, facts: Document) -> None:
+def note(database: Database, gap_id: object, facts: Document) -> None:
     """Add facts to a gap: what was recovered, why it waits, when it was closed."""
     with translated():
         database[GAPS].update_one({"_id": gap_id}, {"$set": facts})
 
 
-def waiting(database: Database[Document]) -> Document | None:
+def waiting(database: Database) -> Document | None:
     """The gap that is open, if one is: found by the stream, or asked for by a person."""
     with translated():
         return database[GAPS].find_one({"closed_at": None})
@@ -66,19 +65,24 @@ def is_questioned(gap: Document) -> bool:
     return bool(gap.get("waiting")) and not gap.get("accept_deletions")
 
 
-def accept_deletions(database: Database[Document]) -> bool:
+def accept_deletions(database: Database) -> bool:
     """A person says the disappearance of so many documents is meant; False if no gap waits for it."""
     with translated():
         result = database[GAPS].update_one({"closed_at": None}, {"$set": {"accept_deletions": True}})
     return result.matched_count == 1
 
 
-def count_open(database: Database[Document]) -> int:
+def count_open(database: Database) -> int:
     with translated():
         return database[GAPS].count_documents({"closed_at": None})
 
 
-def newest(database: Database[Document], limit: int, behind: Position | None) -> list[Document]:
+def newest(database: Database, limit: int, behind: Position | None) -> list[Document]:
     """All gaps, open and closed, the newest first."""
     with translated():
-        return paging.newest(database[GAPS], [("opened_at", -1), ("_id", -1)], {}, limit, behind)
+        return pagination.newest(database[GAPS], [("opened_at", -1), ("_id", -1)], {}, limit, behind)
+
+
+def export_counts(database: Database) -> None:
+    metrics.GAPS.set(count_open(database))
+    metrics.DEAD_LETTERS.set(dead_letters.count_held(database))

@@ -1,16 +1,12 @@
 """The indexes the daemon needs, and making them. Creating one that exists is no work."""
 
-from typing import Any
-
 from pymongo import ASCENDING, DESCENDING, IndexModel
-from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
-from daemon.connection import translated
 from daemon.errors import ConfigurationError
-from daemon.store.names import EVENTS, GAPS, LEDGER, MIRROR, OWN, ROWS
-
-Document = dict[str, Any]
+from daemon.mongo.client import translated
+from daemon.mongo.collections import EVENTS, GAPS, LEDGER, MIRROR, OWN, ROWS
+from daemon.mongo.types import Database, Document
 
 NAMESPACE_EXISTS = 48
 
@@ -25,7 +21,7 @@ WANTED: dict[str, tuple[IndexModel, ...]] = {
 }
 
 
-def create(database: Database[Document]) -> None:
+def create(database: Database) -> None:
     """Make every missing collection and index: a transaction cannot make a collection on every server.
 
     Raises ConfigurationError where the analytics table has two rows of one day: which is the right one a person knows.
@@ -41,14 +37,14 @@ def create(database: Database[Document]) -> None:
                 _create_indexes(database, name, missing_here)
 
 
-def _create_indexes(database: Database[Document], name: str, models: list[IndexModel]) -> None:
+def _create_indexes(database: Database, name: str, models: list[IndexModel]) -> None:
     try:
         database[name].create_indexes(models)
     except DuplicateKeyError:
         raise ConfigurationError(f"{name} has {', '.join(doubled(database))}; {ONE_ROW}") from None
 
 
-def doubled(database: Database[Document]) -> list[str]:
+def doubled(database: Database) -> list[str]:
     """Days and months of which the analytics table has several rows, a few of them: "2 daily rows of 2026-11-01"."""
     counted = {"_id": {"date": "$date", "kind": "$period_type"}, "count": {"$sum": 1}}
     stages: list[Document] = [
@@ -62,7 +58,7 @@ def doubled(database: Database[Document]) -> list[str]:
     return [f"{one['count']} {one['_id'].get('kind')} rows of {one['_id'].get('date')!s:.10}" for one in found]
 
 
-def _create_collection(database: Database[Document], name: str) -> None:
+def _create_collection(database: Database, name: str) -> None:
     """Two daemons may start at once: whoever comes second finds it made."""
     try:
         database.create_collection(name, check_exists=False)
@@ -71,7 +67,7 @@ def _create_collection(database: Database[Document], name: str) -> None:
             raise
 
 
-def missing(database: Database[Document], name: str) -> list[IndexModel]:
+def missing(database: Database, name: str) -> list[IndexModel]:
     """The wanted indexes of one collection that no index with the same keys serves yet."""
     with translated():
         present = {tuple(index["key"].items()) for index in database[name].list_indexes()}

@@ -7,20 +7,17 @@ refused. The holder's session stands in the lease: who takes over ends a transac
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
-from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, OperationFailure
 from pymongo.write_concern import WriteConcern
 
-from daemon.connection import translated
+from daemon.mongo.client import translated
+from daemon.mongo.collections import CHECKPOINT
+from daemon.mongo.types import Database, Document
 from daemon.store.checkpoint import CHECKPOINT_ID
-from daemon.store.names import CHECKPOINT
-
-Document = dict[str, Any]
 
 LEASE_ID = "lease"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,7 +35,7 @@ class Lease:
 class LeaseOffice:
     """Takes, renews and gives back the lease for one daemon, named `holder`."""
 
-    def __init__(self, database: Database[Document], holder: str, seconds: float) -> None:
+    def __init__(self, database: Database, holder: str, seconds: float) -> None:
         self.database = database
         self.holder = holder
         self.milliseconds = int(seconds * 1000)

@@ -1,7 +1,7 @@
 """The analytics table: rows written beside the dashboard, by compare-and-set, and kept as we wrote them.
 
-What is to be stored is `rules.amendment`'s business; here it is made sure that nobody's writing in between is lost: a
-row is only replaced while it is the one the decision was made on.
+`rules.rows.amendment` decides what is stored. A row is only replaced while it is unchanged since the decision, so no
+concurrent write is lost.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,59 +10,61 @@ from typing import Any
 
 import bson
 from pymongo.client_session import ClientSession
-from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from daemon.connection import BATCH, translated
 from daemon.errors import Unavailable
-from daemon.store.names import EVENTS, KEPT_ROWS, ROWS
-from rules import amendment, days
-from rules.amendment import Amended, Difference
-from rules.periods import Kind, Period
-
-Document = dict[str, Any]
+from daemon.mongo.client import BATCH, translated
+from daemon.mongo.collections import EVENTS, KEPT_ROWS, ROWS
+from daemon.mongo.types import Database, Document
+from rules import business_days
+from rules.rows import amendment
+from rules.rows.amendment import Amended, Difference
+from rules.rows.periods import Kind, Period
 
 MOST_ATTEMPTS = 100
 TIMES = ("created_at", "updated_at")
 
 
-def final_days(database: Database[Document], first: date, last: date, kind: Kind = Kind.DAILY) -> set[date]:
+def final_days(database: Database, first: date, last: date, kind: Kind = Kind.DAILY) -> set[date]:
     """The days from `first` to `last` whose row (of that kind) is final."""
     query = {**_between(first, last, kind), "final": True}
     with translated():
         return {row["date"].date() for row in database[ROWS].find(query, {"date": 1})}
 
 
-def read(database: Database[Document], first: date, last: date, kind: Kind = Kind.DAILY) -> list[Document]:
+def read(database: Database, first: date, last: date, kind: Kind = Kind.DAILY) -> list[Document]:
     """The rows from `first` to `last`, oldest first."""
     with translated():
         return list(database[ROWS].find(_between(first, last, kind)).sort("date", 1))
 
 
 def _between(first: date, last: date, kind: Kind) -> Document:
-    return {"date": {"$gte": days.stored(first), "$lte": days.stored(last)}, "period_type": kind.value}
+    return {
+        "date": {"$gte": business_days.stored(first), "$lte": business_days.stored(last)},
+        "period_type": kind.value,
+    }
 
 
-def of(database: Database[Document], period: Period) -> Document | None:
+def of(database: Database, period: Period) -> Document | None:
     """The row that stands in the table."""
-    return _one(database, _key(days.stored(period.first), period.kind.value))
+    return _one(database, _key(business_days.stored(period.first), period.kind.value))
 
 
-def kept(database: Database[Document], period: Period, session: ClientSession | None = None) -> Document | None:
+def kept(database: Database, period: Period, session: ClientSession | None = None) -> Document | None:
     """The row as we last wrote it."""
-    key = _key(days.stored(period.first), period.kind.value)
+    key = _key(business_days.stored(period.first), period.kind.value)
     with translated():
         return database[KEPT_ROWS].find_one({"_id": key}, session=session)
 
 
-def was_replaced(database: Database[Document], period: Period) -> bool:
+def was_replaced(database: Database, period: Period) -> bool:
     """Whether somebody put a row of their own in the place of one of ours."""
     with translated():
-        stored = database[ROWS].find_one(_key(days.stored(period.first), period.kind.value), {"revision": 1})
+        stored = database[ROWS].find_one(_key(business_days.stored(period.first), period.kind.value), {"revision": 1})
     return stored is not None and not amendment.is_ours(stored)
 
 
-def write(database: Database[Document], made: Mapping[str, Any], *, final: bool, now: datetime) -> Amended:
+def write(database: Database, made: Mapping[str, Any], *, final: bool, now: datetime) -> Amended:
     """Insert or amend one row; what was done. A row that would only get a new date of change is not written."""
     key = _key(made["date"], made["period_type"])
     with translated():
@@ -78,7 +80,7 @@ def write(database: Database[Document], made: Mapping[str, Any], *, final: bool,
     raise Unavailable(f"the row of {made['date']:%Y-%m-%d} is written by somebody else again and again; tried later")
 
 
-def _put(database: Database[Document], key: Document, stored: Document | None, row: Document) -> bool:
+def _put(database: Database, key: Document, stored: Document | None, row: Document) -> bool:
     """Store the row if the one it was made from still stands."""
     if stored is None:
         try:
@@ -94,12 +96,12 @@ def _put(database: Database[Document], key: Document, stored: Document | None, r
     return database[ROWS].update_one({"_id": stored["_id"], **key, **guard}, {"$set": changed}).matched_count == 1
 
 
-def _keep(database: Database[Document], key: Document, row: Document) -> None:
+def _keep(database: Database, key: Document, row: Document) -> None:
     ours = {name: value for name, value in row.items() if name not in ("_id", "notes")}
     database[KEPT_ROWS].replace_one({"_id": key}, ours, upsert=True)
 
 
-def _one(database: Database[Document], key: Document) -> Document | None:
+def _one(database: Database, key: Document) -> Document | None:
     with translated():
         return database[ROWS].find_one(key)
 
@@ -129,7 +131,7 @@ def _differ(left: Mapping[str, Any], right: Mapping[str, Any], name: str) -> boo
 
 
 def events_between(
-    database: Database[Document], start: datetime, end: datetime, session: ClientSession | None = None
+    database: Database, start: datetime, end: datetime, session: ClientSession | None = None
 ) -> Iterable[Document]:
     """The business events, ours and others', of an interval (end excluded) in the order they happened."""
     with translated():
@@ -137,19 +139,19 @@ def events_between(
         yield from found.sort([("event_date", 1), ("_id", 1)])
 
 
-def any_event_before(database: Database[Document], start: datetime, session: ClientSession | None = None) -> bool:
+def any_event_before(database: Database, start: datetime, session: ClientSession | None = None) -> bool:
     with translated():
         return database[EVENTS].find_one({"event_date": {"$lt": start}}, {"_id": 1}, session=session) is not None
 
 
-def mark_processed(database: Database[Document], start: datetime, end: datetime) -> None:
+def mark_processed(database: Database, start: datetime, end: datetime) -> None:
     """What the dashboard's own rollup does with events a row includes."""
     query = {"event_date": {"$gte": start, "$lt": end}, "processed": {"$ne": True}}
     with translated():
         database[EVENTS].update_many(query, {"$set": {"processed": True}})
 
 
-def newest(database: Database[Document], kind: Kind, first: date, last: date, limit: int) -> list[Document]:
+def newest(database: Database, kind: Kind, first: date, last: date, limit: int) -> list[Document]:
     """The rows of one kind from `first` to `last`, newest first."""
     with translated():
         return list(database[ROWS].find(_between(first, last, kind)).sort("date", -1).limit(limit))

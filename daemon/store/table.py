@@ -8,13 +8,10 @@ from datetime import UTC, date, datetime
 from enum import Enum
 from typing import Any
 
-from pymongo.database import Database
-
-from daemon.connection import translated
-from daemon.store.names import ROWS
-from rules import days
-
-Document = dict[str, Any]
+from daemon.mongo.client import translated
+from daemon.mongo.collections import ROWS
+from daemon.mongo.types import Database, Document
+from rules import business_days
 
 SHOWN = dict.fromkeys(
     (
@@ -35,38 +32,38 @@ class Noted(Enum):
     CHANGED_MEANWHILE = "changed_meanwhile"
 
 
-def page(database: Database[Document], period_type: str, first: date | None, skip: int, limit: int) -> list[Document]:
+def page(database: Database, period_type: str, first: date | None, skip: int, limit: int) -> list[Document]:
     """Rows of one period type from `first` on (None: from the beginning), newest first."""
     with translated():
         found = database[ROWS].find(_since(period_type, first), SHOWN).sort("date", -1).skip(skip).limit(limit)
         return list(found)
 
 
-def count(database: Database[Document], period_type: str, first: date | None) -> int:
+def count(database: Database, period_type: str, first: date | None) -> int:
     with translated():
         return database[ROWS].count_documents(_since(period_type, first))
 
 
-def one(database: Database[Document], day: date) -> Document | None:
+def one(database: Database, day: date) -> Document | None:
     """The daily row of one day."""
     with translated():
         return database[ROWS].find_one(_key(day), SHOWN)
 
 
-def course(database: Database[Document], first: date | None, last: date) -> list[Document]:
+def course(database: Database, first: date | None, last: date) -> list[Document]:
     """Date, MRR and whether it is reconstructed, of the daily rows from `first` to `last`, oldest first."""
     wanted = {"_id": 0, "date": 1, "mrr": 1, "reconstructed": 1}
     with translated():
         return list(database[ROWS].find(_since("daily", first, last), wanted).sort("date", 1))
 
 
-def newest_final(database: Database[Document]) -> Document | None:
+def newest_final(database: Database) -> Document | None:
     with translated():
         query = {**_since("daily", None), "final": True}
         return database[ROWS].find_one(query, {"date": 1, "updated_at": 1}, sort=[("date", -1)])
 
 
-def note(database: Database[Document], day: date, text: str, seen: object, now: datetime) -> Noted:
+def note(database: Database, day: date, text: str, seen: object, now: datetime) -> Noted:
     """Put a person's text into a day's row, if its note is still the one they saw, or ours; "" gives it back to us."""
     still = {"$or": [{"notes": seen}, {"notes": {"$in": [None, ""]}}, {"$expr": {"$eq": ["$notes", "$auto_notes"]}}]}
     chosen: Any = {"$literal": text} if text else {"$ifNull": ["$auto_notes", ""]}
@@ -78,9 +75,12 @@ def note(database: Database[Document], day: date, text: str, seen: object, now: 
 
 
 def _key(day: date) -> Document:
-    return {"date": days.stored(day), "period_type": "daily"}
+    return {"date": business_days.stored(day), "period_type": "daily"}
 
 
 def _since(period_type: str, first: date | None, last: date | None = None) -> Mapping[str, Any]:
-    lowest, highest = days.stored(first) if first else FIRST_DATE, days.stored(last) if last else LAST_DATE
+    lowest, highest = (
+        business_days.stored(first) if first else FIRST_DATE,
+        business_days.stored(last) if last else LAST_DATE,
+    )
     return {"period_type": period_type, "date": {"$gte": lowest, "$lte": highest}}

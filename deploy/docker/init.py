@@ -12,7 +12,7 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 from pymongo.uri_parser import parse_uri
 
-from daemon.embedded import wait_for
+from daemon.demo.embedded_mongo import wait_for
 
 SECRETS = Path("/run/secrets")
 ADDRESS = "127.0.0.1:27017"

@@ -10,7 +10,7 @@ from typing import Any
 from pymongo import MongoClient
 
 from daemon import clock
-from daemon.simulator import Dashboard
+from daemon.demo.simulator import Dashboard
 
 
 def main() -> None:

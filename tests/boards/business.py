@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from grafana_foundation_sdk.builders import dashboard
 
-from rules.facts import MovementKind
+from rules.model.ledger import MovementKind
 from tests.boards import panels
 from tests.boards.panels import BLUE, GREEN, ORANGE, PURPLE, RED, YELLOW, led, of
 

@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.builders import dashboard
 
-from daemon.metrics import ROLES
+from daemon.runtime.metrics import ROLES
 from tests.boards import panels, work
 from tests.boards.panels import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, ZERO_IS_GOOD, age, led, of, quantile
 

@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from pymongo.database import Database
 
-from daemon.embedded import EmbeddedMongo
+from daemon.demo.embedded_mongo import EmbeddedMongo
+from daemon.mongo.types import Database
 from tests import shop
-from tests.faults.injection import Document
 
 
 @pytest.fixture(scope="module")
@@ -18,6 +17,6 @@ def forgetful() -> Iterator[EmbeddedMongo]:
 
 
 @pytest.fixture
-def forgetful_db(forgetful: EmbeddedMongo) -> Iterator[Database[Document]]:
+def forgetful_db(forgetful: EmbeddedMongo) -> Iterator[Database]:
     with shop.fresh_database(forgetful.uri) as database:
         yield database

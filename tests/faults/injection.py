@@ -9,29 +9,25 @@ from types import TracebackType
 from typing import Any, Self
 
 from bson.timestamp import Timestamp
-from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from daemon import clock
-from tests import measures, shop
+from daemon.mongo.types import Database, Document
+from tests import measurements, shop
 from tests.oracle import assert_books_balance, assert_each_event_once, recount, totals, wrongly_told
 from tests.system.test_process import ready
-
-Document = dict[str, Any]
-Db = Database[Document]
-
 
 # -- the shop -----------------------------------------------------------------------------------------------
 
 
-def stock(db: Db, licenses: int) -> list[Any]:
+def stock(db: Database, licenses: int) -> list[Any]:
     """Plans, and this many customers with a licence each; the licences."""
     plans = shop.plans(db)
     kinds = list(plans.values())
     return [shop.license(db, shop.customer(db, f"C{n}"), kinds[n % len(kinds)]) for n in range(licenses)]
 
 
-def trade(db: Db, chance: Random, licenses: list[Any]) -> None:
+def trade(db: Database, chance: Random, licenses: list[Any]) -> None:
     """One write a dashboard might make."""
     plans = [plan["_id"] for plan in db.plans.find().sort("name", 1)]
     pick = chance.random()
@@ -49,7 +45,7 @@ def trade(db: Db, chance: Random, licenses: list[Any]) -> None:
 class Load:
     """A dashboard that goes on trading in a thread, whatever the database answers."""
 
-    def __init__(self, db: Db, licenses: list[Any], pause: float = 0.002) -> None:
+    def __init__(self, db: Database, licenses: list[Any], pause: float = 0.002) -> None:
         self.db = db
         self.licenses = licenses
         self.pause = pause
@@ -87,7 +83,7 @@ def is_ready(daemon: shop.Process) -> None:
     shop.until(lambda: ready(daemon.port), f"the daemon to be ready: {daemon.lines[-3:]}", 40)
 
 
-def settled(db: Db, daemon: shop.Process | None = None, seconds: float = 60) -> None:
+def settled(db: Database, daemon: shop.Process | None = None, seconds: float = 60) -> None:
     """Wait until the running totals say what the source says and no gap is open."""
 
     def agrees() -> bool:
@@ -99,26 +95,26 @@ def settled(db: Db, daemon: shop.Process | None = None, seconds: float = 60) -> 
         shop.until(agrees, "the books to agree", seconds)
     except TimeoutError:
         raise AssertionError((totals(db), recount(db), daemon and daemon.lines[-8:])) from None
-    measures.note(again_seconds=clock.monotonic() - began)
+    measurements.note(again_seconds=clock.monotonic() - began)
 
 
-def marked(db: Db, seconds: float = 60) -> None:
+def marked(db: Database, seconds: float = 60) -> None:
     """Wait until a customer made now is told: everything written before it is then committed."""
     mark = shop.customer(db, "the last one")
     told = {"event_type": "new_customer", "customer_id": mark}
     shop.until(lambda: db.business_events.count_documents(told) == 1, "the last event", seconds)
 
 
-def assert_nothing_lost_or_doubled(db: Db) -> None:
+def assert_nothing_lost_or_doubled(db: Database) -> None:
     missing, doubled = wrongly_told(db)
-    measures.note(told=db.business_events.count_documents({}), missing=len(missing), doubled=len(doubled))
+    measurements.note(told=db.business_events.count_documents({}), missing=len(missing), doubled=len(doubled))
     assert_books_balance(db)
     assert_each_event_once(db)
     keys = [event["metadata"]["key"] for event in db.business_events.find()]
     assert len(keys) == len(set(keys))
 
 
-def gap(db: Db, cause: str) -> Document:
+def gap(db: Database, cause: str) -> Document:
     """The one gap of this cause."""
     found = list(db.analytics_gaps.find({"cause": cause}))
     assert len(found) == 1, list(db.analytics_gaps.find())
@@ -128,13 +124,13 @@ def gap(db: Db, cause: str) -> Document:
 # -- the server ---------------------------------------------------------------------------------------------
 
 
-def now(db: Db) -> Timestamp:
+def now(db: Database) -> Timestamp:
     """The server's operation time."""
     time: Timestamp = db.command("ping")["operationTime"]
     return time
 
 
-def no_answer_is_under_way(db: Db) -> None:
+def no_answer_is_under_way(db: Database) -> None:
     """Wait until the (stopped) daemon has no read open on the server: it sees nothing that is written from now on."""
     mine: list[Document] = [
         {"$currentOp": {}},
@@ -143,7 +139,7 @@ def no_answer_is_under_way(db: Db) -> None:
     shop.until(lambda: not list(db.client.admin.aggregate(mine)), "the last answer", 30)
 
 
-def roll_oplog(db: Db) -> None:
+def roll_oplog(db: Database) -> None:
     """Make noise until the oplog begins after this call."""
     mark = now(db)
     oplog = db.client.local["oplog.rs"]
@@ -159,7 +155,7 @@ def roll_oplog(db: Db) -> None:
 
 
 @contextmanager
-def failing(db: Db, commands: Sequence[str], times: int = 1, **how: Any) -> Iterator[None]:
+def failing(db: Database, commands: Sequence[str], times: int = 1, **how: Any) -> Iterator[None]:
     """Let the daemon's next `times` calls of these commands fail, on a server with test commands."""
     admin = db.client.admin
     data = {"failCommands": list(commands), "appName": "chatello-analytics", **how}
@@ -171,7 +167,7 @@ def failing(db: Db, commands: Sequence[str], times: int = 1, **how: Any) -> Iter
         admin.command("configureFailPoint", "failCommand", mode="off")
 
 
-def hits(db: Db) -> int:
+def hits(db: Database) -> int:
     """How often the fail point was entered since the server began."""
     found = db.client.admin.command({"getParameter": 1, "failpoint.failCommand": 1})
     return int(found["failpoint.failCommand"]["timesEntered"])

@@ -7,21 +7,20 @@ from typing import Any
 
 import pytest
 from pymongo import MongoClient
-from pymongo.database import Database
 
-from daemon.embedded import EmbeddedMongo, wait_for
-from daemon.readiness import NEEDED, findings
+from daemon.demo.embedded_mongo import EmbeddedMongo, wait_for
+from daemon.diagnostics.preflight import NEEDED, findings
+from daemon.mongo.types import Database
 from tests import shop
 from tests.access import ROLE, granted, privileges, uri_of
 from tests.oracle import assert_books_balance, events
 from tests.system.test_process import ready, run_once
 
-Db = Database[dict[str, Any]]
 NAME = "guarded_shop"
 
 
 @pytest.fixture
-def admin(guarded: EmbeddedMongo) -> Iterator[Db]:
+def admin(guarded: EmbeddedMongo) -> Iterator[Database]:
     with granted(guarded, NAME) as db:
         yield db
 
@@ -34,7 +33,7 @@ def without(collection: str, action: str) -> list[dict[str, Any]]:
     ]
 
 
-def test_the_shipped_role_is_enough_for_everything(guarded: EmbeddedMongo, admin: Db) -> None:
+def test_the_shipped_role_is_enough_for_everything(guarded: EmbeddedMongo, admin: Database) -> None:
     plans = shop.plans(admin)
     uri = uri_of(guarded, "analytics", "analytics", NAME)
     with shop.process(uri, NAME) as daemon:
@@ -77,7 +76,7 @@ RIGHTS = [(p["collection"], action) for p in ROLE["privileges"] for action in p[
 
 @pytest.mark.parametrize(("collection", "action"), RIGHTS)
 def test_check_names_each_right_that_is_missing_and_where_to_grant_it(
-    guarded: EmbeddedMongo, admin: Db, collection: str, action: str
+    guarded: EmbeddedMongo, admin: Database, collection: str, action: str
 ) -> None:
     shop.plans(admin)
     admin.command("updateRole", ROLE["role"], privileges=privileges(without(collection, action), NAME))
@@ -89,7 +88,7 @@ def test_check_names_each_right_that_is_missing_and_where_to_grant_it(
     assert any(action in finding.cure and collection in finding.cure for finding in told), told
 
 
-def test_check_without_a_right_is_sentences_and_status_1(guarded: EmbeddedMongo, admin: Db) -> None:
+def test_check_without_a_right_is_sentences_and_status_1(guarded: EmbeddedMongo, admin: Database) -> None:
     shop.plans(admin)
     admin.command("updateRole", ROLE["role"], privileges=privileges(without("analytics_ledger", "insert"), NAME))
     uri = uri_of(guarded, "analytics", "analytics", NAME)
@@ -119,7 +118,7 @@ def test_a_server_that_does_not_answer_is_no_wrong_name_but_tried_again() -> Non
 
 
 def test_the_shipped_role_is_enough_for_rules_of_ones_own_and_for_counting_calls(
-    guarded: EmbeddedMongo, admin: Db, tmp_path: Path
+    guarded: EmbeddedMongo, admin: Database, tmp_path: Path
 ) -> None:
     file = tmp_path / "config.toml"
     rule = """[[rules.custom]]\nname = "{0}"\ncollection = "tickets"\nevent_type = "support_ticket"
@@ -139,7 +138,9 @@ text = "{0}: {{subject}}"\nmatch = {{ level = "{0}" }}\n"""
     assert "rules of your own: low on tickets, high on tickets" in output, (status, output)
 
 
-def test_letting_go_of_the_ledger_needs_one_right_more_which_check_names(guarded: EmbeddedMongo, admin: Db) -> None:
+def test_letting_go_of_the_ledger_needs_one_right_more_which_check_names(
+    guarded: EmbeddedMongo, admin: Database
+) -> None:
     shop.plans(admin)
     environment = {
         "MONGODB_URI": uri_of(guarded, "analytics", "analytics", NAME),

@@ -7,27 +7,26 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from pymongo.database import Database
 
 from daemon import clock
-from daemon.bell import Bell
-from daemon.embedded import wait_for
+from daemon.demo.embedded_mongo import wait_for
+from daemon.diagnostics.verification import Proof
 from daemon.errors import LoginRefused, Unavailable
-from daemon.metrics import REGISTRY
-from daemon.nightly import Nightly
-from daemon.progress import Progress
-from daemon.proof import Proof
+from daemon.mongo.types import Database
+from daemon.rollup.rollup import Nightly
+from daemon.runtime.health import Progress
+from daemon.runtime.metrics import REGISTRY
+from daemon.scheduler import Bell
 from daemon.store import rows
-from rules import days
+from rules import business_days
 from tests import shop
 from tests.oracle import events
 
-Db = Database[dict[str, Any]]
 DECADE = timedelta(days=3653)
 
 
 @pytest.fixture
-def nightly(mongo_uri: str, database: Db) -> Nightly:
+def nightly(mongo_uri: str, database: Database) -> Nightly:
     """A shop with one sale, four days ago."""
     plans = shop.plans(database)
     config = shop.config_for(mongo_uri, database)
@@ -43,9 +42,9 @@ def nightly(mongo_uri: str, database: Db) -> Nightly:
 
 @pytest.mark.parametrize("lie", [DECADE, -DECADE], ids=["ten years ahead", "ten years back"])
 def test_a_clock_ten_years_off_neither_closes_days_to_come_nor_forgets_those_that_are_owed(
-    nightly: Nightly, database: Db, monkeypatch: pytest.MonkeyPatch, lie: timedelta
+    nightly: Nightly, database: Database, monkeypatch: pytest.MonkeyPatch, lie: timedelta
 ) -> None:
-    today = days.business_day(nightly.now(), nightly.settings.zone)
+    today = business_days.business_day(nightly.now(), nightly.settings.zone)
     right = clock.now
     monkeypatch.setattr(clock, "now", lambda: right() + lie)
     bell = _bell(nightly)
@@ -95,8 +94,8 @@ def test_a_clock_that_jumped_ahead_and_back_leaves_no_job_waiting_for_years(
     assert bell.scheduler.idle_seconds < 3600
 
 
-def test_many_rollups_of_the_same_day_at_once_leave_one_row(nightly: Nightly, database: Db) -> None:
-    day = days.business_day(nightly.now(), nightly.settings.zone) - timedelta(days=4)
+def test_many_rollups_of_the_same_day_at_once_leave_one_row(nightly: Nightly, database: Database) -> None:
+    day = business_days.business_day(nightly.now(), nightly.settings.zone) - timedelta(days=4)
     problems: list[BaseException] = []
 
     def write() -> None:
@@ -112,12 +111,12 @@ def test_many_rollups_of_the_same_day_at_once_leave_one_row(nightly: Nightly, da
         thread.join()
 
     assert problems == []
-    (row,) = database.historical_analytics.find({"date": days.stored(day)})
+    (row,) = database.historical_analytics.find({"date": business_days.stored(day)})
     assert (row["mrr"], row["final"], row["revision"]) == (7.99, True, 0)
 
 
 def test_a_crash_in_the_middle_of_a_rollup_leaves_the_day_owed_and_the_next_one_whole(
-    nightly: Nightly, database: Db, monkeypatch: pytest.MonkeyPatch
+    nightly: Nightly, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = nightly.now()
     owed = nightly.owed(now)
@@ -166,7 +165,7 @@ def _sample(name: str) -> float:
     return REGISTRY.get_sample_value(f"chatello_analytics_{name}") or 0.0
 
 
-def test_a_mismatch_is_proved_again_until_it_is_mended_not_until_tomorrow(nightly: Nightly, database: Db) -> None:
+def test_a_mismatch_is_proved_again_until_it_is_mended_not_until_tomorrow(nightly: Nightly, database: Database) -> None:
     bell = _bell(nightly, wait=lambda _seconds: None)
     database.analytics_ledger.update_one({"mrr_cents": 799}, {"$set": {"mrr_cents": 800}})
     bell.prove()
@@ -180,7 +179,7 @@ def test_a_mismatch_is_proved_again_until_it_is_mended_not_until_tomorrow(nightl
     assert bell.proof.numbers().holds
 
 
-def test_a_proof_that_cannot_be_made_is_a_failed_job_and_no_mismatch(nightly: Nightly, database: Db) -> None:
+def test_a_proof_that_cannot_be_made_is_a_failed_job_and_no_mismatch(nightly: Nightly, database: Database) -> None:
     bell = _bell(nightly, wait=lambda _seconds: None)
     bell.prove()
     database.analytics_checkpoint.update_one({"_id": "checkpoint"}, {"$set": {"reconciling": "a gap"}})

@@ -4,11 +4,11 @@ import signal
 from typing import Any
 
 import pytest
-from pymongo.database import Database
 
 from daemon import clock
-from daemon.embedded import EmbeddedMongo
-from tests import measures, shop
+from daemon.demo.embedded_mongo import EmbeddedMongo
+from daemon.mongo.types import Database
+from tests import measurements, shop
 from tests.faults.injection import (
     assert_nothing_lost_or_doubled,
     failing,
@@ -18,8 +18,6 @@ from tests.faults.injection import (
     settled,
 )
 from tests.oracle import events
-
-Db = Database[dict[str, Any]]
 
 UNKNOWN = ["UnknownTransactionCommitResult"]
 TRANSIENT = ["TransientTransactionError"]
@@ -65,7 +63,7 @@ def module_db(brittle: EmbeddedMongo) -> Any:
 
 
 @pytest.fixture(scope="module")
-def survivor(brittle: EmbeddedMongo, module_db: Db) -> Any:
+def survivor(brittle: EmbeddedMongo, module_db: Database) -> Any:
     """One daemon that has to outlive every error of this module."""
     shop.plans(module_db)
     with shop.process(
@@ -77,7 +75,7 @@ def survivor(brittle: EmbeddedMongo, module_db: Db) -> Any:
 
 @pytest.mark.parametrize(("command", "fault"), FAULTS, ids=named)
 def test_an_error_of_the_server_is_survived_by_the_same_process(
-    module_db: Db, survivor: shop.Process, command: str, fault: dict[str, Any]
+    module_db: Database, survivor: shop.Process, command: str, fault: dict[str, Any]
 ) -> None:
     db = module_db
     plans = [plan["_id"] for plan in db.plans.find()]
@@ -95,7 +93,7 @@ def test_an_error_of_the_server_is_survived_by_the_same_process(
 
 @pytest.mark.parametrize("code", GAPS)
 def test_an_error_that_ends_the_stream_for_good_is_a_gap_that_closes(
-    module_db: Db, survivor: shop.Process, code: int
+    module_db: Database, survivor: shop.Process, code: int
 ) -> None:
     db = module_db
     gaps = db.analytics_gaps.count_documents({})
@@ -111,7 +109,7 @@ def test_an_error_that_ends_the_stream_for_good_is_a_gap_that_closes(
 
 @pytest.mark.parametrize("held", ["update", "insert", "commitTransaction"])
 def test_a_kill_inside_the_commit_leaves_nothing_the_next_daemon_waits_for(
-    brittle: EmbeddedMongo, shop_db: Db, held: str
+    brittle: EmbeddedMongo, shop_db: Database, held: str
 ) -> None:
     db = shop_db
     plans = shop.plans(db)
@@ -128,7 +126,7 @@ def test_a_kill_inside_the_commit_leaves_nothing_the_next_daemon_waits_for(
         daemon.start()
         shop.until(lambda: events(db)["license_created", license] == 1, "the next daemon's commit", 20)
         took = clock.monotonic() - killed
-        measures.note(commit_after_kill_seconds=took)
+        measurements.note(commit_after_kill_seconds=took)
         marked(db)
         daemon.send(signal.SIGTERM)
         daemon.wait()
@@ -138,7 +136,7 @@ def test_a_kill_inside_the_commit_leaves_nothing_the_next_daemon_waits_for(
     assert_nothing_lost_or_doubled(db)
 
 
-def in_transaction(db: Db, command: str) -> bool:
+def in_transaction(db: Database, command: str) -> bool:
     """Whether the daemon's call of this command is held by the fail point, inside a transaction."""
     held: list[dict[str, Any]] = [
         {"$currentOp": {"allUsers": True}},

@@ -8,16 +8,14 @@ from typing import Any
 
 import pytest
 from pymongo import MongoClient
-from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from daemon.connection import CODEC
-from daemon.embedded import EmbeddedMongo, wait_for
+from daemon.demo.embedded_mongo import EmbeddedMongo, wait_for
+from daemon.mongo.client import CODEC
+from daemon.mongo.types import Database
 from tests import shop
 from tests.oracle import assert_books_balance, assert_each_event_once, recount, totals
 from tests.system.test_process import get, ready
-
-Db = Database[dict[str, Any]]
 
 
 @pytest.fixture
@@ -43,7 +41,7 @@ def test_a_full_disk_stops_nothing_for_good(small_disk: Path) -> None:
         MongoClient(mongo.uri, tz_aware=True, serverSelectionTimeoutMS=2000) as client,
         shop.process(mongo.uri, "shop", CHATELLO_MONGODB__TIMEOUT_SECONDS="3") as daemon,
     ):
-        db: Db = client.get_database("shop", codec_options=CODEC)
+        db: Database = client.get_database("shop", codec_options=CODEC)
         plans = shop.plans(db)
         wait_for(lambda: ready(daemon.port), "the daemon to be ready")
         _fill(small_disk)
@@ -73,7 +71,7 @@ def _fill(disk: Path) -> None:
             return
 
 
-def _sell_until_it_fails(db: Db, plans: dict[str, Any]) -> None:
+def _sell_until_it_fails(db: Database, plans: dict[str, Any]) -> None:
     for number in range(20_000):
         try:
             shop.license(db, shop.customer(db, f"C{number}", metadata={"x": os.urandom(20_000)}), plans["pro"])

@@ -10,9 +10,9 @@ import dns.rcode
 import dns.resolver
 import pytest
 
-from daemon.config import Mongodb
-from daemon.connection import connect
+from daemon.config.schema import Mongodb
 from daemon.errors import ConfigurationError, Unavailable
+from daemon.mongo.client import connect
 
 
 @contextmanager

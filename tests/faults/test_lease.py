@@ -4,16 +4,13 @@ import signal
 from contextlib import ExitStack
 from typing import Any
 
-from pymongo.database import Database
-
 from daemon import clock
-from daemon.embedded import EmbeddedMongo
-from tests import measures, shop
+from daemon.demo.embedded_mongo import EmbeddedMongo
+from daemon.mongo.types import Database
+from tests import measurements, shop
 from tests.faults.injection import Load, assert_nothing_lost_or_doubled, is_ready, marked, settled
 from tests.oracle import events
 from tests.system.test_process import get
-
-Db = Database[dict[str, Any]]
 
 
 def role(daemon: shop.Process) -> str:
@@ -22,7 +19,7 @@ def role(daemon: shop.Process) -> str:
     return next((name for name in ("leader", "standby") if f'"role":"{name}"' in body.replace(" ", "")), body)
 
 
-def test_a_holder_stopped_past_its_lease_wakes_up_and_stands_by(brittle: EmbeddedMongo, shop_db: Db) -> None:
+def test_a_holder_stopped_past_its_lease_wakes_up_and_stands_by(brittle: EmbeddedMongo, shop_db: Database) -> None:
     db = shop_db
     shop.plans(db)
     with shop.process(brittle.uri, db.name) as stale, shop.process(brittle.uri, db.name) as second:
@@ -43,7 +40,9 @@ def test_a_holder_stopped_past_its_lease_wakes_up_and_stands_by(brittle: Embedde
     assert_nothing_lost_or_doubled(db)
 
 
-def test_of_three_daemons_another_leads_each_time_the_leader_is_killed(brittle: EmbeddedMongo, shop_db: Db) -> None:
+def test_of_three_daemons_another_leads_each_time_the_leader_is_killed(
+    brittle: EmbeddedMongo, shop_db: Database
+) -> None:
     db = shop_db
     shop.plans(db)
     with ExitStack() as stack:
@@ -67,7 +66,7 @@ def test_of_three_daemons_another_leads_each_time_the_leader_is_killed(brittle: 
 
 
 def test_with_the_lease_as_shipped_a_standby_commits_within_ten_seconds_of_the_holders_kill(
-    brittle: EmbeddedMongo, shop_db: Db
+    brittle: EmbeddedMongo, shop_db: Database
 ) -> None:
     db = shop_db
     shipped = {"CHATELLO_LEASE__SECONDS": "8", "CHATELLO_STREAM__AWAIT_SECONDS": "3"}
@@ -81,20 +80,20 @@ def test_with_the_lease_as_shipped_a_standby_commits_within_ten_seconds_of_the_h
             killed = clock.monotonic()
             marked(db, 20)
             took = clock.monotonic() - killed
-            measures.note(takeover_seconds=took)
+            measurements.note(takeover_seconds=took)
 
     assert took < 10
     assert_nothing_lost_or_doubled(db)
 
 
-def lease_end(db: Db) -> Any:
+def lease_end(db: Database) -> Any:
     found = db.analytics_checkpoint.find_one({"_id": "lease"})
     assert found is not None
     return found["expires_at"]
 
 
 def test_a_second_sigterm_ends_the_process_at_once_and_the_next_one_goes_on(
-    brittle: EmbeddedMongo, shop_db: Db
+    brittle: EmbeddedMongo, shop_db: Database
 ) -> None:
     db = shop_db
     shop.plans(db)

@@ -6,24 +6,24 @@ from typing import Any
 
 import pytest
 from pymongo import MongoClient
-from pymongo.database import Database
 
-from daemon import clock, reconciliation
+from daemon import clock
 from daemon.app import holder_name
-from daemon.config import Config
-from daemon.decode import Decoder
-from daemon.pipeline import Pipeline
-from daemon.reconciliation import Walk
+from daemon.config.schema import Config
+from daemon.mongo.types import Database
+from daemon.pipeline import reconciliation
+from daemon.pipeline.pipeline import Pipeline
+from daemon.pipeline.reconciliation import Walk
+from daemon.source.decode import Decoder
 from daemon.store import checkpoint as checkpoints
 from daemon.store import forgotten
 from daemon.store.commit import Committer
 from daemon.store.lease import LeaseOffice
-from daemon.store.mirror import MirrorReader
-from rules.model import Change, Operation, Source
+from daemon.store.mirror.reader import MirrorReader
+from rules.model.changes import Change, Operation, Source
 from tests import shop
 from tests.oracle import totals
 
-Db = Database[dict[str, Any]]
 LICENSES = 30
 STEP = 5
 
@@ -39,7 +39,7 @@ class Beats:
 
 
 @pytest.fixture
-def config(mongo_uri: str, database: Db) -> Config:
+def config(mongo_uri: str, database: Database) -> Config:
     """Of a shop with thirty licences on one plan, taken over."""
     made = shop.config_for(mongo_uri, database, stream={"batch_size": STEP})
     plan = shop.plans(database)["pro"]
@@ -51,7 +51,7 @@ def config(mongo_uri: str, database: Db) -> Config:
 
 
 @contextmanager
-def pipeline(client: MongoClient[dict[str, Any]], db: Db, config: Config, beats: Beats) -> Iterator[Pipeline]:
+def pipeline(client: MongoClient[dict[str, Any]], db: Database, config: Config, beats: Beats) -> Iterator[Pipeline]:
     office = LeaseOffice(db, holder_name(), config.lease.seconds)
     with client.start_session() as session:
         lease, checkpoint, known = office.take(session), checkpoints.load(db), forgotten.load(db)
@@ -64,7 +64,7 @@ def pipeline(client: MongoClient[dict[str, Any]], db: Db, config: Config, beats:
 
 
 def test_a_new_price_of_a_plan_with_many_licences_gets_on_with_each_step(
-    client: MongoClient[dict[str, Any]], database: Db, config: Config
+    client: MongoClient[dict[str, Any]], database: Database, config: Config
 ) -> None:
     plan = database.plans.find_one({"name": "pro"})
     assert plan is not None
@@ -81,7 +81,7 @@ def test_a_new_price_of_a_plan_with_many_licences_gets_on_with_each_step(
 
 
 def test_a_reconciliation_in_which_nothing_differs_gets_on_as_documents_pass(
-    client: MongoClient[dict[str, Any]], database: Db, config: Config, monkeypatch: pytest.MonkeyPatch
+    client: MongoClient[dict[str, Any]], database: Database, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reconciliation, "STEP", STEP)
     beats, settings = Beats(), config.settings()

@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from pymongo.database import Database
 
-from daemon import leader
-from daemon.embedded import EmbeddedMongo
-from daemon.progress import Progress
-from daemon.reconciliation import Reconciliation
+from daemon.demo.embedded_mongo import EmbeddedMongo
+from daemon.leader import term
+from daemon.mongo.types import Database
+from daemon.pipeline.reconciliation import Reconciliation
+from daemon.runtime.health import Progress
 from daemon.store import gaps
 from tests import shop
 from tests.faults.injection import (
@@ -20,18 +20,16 @@ from tests.faults.injection import (
 )
 from tests.oracle import assert_books_balance, events, totals
 
-Db = Database[dict[str, Any]]
-
 MANY = 30
 """More than may disappear without a question (20, and a fifth)."""
 
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leader, "ASK_AGAIN_SECONDS", 0.5)
+    monkeypatch.setattr(term, "ASK_AGAIN_SECONDS", 0.5)
 
 
-def told_stock(db: Db, licenses: int = MANY) -> list[Any]:
+def told_stock(db: Database, licenses: int = MANY) -> list[Any]:
     """Licences made while the daemon watches, so that every creation is told."""
     plans = list(shop.plans(db).values())
     made = [shop.license(db, shop.customer(db, f"C{n}"), plans[n % len(plans)]) for n in range(licenses)]
@@ -39,7 +37,7 @@ def told_stock(db: Db, licenses: int = MANY) -> list[Any]:
     return made
 
 
-def questioned(db: Db) -> dict[str, Any]:
+def questioned(db: Database) -> dict[str, Any]:
     """Wait until the daemon asks; the gap that waits."""
     shop.until(lambda: db.analytics_gaps.count_documents({"waiting": {"$type": "string"}}) == 1, "the question", 20)
     found = db.analytics_gaps.find_one({"waiting": {"$type": "string"}})
@@ -47,13 +45,13 @@ def questioned(db: Db) -> dict[str, Any]:
     return found
 
 
-def cancellations(db: Db) -> int:
+def cancellations(db: Database) -> int:
     return sum(count for (kind, _), count in events(db).items() if kind == "license_cancelled")
 
 
 @pytest.mark.parametrize("lost", ["customers", "licenses"])
 def test_a_dropped_collection_that_is_restored_in_two_steps_heals_without_a_cancellation(
-    brittle: EmbeddedMongo, shop_db: Db, lost: str
+    brittle: EmbeddedMongo, shop_db: Database, lost: str
 ) -> None:
     db = shop_db
     with shop.running(shop.config_for(brittle.uri, db)) as run:
@@ -78,7 +76,7 @@ def test_a_dropped_collection_that_is_restored_in_two_steps_heals_without_a_canc
     assert_nothing_lost_or_doubled(db)
 
 
-def test_a_drop_that_is_meant_goes_on_once_a_person_accepts_it(brittle: EmbeddedMongo, shop_db: Db) -> None:
+def test_a_drop_that_is_meant_goes_on_once_a_person_accepts_it(brittle: EmbeddedMongo, shop_db: Database) -> None:
     db = shop_db
     with shop.running(shop.config_for(brittle.uri, db)):
         licenses = told_stock(db)
@@ -96,7 +94,7 @@ def test_a_drop_that_is_meant_goes_on_once_a_person_accepts_it(brittle: Embedded
 
 
 def test_a_question_stands_while_it_is_looked_at_again(
-    brittle: EmbeddedMongo, shop_db: Db, monkeypatch: pytest.MonkeyPatch
+    brittle: EmbeddedMongo, shop_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A large shop is looked at for minutes: a role that came and went would never be an alert."""
     db = shop_db
@@ -141,7 +139,7 @@ def _looks(monkeypatch: pytest.MonkeyPatch) -> list[None]:
 
 
 def test_a_collection_renamed_away_and_back_is_healed_without_a_cancellation(
-    brittle: EmbeddedMongo, shop_db: Db
+    brittle: EmbeddedMongo, shop_db: Database
 ) -> None:
     db = shop_db
     with shop.running(shop.config_for(brittle.uri, db)):
@@ -159,7 +157,7 @@ def test_a_collection_renamed_away_and_back_is_healed_without_a_cancellation(
 
 
 def test_a_small_collection_renamed_away_for_a_moment_is_not_taken_for_deleted(
-    brittle: EmbeddedMongo, shop_db: Db
+    brittle: EmbeddedMongo, shop_db: Database
 ) -> None:
     db = shop_db
     with shop.running(shop.config_for(brittle.uri, db)):
@@ -174,7 +172,9 @@ def test_a_small_collection_renamed_away_for_a_moment_is_not_taken_for_deleted(
     assert_nothing_lost_or_doubled(db)
 
 
-def test_a_small_collection_that_stays_away_is_believed_at_the_second_look(brittle: EmbeddedMongo, shop_db: Db) -> None:
+def test_a_small_collection_that_stays_away_is_believed_at_the_second_look(
+    brittle: EmbeddedMongo, shop_db: Database
+) -> None:
     db = shop_db
     with shop.running(shop.config_for(brittle.uri, db)):
         told_stock(db, 5)
@@ -185,7 +185,7 @@ def test_a_small_collection_that_stays_away_is_believed_at_the_second_look(britt
     assert_books_balance(db)
 
 
-def test_a_database_dropped_under_the_daemon_begins_anew(brittle: EmbeddedMongo, shop_db: Db) -> None:
+def test_a_database_dropped_under_the_daemon_begins_anew(brittle: EmbeddedMongo, shop_db: Database) -> None:
     db = shop_db
     with shop.process(brittle.uri, db.name) as daemon:
         is_ready(daemon)

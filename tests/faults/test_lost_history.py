@@ -3,9 +3,8 @@
 import signal
 from typing import Any
 
-from pymongo.database import Database
-
-from daemon.embedded import EmbeddedMongo
+from daemon.demo.embedded_mongo import EmbeddedMongo
+from daemon.mongo.types import Database
 from tests import shop
 from tests.faults.injection import (
     gap,
@@ -18,10 +17,8 @@ from tests.faults.injection import (
 )
 from tests.oracle import events
 
-Db = Database[dict[str, Any]]
 
-
-def business_while_nobody_looks(db: Db, licenses: list[Any]) -> dict[str, Any]:
+def business_while_nobody_looks(db: Database, licenses: list[Any]) -> dict[str, Any]:
     """One of everything a reconciliation can find; the ids by name."""
     plans = {plan["name"]: plan["_id"] for plan in db.plans.find()}
     customer = shop.customer(db, "unseen")
@@ -33,7 +30,7 @@ def business_while_nobody_looks(db: Db, licenses: list[Any]) -> dict[str, Any]:
     return {"customer": customer, "new": new, "cancelled": licenses[1], "deleted": licenses[2]}
 
 
-def assert_found(db: Db, ids: dict[str, Any]) -> None:
+def assert_found(db: Database, ids: dict[str, Any]) -> None:
     """Everything done in the gap is told once, flagged, within the gap; the gap says what it recovered."""
     told = events(db)
     recovered = {e["_id"]: e for e in db.business_events.find({"metadata.recovered": True})}
@@ -51,7 +48,9 @@ def assert_found(db: Db, ids: dict[str, Any]) -> None:
     assert {kind: found["recovered"].get(kind) for kind in expected} == expected
 
 
-def test_history_lost_while_down_is_a_recorded_gap_and_nothing_else(forgetful: EmbeddedMongo, forgetful_db: Db) -> None:
+def test_history_lost_while_down_is_a_recorded_gap_and_nothing_else(
+    forgetful: EmbeddedMongo, forgetful_db: Database
+) -> None:
     db = forgetful_db
     licenses = stock(db, 8)
     with shop.process(forgetful.uri, db.name) as daemon:
@@ -71,7 +70,7 @@ def test_history_lost_while_down_is_a_recorded_gap_and_nothing_else(forgetful: E
 
 
 def test_history_lost_while_lagging_is_a_recorded_gap_and_nothing_else(
-    forgetful: EmbeddedMongo, forgetful_db: Db
+    forgetful: EmbeddedMongo, forgetful_db: Database
 ) -> None:
     db = forgetful_db
     licenses = stock(db, 8)
@@ -92,7 +91,7 @@ def test_history_lost_while_lagging_is_a_recorded_gap_and_nothing_else(
     assert_books(db, silent=licenses)
 
 
-def assert_books(db: Db, silent: list[Any]) -> None:
+def assert_books(db: Database, silent: list[Any]) -> None:
     """As everywhere, but what was there at the first start is told by nobody."""
     from tests.oracle import assert_books_balance
 

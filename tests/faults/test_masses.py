@@ -1,18 +1,15 @@
 """Floods: a hundred thousand deletions or updates in bounded memory, and a plan that goes away under its licences."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from bson import ObjectId
-from pymongo.database import Database
 
-from daemon.embedded import EmbeddedMongo
-from tests import measures, shop
+from daemon.demo.embedded_mongo import EmbeddedMongo
+from daemon.mongo.types import Database
+from tests import measurements, shop
 from tests.faults.injection import assert_nothing_lost_or_doubled, is_ready, marked, settled
 from tests.oracle import assert_books_balance, events, ledger_sums, recount, totals
-
-Db = Database[dict[str, Any]]
 
 FLOOD = 100_000
 PATIENCE_SECONDS = 400
@@ -31,7 +28,7 @@ def peak_mb(daemon: shop.Process) -> float:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("flood", ["updates", "deletes"])
 def test_a_hundred_thousand_changes_are_followed_in_bounded_memory(
-    brittle: EmbeddedMongo, shop_db: Db, flood: str
+    brittle: EmbeddedMongo, shop_db: Database, flood: str
 ) -> None:
     db = shop_db
     few = FLOOD if flood == "deletes" else 200
@@ -50,7 +47,7 @@ def test_a_hundred_thousand_changes_are_followed_in_bounded_memory(
                 db.licenses.update_many({}, {"$set": {"plan_id": (other, plan)[n % 2]}})
         marked(db, PATIENCE_SECONDS)
         settled(db, daemon)
-        measures.note(idle_peak_mb=idle, peak_mb=peak_mb(daemon))
+        measurements.note(idle_peak_mb=idle, peak_mb=peak_mb(daemon))
         assert peak_mb(daemon) < idle + IN_FLIGHT_MB
         assert daemon.stop() == 0
 
@@ -59,7 +56,9 @@ def test_a_hundred_thousand_changes_are_followed_in_bounded_memory(
         assert sum(n for (kind, _), n in events(db).items() if kind == "license_cancelled") == few
 
 
-def test_a_plan_deleted_under_its_licences_leaves_the_books_as_they_were(brittle: EmbeddedMongo, shop_db: Db) -> None:
+def test_a_plan_deleted_under_its_licences_leaves_the_books_as_they_were(
+    brittle: EmbeddedMongo, shop_db: Database
+) -> None:
     db = shop_db
     with shop.running(shop.config_for(brittle.uri, db)):
         plans = shop.plans(db)

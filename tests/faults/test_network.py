@@ -1,26 +1,16 @@
 """A connection that breaks inside a message, a slow one, one without TLS, and a right that is revoked."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from pymongo import MongoClient
-from pymongo.database import Database
 
-from daemon.embedded import EmbeddedMongo
+from daemon.demo.embedded_mongo import EmbeddedMongo
+from daemon.mongo.types import Database, Document
 from tests import shop
-from tests.faults.injection import (
-    Document,
-    Load,
-    assert_nothing_lost_or_doubled,
-    is_ready,
-    marked,
-    settled,
-)
+from tests.faults.injection import Load, assert_nothing_lost_or_doubled, is_ready, marked, settled
 from tests.faults.proxy import Proxy
 from tests.system.test_process import run_once
-
-Db = Database[dict[str, Any]]
 
 
 @pytest.fixture
@@ -33,7 +23,7 @@ def through(proxy: Proxy) -> str:
     return f"mongodb://127.0.0.1:{proxy.port}/?directConnection=true&heartbeatFrequencyMS=500"
 
 
-def test_connections_cut_after_some_bytes_lose_and_double_nothing(proxy: Proxy, shop_db: Db) -> None:
+def test_connections_cut_after_some_bytes_lose_and_double_nothing(proxy: Proxy, shop_db: Database) -> None:
     db = shop_db
     shop.plans(db)
     with shop.process(through(proxy), db.name, CHATELLO_MONGODB__TIMEOUT_SECONDS="5") as daemon:
@@ -52,7 +42,7 @@ def test_connections_cut_after_some_bytes_lose_and_double_nothing(proxy: Proxy, 
     assert_nothing_lost_or_doubled(db)
 
 
-def test_a_slow_connection_is_followed_all_the_same(proxy: Proxy, shop_db: Db) -> None:
+def test_a_slow_connection_is_followed_all_the_same(proxy: Proxy, shop_db: Database) -> None:
     db = shop_db
     shop.plans(db)
     with shop.process(through(proxy), db.name) as daemon:
@@ -92,7 +82,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoClient[Do
 def test_a_right_revoked_while_running_ends_the_process_with_status_77_and_says_so(
     guarded: MongoClient[Document], right: str
 ) -> None:
-    db: Db = guarded.get_database(f"revoked_{right}")
+    db: Database = guarded.get_database(f"revoked_{right}")
     shop.plans(db)
     everything = ["find", "insert", "update", "remove", "createCollection", "createIndex", "listIndexes"]
     everything += ["listCollections", "changeStream"]

@@ -3,14 +3,11 @@
 import json
 from typing import Any
 
-from pymongo.database import Database
-
-from daemon.embedded import wait_for
+from daemon.demo.embedded_mongo import wait_for
+from daemon.mongo.types import Database
 from tests import shop
 from tests.oracle import assert_books_balance, assert_each_event_once, events
 from tests.system.test_process import get, ready
-
-Db = Database[dict[str, Any]]
 
 
 def refusals(daemon: shop.Process) -> list[dict[str, Any]]:
@@ -19,7 +16,7 @@ def refusals(daemon: shop.Process) -> list[dict[str, Any]]:
 
 
 def test_a_daemon_whose_commits_are_refused_is_not_ready_however_well_its_stream_opens(
-    mongo_uri: str, database: Db
+    mongo_uri: str, database: Database
 ) -> None:
     plans = shop.plans(database)
     database.create_collection("business_events", validator={"never": {"$exists": True}})

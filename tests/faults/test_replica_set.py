@@ -6,21 +6,12 @@ from typing import Any
 
 import pytest
 from pymongo import MongoClient
-from pymongo.database import Database
 from pymongo.errors import AutoReconnect, OperationFailure
 
-from daemon.embedded import EmbeddedMongo
+from daemon.demo.embedded_mongo import EmbeddedMongo
+from daemon.mongo.types import Database, Document
 from tests import shop
-from tests.faults.injection import (
-    Document,
-    Load,
-    assert_nothing_lost_or_doubled,
-    is_ready,
-    marked,
-    settled,
-)
-
-Db = Database[dict[str, Any]]
+from tests.faults.injection import Load, assert_nothing_lost_or_doubled, is_ready, marked, settled
 
 
 @pytest.fixture(scope="module")
@@ -30,17 +21,17 @@ def three() -> Iterator[EmbeddedMongo]:
 
 
 @pytest.fixture
-def three_db(three: EmbeddedMongo) -> Iterator[Db]:
+def three_db(three: EmbeddedMongo) -> Iterator[Database]:
     with shop.fresh_database(f"{three.uri}&heartbeatFrequencyMS=500&socketTimeoutMS=5000") as database:
         yield database
 
 
-def watched(three: EmbeddedMongo, db: Db) -> Any:
+def watched(three: EmbeddedMongo, db: Database) -> Any:
     uri = f"{three.uri}&heartbeatFrequencyMS=500"
     return shop.process(uri, db.name, CHATELLO_MONGODB__TIMEOUT_SECONDS="5")
 
 
-def assert_survived(db: Db, daemon: shop.Process) -> None:
+def assert_survived(db: Database, daemon: shop.Process) -> None:
     settled(db, daemon)
     marked(db)
     assert daemon.stop() == 0
@@ -48,7 +39,7 @@ def assert_survived(db: Db, daemon: shop.Process) -> None:
     assert_nothing_lost_or_doubled(db)
 
 
-def test_the_primary_steps_down_twice_under_load(three: EmbeddedMongo, three_db: Db) -> None:
+def test_the_primary_steps_down_twice_under_load(three: EmbeddedMongo, three_db: Database) -> None:
     db = three_db
     shop.plans(db)
     with watched(three, db) as daemon:
@@ -80,7 +71,7 @@ def step_down(three: EmbeddedMongo) -> None:
     shop.until(gave_up, "the primary to step down", 30)
 
 
-def test_the_primary_is_killed_under_load_and_comes_back_uncleanly(three: EmbeddedMongo, three_db: Db) -> None:
+def test_the_primary_is_killed_under_load_and_comes_back_uncleanly(three: EmbeddedMongo, three_db: Database) -> None:
     db = three_db
     shop.plans(db)
     with watched(three, db) as daemon:
@@ -96,7 +87,7 @@ def test_the_primary_is_killed_under_load_and_comes_back_uncleanly(three: Embedd
         assert_survived(db, daemon)
 
 
-def test_the_majority_is_lost_under_load_and_comes_back(three: EmbeddedMongo, three_db: Db) -> None:
+def test_the_majority_is_lost_under_load_and_comes_back(three: EmbeddedMongo, three_db: Database) -> None:
     db = three_db
     shop.plans(db)
     with watched(three, db) as daemon:

@@ -5,15 +5,13 @@ from typing import Any
 
 import pytest
 from pymongo import MongoClient
-from pymongo.database import Database
 
-from daemon.connection import CODEC
-from daemon.embedded import EmbeddedMongo, wait_for
+from daemon.demo.embedded_mongo import EmbeddedMongo, wait_for
+from daemon.mongo.client import CODEC
+from daemon.mongo.types import Database
 from tests import shop
 from tests.oracle import assert_books_balance, assert_each_event_once, events, recount, totals
 from tests.system.test_process import ready
-
-Db = Database[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +20,7 @@ def elsewhere() -> Iterator[EmbeddedMongo]:
         yield mongo
 
 
-def restore(backup: dict[str, list[dict[str, Any]]], db: Db) -> None:
+def restore(backup: dict[str, list[dict[str, Any]]], db: Database) -> None:
     """As mongorestore --drop does: each collection dropped and filled."""
     for name, documents in backup.items():
         db.drop_collection(name)
@@ -30,11 +28,11 @@ def restore(backup: dict[str, list[dict[str, Any]]], db: Db) -> None:
             db[name].insert_many(documents)
 
 
-def dump(db: Db) -> dict[str, list[dict[str, Any]]]:
+def dump(db: Database) -> dict[str, list[dict[str, Any]]]:
     return {name: list(db[name].find()) for name in db.list_collection_names()}
 
 
-def serve(uri: str, db: Db) -> None:
+def serve(uri: str, db: Database) -> None:
     """Run the daemon until it follows and its totals are true, sell ten licences, and stop it."""
     with shop.process(uri, db.name) as daemon:
         wait_for(lambda: ready(daemon.port), "the daemon to be ready")
@@ -49,13 +47,13 @@ def serve(uri: str, db: Db) -> None:
 
 
 def test_a_backup_restored_on_another_server_is_a_gap_that_closes_itself(
-    mongo_uri: str, database: Db, elsewhere: EmbeddedMongo
+    mongo_uri: str, database: Database, elsewhere: EmbeddedMongo
 ) -> None:
     shop.plans(database)
     serve(mongo_uri, database)
     client: MongoClient[dict[str, Any]]
     with MongoClient(elsewhere.uri, tz_aware=True) as client:
-        there: Db = client.get_database(database.name, codec_options=CODEC)
+        there: Database = client.get_database(database.name, codec_options=CODEC)
         restore(dump(database), there)
         serve(elsewhere.uri, there)
         causes = [gap["cause"] for gap in there.analytics_gaps.find() if gap["closed_at"]]

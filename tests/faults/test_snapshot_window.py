@@ -1,15 +1,9 @@
 """A reconciliation that takes longer than the server keeps its snapshot begins again, and gets further each time."""
 
-from typing import Any
-
-from pymongo.database import Database
-
-from daemon.embedded import EmbeddedMongo
+from daemon.demo.embedded_mongo import EmbeddedMongo
 from tests import shop
 from tests.faults.injection import failing, is_ready, marked, settled
 from tests.oracle import assert_books_balance
-
-Db = Database[dict[str, Any]]
 
 CUSTOMERS = 4_000
 

@@ -4,15 +4,13 @@ from typing import Any
 
 import pytest
 from bson.timestamp import Timestamp
-from pymongo.database import Database
 
-from daemon.decode import token_time
-from daemon.embedded import EmbeddedMongo
+from daemon.demo.embedded_mongo import EmbeddedMongo
+from daemon.mongo.cluster_time import token_time
+from daemon.mongo.types import Database
 from tests import shop
 from tests.faults.injection import assert_nothing_lost_or_doubled, gap, marked, now, settled
 from tests.oracle import events
-
-Db = Database[dict[str, Any]]
 
 YEARS = 10 * 365 * 24 * 3600
 
@@ -26,48 +24,48 @@ def later(time: Timestamp, seconds: int) -> Timestamp:
     return Timestamp(time.time + seconds, time.inc)
 
 
-def text(_db: Db, _token: Any, _time: Timestamp) -> dict[str, Any]:
+def text(_db: Database, _token: Any, _time: Timestamp) -> dict[str, Any]:
     return {"token": "garbage"}
 
 
-def garbage(_db: Db, _token: Any, _time: Timestamp) -> dict[str, Any]:
+def garbage(_db: Database, _token: Any, _time: Timestamp) -> dict[str, Any]:
     return {"token": {"_data": "zz garbage"}}
 
 
-def a_number(_db: Db, _token: Any, _time: Timestamp) -> dict[str, Any]:
+def a_number(_db: Database, _token: Any, _time: Timestamp) -> dict[str, Any]:
     return {"token": {"_data": 5}}
 
 
-def torn(_db: Db, token: Any, time: Timestamp) -> dict[str, Any]:
+def torn(_db: Database, token: Any, time: Timestamp) -> dict[str, Any]:
     return {"token": {"_data": token["_data"][:-3]}, "cluster_time": time}
 
 
-def hex_noise(_db: Db, _token: Any, time: Timestamp) -> dict[str, Any]:
+def hex_noise(_db: Database, _token: Any, time: Timestamp) -> dict[str, Any]:
     return {"token": {"_data": at(time) + "DEADBEEF00"}, "cluster_time": time}
 
 
-def nothing_behind_the_time(_db: Db, _token: Any, time: Timestamp) -> dict[str, Any]:
+def nothing_behind_the_time(_db: Database, _token: Any, time: Timestamp) -> dict[str, Any]:
     return {"token": {"_data": at(time)}, "cluster_time": time}
 
 
-def another_time_than_the_checkpoints(_db: Db, token: Any, time: Timestamp) -> dict[str, Any]:
+def another_time_than_the_checkpoints(_db: Database, token: Any, time: Timestamp) -> dict[str, Any]:
     return {"cluster_time": later(time, -5)}
 
 
-def no_position(_db: Db, _token: Any, _time: Timestamp) -> dict[str, Any]:
+def no_position(_db: Database, _token: Any, _time: Timestamp) -> dict[str, Any]:
     return {"token": None, "cluster_time": None}
 
 
-def of_the_future(_db: Db, token: Any, time: Timestamp) -> dict[str, Any]:
+def of_the_future(_db: Database, token: Any, time: Timestamp) -> dict[str, Any]:
     ahead = later(time, YEARS)
     return {"token": {"_data": at(ahead) + token["_data"][18:]}, "cluster_time": ahead}
 
 
-def a_future_time_without_a_token(_db: Db, _token: Any, time: Timestamp) -> dict[str, Any]:
+def a_future_time_without_a_token(_db: Database, _token: Any, time: Timestamp) -> dict[str, Any]:
     return {"token": None, "cluster_time": later(time, YEARS)}
 
 
-def of_another_server(db: Db, _token: Any, _time: Timestamp) -> dict[str, Any]:
+def of_another_server(db: Database, _token: Any, _time: Timestamp) -> dict[str, Any]:
     """An event's token from a server of its own, whose history ours never had."""
     with EmbeddedMongo() as other, shop.fresh_database(other.uri) as theirs:
         theirs.customers.insert_one({})
@@ -81,7 +79,7 @@ def of_another_server(db: Db, _token: Any, _time: Timestamp) -> dict[str, Any]:
     return {"token": token, "cluster_time": time}
 
 
-def another_filter(_db: Db, _token: Any, _time: Timestamp) -> dict[str, Any]:
+def another_filter(_db: Database, _token: Any, _time: Timestamp) -> dict[str, Any]:
     return {"fingerprint": "of an older version"}
 
 
@@ -103,7 +101,7 @@ DAMAGES = {
 
 @pytest.mark.parametrize(("damage", "cause"), DAMAGES.items(), ids=lambda value: getattr(value, "__name__", ""))
 def test_a_position_that_cannot_be_right_is_a_recorded_gap_and_nothing_else(
-    brittle: EmbeddedMongo, shop_db: Db, damage: Any, cause: str
+    brittle: EmbeddedMongo, shop_db: Database, damage: Any, cause: str
 ) -> None:
     db = shop_db
     plans = shop.plans(db)

@@ -1,17 +1,16 @@
 """A shop with some months behind it, for the tests of its rows."""
 
 from datetime import date
-from typing import Any
 
 import pytest
-from pymongo.database import Database
 
-from daemon.nightly import Nightly
-from tests.life import Life, config_of, grown, local, once
+from daemon.mongo.types import Database
+from daemon.rollup.rollup import Nightly
+from tests.shop_history import Life, config_of, grown, local, once
 
 
 @pytest.fixture
-def life(database: Database[dict[str, Any]]) -> Life:
+def life(database: Database) -> Life:
     return grown(database)
 
 

@@ -8,7 +8,7 @@ from pymongo import MongoClient
 from pymongo.collection import Collection
 
 from tests import containers
-from tests.tools import missing
+from tests.system_tools import missing
 
 
 def test_an_image_that_is_not_there_is_not_fetched_and_the_embedded_server_serves(

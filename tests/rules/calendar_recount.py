@@ -6,9 +6,9 @@ from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
-from rules import days
-from rules.model import Change
-from rules.settings import Settings
+from rules import business_days as days
+from rules.model.changes import Change
+from rules.settings.settings import Settings
 from tests.rules.recount import Oracle
 
 MILLISECOND = timedelta(milliseconds=1)

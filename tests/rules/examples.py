@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from rules.model import Change, Operation, Source
+from rules.model.changes import Change, Operation, Source
 from tests.rules.shop import Shop
 
 T0 = datetime(2025, 8, 20, 10, 0, tzinfo=UTC)

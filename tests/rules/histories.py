@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from rules.model import Change, Operation, Source
+from rules.model.changes import Change, Operation, Source
 
 Documents = dict[Source, dict[Any, dict[str, Any]]]
 
@@ -231,7 +231,7 @@ def _default(source: Source, doc_id: Any) -> dict[str, Any]:
 
 
 def write(documents: Documents, change: Change) -> None:
-    """Do to plain documents what the server did; knows nothing of `rules.documents`."""
+    """Do to plain documents what the server did; knows nothing of `rules.model.documents`."""
     collection = documents[change.source]
     if change.op is Operation.DELETE:
         collection.pop(change.id, None)

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rules.facts import Event, EventType, Movement, MovementKind, Totals
-from rules.model import Change, Operation, Origin, Source
+from rules.model.changes import Change, Operation, Origin, Source
+from rules.model.events import Event, EventType
+from rules.model.ledger import Movement, MovementKind, Totals
 from tests.rules.recount import Oracle
 from tests.rules.shop import Shop
 

@@ -1,7 +1,8 @@
 """The oracle: what a shop is worth, recounted from its plain documents by the plainest code there is.
 
-Uses nothing of `rules` but the words of `rules.model`, `rules.states` and `rules.facts`. It keeps, as the design
-demands, the last good contribution of a document that cannot be understood, and nothing else of the past.
+Uses nothing of `rules` but the words of `rules.model.changes`, `rules.model.states` and `rules.model.ledger`.
+It keeps, as the design demands, the last good contribution of a document that cannot be understood, and nothing else of
+the past.
 """
 
 from collections import Counter
@@ -12,7 +13,7 @@ from fractions import Fraction
 from math import isfinite
 from typing import Any
 
-from rules.model import Change, Source
+from rules.model.changes import Change, Source
 from tests.rules.histories import Documents, write
 
 MONTHS = {None: Fraction(1), "month": Fraction(1), 3: Fraction(3), "year": Fraction(12), "week": Fraction(12, 52)}

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from rules.decide import Decision, Held, Mirror, decide, required
-from rules.facts import Event, Movement, Sweep, Totals
-from rules.mirror import Memories
-from rules.model import Change, Operation, Source
-from rules.settings import Settings
-from rules.states import CustomerState, LicenseState, PaymentState, PlanState
+from rules.handlers.decide import Decision, Held, Mirror, decide, required
+from rules.model.changes import Change, Operation, Source
+from rules.model.decision import Memories, Sweep
+from rules.model.events import Event
+from rules.model.ledger import Movement, Totals
+from rules.model.states import CustomerState, LicenseState, PaymentState, PlanState
+from rules.settings.settings import Settings
 
 
 @dataclass

@@ -3,15 +3,14 @@
 import os
 import random
 import uuid
-from typing import Any
 
 import pytest
-from pymongo.database import Database
 
-from daemon import leader
-from daemon.embedded import EmbeddedMongo
+from daemon.demo.embedded_mongo import EmbeddedMongo
+from daemon.leader import term
+from daemon.mongo.types import Database
 from tests import shop
-from tests.simulation.simulation import Simulation
+from tests.simulation.story import Simulation
 
 STORIES = int(os.environ.get("CHATELLO_TEST_STORIES", "200"))
 SEED = os.environ.get("CHATELLO_TEST_SEED")
@@ -21,9 +20,9 @@ RUN = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid.uuid4().hex)
 
 @pytest.mark.parametrize("number", range(STORIES))
 def test_whatever_happens_the_books_balance_and_each_fact_is_told_once(
-    brittle: EmbeddedMongo, shop_db: Database[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, number: int
+    brittle: EmbeddedMongo, shop_db: Database, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    monkeypatch.setattr(leader, "ASK_AGAIN_SECONDS", 0.2)
+    monkeypatch.setattr(term, "ASK_AGAIN_SECONDS", 0.2)
     seed = (int(SEED) if SEED else random.Random(RUN).randrange(1, 10**6)) + number
     print(f"replay with CHATELLO_TEST_SEED={seed} CHATELLO_TEST_STORIES=1")
     uri = (

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from daemon.embedded import die_with_parent, wait_for
+from daemon.demo.embedded_mongo import die_with_parent, wait_for
 from tests.shop import ROOT
-from tests.tools import missing, tool
+from tests.system_tools import missing, tool
 
 CACHE = Path("/var/cache/chatello-analytics-test")
 SUITE = "bookworm"

@@ -5,14 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pymongo.database import Database
-
-from daemon.embedded import EmbeddedMongo, free_port, wait_for
+from daemon.demo.embedded_mongo import EmbeddedMongo, free_port, wait_for
+from daemon.mongo.types import Database
 from tests import access
 from tests.system.machine import SOURCE, Machine, booted
 from tests.system.test_process import get
 
-Db = Database[dict[str, Any]]
 NAME = "chatello-analytics"
 DATABASE = "chatello_saas"
 ETC = f"/etc/{NAME}"
@@ -33,7 +31,7 @@ seconds = 2
 class Site:
     """The machine, the shop's database in an administrator's hands, and what a person would ask of them."""
 
-    def __init__(self, machine: Machine, db: Db, mongo: EmbeddedMongo) -> None:
+    def __init__(self, machine: Machine, db: Database, mongo: EmbeddedMongo) -> None:
         self.machine = machine
         self.db = db
         self.mongo = mongo

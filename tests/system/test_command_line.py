@@ -9,26 +9,23 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
 from bson import ObjectId
-from pymongo.database import Database
 
 from daemon import clock
 from daemon.cli import main
+from daemon.mongo.types import Database
 from tests import shop
 from tests.system.test_process import run_once
-
-Db = Database[dict[str, Any]]
 
 LATIN = "caff\udce8"
 """An argument as a terminal in ISO-8859-1 sends it: bytes that are no UTF-8."""
 EVIL = "\x1b[31mEVIL\n\u202e"
 
 
-def call(uri: str, db: Db, *arguments: str, **environment: str) -> tuple[int, str]:
+def call(uri: str, db: Database, *arguments: str, **environment: str) -> tuple[int, str]:
     return run_once(
         *arguments, MONGODB_URI=uri, MONGODB_DATABASE=db.name, **{"PYTHONIOENCODING": "utf-8", **environment}
     )
@@ -49,7 +46,7 @@ def call(uri: str, db: Db, *arguments: str, **environment: str) -> tuple[int, st
     ],
 )
 def test_what_cannot_be_meant_is_one_sentence_and_status_two(
-    mongo_uri: str, database: Db, arguments: tuple[str, ...], sentence: str
+    mongo_uri: str, database: Database, arguments: tuple[str, ...], sentence: str
 ) -> None:
     status, output = call(mongo_uri, database, *arguments)
 
@@ -57,7 +54,7 @@ def test_what_cannot_be_meant_is_one_sentence_and_status_two(
     assert database.business_events.count_documents({}) == 0
 
 
-def test_days_at_the_ends_of_the_calendar_end_no_command(mongo_uri: str, database: Db) -> None:
+def test_days_at_the_ends_of_the_calendar_end_no_command(mongo_uri: str, database: Database) -> None:
     with shop.running(shop.config_for(mongo_uri, database)):
         status, output = call(mongo_uri, database, "rules", "preview", "--to", "0001-01-02")
 
@@ -68,7 +65,7 @@ def test_days_at_the_ends_of_the_calendar_end_no_command(mongo_uri: str, databas
 
 
 @pytest.mark.parametrize("arguments", [("export", "rows"), ("rules", "explain")])
-def test_a_full_disk_is_one_sentence(mongo_uri: str, database: Db, arguments: tuple[str, ...]) -> None:
+def test_a_full_disk_is_one_sentence(mongo_uri: str, database: Database, arguments: tuple[str, ...]) -> None:
     command = [sys.executable, "-m", "daemon", *arguments]
     environment = {**os.environ, "MONGODB_URI": mongo_uri, "MONGODB_DATABASE": database.name}
     with Path("/dev/full").open("wb") as full:
@@ -80,7 +77,7 @@ def test_a_full_disk_is_one_sentence(mongo_uri: str, database: Db, arguments: tu
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx", "parquet"])
 def test_no_room_for_a_file_is_one_sentence_and_leaves_nothing_behind(
-    mongo_uri: str, database: Db, tmp_path: Path, kind: str
+    mongo_uri: str, database: Database, tmp_path: Path, kind: str
 ) -> None:
     database.business_events.insert_many([{"description": ObjectId().binary.hex() * 10} for _ in range(2000)])
     command = [sys.executable, "-m", "daemon", "export", "events", "-o", str(tmp_path / f"events.{kind}")]
@@ -94,7 +91,7 @@ def test_no_room_for_a_file_is_one_sentence_and_leaves_nothing_behind(
 
 
 def test_a_directory_is_no_file_and_a_pipe_is_written_into_not_replaced(
-    mongo_uri: str, database: Db, tmp_path: Path
+    mongo_uri: str, database: Database, tmp_path: Path
 ) -> None:
     status, output = call(mongo_uri, database, "export", "rows", "-o", str(tmp_path))
     assert (status, f"cannot write to {tmp_path} (Is a directory)" in output) == (2, True), output
@@ -109,7 +106,7 @@ def test_a_directory_is_no_file_and_a_pipe_is_written_into_not_replaced(
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
-def test_a_link_stays_one_and_its_file_is_replaced(mongo_uri: str, database: Db, tmp_path: Path) -> None:
+def test_a_link_stays_one_and_its_file_is_replaced(mongo_uri: str, database: Database, tmp_path: Path) -> None:
     link, file = tmp_path / "link.csv", tmp_path / "file.csv"
     link.symlink_to(file)
     for _ in range(2):
@@ -119,7 +116,7 @@ def test_a_link_stays_one_and_its_file_is_replaced(mongo_uri: str, database: Db,
     assert file.read_bytes().startswith(b"\xef\xbb\xbfdate")
 
 
-def test_a_terminal_without_emoji_shows_question_marks(mongo_uri: str, database: Db) -> None:
+def test_a_terminal_without_emoji_shows_question_marks(mongo_uri: str, database: Database) -> None:
     arguments = ("events", "create", "partnership", "Fiera")
     status, output = call(mongo_uri, database, *arguments, PYTHONIOENCODING="latin-1")
 
@@ -144,7 +141,7 @@ def test_no_color_is_what_it_says(wish: str, expected: bool) -> None:
 # -- what strangers wrote -----------------------------------------------------------------------------------
 
 
-def test_no_id_or_type_reaches_a_terminal_as_more_than_a_line_of_text(mongo_uri: str, database: Db) -> None:
+def test_no_id_or_type_reaches_a_terminal_as_more_than_a_line_of_text(mongo_uri: str, database: Database) -> None:
     plans = shop.plans(database)
     with shop.running(shop.config_for(mongo_uri, database)):
         database.customers.insert_one({"_id": EVIL, "name": EVIL, "email": "e@evil.example"})

@@ -10,15 +10,14 @@ from typing import Any
 
 import pytest
 import yaml
-from pymongo.database import Database
 
-from daemon.embedded import wait_for
-from tests import boards, pages, shop
+from daemon.demo.embedded_mongo import wait_for
+from daemon.mongo.types import Database
+from tests import boards, generated_docs, shop
 from tests.boards import NOT_SHOWN
 from tests.prometheus import Prometheus, prometheus
 from tests.system.test_process import ready
 
-Db = Database[dict[str, Any]]
 GRAFANA = shop.ROOT / "deploy" / "grafana"
 
 MACROS = {"$__rate_interval": "20s", "$__range": "1m", "$job": "chatello-analytics", "$instance": ".+"}
@@ -26,7 +25,7 @@ MACROS = {"$__rate_interval": "20s", "$__range": "1m", "$job": "chatello-analyti
 
 
 def board(file: str) -> dict[str, Any]:
-    read: dict[str, Any] = json.loads((pages.DASHBOARDS / file).read_text())
+    read: dict[str, Any] = json.loads((generated_docs.DASHBOARDS / file).read_text())
     return read
 
 
@@ -48,7 +47,7 @@ each_board = pytest.mark.parametrize("file", boards.BOARDS)
 
 @each_board
 def test_the_dashboards_are_what_their_code_makes(file: str) -> None:
-    assert (pages.DASHBOARDS / file).read_text() == boards.written(file), "run make pages"
+    assert (generated_docs.DASHBOARDS / file).read_text() == boards.written(file), "run make pages"
 
 
 @each_board
@@ -102,7 +101,7 @@ def test_every_query_keeps_to_the_chosen_jobs_and_instances_and_counters_are_rea
 
 def test_every_metric_is_on_a_panel_or_listed_as_not_shown() -> None:
     everything = " ".join(expression for _, expression in expressions())
-    exported = {name for name, _kind, _labels, _text in pages.families()}
+    exported = {name for name, _kind, _labels, _text in generated_docs.families()}
     missing = {name for name in exported if not re.search(rf"\b{name}(_bucket)?\b", everything)}
 
     assert missing == set(NOT_SHOWN)
@@ -119,7 +118,7 @@ def test_the_provisioning_names_what_there_is() -> None:
 
 
 def test_every_query_of_every_panel_is_answered_by_the_real_daemon(
-    mongo_uri: str, database: Db, tmp_path: Path
+    mongo_uri: str, database: Database, tmp_path: Path
 ) -> None:
     plans = shop.plans(database)
     with shop.process(mongo_uri, database.name) as daemon:

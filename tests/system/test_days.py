@@ -11,17 +11,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from bson import ObjectId, Timestamp
-from pymongo.database import Database
 
 from daemon import clock
-from daemon.embedded import wait_for
-from daemon.simulator import Dashboard
-from rules import days
+from daemon.demo.embedded_mongo import wait_for
+from daemon.demo.simulator import Dashboard
+from daemon.mongo.types import Database
+from rules import business_days
 from tests import shop
 from tests.oracle import assert_books_balance, events
 from tests.system.test_process import run_once
 
-Db = Database[dict[str, Any]]
 ROME = ZoneInfo("Europe/Rome")
 AWAY = timedelta(days=4)
 SETTINGS = {"CHATELLO_TIME__ROLLUP_AT": "00:00", "CHATELLO_TIME__LIVE_ROW_SECONDS": "1"}
@@ -31,11 +30,11 @@ def local(day: date, hour: int) -> datetime:
     return datetime.combine(day, time(hour), ROME)
 
 
-def row(db: Db, day: date) -> dict[str, Any]:
-    return db.historical_analytics.find_one({"date": days.stored(day), "period_type": "daily"}) or {}
+def row(db: Database, day: date) -> dict[str, Any]:
+    return db.historical_analytics.find_one({"date": business_days.stored(day), "period_type": "daily"}) or {}
 
 
-def date_back(db: Db) -> None:
+def date_back(db: Database) -> None:
     """What the daemon booked and where it stood, four days earlier, by a filter whose stream cannot be gone on with."""
     for movement in list(db.analytics_ledger.find()):
         moved = {"day": movement["day"] - AWAY, "at": movement["at"] - AWAY}
@@ -51,7 +50,7 @@ def date_back(db: Db) -> None:
     db.analytics_rows.delete_many({})
 
 
-def let_end(db: Db, license: ObjectId, end: datetime) -> None:
+def let_end(db: Database, license: ObjectId, end: datetime) -> None:
     """As if the licence had always had that end."""
     db.licenses.update_one({"_id": license}, {"$set": {"expires_at": end}})
     mirrored = {"fields.expires_at": end, "due": end}
@@ -59,7 +58,7 @@ def let_end(db: Db, license: ObjectId, end: datetime) -> None:
 
 
 @pytest.fixture
-def away(mongo_uri: str, database: Db) -> Iterator[tuple[Db, date]]:
+def away(mongo_uri: str, database: Database) -> Iterator[tuple[Database, date]]:
     """A daemon that was away for four days and is up again, all days closed; and what day it is."""
     plans = shop.plans(database)
     with shop.process(mongo_uri, database.name, **SETTINGS) as process:
@@ -70,7 +69,7 @@ def away(mongo_uri: str, database: Db) -> Iterator[tuple[Db, date]]:
         wait_for(lambda: events(database)["payment_completed", ending] == 1, "the licences")
         process.stop()
     date_back(database)
-    today = days.business_day(clock.now(), ROME)
+    today = business_days.business_day(clock.now(), ROME)
     let_end(database, ending, local(today - timedelta(days=2), 18))
     shop.customer(database, "Carla", created_at=local(today - timedelta(days=2), 12))
     with shop.process(mongo_uri, database.name, **SETTINGS):
@@ -79,7 +78,7 @@ def away(mongo_uri: str, database: Db) -> Iterator[tuple[Db, date]]:
         yield database, today
 
 
-def test_four_days_away_are_made_up_for_each_as_of_its_own_midnight(away: tuple[Db, date]) -> None:
+def test_four_days_away_are_made_up_for_each_as_of_its_own_midnight(away: tuple[Database, date]) -> None:
     database, today = away
     found = [row(database, today - timedelta(days=n)) for n in (4, 3, 2, 1)]
 
@@ -94,7 +93,7 @@ def test_four_days_away_are_made_up_for_each_as_of_its_own_midnight(away: tuple[
     assert_books_balance(database)
 
 
-def test_save_today_is_healed_by_the_running_daemon_with_the_admins_text(away: tuple[Db, date]) -> None:
+def test_save_today_is_healed_by_the_running_daemon_with_the_admins_text(away: tuple[Database, date]) -> None:
     database, today = away
     dashboard = Dashboard(database, Random(1))
     dashboard.set_up(clock.now())
@@ -105,13 +104,15 @@ def test_save_today_is_healed_by_the_running_daemon_with_the_admins_text(away: t
     assert (healed["notes"], healed["mrr"], healed["subscribers"]) == ("Chiuso per inventario", 7.99, 1)
 
 
-def test_a_fact_told_late_amends_its_day_and_every_row_still_checks(mongo_uri: str, away: tuple[Db, date]) -> None:
+def test_a_fact_told_late_amends_its_day_and_every_row_still_checks(
+    mongo_uri: str, away: tuple[Database, date]
+) -> None:
     database, today = away
     day = today - timedelta(days=3)
     database.business_events.insert_one(
         {"event_type": "media_mention", "event_date": local(day, 9), "description": "Articolo su Wired", "metadata": {}}
     )
-    reopened = {"reopened.day": days.stored(day)}
+    reopened = {"reopened.day": business_days.stored(day)}
     wait_for(lambda: database.analytics_checkpoint.count_documents(reopened) == 1, "the day to be reopened", 30)
     environment = {"MONGODB_URI": mongo_uri, "MONGODB_DATABASE": database.name, **SETTINGS}
     status, output = run_once("rollup", **environment)

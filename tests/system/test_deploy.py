@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 from tests.shop import ROOT
-from tests.tools import tool
+from tests.system_tools import tool
 
 UNIT = ROOT / "chatello-analytics.service"
 DROP_IN = ROOT / "deploy" / "systemd" / "local-mongodb.conf"

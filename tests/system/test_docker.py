@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import yaml
 
-from daemon.embedded import free_port, wait_for
+from daemon.demo.embedded_mongo import free_port, wait_for
 from tests import containers
 from tests.prometheus import prometheus, shipped
 from tests.shop import ROOT
 from tests.system.test_process import get
-from tests.tools import missing
+from tests.system_tools import missing
 
 DOCKER = ROOT / "deploy" / "docker"
 COMPOSE: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yml").read_text())

@@ -13,29 +13,30 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
-from pymongo.database import Database
 
 from daemon import clock
-from daemon.embedded import wait_for
-from daemon.nightly import Nightly
-from rules import days
+from daemon.demo.embedded_mongo import wait_for
+from daemon.mongo.types import Database
+from daemon.rollup.rollup import Nightly
+from rules import business_days
 from tests import shop
 from tests.system.test_process import run_once
 
-Db = Database[dict[str, Any]]
 OURS = ObjectId()
 
 
-def told(db: Db, description: str, at: datetime | None = None, **more: Any) -> Any:
+def told(db: Database, description: str, at: datetime | None = None, **more: Any) -> Any:
     event = {"event_type": "new_customer", "event_date": at or clock.now(), "description": description, **more}
     return db.business_events.insert_one(event).inserted_id
 
 
-def call(uri: str, db: Db, *arguments: str) -> tuple[int, str]:
+def call(uri: str, db: Database, *arguments: str) -> tuple[int, str]:
     return run_once("events", *arguments, MONGODB_URI=uri, MONGODB_DATABASE=db.name, PYTHONIOENCODING="utf-8")
 
 
-def test_the_list_is_of_the_newest_events_and_each_is_one_line_whatever_it_holds(mongo_uri: str, database: Db) -> None:
+def test_the_list_is_of_the_newest_events_and_each_is_one_line_whatever_it_holds(
+    mongo_uri: str, database: Database
+) -> None:
     now = clock.now()
     told(database, "troppo vecchio", now - timedelta(days=30))
     told(database, "Nuovo cliente: Ada\n\u202e\x1b[31m<script>", datetime(2026, 7, 1, tzinfo=UTC))
@@ -55,7 +56,7 @@ def test_the_list_is_of_the_newest_events_and_each_is_one_line_whatever_it_holds
     assert "2026-07-01 02:00:00  new_customer        🎉 Nuovo cliente: Ada [31m<script>" in output
 
 
-def test_what_a_person_tells_is_an_event_in_the_dashboards_shape(mongo_uri: str, database: Db) -> None:
+def test_what_a_person_tells_is_an_event_in_the_dashboards_shape(mongo_uri: str, database: Database) -> None:
     customer = ObjectId()
     text = "Articolo\nsu Wired"
     about = ("--customer-id", str(customer), "--amount", "12.5", "--plan", "pro", "--key", "wired")
@@ -83,7 +84,7 @@ def test_what_a_person_tells_is_an_event_in_the_dashboards_shape(mongo_uri: str,
     ],
 )
 def test_what_cannot_be_meant_is_refused(
-    mongo_uri: str, database: Db, arguments: tuple[str, ...], sentence: str
+    mongo_uri: str, database: Database, arguments: tuple[str, ...], sentence: str
 ) -> None:
     status, output = call(mongo_uri, database, "create", *arguments)
 
@@ -91,11 +92,11 @@ def test_what_cannot_be_meant_is_refused(
     assert database.business_events.count_documents({}) == 0
 
 
-def test_an_event_told_late_is_in_the_note_of_its_day(mongo_uri: str, database: Db) -> None:
+def test_an_event_told_late_is_in_the_note_of_its_day(mongo_uri: str, database: Database) -> None:
     config = shop.config_for(mongo_uri, database)
     with shop.running(config):
         nightly = Nightly(database, config)
-        day = days.business_day(nightly.now(), config.time.zone) - 3 * days.ONE_DAY
+        day = business_days.business_day(nightly.now(), config.time.zone) - 3 * business_days.ONE_DAY
         shop.begin_ledger(database, day)
         nightly.write(day, final=True)
         status, output = call(mongo_uri, database, "create", "partnership", "Accordo con WP Engine", "--at", str(day))
@@ -103,16 +104,16 @@ def test_an_event_told_late_is_in_the_note_of_its_day(mongo_uri: str, database: 
         wait_for(lambda: _reopened(database), "the day to be reopened")
         nightly.catch_up(nightly.now())
 
-    [row] = database.historical_analytics.find({"date": days.stored(day)})
+    [row] = database.historical_analytics.find({"date": business_days.stored(day)})
     assert row["notes"] == "🤝 Accordo con WP Engine"
 
 
-def _reopened(db: Db) -> bool:
+def _reopened(db: Database) -> bool:
     return bool((db.analytics_checkpoint.find_one({"_id": "checkpoint"}) or {}).get("reopened"))
 
 
 @contextmanager
-def tail(uri: str, db: Db, *arguments: str) -> Iterator[tuple["subprocess.Popen[bytes]", list[str]]]:
+def tail(uri: str, db: Database, *arguments: str) -> Iterator[tuple["subprocess.Popen[bytes]", list[str]]]:
     """`events tail` on a terminal, and what it has shown so far."""
     mine, its = pty.openpty()
     environment = {**os.environ, "MONGODB_URI": uri, "MONGODB_DATABASE": db.name, "PYTHONIOENCODING": "utf-8"}
@@ -140,7 +141,7 @@ def tail(uri: str, db: Db, *arguments: str) -> Iterator[tuple["subprocess.Popen[
 
 
 def test_tail_shows_events_in_colour_as_they_are_written_and_those_that_are_withdrawn(
-    mongo_uri: str, database: Db
+    mongo_uri: str, database: Database
 ) -> None:
     told(database, "prima")
     with tail(mongo_uri, database) as (running, shown):
@@ -161,7 +162,7 @@ def test_tail_shows_events_in_colour_as_they_are_written_and_those_that_are_with
     assert "".join(shown).count("prima") == 1
 
 
-def test_tail_of_some_types_shows_no_others(mongo_uri: str, database: Db) -> None:
+def test_tail_of_some_types_shows_no_others(mongo_uri: str, database: Database) -> None:
     told(database, "prima")
     with tail(mongo_uri, database, "--type", "server_issue") as (_, shown):
         told(database, "mai")
@@ -171,7 +172,7 @@ def test_tail_of_some_types_shows_no_others(mongo_uri: str, database: Db) -> Non
     assert "prima" not in "".join(shown)
 
 
-def _seen_again(db: Db, shown: list[str]) -> bool:
+def _seen_again(db: Database, shown: list[str]) -> bool:
     """The stream may not be open yet: tell until it is heard."""
     told(db, "giù", event_type="server_issue")
     return "giù" in "".join(shown)

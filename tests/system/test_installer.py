@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from daemon.embedded import EmbeddedMongo, wait_for
+from daemon.demo.embedded_mongo import EmbeddedMongo, wait_for
 from tests import shop
 from tests.system.machine import SOURCE
 from tests.system.site import ETC, INSTALLER, NAME, Site, prepared
@@ -122,7 +122,7 @@ def metrics(site: Site) -> str:
 
 def test_a_version_whose_check_fails_is_never_started(site: Site) -> None:
     pid, before = site.show("MainPID"), site.version()
-    checkout(site, "daemon/readiness.py:s/^OLDEST = .*/OLDEST = (99, 0)/")
+    checkout(site, "daemon/diagnostics/preflight.py:s/^OLDEST = .*/OLDEST = (99, 0)/")
     told = upgrade(site)
 
     assert "upgrade the server to 6.0 or newer" in told
@@ -160,7 +160,7 @@ def test_a_password_that_changed_is_given_again_and_a_wrong_one_is_refused(site:
 
 def test_what_the_check_found_is_started_over_only_when_it_is_said_so(site: Site) -> None:
     before = site.version()
-    checkout(site, "daemon/readiness.py:s/^OLDEST = .*/OLDEST = (98, 0)/")
+    checkout(site, "daemon/diagnostics/preflight.py:s/^OLDEST = .*/OLDEST = (98, 0)/")
     told = site.machine.run(f"{CHECKOUT}/deploy/install.sh", "--start-anyway")
 
     assert "started all the same, as you say" in told

@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 from pymongo import MongoClient
-from pymongo.database import Database
 
-from daemon.embedded import EmbeddedMongo, wait_for
+from daemon.demo.embedded_mongo import EmbeddedMongo, wait_for
+from daemon.mongo.types import Database
 from tests import shop
 from tests.system.test_process import get, ready
 
@@ -39,7 +39,7 @@ def test_events_are_told_in_journal_and_file_and_no_secret_anywhere(guarded: Emb
     file = tmp_path / "daemon.log"
     client: MongoClient[dict[str, Any]]
     with MongoClient(uri) as client:
-        db: Database[dict[str, Any]] = client["canary_shop"]
+        db: Database = client["canary_shop"]
         plans = shop.plans(db)
         settings = {"CHATELLO_LOGS__FILE": str(file), "CHATELLO_HTTP__TOKEN": TOKEN}
         with shop.process(uri, db.name, JOURNAL_STREAM="8:1", **settings) as daemon:
@@ -67,7 +67,7 @@ def test_events_are_told_in_journal_and_file_and_no_secret_anywhere(guarded: Emb
     assert "Nuovo cliente: ***@*** <b>" in file.read_text()
 
 
-def test_the_token_of_the_doors_is_on_no_output_whatever_is_asked(mongo_uri: str, database: Database[Any]) -> None:
+def test_the_token_of_the_doors_is_on_no_output_whatever_is_asked(mongo_uri: str, database: Database) -> None:
     token, wrong = "canary-canary-canary", "wrongcanary-wrongcanary"
     with shop.process(mongo_uri, database.name, CHATELLO_HTTP__TOKEN=token) as daemon:
         wait_for(lambda: ready(daemon.port), "the daemon to be ready")

@@ -13,18 +13,16 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from pymongo import MongoClient
-from pymongo.database import Database
 
 from daemon import clock
-from daemon.connection import CODEC
-from daemon.embedded import EmbeddedMongo, wait_for
-from daemon.web import words
-from rules import days
-from rules.settings import Settings
+from daemon.demo.embedded_mongo import EmbeddedMongo, wait_for
+from daemon.mongo.client import CODEC
+from daemon.mongo.types import Database
+from daemon.web.page import texts
+from rules import business_days
+from rules.settings.settings import Settings
 from tests import shop
 from tests.browser import PHONE, Visitor, chromium
-
-Db = Database[dict[str, Any]]
 
 TOKEN = "an-owner-who-reads-in-the-morning"
 ROWS = 5000
@@ -46,10 +44,10 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def db(client: MongoClient[dict[str, Any]]) -> Iterator[Db]:
+def db(client: MongoClient[dict[str, Any]]) -> Iterator[Database]:
     """A shop with years of rows, and the daemon's own beginning today."""
     name = f"test_{uuid.uuid4().hex[:12]}"
-    made: Db = client.get_database(name, codec_options=CODEC)
+    made: Database = client.get_database(name, codec_options=CODEC)
     plans = shop.plans(made)
     for number in range(3):
         shop.license(made, shop.customer(made, f"Cliente {number}"), plans["pro"])
@@ -60,7 +58,7 @@ def db(client: MongoClient[dict[str, Any]]) -> Iterator[Db]:
 
 
 @pytest.fixture(scope="module")
-def daemon(mongo_uri: str, db: Db) -> Iterator[shop.Process]:
+def daemon(mongo_uri: str, db: Database) -> Iterator[shop.Process]:
     with running(mongo_uri, db.name) as process:
         wait_for(lambda: db.analytics_checkpoint.find_one({"totals.customers": 4}) is not None, "the first totals")
         yield process
@@ -76,7 +74,7 @@ def visitor(browser: Browser, daemon: shop.Process) -> Visitor:
 
 
 def today() -> date:
-    return days.business_day(clock.now(), ZONE)
+    return business_days.business_day(clock.now(), ZONE)
 
 
 def row(day: date, **more: Any) -> dict[str, Any]:
@@ -84,7 +82,7 @@ def row(day: date, **more: Any) -> dict[str, Any]:
     age = (today() - day).days
     numbers = {"total_customers": 9000 - age, "paying_customers": 5, "mrr": 1000.0 - age / 10, "arr": 12000.0}
     note = f"🎉 Nuovo cliente: N{age} • 💰 Pagamento ricevuto: €7.99"
-    return {"date": days.stored(day), "period_type": "daily", **numbers, "notes": note, **more}
+    return {"date": business_days.stored(day), "period_type": "daily", **numbers, "notes": note, **more}
 
 
 def rows_of(page: Page) -> int:
@@ -99,19 +97,21 @@ def violations(page: Page) -> list[str]:
 # -- what is shown ----------------------------------------------------------------------------------------------
 
 
-def test_a_shop_with_years_of_rows_shows_a_month_of_them_and_all_else_of_the_morning(visitor: Visitor, db: Db) -> None:
+def test_a_shop_with_years_of_rows_shows_a_month_of_them_and_all_else_of_the_morning(
+    visitor: Visitor, db: Database
+) -> None:
     with visitor.visit() as page:
-        expect(page.get_by_role("heading", level=1)).to_have_text(words.long_day(today()).capitalize())
+        expect(page.get_by_role("heading", level=1)).to_have_text(texts.long_day(today()).capitalize())
         expect(page.locator("#numbers")).to_contain_text("€\u00a023,97")
         expect(page.locator("#plans")).to_contain_text("1 venduto su 500")
         expect(page.locator(".course svg")).to_have_attribute("role", "img")
-        assert page.locator("table.rows th[role=columnheader]").all_inner_texts() == list(words.COLUMNS)
+        assert page.locator("table.rows th[role=columnheader]").all_inner_texts() == list(texts.COLUMNS)
         assert 29 <= rows_of(page) <= 30
         yesterday = page.locator(f"#d{today() - timedelta(1)}")
         assert yesterday.locator("th, .number").all_inner_texts()[1:] == ["8.999", "5", "€\u00a0999,90"]
         expect(yesterday).to_contain_text("Nuovo cliente: N1")
-        expect(yesterday.locator(".who .tag")).to_have_text(words.BY_OTHERS)
-        expect(page.locator("#pill")).to_have_text(words.ALL_WELL)
+        expect(yesterday.locator(".who .tag")).to_have_text(texts.BY_OTHERS)
+        expect(page.locator("#pill")).to_have_text(texts.ALL_WELL)
 
 
 def test_five_thousand_rows_come_a_page_at_a_time_and_the_chart_stays_small(visitor: Visitor) -> None:
@@ -127,47 +127,47 @@ def test_five_thousand_rows_come_a_page_at_a_time_and_the_chart_stays_small(visi
 def test_a_period_is_a_link_and_ends_today(visitor: Visitor) -> None:
     with visitor.visit() as page:
         for period in ("7", "60", "90"):
-            page.get_by_role("link", name=words.PERIODS[period], exact=True).click()
-            expect(page.locator(".periods [aria-current]")).to_have_text(words.PERIODS[period])
+            page.get_by_role("link", name=texts.PERIODS[period], exact=True).click()
+            expect(page.locator(".periods [aria-current]")).to_have_text(texts.PERIODS[period])
             assert int(period) - 1 <= rows_of(page) <= int(period)
 
 
-def test_monthly_rows_have_a_table_of_their_own_and_reconstructed_ones_say_so(visitor: Visitor, db: Db) -> None:
+def test_monthly_rows_have_a_table_of_their_own_and_reconstructed_ones_say_so(visitor: Visitor, db: Database) -> None:
     month = {"period_type": "monthly", "notes": "Il mese"}
     db.historical_analytics.insert_one(row(date(2026, 10, 1), **month))
-    long_ago = {"date": days.stored(today() - timedelta(5))}
+    long_ago = {"date": business_days.stored(today() - timedelta(5))}
     db.historical_analytics.update_one(long_ago, {"$set": {"reconstructed": True}})
     with visitor.visit("/analytics?period=months") as page:
         assert page.locator("table.rows th.when").all_inner_texts() == ["ottobre 2026"]
         page.goto(visitor.origin + "/analytics")
-        expect(page.locator(f"#d{today() - timedelta(5)} .tag.reconstructed")).to_have_text(words.RECONSTRUCTED)
+        expect(page.locator(f"#d{today() - timedelta(5)} .tag.reconstructed")).to_have_text(texts.RECONSTRUCTED)
         expect(page.get_by_text("Il mese")).to_have_count(0)
         assert page.locator(".course .serie-2 path").count() == 1
 
 
 def test_without_a_row_and_with_one_the_page_says_what_is_to_come(
-    mongo_uri: str, database: Db, browser: Browser
+    mongo_uri: str, database: Database, browser: Browser
 ) -> None:
     with shop.process(mongo_uri, database.name) as process:
         visitor = Visitor(browser, f"http://127.0.0.1:{process.port}")
         wait_for(lambda: database.historical_analytics.delete_many({}).deleted_count == 1, "the row of an empty day")
         with visitor.visit() as page:
-            expect(page.locator(".days")).to_contain_text(words.TABLE_EMPTY)
-            expect(page.locator(".chart.course")).to_contain_text(words.COURSE_EMPTY)
-            expect(page.locator("#feed-empty")).to_have_text(words.FEED_EMPTY)
+            expect(page.locator(".days")).to_contain_text(texts.TABLE_EMPTY)
+            expect(page.locator(".chart.course")).to_contain_text(texts.COURSE_EMPTY)
+            expect(page.locator("#feed-empty")).to_have_text(texts.FEED_EMPTY)
         database.historical_analytics.insert_one(row(today()))
         with visitor.visit() as page:
             assert rows_of(page) == 1
-            expect(page.locator(".chart.course")).to_contain_text(words.COURSE_EMPTY)
+            expect(page.locator(".chart.course")).to_contain_text(texts.COURSE_EMPTY)
 
 
 # -- live -------------------------------------------------------------------------------------------------------
 
 
-def test_an_event_is_shown_within_a_second_of_its_writing(visitor: Visitor, db: Db) -> None:
+def test_an_event_is_shown_within_a_second_of_its_writing(visitor: Visitor, db: Database) -> None:
     """The quickest of five: how long it takes when this machine has nothing else to do."""
     with visitor.visit() as page:
-        expect(page.locator("#link")).to_have_text(words.FEED_LIVE)
+        expect(page.locator("#link")).to_have_text(texts.FEED_LIVE)
         took = []
         for number in range(5):
             name = f"Dal vivo {number}"
@@ -180,12 +180,12 @@ def test_an_event_is_shown_within_a_second_of_its_writing(visitor: Visitor, db: 
         assert page.locator("#feed li").first.inner_text().startswith("🎉")
 
 
-def test_todays_row_follows_but_never_under_a_form(visitor: Visitor, db: Db) -> None:
-    live = {"date": days.stored(today()), "period_type": "daily"}
+def test_todays_row_follows_but_never_under_a_form(visitor: Visitor, db: Database) -> None:
+    live = {"date": business_days.stored(today()), "period_type": "daily"}
     shop.customer(db, "Prima della riga")
     wait_for(lambda: db.historical_analytics.find_one(live) is not None, "today's row")
     with visitor.visit() as page:
-        expect(page.locator("#link")).to_have_text(words.FEED_LIVE)
+        expect(page.locator("#link")).to_have_text(texts.FEED_LIVE)
         shop.customer(db, "Dopo la riga")
         now = {**live, "total_customers": db.customers.count_documents({})}
         wait_for(lambda: db.historical_analytics.find_one(now) is not None, "the row to follow")
@@ -198,9 +198,9 @@ def test_todays_row_follows_but_never_under_a_form(visitor: Visitor, db: Db) -> 
         expect(page.get_by_role("textbox")).to_have_value("A metà")
 
 
-def test_an_open_page_turns_with_the_day_but_not_from_under_a_form(visitor: Visitor, db: Db) -> None:
+def test_an_open_page_turns_with_the_day_but_not_from_under_a_form(visitor: Visitor, db: Database) -> None:
     with visitor.visit() as page:
-        expect(page.locator("#link")).to_have_text(words.FEED_LIVE)
+        expect(page.locator("#link")).to_have_text(texts.FEED_LIVE)
         heading = page.locator("#today").inner_text()
         page.locator("[data-edit]").first.click()
         page.get_by_role("textbox").fill("A mezzanotte")
@@ -215,16 +215,16 @@ def test_an_open_page_turns_with_the_day_but_not_from_under_a_form(visitor: Visi
         expect(page.locator("#feed")).to_contain_text("Un evento del nuovo giorno")
 
 
-def person_tells(db: Db, text: str) -> Any:
+def person_tells(db: Database, text: str) -> Any:
     event = {"event_type": "media_mention", "event_date": clock.now(), "description": text}
     return db.business_events.insert_one(event).inserted_id
 
 
-def test_a_withdrawn_event_leaves_the_feed(visitor: Visitor, db: Db) -> None:
+def test_a_withdrawn_event_leaves_the_feed(visitor: Visitor, db: Database) -> None:
     made = person_tells(db, "Articolo da ritirare")
     with visitor.visit() as page:
         expect(page.get_by_text("Articolo da ritirare").first).to_be_visible()
-        expect(page.locator("#link")).to_have_text(words.FEED_LIVE)
+        expect(page.locator("#link")).to_have_text(texts.FEED_LIVE)
         db.business_events.delete_one({"_id": made})
         expect(page.locator("#feed").get_by_text("Articolo da ritirare")).to_have_count(0)
 
@@ -232,15 +232,15 @@ def test_a_withdrawn_event_leaves_the_feed(visitor: Visitor, db: Db) -> None:
 # -- a note -----------------------------------------------------------------------------------------------------
 
 
-def test_a_note_edited_in_its_row_survives_a_reload_and_the_next_rollup(visitor: Visitor, db: Db) -> None:
+def test_a_note_edited_in_its_row_survives_a_reload_and_the_next_rollup(visitor: Visitor, db: Database) -> None:
     anchor = f"#d{today()}"
-    live = {"date": days.stored(today()), "period_type": "daily"}
+    live = {"date": business_days.stored(today()), "period_type": "daily"}
     shop.customer(db, "Prima della nota")
     wait_for(lambda: db.historical_analytics.find_one(live) is not None, "today's row")
     with visitor.visit() as page:
         page.locator(f"{anchor} [data-edit]").click()
         page.get_by_role("textbox").fill("Sentito il commercialista\nIVA ok")
-        page.get_by_role("button", name=words.SAVE).click()
+        page.get_by_role("button", name=texts.SAVE).click()
         page.wait_for_url(f"**/analytics?period=30{anchor}")
         expect(page.locator(anchor)).to_contain_text("Sentito il commercialista • IVA ok")
         customers = db.historical_analytics.find_one(live)["total_customers"]  # type: ignore[index]
@@ -248,50 +248,50 @@ def test_a_note_edited_in_its_row_survives_a_reload_and_the_next_rollup(visitor:
         wait_for(lambda: db.historical_analytics.find_one(live)["total_customers"] > customers, "the rollup")  # type: ignore[index]
         page.reload()
         expect(page.locator(anchor)).to_contain_text("Sentito il commercialista • IVA ok")
-        expect(page.locator(f"{anchor} .tag.hand")).to_have_text(words.BY_HAND)
+        expect(page.locator(f"{anchor} .tag.hand")).to_have_text(texts.BY_HAND)
         page.locator(f"{anchor} [data-edit]").click()
         page.get_by_role("textbox").fill("")
         page.keyboard.press("Control+Enter")
-        expect(page.locator(f"{anchor} .tag.auto")).to_have_text(words.AUTO)
+        expect(page.locator(f"{anchor} .tag.auto")).to_have_text(texts.AUTO)
         expect(page.locator(anchor)).to_contain_text(re.compile("nuov[oi] client", re.IGNORECASE))
 
 
-def test_a_note_that_changed_meanwhile_is_not_overwritten_unseen(visitor: Visitor, db: Db) -> None:
+def test_a_note_that_changed_meanwhile_is_not_overwritten_unseen(visitor: Visitor, db: Database) -> None:
     day = today() - timedelta(9)
-    key = {"date": days.stored(day), "period_type": "daily"}
+    key = {"date": business_days.stored(day), "period_type": "daily"}
     with visitor.visit(f"/analytics/notes/{day}", expected="409", java_script_enabled=False) as page:
         db.historical_analytics.update_one(key, {"$set": {"notes": "Quella del socio"}})
         page.get_by_role("textbox").fill("La mia")
         with page.expect_navigation():
-            page.get_by_role("button", name=words.SAVE).click()
+            page.get_by_role("button", name=texts.SAVE).click()
         expect(page.get_by_role("alert")).to_contain_text("Quella del socio")
         expect(page.get_by_role("textbox")).to_have_value("La mia")
         assert db.historical_analytics.find_one(key)["notes"] == "Quella del socio"  # type: ignore[index]
-        page.get_by_role("button", name=words.SAVE).click()
+        page.get_by_role("button", name=texts.SAVE).click()
         expect(page.locator(f"#d{day}")).to_contain_text("La mia")
 
 
 def test_without_a_token_notes_are_read_only_and_the_page_says_why(
-    mongo_uri: str, db: Db, daemon: shop.Process, browser: Browser
+    mongo_uri: str, db: Database, daemon: shop.Process, browser: Browser
 ) -> None:
     """And a second daemon says that it stands by; the numbers are there all the same."""
     with shop.process(mongo_uri, db.name) as standby:
         wait_for(lambda: any("standby.entered" in line for line in standby.lines), "the standby")
         with Visitor(browser, f"http://127.0.0.1:{standby.port}").visit() as page:
-            expect(page.locator(".days .hint")).to_have_text(words.NOT_EDITABLE)
+            expect(page.locator(".days .hint")).to_have_text(texts.NOT_EDITABLE)
             expect(page.locator("[data-edit]")).to_have_count(0)
-            expect(page.locator("#condition")).to_contain_text(words.ROLES["standby"])
+            expect(page.locator("#condition")).to_contain_text(texts.ROLES["standby"])
             expect(page.locator(".figures")).to_contain_text("€")
 
 
 # -- strangers --------------------------------------------------------------------------------------------------
 
 
-def test_hostile_names_are_text_and_nothing_else(visitor: Visitor, db: Db) -> None:
+def test_hostile_names_are_text_and_nothing_else(visitor: Visitor, db: Database) -> None:
     for name in HOSTILE:
         shop.customer(db, name)
     hostile = {"notes": HOSTILE[0] + HOSTILE[3] + HOSTILE[5], "mrr": "<b>1</b>", "total_customers": float("nan")}
-    key = {"date": days.stored(today() - timedelta(3)), "period_type": "daily"}
+    key = {"date": business_days.stored(today() - timedelta(3)), "period_type": "daily"}
     db.historical_analytics.update_one(key, {"$set": hostile})
     db.historical_analytics.insert_many([row(date.min), row(date.max)])
     wait_for(lambda: db.business_events.count_documents({"description": {"$regex": "AAAA"}}) == 1, "the last event")
@@ -303,27 +303,29 @@ def test_hostile_names_are_text_and_nothing_else(visitor: Visitor, db: Db) -> No
         assert len(page.content()) < 300_000
         assert page.locator("#feed script, #feed img, table.rows script, table.rows b").count() == 0
         expect(page.locator(f"#d{today() - timedelta(3)}")).to_contain_text(f"{HOSTILE[0]}evil")
-        expect(page.locator(f"#d{today() - timedelta(3)} .mrr")).to_have_text(words.DASH)
+        expect(page.locator(f"#d{today() - timedelta(3)} .mrr")).to_have_text(texts.DASH)
         page.goto(f"{visitor.origin}/analytics?period=all")
         expect(page.locator("table.rows th.when").first).to_contain_text("31/12/9999")
-    db.historical_analytics.delete_many({"date": {"$in": [days.stored(date.min), days.stored(date.max)]}})
+    db.historical_analytics.delete_many(
+        {"date": {"$in": [business_days.stored(date.min), business_days.stored(date.max)]}}
+    )
 
 
 # -- everybody --------------------------------------------------------------------------------------------------
 
 
-def test_without_javascript_the_page_reads_navigates_and_edits(visitor: Visitor, db: Db) -> None:
+def test_without_javascript_the_page_reads_navigates_and_edits(visitor: Visitor, db: Database) -> None:
     day = today() - timedelta(2)
     with visitor.visit(java_script_enabled=False) as page:
         expect(page.locator(".course .serie-1 .line").first).to_be_visible()
-        expect(page.locator("#link")).to_have_text(words.FEED_STILL)
-        page.get_by_text(words.SHOW_NUMBERS).first.click()
+        expect(page.locator("#link")).to_have_text(texts.FEED_STILL)
+        page.get_by_text(texts.SHOW_NUMBERS).first.click()
         expect(page.locator(".course td").first).to_be_visible()
-        page.get_by_role("link", name=words.EDIT_OF.format(day=words.day(day))).click()
+        page.get_by_role("link", name=texts.EDIT_OF.format(day=texts.day(day))).click()
         page.get_by_role("textbox").fill("Senza script")
-        page.get_by_role("button", name=words.SAVE).click()
+        page.get_by_role("button", name=texts.SAVE).click()
         expect(page.locator(f"#d{day}")).to_contain_text("Senza script")
-    assert db.historical_analytics.find_one({"date": days.stored(day)})["notes"] == "Senza script"  # type: ignore[index]
+    assert db.historical_analytics.find_one({"date": business_days.stored(day)})["notes"] == "Senza script"  # type: ignore[index]
 
 
 def test_the_keyboard_reaches_everything_and_escape_leaves_the_form(visitor: Visitor) -> None:
@@ -348,7 +350,7 @@ def test_the_keyboard_reaches_everything_and_escape_leaves_the_form(visitor: Vis
 def test_light_dark_desktop_and_phone_are_accessible_and_fit(visitor: Visitor, scheme: str, size: Any) -> None:
     looks: dict[str, Any] = {"color_scheme": scheme, **({"viewport": size, "is_mobile": True} if size else {})}
     with visitor.visit("/analytics?period=7", **looks) as page:
-        page.get_by_text(words.SHOW_NUMBERS).first.click()
+        page.get_by_text(texts.SHOW_NUMBERS).first.click()
         assert violations(page) == []
         red, *_ = page.evaluate("getComputedStyle(document.documentElement).backgroundColor.match(/[0-9]+/g)")
         assert (int(red) < 60) == (scheme == "dark")
@@ -363,7 +365,7 @@ def test_a_database_that_is_gone_is_said_in_italian_and_its_return_too(browser: 
             expect(page.locator("#numbers h1")).to_be_visible()
             mongo.kill(mongo.members[0])
             page.reload()
-            expect(page.get_by_role("heading", level=1)).to_have_text(words.TROUBLE)
+            expect(page.get_by_role("heading", level=1)).to_have_text(texts.TROUBLE)
             mongo.start(mongo.members[0])
             wait_for(lambda: _came_back(page), "its return", 60)
 
@@ -373,16 +375,16 @@ def test_an_open_page_does_not_pass_old_numbers_off_as_new_ones(browser: Browser
         wait_for(lambda: any("stream.opened" in line for line in process.lines), "the stream")
         visitor = Visitor(browser, f"http://127.0.0.1:{process.port}")
         with visitor.visit(expected="503") as page:
-            expect(page.locator("#link")).to_have_text(words.FEED_LIVE)
-            expect(page.locator("#pill")).to_have_text(words.ALL_WELL)
+            expect(page.locator("#link")).to_have_text(texts.FEED_LIVE)
+            expect(page.locator("#pill")).to_have_text(texts.ALL_WELL)
             mongo.kill(mongo.members[0])
             page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-            expect(page.locator("#pill")).to_have_text(words.GROWN_OLD, timeout=30_000)
+            expect(page.locator("#pill")).to_have_text(texts.GROWN_OLD, timeout=30_000)
             expect(page.locator("#pill")).to_have_class("pill unwell")
-            expect(page.locator("#link")).to_have_text(words.FEED_WAITING)
+            expect(page.locator("#link")).to_have_text(texts.FEED_WAITING)
             mongo.start(mongo.members[0])
-            expect(page.locator("#pill")).not_to_have_text(words.GROWN_OLD, timeout=60_000)
-            expect(page.locator("#link")).to_have_text(words.FEED_LIVE)
+            expect(page.locator("#pill")).not_to_have_text(texts.GROWN_OLD, timeout=60_000)
+            expect(page.locator("#link")).to_have_text(texts.FEED_LIVE)
 
 
 def _came_back(page: Page) -> bool:

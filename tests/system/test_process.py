@@ -12,13 +12,11 @@ import urllib.request
 from typing import Any
 
 import pytest
-from pymongo.database import Database
 
-from daemon.embedded import EmbeddedMongo, wait_for
-from tests import measures, shop
+from daemon.demo.embedded_mongo import EmbeddedMongo, wait_for
+from daemon.mongo.types import Database
+from tests import measurements, shop
 from tests.oracle import assert_books_balance, assert_each_event_once, events, recount, totals, wrongly_told
-
-Db = Database[dict[str, Any]]
 
 
 def get(port: int, path: str) -> tuple[int, str]:
@@ -36,7 +34,7 @@ def ready(port: int) -> bool:
     return get(port, "/readyz")[0] == 200
 
 
-def busy_shop(db: Db, changes: int, done: threading.Event) -> None:
+def busy_shop(db: Database, changes: int, done: threading.Event) -> None:
     """Customers, licences and plan changes, one write at a time, over about half a minute."""
     plans = shop.plans(db)
     chance = random.Random(1)
@@ -62,7 +60,7 @@ KILLS = 50
 
 
 @pytest.mark.timeout(400)
-def test_kill_nine_at_random_moments_loses_and_doubles_nothing(mongo_uri: str, database: Db) -> None:
+def test_kill_nine_at_random_moments_loses_and_doubles_nothing(mongo_uri: str, database: Database) -> None:
     done = threading.Event()
     writer = threading.Thread(target=busy_shop, args=(database, 2000, done))
     chance = random.Random(7)
@@ -82,19 +80,19 @@ def test_kill_nine_at_random_moments_loses_and_doubles_nothing(mongo_uri: str, d
 
     missing, doubled = wrongly_told(database)
     told = database.business_events.count_documents({})
-    measures.note(told=told, missing=len(missing), doubled=len(doubled), kills=kills)
+    measurements.note(told=told, missing=len(missing), doubled=len(doubled), kills=kills)
     assert status == 0
     assert_books_balance(database)
     assert_each_event_once(database)
     assert database.analytics_gaps.count_documents({"cause": {"$ne": "first_start"}}) == 0
 
 
-def _nothing_waits(db: Db) -> bool:
+def _nothing_waits(db: Database) -> bool:
     told = events(db)
     return all(told["license_created", d["_id"]] == 1 for d in db.licenses.find({}, {"_id": 1}))
 
 
-def test_sigterm_ends_with_status_zero_within_ten_seconds(mongo_uri: str, database: Db) -> None:
+def test_sigterm_ends_with_status_zero_within_ten_seconds(mongo_uri: str, database: Database) -> None:
     with shop.process(mongo_uri, database.name) as daemon:
         wait_for(lambda: ready(daemon.port), "the daemon to be ready")
         daemon.send(signal.SIGTERM)
@@ -117,7 +115,7 @@ def _knocks(silent: socket.socket) -> bool:
     return bool(select.select([silent], [], [], 0)[0])
 
 
-def test_metrics_health_and_readiness_are_served(mongo_uri: str, database: Db) -> None:
+def test_metrics_health_and_readiness_are_served(mongo_uri: str, database: Database) -> None:
     plans = shop.plans(database)
     with shop.process(mongo_uri, database.name) as daemon:
         wait_for(lambda: ready(daemon.port), "the daemon to be ready")
@@ -127,7 +125,7 @@ def test_metrics_health_and_readiness_are_served(mongo_uri: str, database: Db) -
         assert 'chatello_analytics_events_total{type="payment_completed"} 1.0' in get(daemon.port, "/metrics")[1]
 
 
-def test_a_standby_takes_over_within_ten_seconds_of_the_holders_kill(mongo_uri: str, database: Db) -> None:
+def test_a_standby_takes_over_within_ten_seconds_of_the_holders_kill(mongo_uri: str, database: Database) -> None:
     shop.plans(database)
     with shop.process(mongo_uri, database.name) as holder:
         wait_for(lambda: ready(holder.port), "the holder to be ready")
@@ -182,7 +180,7 @@ def test_bad_configuration_is_one_sentence_and_status_78(environment: dict[str, 
 
 
 def test_a_rule_of_ones_own_that_the_server_refuses_is_one_sentence_and_status_78(
-    mongo_uri: str, database: Db, tmp_path: Any
+    mongo_uri: str, database: Database, tmp_path: Any
 ) -> None:
     file = tmp_path / "config.toml"
     rule = '[[rules.custom]]\nname = "a"\ncollection = "b"\nevent_type = "partnership"\ntext = "c"\nmatch = '
@@ -232,7 +230,7 @@ def test_a_wrong_password_is_one_sentence_and_status_77(guarded: EmbeddedMongo) 
     assert "wrong-canary" not in output
 
 
-def test_check_says_in_plain_words_what_is_fine_and_what_is_not(mongo_uri: str, database: Db) -> None:
+def test_check_says_in_plain_words_what_is_fine_and_what_is_not(mongo_uri: str, database: Database) -> None:
     status, output = run_once("check", MONGODB_URI=mongo_uri, MONGODB_DATABASE=database.name)
     assert status == 1
     assert f"none of its collections is in {database.name}" in output
@@ -245,7 +243,7 @@ def test_check_says_in_plain_words_what_is_fine_and_what_is_not(mongo_uri: str, 
     assert status == 0, output
 
 
-def test_a_port_in_use_is_one_sentence_and_status_78(mongo_uri: str, database: Db) -> None:
+def test_a_port_in_use_is_one_sentence_and_status_78(mongo_uri: str, database: Database) -> None:
     with shop.process(mongo_uri, database.name) as daemon:
         wait_for(lambda: ready(daemon.port), "the daemon to be ready")
         status, output = run_once("run", MONGODB_URI=mongo_uri, CHATELLO_HTTP__PORT=str(daemon.port))
@@ -255,7 +253,7 @@ def test_a_port_in_use_is_one_sentence_and_status_78(mongo_uri: str, database: D
 
 
 def test_sighup_applies_changed_rules_and_keeps_the_old_ones_when_the_file_is_wrong(
-    mongo_uri: str, database: Db, tmp_path: Any
+    mongo_uri: str, database: Database, tmp_path: Any
 ) -> None:
     shop.plans(database)
     file = tmp_path / "config.toml"

@@ -8,16 +8,15 @@ from typing import Any
 
 import pytest
 import yaml
-from pymongo.database import Database
 
-from daemon.config import Http
-from daemon.embedded import wait_for
+from daemon.config.schema import Http
+from daemon.demo.embedded_mongo import wait_for
+from daemon.mongo.types import Database
 from tests import shop
 from tests.prometheus import SHIPPED, Prometheus, prometheus
 from tests.system.test_process import ready
-from tests.tools import tool
+from tests.system_tools import tool
 
-Db = Database[dict[str, Any]]
 RUNBOOK = shop.ROOT / "docs" / "runbook.md"
 
 RULES = sorted(SHIPPED.glob("*.rules.yml")) + sorted(SHIPPED.glob("*.alerts.yml"))
@@ -97,7 +96,9 @@ def test_the_example_for_alertmanager_silences_alerts_that_there_are() -> None:
                     assert any(re.fullmatch(f"ChatelloAnalytics{pattern}", name) for name in names), pattern
 
 
-def test_every_rule_is_answered_by_what_the_real_daemon_exports(mongo_uri: str, database: Db, tmp_path: Path) -> None:
+def test_every_rule_is_answered_by_what_the_real_daemon_exports(
+    mongo_uri: str, database: Database, tmp_path: Path
+) -> None:
     plans = shop.plans(database)
     with shop.process(mongo_uri, database.name) as daemon:
         wait_for(lambda: ready(daemon.port), "the daemon to be ready")
@@ -114,7 +115,7 @@ def test_every_rule_is_answered_by_what_the_real_daemon_exports(mongo_uri: str, 
 
 
 def test_an_alert_fires_in_the_real_prometheus_with_its_texts_filled_in(
-    mongo_uri: str, database: Db, tmp_path: Path
+    mongo_uri: str, database: Database, tmp_path: Path
 ) -> None:
     file = tmp_path / "config.toml"
     file.write_text("")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from daemon import clock
-from daemon.embedded import EmbeddedMongo, wait_for
+from daemon.demo.embedded_mongo import EmbeddedMongo, wait_for
 from tests import shop
 from tests.oracle import assert_books_balance, assert_each_event_once, events, recount, totals
 from tests.system.site import ETC, NAME, Site, prepared
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(600)  # the first of them makes the machine
 
 @pytest.fixture(scope="module")
 def installed(guarded: EmbeddedMongo) -> Iterator[Site]:
-    """Installed once for the tests of this file: one worker runs them (tests/order.py)."""
+    """Installed once for the tests of this file: one worker runs them (tests/schedule.py)."""
     with prepared(guarded) as site:
         shop.plans(site.db)
         site.install("--mongodb-uri-file", "/root/uri")

@@ -8,18 +8,18 @@ from typing import Any
 import httpx
 import pytest
 import structlog
-from pymongo.database import Database
 
-from daemon import clock, logs, server
-from daemon.config import Logs
-from daemon.embedded import wait_for
-from daemon.progress import Progress
+from daemon import clock
+from daemon.config.schema import Logs
+from daemon.demo.embedded_mongo import wait_for
+from daemon.mongo.types import Database
+from daemon.runtime import logs
+from daemon.runtime.health import Progress
 from daemon.store import indexes
-from daemon.web.house import House
-from daemon.web.site import Site
+from daemon.web import listener, server
+from daemon.web.app import Site
+from daemon.web.context import House
 from tests import shop
-
-Db = Database[dict[str, Any]]
 
 TOKEN = "the-token-of-the-tests"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -37,18 +37,22 @@ def logging() -> Iterator[None]:
 
 
 @pytest.fixture
-def doors(mongo_uri: str, database: Db) -> Doors:
+def doors(mongo_uri: str, database: Database) -> Doors:
     """Serves the doors of this test's database; the client carries the token unless told otherwise."""
 
     @contextmanager
     def served(
-        headers: dict[str, str] = BEARER, of: Db | None = None, role: str = "leader", reason: str = "", **http: Any
+        headers: dict[str, str] = BEARER,
+        of: Database | None = None,
+        role: str = "leader",
+        reason: str = "",
+        **http: Any,
     ) -> Iterator[httpx.Client]:
         config = shop.config_for(mongo_uri, database, http={"token": TOKEN, **http})
         indexes.create(database)
         stop, progress = threading.Event(), Progress()
         progress.turn(role, clock.monotonic(), reason)
-        listening = server.listen(config.http)
+        listening = listener.listen(config.http)
         site = Site(House(database if of is None else of, lambda: config, progress))
         thread = threading.Thread(target=server.serve, args=(site, listening, stop, threading.Event()))
         thread.start()

@@ -12,21 +12,20 @@ import pytest
 from bson import Decimal128, Int64, ObjectId
 from bson.datetime_ms import DatetimeMS
 from pymongo import MongoClient
-from pymongo.database import Database
 
 from daemon import clock
-from daemon.config import Config
-from daemon.nightly import Nightly
-from rules import days
+from daemon.config.schema import Config
+from daemon.mongo.types import Database
+from daemon.rollup.rollup import Nightly
+from rules import business_days
 from tests import shop
 from tests.web.conftest import Doors
 
-Db = Database[dict[str, Any]]
 CREATE, LIST = "/api/create_business_event", "/api/get_recent_events"
 EVENT = {"event_type": "partnership", "description": "Accordo con WP Engine"}
 
 
-def told(db: Db, description: str, at: datetime, **more: Any) -> ObjectId:
+def told(db: Database, description: str, at: datetime, **more: Any) -> ObjectId:
     event = {"event_type": "maintenance", "event_date": at, "description": description, **more}
     made: ObjectId = db.business_events.insert_one(event).inserted_id
     return made
@@ -56,7 +55,7 @@ def pages(door: httpx.Client, path: str, name: str, **query: Any) -> list[list[d
 # -- events ---------------------------------------------------------------------------------------------------
 
 
-def test_an_event_that_is_told_stands_in_the_dashboards_shape(door: httpx.Client, database: Db) -> None:
+def test_an_event_that_is_told_stands_in_the_dashboards_shape(door: httpx.Client, database: Database) -> None:
     customer = ObjectId()
     told: dict[str, Any] = {
         **EVENT,
@@ -82,7 +81,7 @@ def test_an_event_that_is_told_stands_in_the_dashboards_shape(door: httpx.Client
     assert abs(stored["event_date"] - clock.now()) < timedelta(seconds=30)
 
 
-def test_nobody_passes_an_event_off_as_ours(door: httpx.Client, database: Db) -> None:
+def test_nobody_passes_an_event_off_as_ours(door: httpx.Client, database: Database) -> None:
     door.post(CREATE, json={**EVENT, "metadata": {"source": "chatello-analytics"}})
     door.post(CREATE, json={**EVENT, "metadata": {"source": "deploy"}})
 
@@ -90,7 +89,7 @@ def test_nobody_passes_an_event_off_as_ours(door: httpx.Client, database: Db) ->
 
 
 def test_the_same_idempotency_key_is_one_event_and_with_another_body_a_conflict(
-    door: httpx.Client, database: Db
+    door: httpx.Client, database: Database
 ) -> None:
     key = {"Idempotency-Key": "deploy-7"}
     dated = {**EVENT, "event_date": "2026-01-02T09:30:00+01:00"}
@@ -107,7 +106,7 @@ def test_the_same_idempotency_key_is_one_event_and_with_another_body_a_conflict(
     assert database.business_events.count_documents({}) == 2
 
 
-def test_one_key_from_many_at_once_is_one_event(door: httpx.Client, database: Db) -> None:
+def test_one_key_from_many_at_once_is_one_event(door: httpx.Client, database: Database) -> None:
     key = {"Idempotency-Key": "k"}
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: door.post(CREATE, json=EVENT, headers=key), range(24)))
@@ -116,26 +115,29 @@ def test_one_key_from_many_at_once_is_one_event(door: httpx.Client, database: Db
     assert database.business_events.count_documents({}) == 1
 
 
-def test_an_event_told_late_amends_the_row_of_its_closed_day(mongo_uri: str, database: Db, door: httpx.Client) -> None:
+def test_an_event_told_late_amends_the_row_of_its_closed_day(
+    mongo_uri: str, database: Database, door: httpx.Client
+) -> None:
     config = shop.config_for(mongo_uri, database)
     with shop.running(config):
         nightly = Nightly(database, config)
-        day = days.business_day(nightly.now(), config.time.zone) - 3 * days.ONE_DAY
+        day = business_days.business_day(nightly.now(), config.time.zone) - 3 * business_days.ONE_DAY
         shop.begin_ledger(database, day)
         nightly.write(day, final=True)
         told = door.post(CREATE, json={**EVENT, "event_date": f"{day}T12:00:00Z"})
         reopened = "reopened.day"
         shop.until(
-            lambda: days.stored(day) in database.analytics_checkpoint.distinct(reopened), "the day to be reopened"
+            lambda: business_days.stored(day) in database.analytics_checkpoint.distinct(reopened),
+            "the day to be reopened",
         )
         nightly.catch_up(nightly.now())
 
-    [row] = database.historical_analytics.find({"date": days.stored(day)})
+    [row] = database.historical_analytics.find({"date": business_days.stored(day)})
     assert told.status_code == 200
     assert row["notes"] == "🤝 Accordo con WP Engine"
 
 
-def test_an_event_is_told_of_the_past_only(door: httpx.Client, database: Db) -> None:
+def test_an_event_is_told_of_the_past_only(door: httpx.Client, database: Database) -> None:
     for moment, expected in {
         "2026-01-02T09:30:00+01:00": 200,
         "2999-01-01T00:00:00Z": 409,
@@ -152,7 +154,7 @@ def test_an_event_is_told_of_the_past_only(door: httpx.Client, database: Db) -> 
 
 
 def test_recent_events_are_the_newest_first_with_the_names_of_their_customers(
-    mongo_uri: str, database: Db, door: httpx.Client
+    mongo_uri: str, database: Database, door: httpx.Client
 ) -> None:
     with shop.running(shop.config_for(mongo_uri, database)):
         customer = shop.customer(database, "Ada\u202e <b>")
@@ -180,7 +182,7 @@ def test_recent_events_are_the_newest_first_with_the_names_of_their_customers(
     assert listed(door, type="new_customer", limit=1)[0]["auto_generated"] is True
 
 
-def test_pages_of_events_hold_each_once_though_many_are_of_one_instant(door: httpx.Client, database: Db) -> None:
+def test_pages_of_events_hold_each_once_though_many_are_of_one_instant(door: httpx.Client, database: Database) -> None:
     at = datetime(2026, 11, 20, 12, tzinfo=UTC)
     for number in range(25):
         told(database, str(number), at + timedelta(minutes=number // 10))
@@ -193,7 +195,7 @@ def test_pages_of_events_hold_each_once_though_many_are_of_one_instant(door: htt
     assert sorted((event["description"] for page in of_a_type for event in page), key=int) == sorted(seen, key=int)
 
 
-def test_pages_go_on_before_1970(door: httpx.Client, database: Db) -> None:
+def test_pages_go_on_before_1970(door: httpx.Client, database: Database) -> None:
     for number in range(3):
         told(database, str(number), datetime(1960, 1, 1, tzinfo=UTC) - timedelta(days=number))
 
@@ -213,7 +215,7 @@ HOSTILE: list[dict[str, Any]] = [
 ]
 
 
-def test_whatever_others_put_into_an_event_the_list_is_served(door: httpx.Client, database: Db) -> None:
+def test_whatever_others_put_into_an_event_the_list_is_served(door: httpx.Client, database: Database) -> None:
     now = clock.now() - timedelta(minutes=1)
     for number, oddity in enumerate(HOSTILE):
         database.business_events.insert_one({"event_date": now - timedelta(seconds=number), **oddity})
@@ -232,7 +234,7 @@ def test_whatever_others_put_into_an_event_the_list_is_served(door: httpx.Client
 
 
 @pytest.fixture
-def books(mongo_uri: str, database: Db) -> Config:
+def books(mongo_uri: str, database: Database) -> Config:
     """A shop with four plans, three customers on pro, and the ledger of it, closed."""
     config = shop.config_for(mongo_uri, database)
     with shop.running(config):
@@ -243,11 +245,11 @@ def books(mongo_uri: str, database: Db) -> Config:
     return config
 
 
-def today(config: Config, db: Db) -> str:
-    return str(days.business_day(Nightly(db, config).now(), config.time.zone))
+def today(config: Config, db: Database) -> str:
+    return str(business_days.business_day(Nightly(db, config).now(), config.time.zone))
 
 
-def test_saving_writes_todays_row_with_a_persons_note(books: Config, database: Db, door: httpx.Client) -> None:
+def test_saving_writes_todays_row_with_a_persons_note(books: Config, database: Database, door: httpx.Client) -> None:
     answer = door.post(
         "/api/save_daily_analytics", json={"date": today(books, database), "notes": "Fiera\r\ndi Milano"}
     )
@@ -265,7 +267,7 @@ def test_saving_writes_todays_row_with_a_persons_note(books: Config, database: D
 
 
 def test_a_note_survives_the_next_rollup_until_it_is_given_back(
-    books: Config, database: Db, door: httpx.Client
+    books: Config, database: Database, door: httpx.Client
 ) -> None:
     day = today(books, database)
     door.post("/api/save_daily_analytics", json={"date": day})
@@ -280,7 +282,7 @@ def test_a_note_survives_the_next_rollup_until_it_is_given_back(
     assert given_back.json()["notes"] == row["auto_notes"]
 
 
-def test_days_without_a_row_or_a_ledger_are_told_apart(books: Config, database: Db, door: httpx.Client) -> None:
+def test_days_without_a_row_or_a_ledger_are_told_apart(books: Config, database: Database, door: httpx.Client) -> None:
     none = door.post("/api/update_historical_notes", json={"date": "2020-01-01", "notes": "x"})
     before = door.post("/api/save_daily_analytics", json={"date": "2020-01-01"})
     after = door.post("/api/save_daily_analytics", json={"date": "2999-01-01"})
@@ -292,7 +294,7 @@ def test_days_without_a_row_or_a_ledger_are_told_apart(books: Config, database: 
     assert database.historical_analytics.count_documents({}) == 0
 
 
-def rows(db: Db, count: int) -> None:
+def rows(db: Database, count: int) -> None:
     for number in range(count):
         day = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=number)
         db.historical_analytics.insert_one(
@@ -300,7 +302,7 @@ def rows(db: Db, count: int) -> None:
         )
 
 
-def test_rows_of_a_stretch_come_newest_first_in_pages(door: httpx.Client, database: Db) -> None:
+def test_rows_of_a_stretch_come_newest_first_in_pages(door: httpx.Client, database: Database) -> None:
     rows(database, 10)
     database.historical_analytics.insert_one({"date": datetime(2026, 1, 1, tzinfo=UTC), "period_type": "monthly"})
     stretch = {"from": "2026-01-02", "to": "2026-01-09"}
@@ -312,7 +314,7 @@ def test_rows_of_a_stretch_come_newest_first_in_pages(door: httpx.Client, databa
     assert len(door.get("/api/get_historical_data", params=monthly).json()["rows"]) == 1
 
 
-def test_rows_that_others_wrote_are_served_whatever_they_hold(door: httpx.Client, database: Db) -> None:
+def test_rows_that_others_wrote_are_served_whatever_they_hold(door: httpx.Client, database: Database) -> None:
     odd = {"mrr": float("nan"), "total_customers": "12", "revenue_by_plan": {"<b>": 3, "pro": {"revenue": None}}}
     database.historical_analytics.insert_one(
         {"date": datetime(2026, 1, 1, tzinfo=UTC), "period_type": "daily", "notes": ["x"], "revision": True, **odd}
@@ -326,7 +328,7 @@ def test_rows_that_others_wrote_are_served_whatever_they_hold(door: httpx.Client
     }
 
 
-def test_the_table_comes_as_a_file_in_both_formats(door: httpx.Client, database: Db) -> None:
+def test_the_table_comes_as_a_file_in_both_formats(door: httpx.Client, database: Database) -> None:
     rows(database, 3)
     as_csv = door.get("/api/export_historical_data", params={"from": "2026-01-02"})
     as_excel = door.get("/api/export_historical_data", params={"format": "excel"})
@@ -342,7 +344,7 @@ def test_the_table_comes_as_a_file_in_both_formats(door: httpx.Client, database:
 # -- the books ------------------------------------------------------------------------------------------------
 
 
-def test_totals_and_movements_are_the_ledgers(books: Config, database: Db, door: httpx.Client) -> None:
+def test_totals_and_movements_are_the_ledgers(books: Config, database: Database, door: httpx.Client) -> None:
     totals = door.get("/api/get_current_totals").json()
     found = pages(door, "/api/get_mrr_movements", "movements", limit=4)
     summary = door.get("/api/get_mrr_movements").json()["summary"]
@@ -371,7 +373,7 @@ def test_before_the_first_start_there_are_no_totals(door: httpx.Client) -> None:
     assert answer.headers["Retry-After"]
 
 
-def test_gaps_and_held_documents_are_listed(mongo_uri: str, database: Db, door: httpx.Client) -> None:
+def test_gaps_and_held_documents_are_listed(mongo_uri: str, database: Database, door: httpx.Client) -> None:
     with shop.running(shop.config_for(mongo_uri, database)):
         plans = shop.plans(database)
         for _ in range(3):

@@ -7,12 +7,11 @@ from contextlib import suppress
 from typing import Any
 
 import httpx
-from pymongo.database import Database
 
+from daemon.mongo.types import Database
 from daemon.web.api.events import METADATA
 from tests.web.conftest import BEARER, TOKEN, Doors
 
-Db = Database[dict[str, Any]]
 CREATE = "/api/create_business_event"
 CANARY = "kanarienvogel"
 
@@ -103,7 +102,7 @@ def refused(answer: httpx.Response) -> str:
     return error
 
 
-def test_every_odd_body_is_taken_or_refused_as_it_deserves(door: httpx.Client, database: Db) -> None:
+def test_every_odd_body_is_taken_or_refused_as_it_deserves(door: httpx.Client, database: Database) -> None:
     for what, (body, expected) in BODIES.items():
         answer = post(door, body)
         assert answer.status_code == expected, (what, answer.text)
@@ -113,7 +112,7 @@ def test_every_odd_body_is_taken_or_refused_as_it_deserves(door: httpx.Client, d
     assert database.business_events.count_documents({}) == taken
 
 
-def test_what_is_nothing_is_stored_as_nothing(door: httpx.Client, database: Db) -> None:
+def test_what_is_nothing_is_stored_as_nothing(door: httpx.Client, database: Database) -> None:
     for body, _ in (BODIES["what forms and scripts send for nothing"], (event(), 200)):
         assert post(door, body, **{"Idempotency-Key": "once"}).status_code == 200
 
@@ -157,7 +156,7 @@ def test_a_gzip_bomb_is_never_unpacked(door: httpx.Client) -> None:
     assert post(door, bomb, **{"Content-Encoding": "gzip"}).status_code == 415
 
 
-def test_a_body_is_measured_as_it_comes_whatever_it_says(door: httpx.Client, database: Db) -> None:
+def test_a_body_is_measured_as_it_comes_whatever_it_says(door: httpx.Client, database: Database) -> None:
     told = post(door, event(description="x" * 70_000))
     exact = event(metadata={})
     fits = post(door, exact + b" " * (64 * 1024 - len(exact)))

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.web import charts
-from daemon.web.charts import Point
-from rules.facts import MovementKind
+from daemon.web.page import charts
+from daemon.web.page.charts import Point
+from rules.model.ledger import MovementKind
 
 DAY = date(2026, 11, 24)
 

@@ -3,21 +3,18 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pymongo.database import Database
 
+from daemon.mongo.types import Database
 from tests import shop
 from tests.web.conftest import TOKEN, Doors
-
-Db = Database[dict[str, Any]]
 
 ENDLESS = "/api/events/stream"
 
 
 @pytest.mark.timeout(300)
-def test_the_api_does_what_its_document_says(mongo_uri: str, database: Db, doors: Doors, tmp_path: Path) -> None:
+def test_the_api_does_what_its_document_says(mongo_uri: str, database: Database, doors: Doors, tmp_path: Path) -> None:
     with shop.running(shop.config_for(mongo_uri, database)), doors(headers={}) as door:
         plans = shop.plans(database)
         shop.license(database, shop.customer(database, "A"), plans["pro"])

@@ -2,16 +2,16 @@
 
 from fastapi import APIRouter
 
-from daemon.web.api import books, events, stream, table, troubles
-from daemon.web.api.shapes import REFUSALS
-from daemon.web.house import House
-from daemon.web.live import Live
+from daemon.web.api import event_stream, events, incidents, ledger, rows
+from daemon.web.api.schemas import REFUSALS
+from daemon.web.broadcast import Live
+from daemon.web.context import House
 
 
 def router(house: House, live: Live) -> APIRouter:
     """All routes under /api."""
     routes = APIRouter(responses=REFUSALS)
-    for part in (events, table, books, troubles):
+    for part in (events, rows, ledger, incidents):
         routes.include_router(part.router(house))
-    routes.include_router(stream.router(house, live))
+    routes.include_router(event_stream.router(house, live))
     return routes

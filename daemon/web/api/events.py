@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from bson import ObjectId
 from fastapi import APIRouter, Header, Query
 from pydantic import (
     AfterValidator,
@@ -21,22 +20,22 @@ from pydantic import (
     WrapValidator,
 )
 
-from daemon import clock, telling
-from daemon.connection import bounded
+from daemon import clock
 from daemon.errors import KeyTaken
+from daemon.mongo.client import bounded
+from daemon.mongo.pagination import Position
+from daemon.mongo.types import ObjectId, ReadOnlyDocument
+from daemon.store import events
 from daemon.store import events as store
-from daemon.store.mirror import MirrorReader
-from daemon.store.paging import Position
-from daemon.web.api import shapes
-from daemon.web.api.shapes import PREFIX, SECONDS, WRITING, Answer, Id, Page, Refused, Strict
-from daemon.web.failures import Refusal
-from daemon.web.house import House
-from daemon.web.strict import StrictRoute
-from rules.documents import is_id
-from rules.facts import EventType
-from rules.names import MAX_NAME, customer_name, one_line
-
-Document = Mapping[str, Any]
+from daemon.store.mirror.reader import MirrorReader
+from daemon.web.api import schemas
+from daemon.web.api.schemas import PREFIX, SECONDS, WRITING, Answer, Id, Page, Refused, Strict
+from daemon.web.context import House
+from daemon.web.errors import Refusal
+from daemon.web.json_body import StrictRoute
+from rules.model.documents import is_id
+from rules.model.events import EventType
+from rules.text import MAX_NAME, customer_name, one_line
 
 OURS_ALONE = (
     EventType.LICENSE_SUSPENDED,
@@ -50,8 +49,8 @@ DASHBOARDS = tuple(kind for kind in EventType if kind not in OURS_ALONE)
 MOST = 1000
 INT64 = 2**63
 
-Text = Annotated[str, StringConstraints(max_length=telling.LONGEST)]
-Line = Annotated[str, StringConstraints(min_length=1, max_length=telling.LONGEST)]
+Text = Annotated[str, StringConstraints(max_length=events.LONGEST_DESCRIPTION)]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=events.LONGEST_DESCRIPTION)]
 Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_ -]{0,99}$")]
 Scalar = Annotated[int, Field(ge=-INT64, lt=INT64)] | float | bool | Text | None
 Named = Field(max_length=50, json_schema_extra={"additionalProperties": False})
@@ -59,7 +58,7 @@ Named = Field(max_length=50, json_schema_extra={"additionalProperties": False})
 Value = Scalar | Annotated[list[Scalar], Field(max_length=50)] | Annotated[dict[Key, Scalar], Named]
 METADATA = (
     "wanted at most 50 keys of ASCII letters, digits, _, - and spaces, none beginning with a digit; under each a text "
-    f"of at most {telling.LONGEST} characters, a number, true, false, null, or one list or object of these"
+    f"of at most {events.LONGEST_DESCRIPTION} characters, a number, true, false, null, or one list or object of these"
 )
 
 
@@ -89,10 +88,10 @@ class NewEvent(Strict):
     event_type: Annotated[
         str, AfterValidator(_known_to_the_dashboard), WithJsonSchema({"type": "string", "enum": list(DASHBOARDS)})
     ]
-    description: Annotated[Line, AfterValidator(telling.description)]
+    description: Annotated[Line, AfterValidator(events.valid_description)]
     customer_id: Id | None = None
     license_id: Id | None = None
-    plan_name: Annotated[str, StringConstraints(max_length=telling.LONGEST_PLAN)] | None = None
+    plan_name: Annotated[str, StringConstraints(max_length=events.LONGEST_PLAN)] | None = None
     amount: Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)] | None = Field(
         None, description="In `currency`."
     )
@@ -205,9 +204,9 @@ def stored(event: NewEvent) -> dict[str, Any]:
     """The event as `store.create` takes it. Raises ValueError for a moment that is none of the past."""
     told = event.model_dump()
     for name in ("customer_id", "license_id"):
-        told[name] = telling.identity(told[name]) if told[name] else None
-    told["plan_name"] = telling.plan(told["plan_name"])
-    told["event_date"] = telling.moment(event.event_date, clock.now()) if event.event_date else None
+        told[name] = events.identity(told[name]) if told[name] else None
+    told["plan_name"] = events.valid_plan(told["plan_name"])
+    told["event_date"] = events.valid_time(event.event_date, clock.now()) if event.event_date else None
     return told
 
 
@@ -225,35 +224,35 @@ def cursor_of(position: Position | None) -> str | None:
     return None if position is None else f"{(position.at - EPOCH) // timedelta(milliseconds=1)}.{position.skip}"
 
 
-def names_of(events: Iterable[Document], mirror: MirrorReader) -> dict[Any, str]:
+def names_of(events: Iterable[ReadOnlyDocument], mirror: MirrorReader) -> dict[Any, str]:
     """The names of the customers whom events name by id only, looked up at once."""
     ids = {_customer(event) for event in events if not _name_told(event)} - {None}
     found = mirror.customers(list(ids)) if ids else []
     return {state.id: customer_name(state.fields) for state in found}
 
 
-def _customer(event: Document) -> Any:
+def _customer(event: ReadOnlyDocument) -> Any:
     found = event.get("customer_id")
     if isinstance(found, str):
-        return telling.identity(found)
+        return events.identity(found)
     return found if is_id(found) else None
 
 
-def _name_told(event: Document) -> str:
+def _name_told(event: ReadOnlyDocument) -> str:
     metadata = event.get("metadata")
     return one_line(metadata.get("customer_name"), MAX_NAME) if isinstance(metadata, Mapping) else ""
 
 
-def shape(event: Document, names: Mapping[Any, str]) -> EventShape:
+def shape(event: ReadOnlyDocument, names: Mapping[Any, str]) -> EventShape:
     return EventShape(
-        id=shapes.identity(event.get("_id")) or "",
-        event_type=shapes.text(event.get("event_type"), 100),
-        description=shapes.text(event.get("description")),
-        event_date=shapes.moment(event.get("event_date")),
+        id=schemas.identity(event.get("_id")) or "",
+        event_type=schemas.text(event.get("event_type"), 100),
+        description=schemas.text(event.get("description")),
+        event_date=schemas.moment(event.get("event_date")),
         customer_name=_name_told(event) or names.get(_customer(event)) or None,
-        plan_name=shapes.text(event.get("plan_name"), 100),
-        amount=shapes.number(event.get("amount")),
-        currency=shapes.text(event.get("currency"), 10),
+        plan_name=schemas.text(event.get("plan_name"), 100),
+        amount=schemas.number(event.get("amount")),
+        currency=schemas.text(event.get("currency"), 10),
         processed=event.get("processed") is True,
         auto_generated=event.get("auto_generated") is True,
     )

@@ -1,0 +1,1 @@
+"""Rows for the time before the daemon, computed from the dates in the source documents."""

@@ -1,0 +1,1 @@
+"""Configuration: schema, loading from file, environment and credentials, reload. Kept free of imports."""

@@ -1,0 +1,1 @@
+"""Read-only checks behind `check`, `verify`, `explain`, `rollup --check` and `rules preview`."""

@@ -1,0 +1,1 @@
+"""Leadership: lease election and renewal, and one term of following the change stream."""

@@ -1,0 +1,1 @@
+"""Batches of changes in commit order: queue, prefetch, decide, commit, expiry, reconciliation."""

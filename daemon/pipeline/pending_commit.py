@@ -1,0 +1,49 @@
+"""One commit under way: at once in the caller's thread, or in one of its own while the next batch is prepared.
+
+A flight is landed before the next one takes off, so transactions follow one another in order, in one session.
+"""
+
+import threading
+from collections.abc import Sequence
+
+from daemon.runtime import metrics
+from daemon.store.commit import Committer, Writes
+from rules.handlers.decide import Decision
+from rules.model.changes import Change
+
+
+class Flight:
+    """The commit of one decision, and what it was made of."""
+
+    def __init__(self, committer: Committer, writes: Writes, decision: Decision, changes: Sequence[Change]) -> None:
+        self.committer = committer
+        self.writes = writes
+        self.decision = decision
+        self.changes = changes
+        self._events = 0
+        self._error: BaseException | None = None
+        self._thread: threading.Thread | None = None
+
+    def take_off(self) -> None:
+        """Begin in the background. The thread ends with the process: the database is consistent either way."""
+        self._thread = threading.Thread(target=self._fly, name="commit", daemon=True)
+        self._thread.start()
+
+    def land(self) -> int:
+        """The number of new events, once all is committed; raises what `Committer.write` raised."""
+        if self._thread is None:
+            return self._write()
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._events
+
+    def _fly(self) -> None:
+        try:
+            self._events = self._write()
+        except BaseException as error:  # noqa: BLE001 - it is raised where the flight is landed
+            self._error = error
+
+    def _write(self) -> int:
+        with metrics.COMMIT_SECONDS.time():
+            return self.committer.write(self.writes)

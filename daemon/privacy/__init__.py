@@ -1,0 +1,1 @@
+"""Erasure of a customer (GDPR): find, redact and forget personal data."""

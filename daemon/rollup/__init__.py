@@ -1,0 +1,1 @@
+"""Daily and monthly rows: due days, row computation, retention."""

@@ -1,0 +1,152 @@
+"""The log: one JSON line per fact on stdout, pretty on a terminal, and in a file if one is configured.
+
+Events are named `noun.past_verb`; docs/logs.md lists them. With journald (JOURNAL_STREAM set) each line carries its
+priority as `<N>`; the rest stays valid JSON. Secrets and e-mail addresses are taken out of every line, at any depth.
+"""
+
+import json
+import logging
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, MutableMapping
+from logging.handlers import RotatingFileHandler
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import structlog
+from pydantic import BaseModel, SecretStr
+
+from daemon.config.schema import Logs
+from daemon.errors import ConfigurationError
+
+_PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
+_LOGIN = re.compile(r"(://)[^@/\s]*@")
+_BEARER = re.compile(r"(bearer\s+)[^\s\"',;]+", re.IGNORECASE)
+_MAIL = re.compile(r"[^\s@/:*<>()\[\],;\"'\\=]{1,64}@[^\s@/:*<>()\[\],;\"'\\]{1,255}")
+SHORTEST_SECRET = 6
+"""A shorter one would take common words out of the log, and protects nothing."""
+
+_encode = json.JSONEncoder(default=str, ensure_ascii=True).encode
+
+Line = MutableMapping[str, Any]
+
+
+def set_up(config: Logs, secrets: Iterable[str] = ()) -> None:
+    """Configure logging for the whole process; `secrets` never show, wherever they turn up.
+
+    Raises ConfigurationError where the configured file cannot be written.
+    """
+    pretty = config.format == "pretty" or (config.format == "auto" and sys.stdout.isatty())
+    console = structlog.dev.ConsoleRenderer(sort_keys=False, repr_native_str=True)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            Redaction(secrets),
+            *([LogFile(config)] if config.file else []),
+            *([console] if pretty else [render]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, config.level.upper())),
+        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+
+
+def get(name: str) -> Any:
+    """A logger whose lines carry `part`, the room they come from."""
+    return structlog.get_logger(part=name)
+
+
+def secrets_of(section: BaseModel) -> Iterator[str]:
+    """Every secret of a configuration as it may turn up in a text; of a connection string its password."""
+    for _name, value in section:
+        if isinstance(value, BaseModel):
+            yield from secrets_of(value)
+        elif isinstance(value, SecretStr):
+            yield from _forms(value.get_secret_value())
+
+
+def _forms(secret: str) -> Iterator[str]:
+    if "://" not in secret:
+        yield secret
+        return
+    password = urlsplit(secret).password
+    if password:
+        yield password
+        yield unquote(password)
+
+
+class Redaction:
+    """Takes known secrets, logins in addresses, bearer tokens and e-mail addresses out of a line."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self.secrets = sorted({one for one in secrets if len(one) >= SHORTEST_SECRET}, key=len, reverse=True)
+
+    def __call__(self, _logger: object, _method: str, line: Line) -> Line:
+        return {key: self._value(value) for key, value in line.items()}
+
+    def _value(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.text(value)
+        if value is None or isinstance(value, int | float):
+            return value
+        if isinstance(value, dict):
+            return {self.text(str(key)): self._value(one) for key, one in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self._value(one) for one in value]
+        return self.text(str(value))
+
+    def text(self, text: str) -> str:
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        if "@" in text:
+            text = _MAIL.sub("***@***", _LOGIN.sub(r"\1***@", text))
+        return _BEARER.sub(r"\1***", text) if "earer" in text.lower() else text
+
+
+class LogFile:
+    """Writes each line as JSON to a file that is renamed to .1, .2 and on when it is full.
+
+    A file that cannot be written ends nothing: the line on stdout then says so.
+    """
+
+    def __init__(self, config: Logs) -> None:
+        size = config.file_megabytes * 1_000_000
+        try:
+            self.handler = _Strict(config.file, maxBytes=size, backupCount=config.file_count, encoding="ascii")
+        except OSError as error:
+            raise ConfigurationError(
+                f"logs.file: cannot write {config.file} ({error.strerror}); "
+                "wanted a file in a directory that is there and that the daemon may write to"
+            ) from None
+
+    def __call__(self, _logger: object, _method: str, line: Line) -> Line:
+        try:
+            self.handler.handle(logging.makeLogRecord({"msg": as_json(line)}))
+        except OSError as error:
+            return {**line, "log_file_problem": str(error)}
+        return line
+
+
+class _Strict(RotatingFileHandler):
+    """Lets an error out instead of printing a traceback for every line."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
+        raise  # noqa: PLE0704 - the library calls this from its `except`
+
+
+def as_json(line: Line) -> str:
+    """The line in ASCII: a hostile name can neither break it nor move the cursor."""
+    first = {name: line[name] for name in ("timestamp", "level", "event") if name in line}
+    return _encode({**first, **line})
+
+
+def render(_logger: object, _method: str, line: Line) -> str:
+    return prefix(line["level"]) + as_json(line)
+
+
+def prefix(level: str) -> str:
+    """How a line tells journald its priority; nothing elsewhere."""
+    return f"<{_PRIORITIES[level]}>" if "JOURNAL_STREAM" in os.environ else ""

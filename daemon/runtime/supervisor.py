@@ -1,0 +1,58 @@
+"""The threads of the process: any of them ending ends all, and the first error is the process's."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from daemon import clock
+from daemon.runtime import logs
+
+JOIN_SECONDS = 9.0
+"""Below systemd's and our promise of ten seconds from SIGTERM to exit."""
+
+LOOK_SECONDS = 0.2
+
+log = logs.get("crew")
+
+
+class Crew:
+    """Starts threads and waits for them. `stop` is set by a signal or by the first thread that ends."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self.stop = stop
+        self.error: BaseException | None = None
+        self._threads: list[threading.Thread] = []
+
+    def start(self, name: str, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=self._run, args=(name, work), name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _run(self, name: str, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - any end of a thread is the end of the process
+            self._end(name, error)
+            return
+        self._end(name, None if self.stop.is_set() else RuntimeError(f"the {name} thread ended by itself"))
+
+    def _end(self, name: str, error: BaseException | None) -> None:
+        if error is not None and self.error is None:
+            self.error = error
+            log.error("thread.ended", thread=name, problem=f"{type(error).__name__}: {error}")
+        self.stop.set()
+
+    def wait(self) -> None:
+        """Return once told to stop and every thread has ended or had its time; raise the first error.
+
+        Only this thread, the main one, runs what a signal asks for, and the kernel may hand one to any: in a lock it
+        would sleep on for ever (of a hundred stops on a busy machine a few did). Nor may it hold the event's own lock
+        when a signal comes.
+        """
+        while not self.stop.is_set():
+            time.sleep(LOOK_SECONDS)
+        deadline = clock.monotonic() + JOIN_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - clock.monotonic()))
+        if self.error is not None:
+            raise self.error

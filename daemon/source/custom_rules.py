@@ -1,0 +1,229 @@
+"""The owner's own rules, judged by the server: in the stream's filter where that can be, by a look-up where it cannot.
+
+A filter can only let pass. So a document that is written whole is judged as it was written: by the filter, and where
+several rules share its collection once more as a literal. An update does not bring the document: it is looked up, and
+judged as it is when it is read.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId, json_util
+from bson.errors import BSONError
+from pymongo.client_session import ClientSession
+from pymongo.errors import OperationFailure, PyMongoError
+
+from daemon.errors import ConfigurationError
+from daemon.mongo.client import CODEC, translated
+from daemon.mongo.collections import EVENTS, event_id
+from daemon.mongo.types import Database, Document
+from daemon.source.decode import Decoder, event_time
+from rules.model.changes import Change, Operation, Origin, Source
+from rules.model.documents import is_id
+from rules.settings import custom_rules
+from rules.settings.custom_rules import CARRIED, CustomRule
+
+LOGICAL = ("$and", "$or", "$nor")
+
+
+def filters(rules: Sequence[CustomRule]) -> list[Document]:
+    """For each rule what lets its documents pass: whole ones that match, and updates of a field the match names."""
+    found = [condition for rule in rules for condition in (_whole(rule), _touching(rule))]
+    return [condition for condition in found if condition]
+
+
+def _whole(rule: CustomRule) -> Document:
+    written = {"operationType": {"$in": ["insert", "replace"]}, "ns.coll": rule.collection}
+    match = below("fullDocument", rule.match)
+    return {"$and": [written, *([match] if match else [])]}
+
+
+def _touching(rule: CustomRule) -> Document | None:
+    """Updates at or below a field of the match; all of them where the match speaks of the whole document."""
+    updated: Document = {"operationType": "update", "ns.coll": rule.collection}
+    if not is_plain(rule.match):
+        return updated
+    roots = "|".join(re.escape(root) for root in roots_of(rule))
+    pattern = f"^({roots})([.]|$)"
+    touched = {"$regexMatch": {"input": "$$this.k", "regex": pattern}}
+    set_fields = {"$objectToArray": {"$ifNull": ["$updateDescription.updatedFields", {}]}}
+    described = [
+        {"updateDescription.removedFields": {"$regex": pattern}},
+        {"updateDescription.truncatedArrays.field": {"$regex": pattern}},
+        {"$expr": {"$gt": [{"$size": {"$filter": {"input": set_fields, "cond": touched}}}, 0]}},
+    ]
+    return {**updated, "$or": described} if roots else None
+
+
+def below(prefix: str, match: Mapping[str, Any]) -> Document | None:
+    """The match for a document that stands in the field `prefix`; None where it cannot be said so."""
+    if not is_plain(match):
+        return None
+    moved: Document = {}
+    for key, condition in bson_values(match).items():
+        if key in LOGICAL:
+            moved[key] = [below(prefix, part) for part in condition]
+        elif key != "$comment":
+            moved[f"{prefix}.{key}"] = condition
+    return moved
+
+
+def is_plain(match: Mapping[str, Any]) -> bool:
+    """Whether a match only speaks of fields: $expr, $jsonSchema and their like speak of the whole document."""
+    for key, condition in match.items():
+        if key in LOGICAL:
+            parts = condition if isinstance(condition, list | tuple) else [None]
+            if not all(isinstance(part, Mapping) and is_plain(part) for part in parts):
+                return False
+        elif key.startswith("$") and key != "$comment":
+            return False
+    return True
+
+
+def roots_of(rule: CustomRule) -> list[str]:
+    """The top-level fields a plain match looks at."""
+    return sorted(set(_roots(rule.match))) if is_plain(rule.match) else []
+
+
+def _roots(match: Mapping[str, Any]) -> Iterator[str]:
+    for key, condition in match.items():
+        if key in LOGICAL:
+            for part in condition:
+                yield from _roots(part)
+        elif not key.startswith("$"):
+            yield key.partition(".")[0]
+
+
+def needed(rules: Sequence[CustomRule]) -> set[str]:
+    """The top-level fields of documents that texts and matches read."""
+    paths = {path.partition(".")[0] for rule in rules for path in (*rule.fields, *CARRIED)}
+    return paths | {root for rule in rules for root in roots_of(rule)}
+
+
+def bson_values(value: Any) -> Any:
+    """A value of the configuration as the server wants it: `{"$oid" = "..."}` and `{"$date" = ...}` become one."""
+    if isinstance(value, Mapping):
+        inner = {key: bson_values(part) for key, part in value.items()}
+        return json_util.object_hook(inner) if inner.keys() & {"$oid", "$date"} else inner
+    return [bson_values(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def require(database: Database, rules: Sequence[CustomRule]) -> None:
+    """Try every rule on the server, which only plans it; raises ConfigurationError with the rule's key and reason."""
+    for number, rule in enumerate(rules):
+        try:
+            _plan(database, rule)
+        except (OperationFailure, BSONError, ValueError, TypeError, OverflowError) as refusal:
+            reason = (refusal.details or {}).get("errmsg") if isinstance(refusal, OperationFailure) else None
+            raise ConfigurationError(
+                f"rules.custom.{number}.match: the rule {rule.name!r} is refused: {reason or refusal}"
+                f", got {dict(rule.match)!r:.200}"
+            ) from None
+
+
+def _plan(database: Database, rule: CustomRule) -> None:
+    query = bson_values(rule.match)
+    try:
+        database.command("explain", {"find": rule.collection, "filter": query}, verbosity="queryPlanner")
+        if is_plain(rule.match):
+            with database.watch([{"$match": {"$or": filters([rule])}}], max_await_time_ms=1) as stream:
+                stream.try_next()
+    except OperationFailure as refusal:
+        if refusal.code in _NOT_THE_RULE:
+            with translated():
+                raise
+        raise
+    except PyMongoError:
+        with translated():
+            raise
+
+
+_NOT_THE_RULE = (13, 18, 8000, 40573, 50)
+"""Codes that speak of the login, the server or its time, not of the query."""
+
+
+class Judge:
+    """Turns what the stream and a reconciliation bring of watched collections into changes for the rules that match."""
+
+    def __init__(self, database: Database, rules: Sequence[CustomRule], decoder: Decoder) -> None:
+        self.database = database.with_options(codec_options=CODEC)
+        self.decoder = decoder
+        self.rules: dict[str, list[CustomRule]] = defaultdict(list)
+        for rule in rules:
+            self.rules[rule.collection].append(rule)
+
+    def watches(self, event: Document) -> bool:
+        """Whether an event of the stream is of a collection with rules."""
+        return bool(self.rules) and event.get("ns", {}).get("coll") in self.rules and "documentKey" in event
+
+    def change(self, event: Document) -> Change | None:
+        """The change an event of the stream brings to the rules; None where no rule matches after all."""
+        doc_id = event["documentKey"]["_id"]
+        if not is_id(doc_id):
+            return None
+        rules = self.rules[event["ns"]["coll"]]
+        document: Document | None = event.get("fullDocument")
+        if event["operationType"] == Operation.UPDATE or document is None:
+            matching = self._looked_up(self._untold(rules, doc_id), doc_id)
+        elif len(rules) == 1 and is_plain(rules[0].match):
+            matching = [(rules[0], document)]
+        else:
+            matching = [(rule, document) for rule in rules if self._matches(rule, document, doc_id)]
+        at, cause = event_time(event), event["_id"]["_data"]
+        return self._change(matching, doc_id, at, cause, Origin.STREAM) if matching else None
+
+    def recovered(
+        self, since: datetime, until: datetime, cause: str, session: ClientSession | None
+    ) -> Iterator[Change]:
+        """Matching documents made in a gap, as far as their `_id` tells when: per rule one range of its index."""
+        made = {"_id": {"$gte": ObjectId.from_datetime(since), "$type": "objectId"}}
+        for rules in self.rules.values():
+            for rule in rules:
+                with translated():
+                    for document in self._find(rule, made, session):
+                        at = min(max(since, document["_id"].generation_time), until)
+                        yield self._change([(rule, document)], document["_id"], at, cause, Origin.RECOVERED)
+
+    def _untold(self, rules: list[CustomRule], doc_id: Any) -> list[CustomRule]:
+        """Those that have not spoken of the document yet: an update that matches still is no news."""
+        ids = {event_id(custom_rules.key(rule, doc_id)): rule for rule in rules}
+        with translated():
+            told = {event["_id"] for event in self.database[EVENTS].find({"_id": {"$in": list(ids)}}, {"_id": 1})}
+        return [rule for known, rule in ids.items() if known not in told]
+
+    def _looked_up(self, rules: list[CustomRule], doc_id: object) -> list[tuple[CustomRule, Document]]:
+        with translated():
+            return [(rule, document) for rule in rules for document in self._find(rule, {"_id": doc_id}, None)]
+
+    def _find(self, rule: CustomRule, which: Document, session: ClientSession | None) -> Iterator[Document]:
+        query = {"$and": [which, bson_values(rule.match)]}
+        fields = dict.fromkeys(needed([rule]), 1)
+        return iter(self.database[rule.collection].find(query, fields, session=session))
+
+    def _matches(self, rule: CustomRule, document: Document, doc_id: object) -> bool:
+        """Whether the document as it was written matches: the server is asked about the literal."""
+        if not is_plain(rule.match):
+            return bool(self._looked_up([rule], doc_id))
+        literal = [{"$documents": [{"$literal": document}]}, {"$match": bson_values(rule.match)}, {"$limit": 1}]
+        with translated():
+            return bool(list(self.database.aggregate(literal)))
+
+    def _change(
+        self, matching: list[tuple[CustomRule, Document]], doc_id: Any, at: datetime, cause: str, origin: Origin
+    ) -> Change:
+        values = {path: at_path(document, path) for rule, document in matching for path in (*rule.fields, *CARRIED)}
+        fields = {"rules": tuple(rule.name for rule, _ in matching), "values": self.decoder.values(values)}
+        return Change(Source.CUSTOM, Operation.INSERT, doc_id, at, cause, fields, origin=origin)
+
+
+def at_path(document: Any, path: str) -> Any:
+    """The value at a dotted path; None where there is none. A number leads into an array."""
+    for name in path.split("."):
+        if isinstance(document, list) and name.isdecimal():
+            document = document[int(name)] if int(name) < len(document) else None
+        else:
+            document = document.get(name) if isinstance(document, Mapping) else None
+    return document

@@ -1,0 +1,1 @@
+"""The ledger of movements: reading, sums per day, totals, retention."""

@@ -1,0 +1,258 @@
+"""Reads the ledger: the movements of a day, and the totals as they stood at a day's end."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from pymongo.client_session import ClientSession
+
+from daemon.mongo.client import BATCH, translated
+from daemon.mongo.collections import LEDGER
+from daemon.mongo.types import Database, Document
+from daemon.store.documents import movement_of
+from rules import business_days
+from rules.insights.trends import Day
+from rules.model.ledger import Movement, MovementKind, PlanTotals, Reason, Totals
+from rules.revenue import movements
+from rules.rows import periods
+from rules.rows.period_data import Beginning
+
+SUMS = movements.TOTALS
+
+MOVED: Document = {"$sum": {"$ifNull": ["$count", 1]}}
+"""How many movements lines stand for, inside a $group."""
+
+
+def of_day(database: Database, day: date, session: ClientSession | None = None) -> Iterator[Movement]:
+    """The movements of a business day, in ledger order."""
+    with translated():
+        found = database[LEDGER].find({"day": business_days.stored(day)}, session=session, batch_size=BATCH)
+        yield from map(movement_of, found.sort([("day", 1), ("_id", 1)]))
+
+
+def of_days(database: Database, first: date, last: date, session: ClientSession | None = None) -> Iterator[Movement]:
+    """The movements of the business days from `first` to `last`, in ledger order."""
+    days_of = {"day": {"$gte": business_days.stored(first), "$lte": business_days.stored(last)}}
+    with translated():
+        found = database[LEDGER].find(days_of, session=session, batch_size=BATCH)
+        yield from map(movement_of, found.sort("_id", 1))
+
+
+def newest(database: Database, first: date, last: date, limit: int, before: int | None) -> list[Document]:
+    """Lines of the business days from `first` to `last`, the newest first, going on before the line `before`."""
+    wanted: Document = {"day": {"$gte": business_days.stored(first), "$lte": business_days.stored(last)}}
+    if before is not None:
+        wanted["_id"] = {"$lt": before}
+    with translated():
+        return list(database[LEDGER].find(wanted).sort("_id", -1).limit(limit))
+
+
+def by_kind(database: Database, first: date, last: date) -> dict[MovementKind, tuple[int, int]]:
+    """How many movements of each kind those days had, and what MRR they moved, in signed cents."""
+    stages: list[Document] = [
+        {"$match": {"day": {"$gte": business_days.stored(first), "$lte": business_days.stored(last)}}},
+        {"$group": {"_id": "$kind", "count": MOVED, "cents": {"$sum": "$mrr_cents"}}},
+    ]
+    with translated():
+        found = database[LEDGER].aggregate(stages)
+        return {MovementKind(kind["_id"]): (kind["count"], kind["cents"]) for kind in found}
+
+
+def before(database: Database, day: date) -> tuple[Totals, Totals | None]:
+    """The totals as `day` begins, and the highest each number ever was by then; None where no movement is older.
+
+    Lines that take back or book again add up to nothing, and are no height that was reached.
+    """
+    older = {"day": {"$lt": business_days.stored(day)}}
+    numbers = ("customers", "active_licenses", "mrr_cents")
+    whole = {"documents": ["unbounded", "current"]}
+    running = {name: {"$sum": f"${name}", "window": whole} for name in numbers}
+    stages: list[Document] = [
+        {"$match": {**older, "count": {"$nin": [-1, 0]}}},
+        {"$setWindowFields": {"sortBy": {"_id": 1}, "output": running}},
+        {"$group": {"_id": None, **{name: {"$max": f"${name}"} for name in numbers}}},
+    ]
+    with translated():
+        highest = list(database[LEDGER].aggregate(stages, allowDiskUse=True))
+    peaks = Totals(**{name: highest[0][name] for name in numbers}) if highest else None
+    return sums(database, older), peaks
+
+
+def first_day(database: Database) -> date | None:
+    """The first business day whose row the ledger can tell; None for an empty one.
+
+    Where old months were let go of, it is the first of the second month behind them: from there on nothing that a row
+    looks back over is missing.
+    """
+    with translated():
+        oldest = database[LEDGER].find_one({}, {"day": 1, "reason": 1}, sort=[("_id", 1)])
+    if oldest is not None and oldest.get("reason") == Reason.RETENTION:
+        kept = oldest["day"].date() + business_days.ONE_DAY
+        return periods.following(periods.following(kept))
+    begin = beginning(database)
+    return begin.day if begin else None
+
+
+def beginning(database: Database, session: ClientSession | None = None) -> Beginning | None:
+    """Where the ledger begins; None for an empty one.
+
+    The first line is of the oldest day unless facts came late to an older one, so two looks by an index tell; a first
+    day that holds a large shop's opening balance would cost every row to come.
+    """
+    wanted = {"day": 1, "at": 1}
+    with translated():
+        oldest = database[LEDGER].find_one({}, wanted, sort=[("day", 1)], session=session)
+        first = database[LEDGER].find_one({}, wanted, sort=[("_id", 1)], session=session)
+        if oldest is None or first is None:
+            return None
+        if first["day"] != oldest["day"]:
+            first = _first_line_of(database, oldest["day"], session) or oldest
+    return Beginning(first["day"].date(), first["at"])
+
+
+def _first_line_of(database: Database, stored: datetime, session: ClientSession | None) -> Document | None:
+    """The first line of a day; no index holds the order of day and line, and a sort by line would walk all lines."""
+    first_line = {"$top": {"sortBy": {"_id": 1}, "output": "$at"}}
+    stages: list[Document] = [{"$match": {"day": stored}}, {"$group": {"_id": "$day", "at": first_line}}]
+    found = list(database[LEDGER].aggregate(stages, session=session))
+    return {"day": found[0]["_id"], "at": found[0]["at"]} if found else None
+
+
+def last_at(database: Database) -> datetime | None:
+    """When the last movement booked happened; None for an empty ledger."""
+    with translated():
+        document = database[LEDGER].find_one({}, {"at": 1}, sort=[("_id", -1)])
+    return document["at"] if document else None
+
+
+def totals_after(database: Database, running: Totals, day: date, session: ClientSession | None = None) -> Totals:
+    """The totals at the end of `day`: the running totals less everything later, summed by the server."""
+    return movements.shifted(running, sums(database, {"day": {"$gt": business_days.stored(day)}}, session), -1)
+
+
+def sums(database: Database, match: Mapping[str, Any], session: ClientSession | None = None) -> Totals:
+    """What the movements that match add up to."""
+    collection = database[LEDGER]
+    with translated():
+        plain = list(collection.aggregate([{"$match": match}, {"$group": _sums()}], session=session))
+        plans = list(collection.aggregate([{"$match": match}, *_by_plan()], session=session))
+    by_plan = {
+        plan["_id"]: PlanTotals(plan["licenses"], plan["active"], plan["mrr_cents"], plan["one_time_cents"])
+        for plan in plans
+        if plan["_id"] is not None
+    }
+    found = plain[0] if plain else dict.fromkeys(SUMS, 0)
+    return Totals(**{name: found[name] for name in SUMS}, by_plan=by_plan)
+
+
+def _sums() -> Document:
+    return {"_id": None, **{name: {"$sum": f"${name}"} for name in SUMS}}
+
+
+def _by_plan() -> list[Document]:
+    """Each movement taken apart into what it takes from one plan and gives to another."""
+    return [
+        {"$project": {"part": {"$concatArrays": [_part("before", -1), _part("after", 1), _whole()]}}},
+        {"$unwind": "$part"},
+        {
+            "$group": {
+                "_id": "$part.plan_id",
+                **{name: {"$sum": f"$part.{name}"} for name in ("licenses", "active", "mrr_cents", "one_time_cents")},
+            }
+        },
+    ]
+
+
+def _part(side: str, sign: int) -> Document:
+    part = {
+        "plan_id": f"${side}.plan_id",
+        "licenses": sign,
+        "active": {"$cond": [f"${side}.active", sign, 0]},
+        "mrr_cents": {"$multiply": [f"${side}.mrr_cents", sign]},
+        "one_time_cents": 0,
+    }
+    return {"$cond": [{"$eq": [{"$type": f"${side}"}, "object"]}, [part], []]}
+
+
+def _whole() -> list[Document]:
+    """What stands on the movement itself: one-time revenue, and an opening line's balance."""
+    is_opening = {"$eq": ["$kind", "opening"]}
+    return [
+        {
+            "plan_id": "$plan_id",
+            "licenses": {"$cond": [is_opening, "$licenses", 0]},
+            "active": {"$cond": [is_opening, "$active_licenses", 0]},
+            "mrr_cents": {"$cond": [is_opening, "$mrr_cents", 0]},
+            "one_time_cents": "$one_time_cents",
+        }
+    ]
+
+
+def history(database: Database, running: Totals, first: date, last: date) -> list[Day]:
+    """Each business day from `first` (or the ledger's beginning) to `last` at its end, oldest first, without a hole.
+
+    Summed by the server per day, then walked back from the running totals.
+    """
+    stages: list[Document] = [
+        {"$match": {"day": {"$gte": business_days.stored(first)}}},
+        {"$group": {"_id": "$day", **_day_sums()}},
+    ]
+    with translated():
+        by_day = {found["_id"].date(): found for found in database[LEDGER].aggregate(stages)}
+    begin = first_day(database)
+    if begin is None:
+        return []
+    newest = max([last, *by_day])
+    walked: list[Day] = []
+    end = (running.customers, running.paying_customers, running.mrr_cents)
+    for day in reversed(list(business_days.between(max(first, begin), newest))):
+        found = by_day.get(day, _NOTHING)
+        walked.append(Day(day, *end, found["new_customers"], found["sales"], found["cancellations"]))
+        end = (end[0] - found["customers"], end[1] - found["paying_customers"], end[2] - found["mrr_cents"])
+    return [day for day in reversed(walked) if day.date <= last]
+
+
+def _day_sums() -> Document:
+    """The day's deltas, and counts of what it brought."""
+    return {
+        "customers": {"$sum": "$customers"},
+        "paying_customers": {"$sum": "$paying_customers"},
+        "mrr_cents": {"$sum": "$mrr_cents"},
+        **counts(),
+    }
+
+
+def counts() -> Document:
+    """What movements brought, by `rules.revenue.day_sums` in the server's words; an opening balance brings nothing.
+
+    A sale or a cancellation that turned out to be half of a change of plan is taken back by a line of its own.
+    """
+    own = {"$ne": ["$kind", "opening"]}
+    ended = {"$in": ["$reason", ["cancelled", "license_deleted"]]}
+    return {
+        "new_customers": count(own, {"$gt": ["$customers", 0]}),
+        "sales": _less({"$eq": ["$reason", "license_created"]}, "$after.paid", "$before.paid"),
+        "cancellations": _less(ended, {"$lt": ["$active_licenses", 0]}, {"$gt": ["$active_licenses", 0]}),
+    }
+
+
+def _less(of: Any, more: Any, less: Any) -> Document:
+    """How many of a reason count one up, less those that count one down, inside a $group."""
+    sign = {"$switch": {"branches": [{"case": more, "then": 1}, {"case": less, "then": -1}], "default": 0}}
+    return {"$sum": {"$cond": [of, sign, 0]}}
+
+
+def count(*conditions: Any) -> Document:
+    """How many meet all conditions, inside a $group."""
+    return {"$sum": {"$cond": [{"$and": list(conditions)}, 1, 0]}}
+
+
+_NOTHING = dict.fromkeys(("customers", "paying_customers", "mrr_cents", "new_customers", "sales", "cancellations"), 0)
+
+
+def digest(database: Database, last: int) -> Document:
+    """How many lines the ledger has up to line `last`, and what they add up to."""
+    group: Document = {"_id": None, "lines": {"$sum": 1}, **{name: {"$sum": f"${name}"} for name in SUMS}}
+    with translated():
+        found = list(database[LEDGER].aggregate([{"$match": {"_id": {"$lte": last}}}, {"$group": group}]))
+    return {name: found[0][name] if found else 0 for name in ("lines", *SUMS)}

@@ -1,0 +1,1 @@
+"""The mirror of customers, licenses and plans: states, reading, writing."""

@@ -1,0 +1,260 @@
+"""How the mirror's states are written as documents, read back, and brought from one to the next. Pure.
+
+The mirror keeps one document per source document, `_id: {k: collection, id: source _id}`, so that a range of
+`_id` is one collection in the source's own `_id` order.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from operator import attrgetter
+from typing import Any
+
+from bson import Decimal128
+
+from daemon.mongo.types import Document
+from daemon.store.documents import worth_document, worth_of
+from daemon.store.mirror.recent import lately_document, lately_of
+from rules.handlers import license_events
+from rules.model.changes import DocId, Fields, Payment, PaymentStatus, Plan, Source
+from rules.model.documents import AMOUNTS
+from rules.model.states import CustomerState, FormerName, LicenseState, PaymentState, PlanState
+from rules.settings.settings import Settings
+
+
+def mirror_id(source: Source, doc_id: object) -> Document:
+    return {"k": source.value, "id": doc_id}
+
+
+def difference(before: Document, after: Document) -> Document:
+    """The update that makes one body of a mirror document the other; empty where they are equal.
+
+    Of `fields`, whose names are ours and hold no dot, only what changed is named: that keeps the oplog small.
+    """
+    changed: Document = {}
+    gone: Document = {}
+    for name, value in after.items():
+        known = before.get(name, _ABSENT)
+        if known is not value and known != value:
+            if name == "fields":
+                _differ_in_fields(known, value, changed, gone)
+            else:
+                changed[name] = value
+    if before.keys() != after.keys():
+        gone |= dict.fromkeys(before.keys() - after.keys(), "")
+    return _update(changed, gone)
+
+
+def _update(changed: Document, gone: Document) -> Document:
+    if not gone:
+        return {"$set": changed} if changed else {}
+    return {"$set": changed, "$unset": gone} if changed else {"$unset": gone}
+
+
+def _differ_in_fields(before: Fields, after: Fields, changed: Document, gone: Document) -> None:
+    for name, value in after.items():
+        known = before.get(name, _ABSENT)
+        if known is not value and known != value:
+            changed[f"fields.{name}"] = value
+    if before.keys() != after.keys():
+        gone |= dict.fromkeys((f"fields.{name}" for name in before.keys() - after.keys()), "")
+
+
+_ABSENT = object()
+
+
+def _plain(fields: Fields) -> Document:
+    """As a dict, which an encoder takes at once; never altered, as no state is."""
+    return fields if type(fields) is dict else dict(fields)
+
+
+def customer_document(state: CustomerState) -> Document:
+    document: Document = {
+        "fields": _plain(state.fields),
+        "present": state.present,
+        "mrr_cents": state.mrr_cents,
+        "active_licenses": state.active_licenses,
+        "paid_licenses": state.paid_licenses,
+        "ever_mrr": state.ever_mrr,
+    }
+    if state.lately is not None:
+        document["lately"] = lately_document(state.lately)
+    return document
+
+
+_COUNTED = ("present", "mrr_cents", "active_licenses", "paid_licenses", "ever_mrr")
+_counted = attrgetter(*_COUNTED)
+
+
+def customer_difference(before: CustomerState, after: CustomerState) -> Document:
+    """The `difference` of their two documents, without making them: most of a batch's updates are of these."""
+    pairs = zip(_COUNTED, _counted(before), _counted(after), strict=True)
+    changed = {name: now for name, was, now in pairs if was != now}
+    gone: Document = {}
+    if after.fields is not before.fields:
+        _differ_in_fields(before.fields, after.fields, changed, gone)
+    if after.lately is not before.lately and after.lately != before.lately:
+        if after.lately is None:
+            gone["lately"] = ""
+        else:
+            changed["lately"] = lately_document(after.lately)
+    return _update(changed, gone)
+
+
+def customer_of(document: Mapping[str, Any]) -> CustomerState:
+    return CustomerState(
+        document["_id"]["id"],
+        document["fields"],
+        document["present"],
+        document["mrr_cents"],
+        document["active_licenses"],
+        document["paid_licenses"],
+        document["ever_mrr"],
+        lately_of(document.get("lately")),
+    )
+
+
+def license_document(state: LicenseState) -> Document:
+    """`due` stands only on active licences with an end: a sparse index finds the next to expire.
+
+    `good` keeps the fields of the last version understood while a newer one is held.
+    """
+    document: Document = {
+        "fields": _plain(state.fields),
+        "worth": worth_document(state.worth),
+        "started": state.started,
+        "sold": list(state.sold),
+    }
+    if state.held is not None:
+        document["held"] = state.held
+        document["good"] = _good(state)
+    if state.ends_at is not None:
+        document["due"] = state.ends_at
+    return document
+
+
+def license_difference(before: LicenseState, after: LicenseState) -> Document:
+    """The `difference` of their two documents; made without them where neither is held."""
+    if before.held is not None or after.held is not None:
+        return difference(license_document(before), license_document(after))
+    changed: Document = {}
+    gone: Document = {}
+    if after.fields is not before.fields:
+        _differ_in_fields(before.fields, after.fields, changed, gone)
+    if after.worth is not before.worth and after.worth != before.worth:
+        changed["worth"] = worth_document(after.worth)
+    if after.started != before.started:
+        changed["started"] = after.started
+    if after.sold != before.sold:
+        changed["sold"] = list(after.sold)
+    if after.ends_at is None and before.ends_at is not None:
+        gone["due"] = ""
+    elif after.ends_at != before.ends_at:
+        changed["due"] = after.ends_at
+    return _update(changed, gone)
+
+
+def _good(state: LicenseState) -> Document | None:
+    license = state.license
+    if license is None:
+        return None
+    good = {
+        "customer_id": license.customer_id,
+        "plan_id": license.plan_id,
+        "status": license.status.value,
+        "expires_at": license.expires_at,
+    }
+    return good | ({"metadata": state.fields.get("metadata")} if license.is_manual else {})
+
+
+def license_of(document: Mapping[str, Any], settings: Settings) -> LicenseState:
+    held = document.get("held")
+    understood = document["fields"] if held is None else document.get("good")
+    return LicenseState(
+        document["_id"]["id"],
+        document["fields"],
+        license_events.read_license(understood, settings) if understood is not None else None,
+        worth_of(document["worth"]),
+        document["started"],
+        held,
+        _sold(document),
+    )
+
+
+def _sold(document: Mapping[str, Any]) -> tuple[DocId, ...]:
+    """What earlier versions did not keep: whatever plan a licence that paid is on was sold to it."""
+    if "sold" in document:
+        return tuple(document["sold"])
+    return (document["worth"]["plan_id"],) if document["started"] and document["worth"] else ()
+
+
+def plan_document(state: PlanState) -> Document:
+    plan = state.plan
+    return {
+        "fields": {name: to_bson(value) for name, value in state.fields.items()},
+        "plan": None if plan is None else {**plan._asdict()},
+        "present": state.present,
+        "held": state.held,
+        "former": [name._asdict() for name in state.former],
+    }
+
+
+def plan_difference(before: PlanState, after: PlanState) -> Document:
+    return difference(plan_document(before), plan_document(after))
+
+
+def plan_of(document: Mapping[str, Any]) -> PlanState:
+    plan = document["plan"]
+    return PlanState(
+        document["_id"]["id"],
+        decoded_fields(document),
+        Plan(**plan) if plan is not None else None,
+        document["present"],
+        document["held"],
+        tuple(FormerName(**name) for name in document.get("former", ())),
+    )
+
+
+def payment_document(state: PaymentState) -> Document:
+    """`good` keeps the last version understood while a newer one is held."""
+    document: Document = {
+        "fields": {name: to_bson(value) for name, value in state.fields.items()},
+        "told": [status.value for status in state.told],
+    }
+    if state.payment is not None:
+        document["payment"] = {**state.payment._asdict(), "status": state.payment.status.value}
+    if state.held is not None:
+        document["held"] = state.held
+    return document
+
+
+def payment_difference(before: PaymentState, after: PaymentState) -> Document:
+    return difference(payment_document(before), payment_document(after))
+
+
+def payment_of(document: Mapping[str, Any]) -> PaymentState:
+    payment = document.get("payment")
+    return PaymentState(
+        document["_id"]["id"],
+        decoded_fields(document),
+        Payment(**{**payment, "status": PaymentStatus(payment["status"])}) if payment is not None else None,
+        tuple(PaymentStatus(status) for status in document["told"]),
+        document.get("held"),
+    )
+
+
+def decoded_fields(document: Mapping[str, Any]) -> Fields:
+    """The fields of a mirror document of any kind, as the decoder made them."""
+    return {name: from_bson(value) if name in AMOUNTS else value for name, value in document["fields"].items()}
+
+
+def to_bson(value: object) -> object:
+    return Decimal128(value) if isinstance(value, Decimal) else value
+
+
+def from_bson(value: object) -> object:
+    return value.to_decimal() if isinstance(value, Decimal128) else value
+
+
+def storable(fields: Fields) -> Document:
+    """Fields for a dead letter: whatever they hold, the database takes it."""
+    return {name: to_bson(value) for name, value in fields.items()}

@@ -1,0 +1,1 @@
+"""ASGI middlewares: access control, body limits, security headers, HEAD, request metrics."""

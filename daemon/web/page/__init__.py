@@ -1,0 +1,1 @@
+"""The HTML page: routes, view model, charts, texts, templates and static files."""

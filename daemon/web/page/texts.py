@@ -1,0 +1,281 @@
+"""The words of the page, in Italian, and how it writes numbers, euros and dates.
+
+The words of events and notes are in `rules.settings.catalog`; all others are here. Templates hold no text that a
+reader sees: they take it from here, by name.
+"""
+
+import math
+from datetime import date, datetime, tzinfo
+
+from rules.model.ledger import MovementKind
+from rules.settings.catalog import MONTHS
+
+NBSP = "\u00a0"
+MINUS = "\u2212"
+DASH = "–"
+
+WEEKDAYS = ("lunedì", "martedì", "mercoledì", "giovedì", "venerdì", "sabato", "domenica")
+
+BRAND = "Chatello"
+TITLE = "Analytics"
+SKIP = "Vai al contenuto"
+
+MRR = "MRR"
+ARR = "ARR"
+CUSTOMERS = "Clienti totali"
+PAYING = "Clienti paganti"
+LICENSES = "Licenze attive"
+SINCE_YESTERDAY = "da ieri"
+IN_A_WEEK = "in 7 giorni"
+UNCHANGED = "invariato"
+NOTHING_BEFORE = "ancora senza confronto"
+NOTE_OF_TODAY = "La giornata finora"
+QUIET_DAY = "Finora nessun evento oggi."
+NOT_TAKEN_OVER = "Il daemon non ha ancora preso in carico questo database: i numeri compaiono dopo il primo avvio."
+STANDING_STILL = "I numeri sono fermi al {when}."
+
+COURSE = "MRR nel tempo"
+COURSE_EMPTY = "Il grafico compare quando la tabella ha almeno due giorni."
+COURSE_SUMMARY = "MRR dal {first} al {last}: da {start} a {end}."
+COURSE_RECONSTRUCTED = "Tratteggio: giorni ricostruiti dai documenti, prima del daemon."
+MOVEMENTS = "Movimenti dell’MRR per mese"
+MOVEMENTS_COUNTING = "I movimenti sono tanti e li sto ancora sommando: ricarica la pagina fra poco."
+MOVEMENTS_EMPTY = "Ancora nessun movimento di MRR."
+MOVEMENTS_SINCE = "Dal {day}, da quando il daemon tiene i conti."
+MOVEMENTS_SUMMARY = "Movimenti dell’MRR da {first} a {last}; saldo dell’ultimo mese {net}."
+SHOW_NUMBERS = "Mostra i numeri"
+NUMBERS_OF = "Numeri: {title}"
+MONTH = "Mese"
+DAY = "Giorno"
+NET = "Saldo"
+KINDS = {
+    MovementKind.NEW: "Nuovi",
+    MovementKind.REACTIVATION: "Riattivati",
+    MovementKind.EXPANSION: "Espansione",
+    MovementKind.CONTRACTION: "Contrazione",
+    MovementKind.CHURN: "Abbandoni",
+}
+
+TABLE = "Giorno per giorno"
+TABLE_OF_MONTHS = "Mese per mese"
+SHORT_COLUMNS = ("", "clienti", "paganti", "", "")
+COLUMNS = ("Data", "Clienti Totali", "Clienti Paganti", "MRR", "Note")
+TABLE_EMPTY = "Ancora nessuna riga in questo periodo: la prima arriva con i primi dati di oggi."
+MONTHS_EMPTY = "Ancora nessun mese chiuso: la prima riga mensile arriva a inizio mese."
+PERIOD = "Periodo"
+PERIODS = {"7": "7 giorni", "30": "30 giorni", "60": "60 giorni", "90": "90 giorni", "all": "Tutto", "months": "Mesi"}
+DOWNLOAD = "Scarica"
+CSV = "CSV"
+EXCEL = "Excel"
+PAGES = "Pagine della tabella"
+PAGE_OF = "Pagina {page} di {pages}"
+NEWER = "Più recenti"
+OLDER = "Più vecchie"
+RUNNING = "in corso"
+RECONSTRUCTED = "ricostruita"
+RECONSTRUCTED_WHY = "Riga ricostruita dalle date dei documenti, non osservata in diretta"
+REVISED = "rivista"
+REVISED_WHY = "Numeri corretti dopo la chiusura, per fatti arrivati tardi"
+AUTO = "auto"
+AUTO_WHY = "Nota scritta dal daemon"
+BY_HAND = "a mano"
+BY_HAND_WHY = "Nota scritta da una persona: il daemon non la tocca"
+BY_OTHERS = "dashboard"
+BY_OTHERS_WHY = "Riga scritta dalla dashboard, prima del daemon"
+
+EDIT = "Modifica"
+EDIT_OF = "Modifica la nota del {day}"
+NOTE_LABEL = "Nota del {day}"
+NOTE_HINT = "Lascia vuoto per tornare alla nota automatica. Al massimo {limit} caratteri."
+SAVE = "Salva"
+CANCEL = "Annulla"
+AUTO_NOTE = "Nota automatica"
+NOT_EDITABLE = "Per modificare le note serve un token: vedi [http] nella configurazione (docs/configuration.md)."
+CHANGED_MEANWHILE = "La nota è cambiata mentre scrivevi: qui sotto la tua; quella salvata ora è questa:"
+NO_ROW = "Non c’è una riga per questo giorno."
+TOO_LONG = "La nota è troppo lunga: al massimo {limit} caratteri."
+BACK = "Torna alla pagina"
+
+FEED = "In diretta"
+FEED_EMPTY = "Nessun evento negli ultimi 30 giorni."
+FEED_LIVE = "collegato"
+FEED_WAITING = "in attesa di collegamento"
+FEED_STILL = "ricarica la pagina per aggiornare"
+GROWN_OLD = "Numeri non aggiornati"
+YESTERDAY_AT = "ieri {time}"
+
+PLANS = "Piani"
+PLAN = "Piano"
+ACTIVE = "Attive"
+SHARE = "Quota"
+ONE_TIME = "una tantum"
+PLANS_EMPTY = "Ancora nessun piano."
+PLAN_UNKNOWN = "piano sconosciuto"
+LIMITED_SOLD = ("1 venduto", "{count} venduti")
+LIMITED_OF = "{sold} su {limit}"
+LIMITED_LEFT = ("1 rimasto", "{count} rimasti")
+LIMITED_OVER = "esaurito"
+LIMITED_INCOME = "{amount} incassati"
+
+CONDITION = "Stato del daemon"
+ALL_WELL = "Tutto in ordine"
+LOOK_AT = ("1 cosa da guardare", "{count} cose da guardare")
+WHAT_TO_DO = "Che cosa fare"
+
+FOLLOWING = "Flusso"
+ROLES = {
+    "leader": "segue il database in diretta",
+    "standby": "di riserva: un altro daemon lavora, i numeri sono i suoi",
+    "starting": "si sta avviando",
+    "reconciling": "sta confrontando i dati con il database",
+    "retrying": "il database non risponde: riprova da solo",
+    "waiting": "aspetta una decisione: sono spariti troppi documenti",
+}
+ROLE_CURES = {
+    "starting": "Aspetta qualche secondo e ricarica la pagina. Se resta così: journalctl -u chatello-analytics",
+    "reconciling": "Niente: quando ha finito riprende da solo. journalctl -fu chatello-analytics mostra a che punto è.",
+    "retrying": "Controlla che MongoDB sia acceso e raggiungibile; il daemon riprende da dove era.",
+    "waiting": "Ripristina la collezione sparita, oppure, se la cancellazione è voluta: "
+    "chatello-analytics reconcile --accept-deletions",
+}
+ROLE_UNKNOWN = "sconosciuto"
+STALLED = "Una parte non va avanti"
+STALLED_CURE = "systemctl restart chatello-analytics; poi journalctl -u chatello-analytics dice perché."
+LAG = "Ritardo"
+LAG_NONE = "nessuno"
+LAG_CURE = "Guarda se il database è sotto sforzo; journalctl -u chatello-analytics dice che cosa il daemon sta facendo."
+ROLLUP = "Ultima chiusura"
+ROLLUP_NEVER = "nessun giorno ancora chiuso"
+ROLLUP_OF = "{day}, scritta il {when}"
+ROLLUP_OWED = "manca la riga del {day}"
+ROLLUP_CURE = (
+    "chatello-analytics rollup --date {day} la scrive a mano; journalctl -u chatello-analytics dice perché manca."
+)
+PROOF = "Prova dei conti"
+PROOF_HELD = "riuscita il {when}"
+PROOF_FAILED = ("1 numero non torna", "{count} numeri non tornano")
+PROOF_CURE = "chatello-analytics verify mostra che cosa non torna, poi chatello-analytics reconcile lo ripara."
+GAPS = "Interruzioni"
+GAPS_NONE = "nessuna negli ultimi 30 giorni"
+GAPS_CLOSED = ("1 negli ultimi 30 giorni, chiusa", "{count} negli ultimi 30 giorni, chiuse")
+GAP_OPEN = "aperta il {when}: {cause}"
+GAP_CLOSED = "{since} → {until}: {cause}, {recovered}"
+GAP_RECOVERED = ("recuperato 1 documento", "recuperati {count} documenti")
+GAP_CURE = (
+    "Il daemon la chiude da solo con una riconciliazione. Se resta aperta: chatello-analytics reconcile --dry-run"
+)
+GAP_START = "inizio"
+CAUSES = {
+    "first_start": "primo avvio",
+    "filter_change": "sono cambiati i campi seguiti",
+    "history_lost": "la cronologia del database non arrivava abbastanza indietro",
+    "fatal": "il flusso è finito con un errore definitivo",
+    "bad_token": "la posizione salvata non valeva più",
+    "future_token": "la posizione salvata era nel futuro",
+    "drop": "una collezione è stata eliminata",
+    "rename": "una collezione è stata rinominata",
+    "dropDatabase": "il database è stato eliminato",
+    "invalidate": "il flusso è stato invalidato",
+    "event_too_large": "una modifica era troppo grande per il flusso",
+    "requested": "chiesta da una persona",
+    "retry": "documenti messi da parte riprovati",
+}
+DEAD_LETTERS = "Documenti messi da parte"
+DEAD_LETTERS_NONE = "nessuno"
+DEAD_LETTERS_HELD = ("1 non si capisce", "{count} non si capiscono")
+DEAD_LETTERS_CURE = (
+    "Correggi il documento nel database: la versione buona viene ripresa da sola. "
+    "chatello-analytics dead-letters list li elenca tutti; dopo una correzione della configurazione: dead-letters retry"
+)
+AND_MORE = ("e 1 altro", "e altri {count}")
+
+TROUBLE = "Il database non risponde"
+TROUBLE_TEXT = "La pagina legge i numeri dal database, e ora non ci riesce. Riprova fra poco: nulla va perso."
+TROUBLE_DETAIL = "Il motivo, come lo dice il daemon"
+TRY_AGAIN = "Riprova"
+
+
+def plural(forms: tuple[str, str], count: int) -> str:
+    """The singular or the plural of two forms, with its number."""
+    return forms[0] if count == 1 else forms[1].format(count=integer(count))
+
+
+def number(value: object) -> float | None:
+    """A finite number; None for whatever else others may have stored."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return value
+
+
+def integer(value: object) -> str:
+    """A count as Italians write it: 1.234; a dash for what is no number."""
+    known = number(value)
+    if known is None:
+        return DASH
+    text = f"{abs(round(known)):,}".replace(",", ".")
+    return f"{MINUS}{text}" if known < 0 else text
+
+
+def signed(value: int) -> str:
+    return integer(value) if value < 0 else f"+{integer(value)}"
+
+
+def euro(amount: object, decimals: int = 2) -> str:
+    """Euros as Italians write them: € 1.234,50; a dash for what is no amount."""
+    known = number(amount)
+    if known is None:
+        return DASH
+    text = f"{abs(known):,.{decimals}f}".translate(str.maketrans(",.", ".,"))
+    sign = MINUS if known < 0 and text.strip("0.,") else ""
+    return f"{sign}€{NBSP}{text}"
+
+
+def cents(amount: int) -> str:
+    return euro(amount / 100)
+
+
+def signed_cents(amount: int) -> str:
+    return cents(amount) if amount < 0 else f"+{cents(amount)}"
+
+
+def percent(part: int, whole: int) -> str:
+    return f"{round(100 * part / whole)}{NBSP}%" if part and whole else DASH
+
+
+def day(value: object) -> str:
+    """24/11/2026; a dash for what is no date."""
+    return f"{value:%d/%m/%Y}" if isinstance(value, date) else DASH
+
+
+def weekday(value: object) -> str:
+    return WEEKDAYS[value.weekday()] if isinstance(value, date) else ""
+
+
+def long_day(value: date) -> str:
+    """martedì 24 novembre 2026."""
+    return f"{weekday(value)} {value.day} {MONTHS[value.month - 1].lower()} {value.year}"
+
+
+def month(value: object) -> str:
+    """novembre 2026."""
+    return f"{MONTHS[value.month - 1].lower()} {value.year}" if isinstance(value, date) else DASH
+
+
+def short_month(value: date, *, with_year: bool = False) -> str:
+    """nov; January, and every month if asked to, brings its year along: gen 26."""
+    name = MONTHS[value.month - 1][:3].lower()
+    return f"{name} {value:%y}" if with_year or value.month == 1 else name
+
+
+def moment(at: object, zone: tzinfo) -> str:
+    """24/11/2026 alle 14:32."""
+    return f"{at.astimezone(zone):%d/%m/%Y alle %H:%M}" if isinstance(at, datetime) else DASH
+
+
+def ago(seconds: float) -> str:
+    """How long something takes or is late, in its largest unit: 12 secondi, 3 minuti, 2 ore, 5 giorni."""
+    for size, one, many in ((86400, "giorno", "giorni"), (3600, "ora", "ore"), (60, "minuto", "minuti")):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {one if count == 1 else many}"
+    return f"{int(seconds)} {'secondo' if int(seconds) == 1 else 'secondi'}"

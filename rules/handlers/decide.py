@@ -1,0 +1,72 @@
+"""The heart: a mirror and some changes in; events, movements and the next mirror out.
+
+`decide` is pure, and splitting a list of changes into batches never changes the result, because
+- a stream change at or before the mirror's `position` was applied already and is passed over;
+- a licence's end is applied before the first change at or after that instant, whoever brings it;
+- whatever a rule remembers is part of the mirror.
+The caller hands in every state `required` names, and every active licence that ends by the last change;
+a state that was not looked for is a KeyError, never a guess.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from rules.handlers import licenses, payments
+from rules.handlers.batch import Batch
+from rules.handlers.customers import apply_customer
+from rules.handlers.external_events import withdraw
+from rules.handlers.plans import apply_plan
+from rules.model.changes import Change, Operation, Origin, Source
+from rules.model.decision import Decision, Held, Mirror, required
+from rules.settings import custom_rules
+from rules.settings.settings import Settings
+
+__all__ = ["Decision", "Held", "Mirror", "decide", "required"]
+
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def decide(mirror: Mirror, changes: Sequence[Change], settings: Settings) -> Decision:
+    """Apply `changes` in order. The mirror handed in is not altered."""
+    batch = Batch(mirror, settings, max((change.at for change in changes), default=NEVER))
+    for change in changes:
+        if _is_new(batch, change):
+            _expire_until(batch, change.at)
+            _apply(batch, change)
+    return batch.result()
+
+
+def _is_new(batch: Batch, change: Change) -> bool:
+    """Whether a change is still to be applied; the stream's own move the position."""
+    if change.origin is not Origin.STREAM or change.op in (Operation.REVALUE, Operation.TICK):
+        return True
+    if change.cause <= batch.out.position:
+        return False
+    batch.out.position = change.cause
+    return True
+
+
+def _expire_until(batch: Batch, instant: datetime) -> None:
+    while (due := batch.next_to_end(instant)) is not None:
+        licenses.expire(batch, *due)
+
+
+def _apply(batch: Batch, change: Change) -> None:
+    if change.source is Source.LICENSES:
+        licenses.apply(batch, change)
+    elif change.source is Source.CUSTOMERS:
+        apply_customer(batch, change)
+    elif change.source is Source.PAYMENTS:
+        payments.apply(batch, change)
+    elif change.source is Source.PLANS:
+        apply_plan(batch, change)
+    elif change.source is Source.EVENTS:
+        withdraw(batch, change)
+    elif change.source is Source.CUSTOM:
+        _custom(batch, change)
+
+
+def _custom(batch: Batch, change: Change) -> None:
+    zone = batch.settings.zone
+    for event in custom_rules.events(change, batch.settings.custom, lambda at: at.astimezone(zone)):
+        batch.tell(change, event)

@@ -1,0 +1,1 @@
+"""Milestones, growth, trends, calendar dates and summaries."""

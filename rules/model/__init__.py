@@ -1,0 +1,1 @@
+"""Types of the core: documents, changes, states, events, ledger lines, decisions."""

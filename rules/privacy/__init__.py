@@ -1,0 +1,1 @@
+"""Redaction of names in texts, and rendering of stored events."""

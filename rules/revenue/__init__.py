@@ -1,0 +1,1 @@
+"""Money: prices per month, currency rates, MRR movements, sums per day."""

@@ -1,0 +1,1 @@
+"""A row of a day or month: its numbers, note, amendments and provenance."""

@@ -1,0 +1,1 @@
+"""Settings of the rules and the catalog of Italian texts."""

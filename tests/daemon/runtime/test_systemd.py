@@ -1,0 +1,117 @@
+"""What systemd is told: ready when it is, alive while it gets on, and in one line how it stands."""
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from daemon import clock
+from daemon.demo.embedded_mongo import wait_for
+from daemon.runtime import metrics
+from daemon.runtime.health import STALLED_AFTER, Progress
+from daemon.runtime.systemd import Herald, status
+
+NOON = 1_764_072_000
+"""2025-11-25 12:00 UTC."""
+
+
+@pytest.fixture
+def heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Every line that systemd would have heard so far."""
+    lines: list[str] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+        server.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+
+        def listen() -> None:
+            while (said := server.recv(65_536)) != b"end":
+                lines.extend(said.decode().splitlines())
+
+        listener = threading.Thread(target=listen)
+        listener.start()
+        yield lines
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as last:
+            last.sendto(b"end", os.environ["NOTIFY_SOCKET"])
+        listener.join(10)
+
+
+@contextmanager
+def running(herald: Herald) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=herald.run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(10)
+
+
+def test_it_is_ready_when_told_so_and_until_then_systemd_waits_longer(heard: list[str]) -> None:
+    progress, stream, doors = Progress(), threading.Event(), threading.Event()
+    hangup, reloaded = threading.Event(), threading.Event()
+    progress.turn("reconciling", clock.monotonic(), "first_start")
+    hangup.set()
+    doors.set()
+    with running(Herald(progress, (stream, doors), hangup, reloaded.set)):
+        wait_for(lambda: "EXTEND_TIMEOUT_USEC=90000000" in heard, "more time to be asked for")
+        assert "READY=1" not in heard and "WATCHDOG=1" not in heard
+        assert "STATUS=reconciling: first_start" in heard
+        progress.turn("leader", clock.monotonic())
+        stream.set()
+        wait_for(lambda: heard.count("READY=1") == 2, "ready, and ready again after the reload")
+        assert reloaded.is_set() and "RELOADING=1" in heard
+
+    wait_for(lambda: heard[-2:] == ["STOPPING=1", "STATUS=stopping"], "its last words to be heard")
+
+
+def test_it_is_not_ready_while_its_doors_are_still_being_opened(heard: list[str]) -> None:
+    progress, stream, doors = Progress(), threading.Event(), threading.Event()
+    progress.turn("leader", clock.monotonic())
+    stream.set()
+    with running(Herald(progress, (stream, doors), threading.Event(), lambda: None)):
+        wait_for(lambda: heard.count("EXTEND_TIMEOUT_USEC=90000000") > 1, "a second look at what is ready")
+        assert "READY=1" not in heard
+        doors.set()
+        wait_for(lambda: "READY=1" in heard, "ready")
+
+
+def test_a_room_that_stopped_getting_on_starves_the_watchdog_and_is_named(heard: list[str]) -> None:
+    progress, ready = Progress(), threading.Event()
+    progress.turn("leader", clock.monotonic())
+    progress.beat("stream", clock.monotonic() - STALLED_AFTER["stream"] - 1)
+    ready.set()
+    with running(Herald(progress, [ready], threading.Event(), lambda: None)):
+        wait_for(lambda: any(line.startswith("STATUS=stalled: stream made no progress") for line in heard), "it")
+
+    assert "WATCHDOG=1" not in heard
+
+
+def test_the_status_of_a_leader_tells_lag_last_event_and_last_rollup(monkeypatch: pytest.MonkeyPatch) -> None:
+    stood = {metrics.CLUSTER: NOON + 7, metrics.STREAM_TOKEN: NOON, metrics.LAST_EVENT: NOON - 60, metrics.ROLLUP: 0}
+    monkeypatch.setattr(metrics, "value", lambda _gauge: 0.0)
+    assert status(Progress(role="leader"), 1).startswith("leader, 0 s behind; last event not since the start; ")
+    monkeypatch.setattr(metrics, "value", stood.__getitem__)
+    progress = Progress()
+    progress.turn("leader", 0)
+
+    assert status(progress, 1) == "leader, 7 s behind; last event 2025-11-25 11:59:00 UTC; last rollup not yet"
+
+
+def test_the_status_is_one_line_whatever_the_reason_holds() -> None:
+    progress = Progress()
+    progress.turn("standby", 0, "pc:17:ab leads\nREADY=1\u202e" + "x" * 5000)
+    told = status(progress, 1)
+
+    assert told.startswith("standby: pc:17:ab leads READY=1x")
+    assert "\n" not in told and len(told) <= 400
+
+
+def test_a_gauge_is_read_back() -> None:
+    metrics.LAST_EVENT.set(5)
+
+    assert metrics.value(metrics.LAST_EVENT) == 5

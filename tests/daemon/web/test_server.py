@@ -1,0 +1,63 @@
+"""The server between two requests: it ends at once when told to, however long it sleeps, and hangs on no error."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+
+from daemon.demo.embedded_mongo import wait_for
+from daemon.web import server as web_server
+from daemon.web.server import PatientServer
+
+
+async def nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    await asyncio.sleep(0)
+
+
+def server_until(stop: threading.Event, closed: threading.Event) -> PatientServer:
+    return PatientServer(uvicorn.Config(nothing, log_config=None, lifespan="off", ws="none"), stop, closed.set)
+
+
+@pytest.fixture
+def listening() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        yield bound
+
+
+def test_it_ends_when_told_to_however_long_it_sleeps(listening: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web_server, "TICK_SECONDS", 3600)
+    stop, closed = threading.Event(), threading.Event()
+    server = server_until(stop, closed)
+    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+    thread.start()
+    wait_for(lambda: server.started, "it to serve")
+    stop.set()
+    thread.join(30)
+
+    assert not thread.is_alive() and closed.is_set()
+
+
+def test_an_error_of_its_own_is_raised_and_waits_for_nobody(
+    listening: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(_self: PatientServer, _counter: int) -> bool:
+        raise OSError("on purpose")
+
+    monkeypatch.setattr(PatientServer, "on_tick", broken)
+    errors: list[OSError] = []
+
+    def run() -> None:
+        try:
+            server_until(threading.Event(), threading.Event()).run([listening])
+        except OSError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(30)
+
+    assert not thread.is_alive() and str(errors[0]) == "on purpose"

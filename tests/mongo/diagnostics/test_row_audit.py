@@ -1,0 +1,149 @@
+"""`rollup --check` and `--write` over a range, by the real command line on the real replica set."""
+
+import signal
+import subprocess
+import sys
+from datetime import date, datetime
+from typing import Any
+
+import pytest
+from bson import Int64
+
+from daemon.diagnostics.row_audit import Audit, following
+from daemon.rollup.rollup import Nightly
+from rules import business_days
+from rules.model.changes import Operation, Source
+from rules.rows import periods
+from tests import shop
+from tests.shop_history import Life, config_of, keep_plans, local, row_of
+from tests.system.test_process import run_once
+
+LAST = date(2025, 6, 29)
+
+
+def rollup(mongo_uri: str, life: Life, *arguments: str) -> tuple[int, str]:
+    return run_once("rollup", *arguments, MONGODB_URI=mongo_uri, MONGODB_DATABASE=life.db.name)
+
+
+def test_a_table_as_the_daemon_wrote_it_is_rebuilt_without_a_difference(mongo_uri: str, closed: Life) -> None:
+    before = closed.db.command("dbHash")["md5"]
+    status, output = rollup(mongo_uri, closed, "--check")
+
+    assert status == 0, output
+    assert "2025-03-14 to 2025-06-29: 111 rows made anew, all stand as they should" in output
+    assert closed.db.command("dbHash")["md5"] == before
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"mrr": 1.0}, "mrr: stored 1.0, made anew 27.98"),
+        ({"total_customers": Int64(4)}, "total_customers: stored 4, made anew 4"),
+        ({"new_customers": 0.0}, "new_customers: stored 0.0, made anew 0"),
+        ({"revenue_by_plan.pro.count": 7}, "revenue_by_plan.pro.count: stored 7, made anew 1"),
+        ({"auto_notes": "x"}, "auto_notes: stored 'x', made anew ''"),
+        ({"final": False}, "the row is not final"),
+    ],
+)
+def test_a_difference_of_a_single_byte_is_told_and_amended(
+    mongo_uri: str, closed: Life, change: dict[str, Any], told: str
+) -> None:
+    """Types are bytes too: 4 as a long, or 0 as a double, is not what the daemon wrote."""
+    day = business_days.stored(date(2025, 4, 10))
+    before = row_of(closed.db, date(2025, 4, 10))
+    closed.db.historical_analytics.update_one({"date": day, "period_type": "daily"}, {"$set": change})
+    arguments = ("--from", "2025-04-09", "--to", "2025-04-11")
+    checked = rollup(mongo_uri, closed, *arguments, "--check")
+    written = rollup(mongo_uri, closed, *arguments, "--write")
+
+    assert checked[0] == 1, checked
+    assert f"2025-04-10: {told}\n" in checked[1]
+    assert "3 rows made anew, 1 differ" in checked[1]
+    assert written[0] == 0, written
+    assert "3 rows made anew, 1 amended" in written[1]
+    assert rollup(mongo_uri, closed, *arguments, "--check")[0] == 0
+    after = row_of(closed.db, date(2025, 4, 10))
+    ours = set(before) - {"updated_at", "revision", "first_reported", "notes"}
+    assert {name: after[name] for name in ours} == {name: before[name] for name in ours}
+
+
+def test_missing_rows_replaced_rows_and_months_are_told_and_mended(mongo_uri: str, closed: Life) -> None:
+    table = closed.db.historical_analytics
+    table.delete_one({"date": business_days.stored(date(2025, 4, 29))})
+    table.replace_one(
+        {"date": business_days.stored(date(2025, 4, 30))},
+        {"date": business_days.stored(date(2025, 4, 30)), "mrr": 1.0, "period_type": "daily", "notes": "mia"},
+    )
+    table.update_one({"period_type": "monthly", "date": business_days.stored(date(2025, 4, 1))}, {"$set": {"mrr": 5.0}})
+    status, output = rollup(mongo_uri, closed, "--from", "2025-04-28", "--to", "2025-05-01", "--check")
+
+    assert status == 1
+    assert "2025-04-29: there is no row\n" in output
+    assert "2025-04-30: the row is somebody else's" in output
+    assert "2025-04: mrr: stored 5.0, made anew 27.98\n" in output
+    assert rollup(mongo_uri, closed, "--write")[0] == 0
+    assert rollup(mongo_uri, closed, "--check")[0] == 0
+    assert row_of(closed.db, date(2025, 4, 30))["notes"] == "mia"
+
+
+def test_a_range_ends_with_the_last_closed_day_and_begins_with_the_ledger(mongo_uri: str, closed: Life) -> None:
+    status, output = rollup(mongo_uri, closed, "--from", "2020-01-01", "--to", "2031-01-01", "--check")
+    assert (status, "2025-03-14 to 2025-06-29: 111 rows" in output) == (0, True)
+
+    for arguments in (
+        ("--from", "2025-06-30", "--check"),
+        ("--date", "2025-03-13"),
+        ("--from", "2025-06-01"),
+        ("--check", "--write"),
+        ("--date", "2025-06-01", "--check"),
+    ):
+        status, output = rollup(mongo_uri, closed, *arguments)
+        assert (status, "Traceback" in output) == (2, False), output
+
+
+def test_ctrl_c_stops_a_range_and_says_where_to_go_on(mongo_uri: str, closed: Life) -> None:
+    """A long range of bad rows, stopped when some are told: going on from there finds all the others."""
+    closed.db.historical_analytics.update_many({"period_type": "daily"}, {"$set": {"mrr": 0.5}})
+    process = shop.Process(mongo_uri, closed.db.name)
+    command = [sys.executable, "-u", "-m", "daemon", "rollup", "--write"]
+    with subprocess.Popen(
+        command, cwd=shop.ROOT, env=process.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        for _ in range(5):
+            running.stdout.readline()
+        running.send_signal(signal.SIGINT)
+        output, errors = running.communicate(timeout=60)
+
+    assert running.returncode == 130, (output, errors)
+    _, _, rest = errors.partition("go on with: rollup ")
+    arguments = rest.split()
+    assert arguments[0] == "--from", errors
+    assert date(2025, 3, 14) < datetime.fromisoformat(arguments[1]).date() < LAST
+    assert rollup(mongo_uri, closed, *arguments)[0] == 0
+    assert rollup(mongo_uri, closed, "--check")[0] == 0
+
+
+def test_going_on_leaves_out_no_month() -> None:
+    assert following(periods.day(date(2025, 4, 29))) == date(2025, 4, 30)
+    assert following(periods.day(date(2025, 4, 30))) == date(2025, 4, 30), "the month's row is still to come"
+    assert following(periods.month(date(2025, 4, 1))) == date(2025, 5, 1)
+
+
+def test_events_keep_the_words_they_were_told_in_whatever_the_rules_say_now(closed: Life) -> None:
+    other = config_of(closed.db, rules={"texts": {"license_cancelled": "Disdetta: {plan}, {name}"}})
+    audit = Audit(Nightly(closed.db, other))
+    span = audit.span(None, None)
+    assert span is not None
+
+    assert all(finding.holds for finding in audit.findings(*span))
+
+
+def test_a_plan_that_gets_another_name_leaves_old_rows_as_they_are(mongo_uri: str, closed: Life) -> None:
+    closed.happens(local(date(2025, 6, 30), 9), Source.PLANS, Operation.UPDATE, "pro", {"name": "professional"})
+    closed.db.analytics_mirror.delete_many({"_id.k": "plans"})
+    keep_plans(closed.db, closed.shop)
+
+    assert rollup(mongo_uri, closed, "--check")[0] == 0
+    today = Nightly(closed.db, config_of(closed.db)).row(date(2025, 6, 30))
+    assert sorted(today["revenue_by_plan"]) == ["agency", "founders", "professional"]

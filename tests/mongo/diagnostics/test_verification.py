@@ -1,0 +1,192 @@
+"""The numbers prove themselves on a real replica set, and a book that was tampered with is named."""
+
+import threading
+from datetime import timedelta
+from random import Random
+
+from bson import ObjectId
+
+from daemon import clock
+from daemon.demo.embedded_mongo import wait_for
+from daemon.demo.simulator import Dashboard
+from daemon.diagnostics.verification import Proof
+from daemon.mongo.types import Database
+from daemon.pipeline import reconciliation
+from daemon.store import gaps
+from rules import business_days
+from tests import shop
+from tests.oracle import assert_books_balance, assert_each_event_once, events, recount, totals
+
+
+def test_a_busy_shop_is_proved_while_it_goes_on_and_when_it_rests(mongo_uri: str, database: Database) -> None:
+    dashboard = Dashboard(database, Random(3))
+    dashboard.set_up(clock.now())
+    config = shop.config_for(mongo_uri, database)
+    with shop.running(config):
+        for _ in range(150):
+            dashboard.step(clock.now())
+        wait_for(lambda: totals(database) == recount(database), "the books to follow", 30)
+        verdict = Proof(database, config).numbers()
+        assert verdict.mismatches == []
+        assert Proof(database, config).documents() == []
+
+    assert_books_balance(database)
+    assert_each_event_once(database)
+
+
+def test_held_licences_count_in_the_proof_as_when_they_were_last_understood(mongo_uri: str, database: Database) -> None:
+    plans = shop.plans(database)
+    config = shop.config_for(mongo_uri, database)
+    with shop.running(config):
+        held = shop.license(database, shop.customer(database, "A"), plans["pro"])
+        shop.license(database, shop.customer(database, "B"), plans["agency"])
+        gone = shop.license(database, shop.customer(database, "C"), plans["starter"])
+        wait_for(lambda: events(database)["license_created", gone] == 1, "the licences")
+        database.licenses.update_one({"_id": held}, {"$set": {"status": "frozen"}})
+        database.licenses.update_one({"_id": gone}, {"$set": {"plan_id": ObjectId()}})
+        wait_for(lambda: database.analytics_dead_letters.count_documents({"state": "held"}) == 2, "both to be held")
+        verdict = Proof(database, config).numbers()
+
+    assert verdict.mismatches == []
+    assert verdict.totals == {
+        "customers": 3,
+        "paying_customers": 3,
+        "subscribers": 3,
+        "active_licenses": 3,
+        "mrr_cents": 799 + 1999 + 299,
+    }
+
+
+def test_a_book_that_was_tampered_with_is_named(mongo_uri: str, database: Database) -> None:
+    plans = shop.plans(database)
+    config = shop.config_for(mongo_uri, database)
+    with shop.running(config):
+        license = shop.license(database, shop.customer(database, "A"), plans["pro"])
+        wait_for(lambda: events(database)["license_created", license] == 1, "the licence")
+    database.analytics_ledger.update_one({"mrr_cents": 799}, {"$set": {"mrr_cents": 800}})
+    database.analytics_mirror.delete_one({"_id.id": license})
+    proof = Proof(database, config, wait=lambda _seconds: None)
+
+    assert proof.numbers().mismatches == ["mrr_cents: the ledger says 800, the running totals say 799"]
+    assert proof.documents() == [f"licenses {license}: in the source, but not in the mirror"]
+    assert reconciliation.survey(database, config) == [f"1 licenses new: {license}"]
+
+
+def test_a_reconciliation_asked_for_finds_what_the_mirror_lacks_and_doubles_nothing(
+    mongo_uri: str, database: Database
+) -> None:
+    plans = shop.plans(database)
+    config = shop.config_for(mongo_uri, database)
+    with shop.running(config):
+        license = shop.license(database, shop.customer(database, "A"), plans["starter"])
+        wait_for(lambda: events(database)["license_created", license] == 1, "the licence")
+        database.analytics_mirror.update_one({"_id.id": license}, {"$set": {"fields.plan_id": plans["pro"]}})
+        gaps.open_gap(database, "requested", "a test", None, clock.now())
+        wait_for(lambda: gaps.count_open(database) == 0, "the gap to be closed", 20)
+        after = shop.customer(database, "afterwards")
+        wait_for(lambda: events(database)["new_customer", after] == 1, "the stream to go on")
+
+    gap = database.analytics_gaps.find_one({"cause": "requested"})
+    assert gap is not None
+    assert gap["recovered"] == {"licenses_replace": 1}
+    assert gap["since"] is not None
+    assert_books_balance(database)
+    assert_each_event_once(database)
+
+
+def test_a_reconciliation_asked_for_is_taken_up_however_busy_the_shop_is(mongo_uri: str, database: Database) -> None:
+    shop.plans(database)
+    rests = threading.Event()
+
+    def sell() -> None:
+        while not rests.wait(0.02):
+            shop.customer(database, "one more")
+
+    with shop.running(shop.config_for(mongo_uri, database, stream={"checkpoint_seconds": 1})):
+        seller = threading.Thread(target=sell)
+        seller.start()
+        try:
+            gaps.open_gap(database, "requested", "a test", None, clock.now())
+            wait_for(lambda: gaps.count_open(database) == 0, "the gap to be closed", 20)
+        finally:
+            rests.set()
+            seller.join()
+        wait_for(lambda: totals(database) == recount(database), "the books to follow")
+
+    assert_each_event_once(database)
+
+
+def test_a_retry_takes_up_licences_once_their_plans_currency_has_a_rate(mongo_uri: str, database: Database) -> None:
+    plan = database.plans.insert_one({"name": "dollar", "price": 10.0, "currency": "USD"}).inserted_id
+    license = shop.license(database, shop.customer(database, "A"), plan)
+    with shop.running(shop.config_for(mongo_uri, database)):
+        assert totals(database)["mrr_cents"] == 0
+    gaps.open_gap(database, "retry", "a test", None, clock.now())
+    with shop.running(shop.config_for(mongo_uri, database, rules={"rates": {"USD": "0.9"}})):
+        wait_for(lambda: totals(database)["mrr_cents"] == 900, "the licence to count")
+
+    assert database.analytics_dead_letters.count_documents({"state": "held"}) == 0
+    assert events(database)["license_created", license] == 1
+
+
+def test_four_days_away_leave_four_days_owed_and_each_is_written_once(mongo_uri: str, database: Database) -> None:
+    from daemon.rollup.rollup import Nightly
+
+    plans = shop.plans(database)
+    config = shop.config_for(mongo_uri, database)
+    with shop.running(config):
+        license = shop.license(database, shop.customer(database, "A"), plans["pro"])
+        wait_for(lambda: events(database)["license_created", license] == 1, "the licence")
+    today = business_days.business_day(clock.now(), config.time.zone)
+    _pretend_it_happened(database, timedelta(days=4))
+    nightly = Nightly(database, config)
+    morning = business_days.start(today, config.time.zone) + timedelta(hours=6)
+    too_early = morning - timedelta(seconds=1)
+
+    owed_early, owed = nightly.owed(too_early), nightly.owed(morning)
+    assert owed == [today - timedelta(days=n) for n in (4, 3, 2, 1)]
+    assert owed_early == owed[:-1]
+    assert nightly.catch_up(morning) == owed
+    assert nightly.catch_up(morning) == []
+    rows = list(database.historical_analytics.find({"final": True}).sort("date", 1))
+    assert [(row["mrr"], row["total_customers"]) for row in rows] == [(7.99, 1)] * 4
+    assert [row["new_customers"] for row in rows] == [1, 0, 0, 0]
+    assert database.business_events.count_documents({"processed": False}) == 0
+
+
+def _pretend_it_happened(db: Database, earlier: timedelta) -> None:
+    """Date everything booked so far some days back: the clock is an argument, the machine's is not moved."""
+    for movement in db.analytics_ledger.find():
+        moved = {"day": movement["day"] - earlier, "at": movement["at"] - earlier}
+        db.analytics_ledger.update_one({"_id": movement["_id"]}, {"$set": moved})
+    for event in db.business_events.find():
+        db.business_events.update_one({"_id": event["_id"]}, {"$set": {"event_date": event["event_date"] - earlier}})
+
+
+def test_a_late_fact_amends_the_final_row_and_keeps_what_was_first_reported(mongo_uri: str, database: Database) -> None:
+    from daemon.rollup.rollup import Nightly
+
+    plans = shop.plans(database)
+    config = shop.config_for(mongo_uri, database)
+    with shop.running(config):
+        license = shop.license(database, shop.customer(database, "A"), plans["pro"])
+        wait_for(lambda: events(database)["license_created", license] == 1, "the licence")
+    _pretend_it_happened(database, timedelta(days=1))
+    today = business_days.business_day(clock.now(), config.time.zone)
+    nightly = Nightly(database, config)
+    noon = business_days.start(today, config.time.zone) + timedelta(hours=12)
+    nightly.catch_up(noon)
+    yesterday = business_days.stored(today - timedelta(days=1))
+    database.analytics_ledger.update_one({"mrr_cents": 799}, {"$set": {"mrr_cents": 999, "after.mrr_cents": 999}})
+    database.analytics_checkpoint.update_one(
+        {"_id": "checkpoint"},
+        {"$set": {"totals.mrr_cents": 999}, "$push": {"reopened": {"day": yesterday, "seq": 2}}},
+    )
+
+    nightly.catch_up(noon)
+    row = database.historical_analytics.find_one({"date": yesterday})
+    assert row is not None
+    assert (row["mrr"], row["revision"], row["first_reported"]["mrr"]) == (9.99, 1, 7.99)
+    checkpoint = database.analytics_checkpoint.find_one({"_id": "checkpoint"})
+    assert checkpoint is not None
+    assert checkpoint["reopened"] == []

@@ -1,0 +1,281 @@
+"""Exports: what is stored, in three formats, read back by other people's libraries; nothing a spreadsheet would run."""
+
+import csv
+import io
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import openpyxl
+import pyarrow.parquet
+import pytest
+from bson import Decimal128, ObjectId
+from bson.datetime_ms import DatetimeMS
+
+from daemon.demo.embedded_mongo import wait_for
+from daemon.errors import ConfigurationError
+from daemon.export import FORMATS, MEDIA_TYPES, Export, excel, parquet
+from daemon.export.cells import is_formula
+from daemon.mongo.types import Database
+from daemon.store import indexes
+from tests.shop import ROOT
+from tests.system.test_process import run_once
+
+ROME = ZoneInfo("Europe/Rome")
+
+HOSTILE = (
+    '=HYPERLINK("http://evil","x")',
+    "+39 333 1234567",
+    "-2+3+cmd|' /C calc'!A0",
+    "@SUM(1)",
+    "\t=1+1",
+    "\r=1+1",
+    "  =1+1",
+    "＝1+1",
+    'a";"b,c\r\n=2',
+    "<script>alert(1)</script>",
+    "\u202egnp.exe",
+    "x" * 40_000,
+    "nul\0byte \x07 bell",
+    "http://evil.example",
+    "007",
+)
+
+
+def day_row(day: date, **more: Any) -> dict[str, Any]:
+    return {
+        "date": datetime(day.year, day.month, day.day, tzinfo=UTC),
+        "period_type": "daily",
+        "total_customers": 12,
+        "paying_customers": 7,
+        "mrr": 1234.5,
+        "arr": 14814.0,
+        "notes": "🎉 Nuovo cliente: Caffè Perù",
+        "mrr_movements": {"new": {"count": 2, "amount": 15.98}, "churn": {"count": 1, "amount": -7.99}},
+        "revenue_by_plan": {"pro": {"revenue": 7.99, "count": 1}},
+        "auto_events": [{"type": "new_customer"}],
+        **more,
+    }
+
+
+def export(db: Database, table: str = "rows", first: date | None = None, last: date | None = None) -> Export:
+    return Export(db, table, first, last, ROME)
+
+
+def lines(wanted: Export, style: str = "standard") -> list[dict[str, str]]:
+    text = b"".join(wanted.chunks("csv", style)).decode("utf-8-sig")
+    separator = ";" if style == "excel-it" else ","
+    return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=separator))
+
+
+def cells(wanted: Export) -> Iterator[dict[str, Any]]:
+    book = openpyxl.load_workbook(io.BytesIO(b"".join(wanted.chunks("xlsx"))))
+    for sheet in book.worksheets:
+        head, *rest = sheet.iter_rows()
+        yield from ({str(h.value): c for h, c in zip(head, line, strict=True)} for line in rest)
+
+
+def records(wanted: Export) -> list[dict[str, Any]]:
+    table = pyarrow.parquet.read_table(io.BytesIO(b"".join(wanted.chunks("parquet"))))
+    found: list[dict[str, Any]] = table.to_pylist()
+    return found
+
+
+def test_rows_come_out_the_same_in_every_format_with_numbers_as_numbers_and_days_as_days(database: Database) -> None:
+    database.historical_analytics.insert_one(day_row(date(2026, 11, 22), final=True, revision=2))
+    [plain], [sheet], [typed] = lines(export(database)), cells(export(database)), records(export(database))
+
+    assert plain["date"] == "2026-11-22"
+    assert (plain["mrr"], plain["mrr_churn"], plain["mrr_new_count"]) == ("1234.5", "-7.99", "2")
+    assert (plain["final"], plain["revision"], plain["new_customers"]) == ("true", "2", "")
+    assert plain["revenue_by_plan"] == '{"pro": {"count": 1, "revenue": 7.99}}'
+    assert (str(sheet["date"].value), sheet["date"].is_date) == ("2026-11-22 00:00:00", True)
+    assert (sheet["mrr"].value, sheet["mrr"].data_type) == (1234.5, "n")
+    assert sheet["mrr_churn"].value == -7.99
+    assert sheet["notes"].value == "🎉 Nuovo cliente: Caffè Perù"
+    assert (typed["date"], typed["mrr"], typed["final"]) == (date(2026, 11, 22), 1234.5, True)
+    assert list(plain) == list(sheet) == list(typed)
+
+
+def test_fields_that_another_writer_adds_to_rows_come_too_by_their_own_kind(database: Database) -> None:
+    rows = [
+        day_row(date(2026, 11, 21), depth=10, sunny=True),
+        day_row(date(2026, 11, 22), depth=10.5, mood="=1", odd=1),
+    ]
+    rows[0]["odd"] = "one"
+    database.historical_analytics.insert_many(rows)
+    first, second = records(export(database))
+
+    assert (first["depth"], second["depth"]) == (10.0, 10.5)
+    assert (first["sunny"], first["mood"], second["mood"]) == (True, None, "=1")
+    assert [line["odd"] for line in lines(export(database))] == ["one", "1"]
+
+
+def test_the_italian_style_is_what_an_italian_excel_opens_by_a_double_click(database: Database) -> None:
+    database.historical_analytics.insert_one(day_row(date(2026, 11, 22), final=True))
+    raw = b"".join(export(database).chunks("csv", "excel-it"))
+
+    assert raw.startswith(b"\xef\xbb\xbfdate;period_type;")
+    assert b"\r\n2026-11-22;daily;12;7;;1234,5;14814,0;" in raw
+    assert "Caffè Perù".encode() in raw
+    assert b";VERO;" in raw
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_no_text_is_ever_run_and_none_breaks_out_of_its_cell(database: Database, hostile: str) -> None:
+    event = {"event_type": hostile, "event_date": datetime(2026, 11, 22, tzinfo=UTC), "description": hostile}
+    event |= {"amount": -7.99, "metadata": {"customer_name": hostile}}
+    database.business_events.insert_one(event)
+    for style in ("standard", "excel-it"):
+        [line] = lines(export(database, "events"), style)
+        for name in ("event_type", "description", "customer_name"):
+            assert not is_formula(line[name])
+            assert hostile.replace("\0", "") in line[name]
+        assert line["amount"] in ("-7.99", "-7,99"), "a number stays one"
+    [sheet] = cells(export(database, "events"))
+    for name in ("event_type", "description", "customer_name"):
+        assert sheet[name].data_type in ("s", "inlineStr"), "a text, never a formula"
+        assert sheet[name].hyperlink is None
+        assert sheet[name].quotePrefix == is_formula(hostile)
+    assert sheet["amount"].value == -7.99
+    [typed] = records(export(database, "events"))
+    assert typed["description"] == hostile
+
+
+ODD: tuple[Any, ...] = (
+    float("nan"),
+    float("inf"),
+    "12,50",
+    True,
+    [1],
+    {"a": 1},
+    Decimal128("7.99"),
+    Decimal128("NaN"),
+    2**62,
+    DatetimeMS(2**60),
+    ObjectId("65f0c0ffee65f0c0ffee65f0"),
+)
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+@pytest.mark.parametrize("field", ["amount", "event_date", "description", "auto_generated", "metadata"])
+def test_a_value_of_another_kind_is_shown_as_text_and_ends_no_export(database: Database, odd: Any, field: str) -> None:
+    database.business_events.insert_one({"event_type": "maintenance", "description": "x", field: odd})
+    [line], [sheet], [typed] = (
+        lines(export(database, "events")),
+        cells(export(database, "events")),
+        records(export(database, "events")),
+    )
+
+    assert line["event_type"] == sheet["event_type"].value == typed["event_type"] == "maintenance"
+    assert line[field] != ""
+    assert sheet[field].value not in (None, "")
+
+
+def test_days_are_the_shops_own_and_both_bounds_count(database: Database) -> None:
+    for hour, day in ((22, 20), (23, 20), (22, 21), (23, 21)):
+        at = datetime(2026, 11, day, hour, 30, tzinfo=UTC)
+        database.business_events.insert_one({"event_type": "maintenance", "event_date": at, "description": str(at)})
+        database.analytics_ledger.insert_one({"_id": day * 100 + hour, "day": datetime(2026, 11, day, tzinfo=UTC)})
+    told = lines(export(database, "events", date(2026, 11, 21), date(2026, 11, 21)))
+    booked = lines(export(database, "movements", date(2026, 11, 21), None))
+
+    assert [line["event_date"] for line in told] == ["2026-11-21T00:30:00.000+01:00", "2026-11-21T23:30:00.000+01:00"]
+    assert [line["seq"] for line in booked] == ["2122", "2123"]
+    assert len(lines(export(database, "events", date.min, date.max))) == 4
+    [first, _] = cells(export(database, "events", date(2026, 11, 21), date(2026, 11, 21)))
+    assert str(first["event_date"].value) == "2026-11-21 00:30:00"
+
+
+def test_nothing_stored_is_a_file_with_its_headings(database: Database) -> None:
+    for table in ("rows", "events", "movements"):
+        for format in FORMATS:
+            assert b"".join(export(database, table).chunks(format))
+        assert lines(export(database, table)) == []
+    assert export(database, "rows", date(2026, 1, 1), date(2026, 2, 1)).file_name("xlsx") == (
+        "chatello-rows-2026-01-01-2026-02-01.xlsx"
+    )
+    assert set(MEDIA_TYPES) == set(FORMATS)
+
+
+def test_a_table_longer_than_a_sheet_goes_on_in_a_further_one(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(excel, "MOST_ROWS", 4)
+    database.analytics_ledger.insert_many([{"_id": n} for n in range(1, 8)])
+    book = openpyxl.load_workbook(io.BytesIO(b"".join(export(database, "movements").chunks("xlsx"))))
+
+    assert book.sheetnames == ["movements", "movements 2", "movements 3"]
+    assert [sheet.max_row for sheet in book.worksheets] == [4, 4, 2]
+    assert [line["seq"].value for line in cells(export(database, "movements"))] == list(range(1, 8))
+
+
+def test_without_pyarrow_parquet_is_one_sentence(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(ConfigurationError, match=r"\[parquet\]"):
+        export(database).chunks("parquet")
+    assert parquet.GROUP
+
+
+# -- the command --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", [None, date(2026, 11, 1)])
+@pytest.mark.parametrize("table", ["rows", "events"])
+def test_the_server_sorts_nothing_but_walks_an_index(database: Database, table: str, first: date | None) -> None:
+    indexes.create(database)
+    at = datetime(2026, 11, 22, tzinfo=UTC)
+    told = [{"event_date": at, "description": str(number)} for number in range(3)]
+    database.business_events.insert_many([*told, {"event_date": at - timedelta(1), "description": "before"}])
+    database.historical_analytics.insert_one(day_row(date(2026, 11, 22)))
+    database.command("profile", 2)
+    text = b"".join(Export(database, table, first, None, ROME).chunks("csv")).decode()
+    database.command("profile", 0)
+
+    [found] = database["system.profile"].find({"op": "query", "command.sort": {"$exists": True}})
+    assert "IXSCAN" in found["planSummary"]
+    assert not found.get("hasSortStage")
+    if table == "events":
+        assert [line.split(";")[2] for line in text.splitlines()[1:]] == ["before", "0", "1", "2"]
+
+
+def test_the_command_writes_a_file_whole_or_not_at_all(mongo_uri: str, database: Database, tmp_path: Path) -> None:
+    database.historical_analytics.insert_one(day_row(date(2026, 11, 22)))
+    environment = {"MONGODB_URI": mongo_uri, "MONGODB_DATABASE": database.name}
+    target = tmp_path / "rows.xlsx"
+    target.write_text("yesterday's")
+    status, output = run_once("export", "rows", "-o", str(target), **environment)
+
+    assert (status, output) == (0, "")
+    assert openpyxl.load_workbook(target).sheetnames == ["rows"]
+    assert list(tmp_path.iterdir()) == [target]
+    status, output = run_once("export", "rows", "-o", str(tmp_path / "no" / "x.csv"), **environment)
+    assert status == 2
+    assert "cannot write into" in output
+    status, output = run_once("export", "events", "--csv-style", "standard", **environment)
+    assert (status, output.splitlines()[0][:20]) == (0, "event_date,event_typ")
+
+
+def test_ctrl_c_leaves_the_file_that_was_there(mongo_uri: str, database: Database, tmp_path: Path) -> None:
+    database.business_events.insert_many(
+        [{"event_type": "maintenance", "description": "x" * 500} for _ in range(80_000)]
+    )
+    target = tmp_path / "events.csv"
+    target.write_text("yesterday's")
+    command = [sys.executable, "-m", "daemon", "export", "events", "-o", str(target)]
+    environment = {"MONGODB_URI": mongo_uri, "MONGODB_DATABASE": database.name, "PATH": "/usr/bin:/bin"}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        wait_for(lambda: any(f != target and f.stat().st_size for f in tmp_path.iterdir()), "the export to write")
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        said = process.stderr.read()
+
+    assert process.returncode == 130, said
+    assert "the file was left as it was" in said
+    assert target.read_text() == "yesterday's"
+    assert list(tmp_path.iterdir()) == [target]

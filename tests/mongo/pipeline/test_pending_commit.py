@@ -1,0 +1,113 @@
+"""While one batch commits the next is prepared on what it will leave behind; where it fails, nothing of that counts."""
+
+from collections.abc import Callable
+from itertools import count, cycle
+from typing import Any
+
+import pytest
+
+from daemon.errors import Unavailable
+from daemon.mongo.types import Database
+from daemon.pipeline.pending_commit import Flight
+from daemon.pipeline.prefetch import Foresight
+from daemon.store.commit import Committer, Writes
+from daemon.store.lease import LEASE_ID
+from rules.model.decision import Decision, Mirror
+from tests import shop
+from tests.oracle import assert_books_balance, assert_each_event_once, events
+
+
+def backlog(db: Database, plans: dict[str, Any]) -> Any:
+    """New customers with licences that change plan right away and again, in batches that overlap; the last customer."""
+    sold = [shop.license(db, shop.customer(db, f"C{n}"), plans["pro"]) for n in range(30)]
+    for license, plan in zip(sold * 3, cycle((plans["starter"], plans["agency"])), strict=False):
+        db.licenses.update_one({"_id": license}, {"$set": {"plan_id": plan}})
+    db.licenses.delete_one({"_id": sold[0]})
+    db.customers.update_one({"name": "C1"}, {"$set": {"name": "C1 bis"}, "$unset": {"company": ""}})
+    return shop.customer(db, "the last one")
+
+
+@pytest.fixture
+def took_off(monkeypatch: pytest.MonkeyPatch) -> list[Flight]:
+    """Every commit that went on in the background."""
+    flights: list[Flight] = []
+    take_off = Flight.take_off
+
+    def keep(flight: Flight) -> None:
+        flights.append(flight)
+        take_off(flight)
+
+    monkeypatch.setattr(Flight, "take_off", keep)
+    return flights
+
+
+@pytest.fixture
+def looked_ahead(monkeypatch: pytest.MonkeyPatch) -> list[Decision]:
+    """What had been decided meanwhile, each time a batch was decided on with states that were looked up ahead."""
+    newer: list[Decision] = []
+    sources = Foresight.sources
+
+    def keep(sight: Foresight) -> tuple[Decision | Mirror, ...]:
+        found = sources(sight)
+        newer.extend([sight.newer] if len(found) > 1 else [])
+        return found
+
+    monkeypatch.setattr(Foresight, "sources", keep)
+    return newer
+
+
+def test_a_batch_prepared_while_the_last_commits_knows_what_that_leaves_behind(
+    mongo_uri: str, database: Database, took_off: list[Flight], looked_ahead: list[Decision]
+) -> None:
+    plans = shop.plans(database)
+    config = shop.config_for(mongo_uri, database, stream={"batch_size": 7})
+    with shop.running(config):
+        pass
+    last = backlog(database, plans)
+    with shop.running(config):
+        shop.until(lambda: events(database)["new_customer", last] == 1, "the last event")
+
+    assert len(took_off) > 3, "nothing overlapped: this test proves nothing"
+    assert sum(bool(newer.licenses) for newer in looked_ahead) > 3, "nothing was looked up ahead"
+    assert_books_balance(database)
+    assert_each_event_once(database)
+
+
+@pytest.mark.parametrize("failing", [2, 3, 5])
+def test_a_batch_that_was_prepared_on_one_that_failed_is_never_written(
+    mongo_uri: str, database: Database, took_off: list[Flight], monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    plans = shop.plans(database)
+    config = shop.config_for(mongo_uri, database, stream={"batch_size": 7})
+    with shop.running(config):
+        pass
+    last = backlog(database, plans)
+    written = failing_once(monkeypatch, failing)
+    with pytest.raises(Unavailable, match="on purpose"), shop.running(config) as run:
+        shop.until(lambda: run.error is not None, "the failure to come out")
+    after = len(written)
+    monkeypatch.undo()
+    database.analytics_checkpoint.update_one({"_id": LEASE_ID}, {"$unset": {"expires_at": ""}})
+    with shop.running(config):
+        shop.until(lambda: events(database)["new_customer", last] == 1, "the last event")
+
+    assert after == failing - 1
+    assert took_off
+    assert_books_balance(database)
+    assert_each_event_once(database)
+
+
+def failing_once(monkeypatch: pytest.MonkeyPatch, failing: int) -> list[Writes]:
+    """Let the n-th commit fail; those that went through."""
+    written: list[Writes] = []
+    calls = count(1)
+    write: Callable[[Committer, Writes], int] = Committer.write
+
+    def attempt(committer: Committer, writes: Writes) -> int:
+        if next(calls) == failing:
+            raise Unavailable("on purpose")
+        written.append(writes)
+        return write(committer, writes)
+
+    monkeypatch.setattr(Committer, "write", attempt)
+    return written

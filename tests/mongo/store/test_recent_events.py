@@ -1,0 +1,104 @@
+"""The newest events of some types: whichever index they are found by, the same pages; and what is rare costs little."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from daemon.mongo import pagination
+from daemon.mongo.types import Database
+from daemon.store import events, indexes
+from tests.server_cost import examined
+
+NEWEST = datetime(2026, 11, 20, tzinfo=UTC)
+OLDEST = NEWEST - timedelta(days=10)
+COUNT, TOGETHER = 6000, 40
+RARE, FREQUENT, OTHER = "partnership", "license_created", "new_customer"
+
+
+@pytest.fixture
+def told(database: Database) -> list[dict[str, Any]]:
+    """Events as they were written, 40 of one instant each; a rare type is 18 of them, three of one instant each."""
+    indexes.create(database)
+    database.business_events.create_index("event_type")
+    documents = [{"event_type": kind(n), "event_date": instant(n), "n": n} for n in range(COUNT)]
+    database.business_events.insert_many(documents)
+    return documents
+
+
+def kind(number: int) -> str:
+    return RARE if place(number) % 1000 < 3 else (FREQUENT, OTHER)[number % 2]
+
+
+def instant(number: int) -> datetime:
+    return NEWEST - timedelta(minutes=place(number) // TOGETHER)
+
+
+def place(number: int) -> int:
+    """Where an event stands among all, the newest first: not in the order they are written."""
+    return number * 7 % COUNT
+
+
+def newest(told: list[dict[str, Any]], *types: str, since: datetime = OLDEST) -> list[int]:
+    """Of one instant, what was written last comes first."""
+    wanted = [one for one in told if one["event_type"] in types and one["event_date"] >= since]
+    return [one["n"] for one in sorted(wanted, key=lambda one: (one["event_date"], one["n"]), reverse=True)]
+
+
+def pages(database: Database, limit: int, *types: str, since: datetime) -> Iterator[list[int]]:
+    position = None
+    while page := events.recent(database, since, limit, position, types):
+        position = events.position_after(page, position)
+        yield [one["n"] for one in page]
+
+
+@pytest.mark.parametrize("types", [(RARE,), (FREQUENT,), (RARE, FREQUENT), ("maintenance",), ("maintenance", RARE)])
+@pytest.mark.parametrize(("limit", "hours"), [(5, 1), (7, 1000), (900, 1000)])
+def test_pages_of_some_types_hold_each_event_once_the_newest_first(
+    database: Database, told: list[dict[str, Any]], types: tuple[str, ...], limit: int, hours: int
+) -> None:
+    since = NEWEST - timedelta(hours=hours)
+    found = list(pages(database, limit, *types, since=since))
+
+    assert [number for page in found for number in page] == newest(told, *types, since=since)
+    assert all(len(page) == limit for page in found[:-1])
+
+
+def test_a_page_goes_on_where_one_ended_that_was_found_by_the_other_index(
+    database: Database, told: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Types turn from rare to frequent while somebody reads: of one instant, too, each is shown once."""
+    position, seen, types = None, [], (RARE, "maintenance")
+    for few in (0, 10_000) * COUNT:
+        monkeypatch.setattr(pagination, "FEW", few)
+        page = events.recent(database, OLDEST, 1, position, types)
+        if not page:
+            break
+        position = events.position_after(page, position)
+        seen += [one["n"] for one in page]
+
+    assert seen == newest(told, *types)
+
+
+@pytest.mark.parametrize(
+    ("ask", "most"),
+    [
+        pytest.param(lambda db: events.recent(db, OLDEST, 10, None, (RARE,)), 200, id="rare"),
+        pytest.param(lambda db: events.recent(db, OLDEST, 10, None, ("none",)), 10, id="none"),
+        pytest.param(lambda db: events.recent(db, OLDEST, 10, None, (FREQUENT,)), 300, id="many"),
+        pytest.param(lambda db: events.recent(db, NEWEST - timedelta(minutes=2), 10, None, (RARE,)), 150, id="short"),
+    ],
+)
+def test_the_server_looks_at_a_small_part_of_the_events_for_one_page(
+    database: Database, told: list[dict[str, Any]], ask: Callable[[Database], object], most: int
+) -> None:
+    assert 0 < examined(database, lambda: ask(database)) <= most < len(told)
+
+
+def test_where_the_dashboard_has_no_index_of_types_the_dates_serve(
+    database: Database, told: list[dict[str, Any]]
+) -> None:
+    database.business_events.drop_index("event_type_1")
+
+    assert [one["n"] for one in events.recent(database, OLDEST, 3, None, (RARE,))] == newest(told, RARE)[:3]

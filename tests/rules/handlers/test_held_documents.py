@@ -1,0 +1,127 @@
+"""A document nobody can understand holds itself and nothing else, until a good version or its plan comes."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from rules.handlers.license_events import read_license
+from rules.model.changes import Change, LicenseStatus, Operation, Source
+from rules.revenue.pricing import Unintelligible
+from rules.settings.settings import Settings
+from tests.rules.examples import T0, Story
+
+SETTINGS = Settings()
+GOOD: dict[str, Any] = {"customer_id": 1, "plan_id": 2, "status": "active", "expires_at": None}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"status": "on"},
+        {"status": None},
+        {"status": ["active"]},
+        {"expires_at": "2025-01-01"},
+        {"expires_at": 7},
+        {"expires_at": T0.replace(tzinfo=None)},
+        {"customer_id": [1]},
+        {"customer_id": {"a": 1}},
+        {"customer_id": True},
+        {"customer_id": float("nan")},
+        {"plan_id": []},
+        {"plan_id": False},
+    ],
+    ids=str,
+)
+def test_a_licence_nobody_can_understand_names_the_field_at_fault(bad: dict[str, Any]) -> None:
+    with pytest.raises(Unintelligible, match=f"^{next(iter(bad))} must be"):
+        read_license({**GOOD, **bad}, SETTINGS)
+
+
+def test_a_licence_without_a_customer_is_understood() -> None:
+    license = read_license({"plan_id": 2, "status": "active"}, SETTINGS)
+
+    assert (license.customer_id, license.status) == (None, LicenseStatus.ACTIVE)
+
+
+def test_a_held_licence_keeps_its_last_good_contribution_until_a_good_version_comes() -> None:
+    story = Story().license("L1").set("L1", status=["?"])
+    held = (story.shop.totals.mrr_cents, story.shop.letters[Source.LICENSES, "L1"].reason)
+    story.set("L1", status="cancelled")
+
+    assert held[0] == 799
+    assert held[1].startswith("status must be one of active, ")
+    assert story.shop.letters == {}
+    assert story.lines()[-1] == ("churn", "cancelled", -799)
+
+
+def test_a_held_licence_still_ends_when_its_last_good_version_said() -> None:
+    story = Story().license("L1", expires_at=T0 + timedelta(days=1)).set("L1", plan_id=["?"])
+    story.shop.tick(T0 + timedelta(days=1))
+
+    assert story.shop.totals.mrr_cents == 0
+    assert (Source.LICENSES, "L1") in story.shop.letters
+    assert story.shop.licenses["L1"].held
+
+
+def test_a_licence_waits_for_its_plan_and_is_told_when_the_plan_arrives() -> None:
+    story = Story().license("L1", "new")
+    waiting = story.types()
+    story.plan("new", price=5)
+
+    assert waiting == []
+    assert story.types() == ["license_created", "payment_completed"]
+    assert (story.shop.totals.mrr_cents, story.shop.letters) == (500, {})
+
+
+def test_a_licence_keeps_the_last_price_of_a_plan_that_was_deleted_but_nobody_joins_it() -> None:
+    story = Story().license("L1").delete(Source.PLANS, "pro").license("L2")
+
+    assert story.shop.totals.mrr_cents == 799
+    assert "was deleted" in story.shop.letters[Source.LICENSES, "L2"].reason
+
+
+def test_a_plan_deleted_while_it_was_held_is_held_no_longer() -> None:
+    story = Story().plan("bad", price="x").license("L1", "bad").delete(Source.PLANS, "bad").license("L2", "bad")
+
+    assert set(story.shop.letters) == {(Source.LICENSES, "L1"), (Source.LICENSES, "L2")}
+    assert story.shop.letters[Source.LICENSES, "L2"].reason.startswith("plan_id names no plan that exists")
+
+
+def test_a_licence_only_known_from_updates_is_held_until_it_is_seen_whole() -> None:
+    story = Story().set("L1", status="active").set("L1", plan_id="pro", expires_at=None).reprice("pro", 9)
+    held = set(story.shop.letters)
+    story.happens(Source.LICENSES, Operation.REPLACE, "L1", {**GOOD, "plan_id": "pro"})
+
+    assert held == {(Source.LICENSES, "L1")}
+    assert story.shop.letters == {}
+    assert story.shop.customers[1].mrr_cents == 900
+
+
+def test_a_customer_only_known_from_an_update_counts_and_is_named() -> None:
+    story = Story()
+    story.happens(Source.CUSTOMERS, Operation.UPDATE, "c", {"name": "Carla"})
+
+    assert story.descriptions() == ["Nuovo cliente: Carla"]
+    assert story.shop.totals.customers == 1
+
+
+def test_a_licence_that_waits_for_a_deleted_plan_is_told_when_the_plan_comes_back_at_the_same_price() -> None:
+    story = Story().delete(Source.PLANS, "pro").license("L1").plan("pro", price=7.99)
+
+    assert story.types() == ["license_created", "payment_completed"]
+    assert story.shop.letters == {}
+
+
+def test_a_document_released_and_spoiled_again_in_one_batch_is_held() -> None:
+    shop = Story().license("L1").set("L1", status="?").shop
+    good, bad = ({"status": status} for status in ("active", "??"))
+
+    shop.apply(
+        [
+            Change(Source.LICENSES, Operation.UPDATE, "L1", T0 + timedelta(hours=1), f"83{number}", fields)
+            for number, fields in enumerate((good, bad))
+        ]
+    )
+
+    assert "'??'" in shop.letters[Source.LICENSES, "L1"].reason

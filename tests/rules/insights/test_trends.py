@@ -1,0 +1,211 @@
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rules.insights.trends import Day, learned, noticed, unusual_above
+from rules.model.decision import Memory
+from rules.model.events import Event, EventType
+from rules.settings.settings import Settings
+from rules.settings.thresholds import Thresholds
+
+FIRST = date(2025, 6, 1)
+HOUSE = Thresholds()
+
+
+def day(number: int, mrr: int = 0, new: int = 0, sales: int = 0, cancelled: int = 0) -> Day:
+    return Day(FIRST + timedelta(number), 10, 5, mrr, new, sales, cancelled)
+
+
+def noon(day: date) -> datetime:
+    return datetime.combine(day, time(12), UTC)
+
+
+def look(
+    history: Sequence[Day], memory: Memory | None = None, thresholds: Thresholds = HOUSE
+) -> tuple[list[Event], Memory]:
+    return noticed(history, noon(history[-1].date), memory or {}, Settings(thresholds=thresholds))
+
+
+def told_over(history: Sequence[Day], thresholds: Thresholds = HOUSE, window: int = 1000) -> list[tuple[int, str]]:
+    """Day number and trend of all that is said when the days end one after the other."""
+    memory: Memory = {}
+    told = []
+    for end in range(1, len(history) + 1):
+        events, memory = look(history[max(0, end - window) : end], memory, thresholds)
+        told += [(end - 1, str(event.metadata["trend"])) for event in events]
+    return told
+
+
+def of(trend: str, told: list[tuple[int, str]]) -> list[int]:
+    return [number for number, name in told if name == trend]
+
+
+def test_a_record_mrr_is_told_at_the_days_end() -> None:
+    history = [*(day(n, mrr=200_00) for n in range(20)), day(20, mrr=217_70)]
+
+    [event], memory = look(history, learned(history[:-1]))
+    assert event.description == "Nuovo record di MRR: €217.70!"
+    assert event.metadata == {"trend": "record_mrr", "mrr": 217.70}
+    assert (event.type, event.key) == (EventType.MILESTONE_REACHED, "trend:record_mrr:2025-06-21")
+    assert (memory["peak_mrr_cents"], memory["told_mrr_cents"], memory["told_mrr_on"]) == (217_70, 217_70, "2025-06-21")
+
+
+@pytest.mark.parametrize("mrr", [190_00, 200_00, 204_99])
+def test_no_record_and_a_record_by_too_little_are_silence(mrr: int) -> None:
+    assert told_over([*(day(n, mrr=200_00) for n in range(20)), day(20, mrr=mrr)]) == []
+
+
+def test_a_slow_climb_adds_up_to_a_record() -> None:
+    assert told_over([day(n, mrr=n * 1_00) for n in range(40)]) == [(14, "record_mrr"), (21, "record_mrr"),
+                                                                    (28, "record_mrr"), (35, "record_mrr")]  # fmt: skip
+
+
+def test_a_return_to_a_peak_that_was_passed_in_the_cooldown_is_no_record() -> None:
+    flat = [day(n, mrr=100_00) for n in range(20)]
+    history = [*flat, day(20, mrr=110_00), day(21, mrr=150_00), *(day(n, mrr=140_00) for n in range(22, 40))]
+
+    assert told_over([*history, day(40, mrr=150_00), day(41, mrr=150_01)]) == [(20, "record_mrr"), (41, "record_mrr")]
+
+
+def test_the_best_day_for_new_customers_is_told_once_it_means_something() -> None:
+    few = [day(n, new=1) for n in range(20)]
+
+    assert told_over([*few, day(20, new=2)]) == []
+    assert told_over([*few, day(20, new=7), day(21, new=7), day(22, new=6), day(23, new=8)]) == [
+        (20, "best_day"),
+        (23, "best_day"),
+    ]
+    assert told_over([*few[:5], day(5, new=9)]) == []
+    [event], _ = look([*few, day(20, new=7)], learned(few))
+    assert event.description == "Giorno record: 7 nuovi clienti!"
+
+
+def test_a_streak_of_days_with_sales_is_told_at_its_levels_and_again_after_a_break() -> None:
+    sales = [1] * 31 + [0] + [2] * 8
+    history = [day(n, sales=count) for n, count in enumerate([0, *sales])]
+
+    assert of("sales_streak", told_over(history)) == [7, 14, 30, 39]
+
+
+def test_a_long_streak_outlives_the_window_and_is_told_yearly_at_last() -> None:
+    history = [day(n, sales=min(n, 1)) for n in range(800)]
+
+    assert of("sales_streak", told_over(history, window=60)) == [7, 14, 30, 60, 90, 180, 365, 730]
+
+
+def test_a_day_nobody_knows_of_breaks_a_streak() -> None:
+    history = [day(n, sales=int(n > 0)) for n in range(12) if n != 5]
+
+    assert of("sales_streak", told_over(history)) == []
+
+
+def test_unusually_many_cancellations_are_told_against_the_last_weeks() -> None:
+    usual = [day(n, cancelled=n % 3) for n in range(30)]
+
+    [event], _ = look([*usual, day(30, cancelled=6)], learned(usual))
+    assert event.description == "Cancellazioni insolite: 6 in un giorno (di solito 1)"
+    assert event.metadata == {"trend": "cancellations", "cancellations": 6, "median": 1.0}
+    assert told_over([*usual, day(30, cancelled=5)]) == []
+
+
+def test_few_cancellations_and_a_short_history_are_silence() -> None:
+    quiet = [day(n) for n in range(28)]
+
+    assert told_over([*quiet, day(28, cancelled=2)]) == []
+    assert told_over([*quiet[1:], day(28, cancelled=90)]) == []
+    assert told_over([*quiet, day(28, cancelled=3)]) == [(28, "cancellations")]
+
+
+def test_one_bad_day_does_not_make_the_next_one_look_usual() -> None:
+    history = [*(day(n, cancelled=1) for n in range(30)), day(30, cancelled=50), day(31, cancelled=9)]
+
+    assert of("cancellations", told_over(history)) == [30, 31]
+
+
+def test_days_before_the_window_no_longer_count() -> None:
+    busy = [day(n, cancelled=20) for n in range(100)]
+    calm = [day(n, cancelled=0) for n in range(100, 156)]
+
+    assert of("cancellations", told_over([*busy, *calm, day(156, cancelled=5)])) == [156]
+    assert of("cancellations", told_over([*busy, *calm[:20], day(120, cancelled=5)])) == []
+
+
+def test_the_outlier_bound_is_the_one_of_leys_and_others() -> None:
+    """Their example: 1, 3, 3, 6, 8, 10, 10, 1000 has median 7 and MAD 5.1891 (3.5 x 1.4826)."""
+    assert unusual_above([1, 3, 3, 6, 8, 10, 10, 1000], 3) == pytest.approx(7 + 3 * 5.1891)
+
+
+days = st.lists(
+    st.tuples(st.integers(0, 300_00), st.integers(0, 9), st.integers(0, 2), st.integers(0, 12)), min_size=1, max_size=70
+).map(lambda rows: [day(n, *row) for n, row in enumerate(rows)])
+
+
+@given(days)
+def test_the_first_look_and_a_second_look_at_the_same_day_say_nothing(history: list[Day]) -> None:
+    events, memory = look(history)
+
+    assert events == []
+    assert look(history, memory) == ([], memory)
+    assert look(history[:1], memory) == ([], memory)
+    assert all(type(value) in (int, str) for value in memory.values())
+
+
+@given(days)
+def test_over_any_history_records_are_told_exactly_when_they_are_records_and_rested(history: list[Day]) -> None:
+    expected: list[int] = []
+    for number in range(14, len(history)):
+        highest = max(day.mrr_cents for day in history[:number])
+        last = history[expected[-1] if expected else 0].mrr_cents
+        rested = not expected or number - expected[-1] >= 7
+        if history[number].mrr_cents > highest and history[number].mrr_cents >= last + 5_00 and rested:
+            expected.append(number)
+
+    assert of("record_mrr", told_over(history)) == expected
+
+
+@given(days)
+def test_over_any_history_the_best_day_is_told_exactly_when_it_is_the_best(history: list[Day]) -> None:
+    expected = [
+        number
+        for number in range(14, len(history))
+        if history[number].new_customers > max(2, *(day.new_customers for day in history[:number]))
+    ]
+
+    assert of("best_day", told_over(history)) == expected
+
+
+@given(days, st.sampled_from([60, 1000]))
+def test_over_any_history_a_streak_is_told_exactly_at_its_levels(history: list[Day], window: int) -> None:
+    runs, run = [], 0
+    for today in history:
+        run = run + 1 if today.sales else 0
+        runs.append(run)
+
+    expected = [number for number, run in enumerate(runs) if number > 0 and run in HOUSE.streak_days]
+    assert of("sales_streak", told_over(history, window=window)) == expected
+
+
+@given(days, st.integers(0, 40))
+def test_more_cancellations_than_a_day_that_was_told_are_told_too(history: list[Day], more: int) -> None:
+    thresholds = replace(HOUSE, cancellations_history_days=5)
+    worse = [*history[:-1], history[-1]._replace(cancellations=history[-1].cancellations + more)]
+    memory = look(history[:-1])[1] if history[:-1] else {}
+
+    was = [e for e in look(history, memory, thresholds)[0] if e.metadata["trend"] == "cancellations"]
+    now = [e for e in look(worse, memory, thresholds)[0] if e.metadata["trend"] == "cancellations"]
+    assert bool(now) >= bool(was)
+
+
+def test_no_history_at_all_is_silence() -> None:
+    assert noticed([], noon(FIRST), {}, Settings()) == ([], {})
+
+
+def test_the_window_holds_as_many_days_as_it_says() -> None:
+    quiet = [day(n) for n in range(28)]
+    tight = replace(HOUSE, cancellations_window_days=28)
+
+    assert told_over([*quiet, day(28, cancelled=3)], tight) == [(28, "cancellations")]

@@ -1,0 +1,87 @@
+from dataclasses import replace
+
+import pytest
+
+from rules.model.changes import Worth
+from rules.model.ledger import Movement, MovementKind, PlanTotals, Reason, Totals
+from rules.model.states import CustomerState
+from rules.revenue import movements
+from tests.rules.examples import T0
+
+PRO = Worth("pro", True, 799, True)
+AGENCY = Worth("agency", True, 1999, True)
+OFF = Worth("pro", False, 0, False)
+
+
+def movement(before: Worth | None, after: Worth | None) -> Movement:
+    return Movement(T0, MovementKind.NEUTRAL, Reason.REPRICE, "82", "ada", "L1", before=before, after=after)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "ever", "kind"),
+    [
+        (0, 0, False, MovementKind.NEUTRAL),
+        (799, 799, True, MovementKind.NEUTRAL),
+        (0, 799, False, MovementKind.NEW),
+        (0, 799, True, MovementKind.REACTIVATION),
+        (799, 800, True, MovementKind.EXPANSION),
+        (800, 799, True, MovementKind.CONTRACTION),
+        (799, 0, True, MovementKind.CHURN),
+    ],
+)
+def test_the_kind_of_a_movement_follows_the_customers_mrr(
+    before: int, after: int, ever: bool, kind: MovementKind
+) -> None:
+    assert movements.kind(before, after, ever) is kind
+
+
+def test_settling_fills_the_deltas_and_moves_the_customer_on() -> None:
+    line = movement(OFF, AGENCY)
+    customer = CustomerState("ada", {}, True, 799, 1, 1, True)
+
+    after = movements.settle(line, customer)
+
+    assert (line.mrr_cents, line.active_licenses, line.licenses, line.paying_customers) == (1999, 1, 0, 0)
+    assert (line.kind, line.customer_mrr) == (MovementKind.EXPANSION, (799, 2798))
+    assert after == replace(customer, mrr_cents=2798, active_licenses=2, paid_licenses=2)
+
+
+def test_a_customer_is_paying_from_its_first_paid_licence_to_its_last() -> None:
+    first, second, gone, last = (movement(None, PRO), movement(None, PRO), movement(PRO, None), movement(PRO, OFF))
+    customer = CustomerState("ada", {})
+    for line in (first, second, gone, last):
+        customer = movements.settle(line, customer)
+
+    assert [line.paying_customers for line in (first, second, gone, last)] == [1, 0, 0, -1]
+
+
+def test_totals_follow_a_licence_from_plan_to_plan() -> None:
+    totals = Totals()
+    for line in (movement(None, PRO), movement(PRO, AGENCY)):
+        movements.settle(line, CustomerState("ada", {}))
+        movements.add(totals, line)
+
+    assert totals.by_plan == {"pro": PlanTotals(), "agency": PlanTotals(1, 1, 1999)}
+    assert (totals.mrr_cents, totals.active_licenses) == (1999, 1)
+
+
+def test_a_copy_of_totals_shares_nothing() -> None:
+    totals = Totals(by_plan={"pro": PlanTotals(1, 1, 799)})
+
+    other = movements.copy(totals)
+    other.by_plan["pro"].active = 5
+
+    assert totals.by_plan["pro"].active == 1
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, PRO), (PRO, OFF), (PRO, AGENCY), (PRO, None)])
+def test_as_opening_balances_a_movement_adds_up_to_the_same(before: Worth | None, after: Worth | None) -> None:
+    line = replace(movement(before, after), plan_id=(after or before or OFF).plan_id)
+    movements.settle(line, CustomerState("ada", {}, mrr_cents=5000, paid_licenses=3))
+    plainly, as_balances = Totals(), Totals()
+
+    movements.add(plainly, line)
+    for balance in movements.balances(line):
+        movements.add(as_balances, balance)
+
+    assert as_balances == plainly
