@@ -12,11 +12,11 @@ from bench.server import DATABASE, Server
 from bench.subject import Subject, instant, ready
 from daemon import clock
 from daemon.config.schema import Config
-from daemon.diagnostics.verification import Proof
+from daemon.diagnostics.verification import Verification
 from daemon.mongo.client import CODEC
 from daemon.mongo.collections import LEDGER
 from daemon.mongo.types import Database
-from daemon.rollup.rollup import Nightly
+from daemon.rollup.rollup import Rollup
 from daemon.store import gaps, indexes
 
 LICENSES = 1_000_000
@@ -63,7 +63,7 @@ def _measure(bench: Bench, licenses: int) -> Shop:
     first = _take_over(server, licenses)
     say(f"  {licenses:,} licences taken over: {first}")
     start = [_start(server) for _ in range(bench.repetitions)]
-    verify = _seconds(Proof(server.db, _config(server, DATABASE)).numbers)
+    verify = _seconds(Verification(server.db, _config(server, DATABASE)).numbers)
     say(f"  {licenses:,} licences: verify {verify:.2f} s, starts {start}")
     contenders = {"the daemon": lambda: _reconcile(server), "bare scan": lambda: run_bare(server, "scan")}
     return Shop(first, start, verify, rounds(bench, contenders) if licenses > TINY else {})
@@ -93,7 +93,7 @@ def _rolled(bench: Bench, what: str, most: float | None) -> Row:
 
 def _writer(server: Server, db: Database) -> Callable[[], Told]:
     """Makes and stores the row of the newest day that anything happened on."""
-    nightly = Nightly(db, _config(server, db.name))
+    nightly = Rollup(db, _config(server, db.name))
     newest = db[LEDGER].find_one(sort=[("_id", -1)])
     assert newest is not None, "a day was let happen"
     return lambda: {"seconds": _once(lambda: nightly.write(newest["day"].date(), final=False))}

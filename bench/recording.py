@@ -15,13 +15,13 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 from bench.server import DATABASE, Server
 from daemon.config.schema import Config
 from daemon.demo.embedded_mongo import wait_for
-from daemon.leader.lease_renewal import Keeper
-from daemon.leader.term import Leader
+from daemon.leader.lease_renewal import LeaseRenewer
+from daemon.leader.term import LeaderTerm
 from daemon.mongo.client import database
 from daemon.mongo.types import Database, Document
-from daemon.runtime.health import Progress
+from daemon.runtime.health import Health
 from daemon.store import checkpoint as checkpoints
-from daemon.store.lease import LeaseOffice
+from daemon.store.lease import Leaser
 
 WRITES = {"insert": "documents", "update": "updates", "delete": "deletes"}
 
@@ -69,18 +69,18 @@ def record(server: Server, file: Path) -> int:
 def _lead(client: MongoClient[Document], config: Config, until: Timestamp) -> None:
     db = database(client, config.mongodb)
     stop, ready = threading.Event(), threading.Event()
-    office = LeaseOffice(db, "the recorder", config.lease.seconds)
+    office = Leaser(db, "the recorder", config.lease.seconds)
     with client.start_session() as session:
-        lease = office.take(session)
+        lease = office.acquire(session)
         assert lease is not None, "nobody else leads"
-        leader = Leader(db, lease, config, Progress(), stop, ready)
+        leader = LeaderTerm(db, lease, config, Health(), stop, ready)
         thread = threading.Thread(target=leader.lead, daemon=True)
-        with Keeper(office, lease, config.lease.seconds / 3):
+        with LeaseRenewer(office, lease, config.lease.seconds / 3):
             thread.start()
             wait_for(lambda: _is_done(db, until, thread), "the backlog to be committed", 600)
             stop.set()
             thread.join(60)
-        office.give_back(lease)
+        office.release(lease)
 
 
 def _is_done(db: Database, until: Timestamp, thread: threading.Thread) -> bool:

@@ -17,24 +17,24 @@ from daemon import clock
 from daemon.config import loader, reload
 from daemon.config.schema import Config
 from daemon.diagnostics.preflight import require
-from daemon.diagnostics.verification import Proof
+from daemon.diagnostics.verification import Verification
 from daemon.errors import ChatelloError, LeaseLost, Unavailable
-from daemon.leader.lease_renewal import Keeper
-from daemon.leader.term import Leader
+from daemon.leader.lease_renewal import LeaseRenewer
+from daemon.leader.term import LeaderTerm
 from daemon.mongo.client import connect, database
 from daemon.mongo.types import Database, Document
 from daemon.pipeline import api_milestones
-from daemon.rollup.rollup import Nightly
+from daemon.rollup.rollup import Rollup
 from daemon.runtime import logs, metrics
-from daemon.runtime.health import Progress
-from daemon.runtime.supervisor import Crew
-from daemon.runtime.systemd import Herald
-from daemon.scheduler import Bell
+from daemon.runtime.health import Health
+from daemon.runtime.supervisor import ThreadSupervisor
+from daemon.runtime.systemd import SystemdNotifier
+from daemon.scheduler import Scheduler
 from daemon.source import custom_rules
 from daemon.store import indexes
-from daemon.store.lease import LeaseOffice
+from daemon.store.lease import Leaser
 from daemon.web import listener
-from daemon.web.context import House
+from daemon.web.context import WebContext
 
 STANDBY_SECONDS = 1.0
 """With a lease of 8 seconds a takeover stays below the 10 seconds we promise."""
@@ -56,9 +56,9 @@ class Daemon:
         self.stop = threading.Event()
         self.hangup = threading.Event()
         self.ready = threading.Event()
-        self.doors = threading.Event()
-        self.progress = Progress()
-        self.leader: Leader | None = None
+        self.http_ready = threading.Event()
+        self.progress = Health()
+        self.leader: LeaderTerm | None = None
         self._asked = 0.0
         self._manned = False
 
@@ -82,23 +82,28 @@ class Daemon:
 
     def _crew(self, client: MongoClient[Document], db: Database, listening: socket.socket) -> None:
         self._manned = True
-        crew = Crew(self.stop)
+        crew = ThreadSupervisor(self.stop)
         self._show()
-        nightly, proof = Nightly(db, self.config, self._ring), Proof(db, self.config, self._wait_for_a_look)
-        bell = Bell(nightly, proof, self.config, self.progress, self)
+        nightly, proof = (
+            Rollup(db, self.config, self._scheduler_heartbeat),
+            Verification(db, self.config, self._wait_for_a_look),
+        )
+        bell = Scheduler(nightly, proof, self.config, self.progress, self)
         crew.start("http", lambda: self._serve(db, listening))
         crew.start("pipeline", lambda: self._terms(client, db))
-        crew.start("bell", lambda: bell.run(self.stop))
-        herald = Herald(self.progress, (self.ready, self.doors), self.hangup, lambda: self._reload(db, bell))
-        crew.start("herald", lambda: herald.run(self.stop))
+        crew.start("scheduler", lambda: bell.run(self.stop))
+        herald = SystemdNotifier(
+            self.progress, (self.ready, self.http_ready), self.hangup, lambda: self._reload(db, bell)
+        )
+        crew.start("systemd", lambda: herald.run(self.stop))
         crew.wait()
 
     def _serve(self, db: Database, listening: socket.socket) -> None:
         """Open the doors; who knocks before they are there waits at the socket."""
         from daemon.web import server  # noqa: PLC0415 - half of all that is loaded; the stream does not wait for it
-        from daemon.web.app import Site  # noqa: PLC0415
+        from daemon.web.app import WebApp  # noqa: PLC0415
 
-        server.serve(Site(House(db, lambda: self.config, self.progress)), listening, self.stop, self.doors)
+        server.serve(WebApp(WebContext(db, lambda: self.config, self.progress)), listening, self.stop, self.http_ready)
 
     def _show(self) -> None:
         progress = self.progress
@@ -112,7 +117,7 @@ class Daemon:
 
     def _terms(self, client: MongoClient[Document], db: Database) -> None:
         """Stand by until the lease is free, lead, and begin again from the checkpoint after a setback."""
-        office = LeaseOffice(db, holder_name(), self.config.lease.seconds)
+        office = Leaser(db, holder_name(), self.config.lease.seconds)
         setbacks = 0
         while not self.stop.is_set():
             before = metrics.value(metrics.CHECKPOINT)
@@ -123,16 +128,16 @@ class Daemon:
                 setbacks = 1 if metrics.value(metrics.CHECKPOINT) != before else setbacks + 1
                 self._set_back(setback, setbacks)
 
-    def _term(self, client: MongoClient[Document], db: Database, office: LeaseOffice) -> bool:
+    def _term(self, client: MongoClient[Document], db: Database, office: Leaser) -> bool:
         """One attempt at the lease and, if it is had, one term; whether it was had."""
         with client.start_session() as session:
-            lease = office.take(session)
+            lease = office.acquire(session)
             if lease is None:
                 self._stand_by(office)
                 return False
-            self.leader = Leader(db, lease, self.config, self.progress, self.stop, self.ready)
-            self.leader.adopt(self.config)  # it may have been changed meanwhile
-            with Keeper(office, lease, self.config.lease.seconds * RENEWED_AFTER):
+            self.leader = LeaderTerm(db, lease, self.config, self.progress, self.stop, self.ready)
+            self.leader.set_config(self.config)  # it may have been changed meanwhile
+            with LeaseRenewer(office, lease, self.config.lease.seconds * RENEWED_AFTER):
                 try:
                     metrics.LEADER.set(1)
                     log.info("lease.taken", holder=lease.holder, epoch=lease.epoch)
@@ -144,17 +149,17 @@ class Daemon:
                     metrics.LEADER.set(0)
                     metrics.BUSINESS.hide()
             if self.stop.is_set():
-                office.give_back(lease)
+                office.release(lease)
             return True
 
-    def _stand_by(self, office: LeaseOffice) -> None:
+    def _stand_by(self, office: Leaser) -> None:
         now = clock.monotonic()
         if self.progress.role != "standby" or now - self._asked >= LOOK_AGAIN_SECONDS:
-            self._asked, leader = now, office.holding()
+            self._asked, leader = now, office.holder_now()
             if self.progress.role != "standby":
                 log.info("standby.entered", leader=leader)
             self.progress.reason = f"{leader} leads"
-        self.progress.turn("standby", now, self.progress.reason)
+        self.progress.set_role("standby", now, self.progress.reason)
         self.ready.set()
         self.stop.wait(STANDBY_SECONDS)
 
@@ -162,8 +167,8 @@ class Daemon:
         wait = BACKOFF_SECONDS[min(count, len(BACKOFF_SECONDS)) - 1]
         metrics.RESTARTS.labels("network").inc()
         log.warning("database.unavailable", problem=str(setback), retry_seconds=wait)
-        self.progress.struggles = count > 1
-        self.progress.turn("retrying", clock.monotonic(), str(setback))
+        self.progress.is_recovering = count > 1
+        self.progress.set_role("retrying", clock.monotonic(), str(setback))
         self.stop.wait(wait)
 
     def take_changed(self) -> bool:
@@ -174,28 +179,28 @@ class Daemon:
         pipeline.changed = False
         return True
 
-    def keep_diary(self) -> None:
+    def emit_daily_events(self) -> None:
         """Have the pipeline's thread tell what the day brings; what it adds to a closed day amends its row."""
         if self.leader is not None:
-            self.leader.jobs.put(self.leader.diary.keep)
+            self.leader.jobs.put(self.leader.diary.emit)
 
-    def count_calls(self) -> None:
+    def count_api_calls(self) -> None:
         """Count API calls in the bell's thread; what they reach is told in the pipeline's."""
         if self.leader is not None:
-            counted = self.leader.calls.count(self._ring)
-            self.leader.jobs.put(api_milestones.tell(counted))
+            counted = self.leader.calls.count(self._scheduler_heartbeat)
+            self.leader.jobs.put(api_milestones.emit(counted))
 
-    def _ring(self) -> None:
+    def _scheduler_heartbeat(self) -> None:
         """A job of the bell got on."""
-        self.progress.beat("bell", clock.monotonic())
+        self.progress.heartbeat("scheduler", clock.monotonic())
 
     def _wait_for_a_look(self, seconds: float) -> None:
-        self._ring()
+        self._scheduler_heartbeat()
         self.stop.wait(seconds)
 
     # -- signals ------------------------------------------------------------------------------------------
 
-    def _reload(self, db: Database, bell: Bell) -> None:
+    def _reload(self, db: Database, bell: Scheduler) -> None:
         """Take up the rules of the changed configuration; one that is wrong changes nothing at all."""
         try:
             changed = reload.prepare(self.config, loader.load(self.path, os.environ))
@@ -205,9 +210,9 @@ class Daemon:
             log.error("configuration.refused", problem=str(mistake), kept="the configuration in force stays")
             return
         self.config = changed.config
-        bell.adopt(self.config)
+        bell.set_config(self.config)
         if self.leader is not None:
-            self.leader.adopt(self.config)
+            self.leader.set_config(self.config)
         metrics.RELOADED.set(1)
         log.info("configuration.applied", applied=changed.applied, needs_restart=changed.waiting)
 

@@ -23,7 +23,7 @@ class ConfigurationError(ChatelloError):
     exit_status = EXIT_CONFIGURATION
 
 
-class LoginRefused(ChatelloError):
+class AccessDenied(ChatelloError):
     """The database refuses the user, the password or a right."""
 
     exit_status = EXIT_LOGIN
@@ -48,7 +48,7 @@ class StreamBroken(ChatelloError):
         self.at = at
 
 
-class KeyTaken(ChatelloError):
+class IdempotencyKeyConflict(ChatelloError):
     """A key that makes an event known stands for another one: the caller has to choose."""
 
 
@@ -67,5 +67,5 @@ class DeletionsNotAccepted(ChatelloError):
         self.missing = missing
 
 
-class SomebodyForgotten(Unavailable):
+class ErasureListChanged(Unavailable):
     """A person was forgotten since we looked: nothing based on what we knew may be written; begin anew."""

@@ -12,49 +12,49 @@ import schedule
 
 from daemon import clock
 from daemon.config.schema import Config
-from daemon.diagnostics.verification import Proof
+from daemon.diagnostics.verification import Verification
 from daemon.errors import ChatelloError
 from daemon.rollup.retention import Retention
-from daemon.rollup.rollup import Nightly
+from daemon.rollup.rollup import Rollup
 from daemon.runtime import logs, metrics
-from daemon.runtime.health import Progress
+from daemon.runtime.health import Health
 from daemon.store import gaps
 from rules import business_days
 from rules.insights import calendar
 
 TICK_SECONDS = 1.0
 JUMP_SECONDS = 30.0
-JOBS = ("close_days", "prove", "let_go", "count_calls", "keep_today", "count_records")
+JOBS = ("close_days", "verify", "prune_history", "count_api_calls", "refresh_today", "count_records")
 
 Job = Callable[[], bool | None]
 """What may be rung for; False says that it is yet to be done."""
 
-log = logs.get("bell")
+log = logs.get("scheduler")
 
 
-class Term(Protocol):
+class LeaderHandle(Protocol):
     """What the bell asks of whoever leads."""
 
     def take_changed(self) -> bool:
         """Whether anything was committed since the last call."""
 
-    def keep_diary(self) -> None:
+    def emit_daily_events(self) -> None:
         """Have the pipeline tell what the day brings; it is done in its own time."""
 
-    def count_calls(self) -> None:
+    def count_api_calls(self) -> None:
         """Count the day's API calls, and have the pipeline tell what they reach."""
 
 
-class Bell:
+class Scheduler:
     """Rings for the diary, the nightly rows and the live row while this daemon leads."""
 
     def __init__(
         self,
-        nightly: Nightly,
-        proof: Proof,
+        nightly: Rollup,
+        proof: Verification,
         config: Config,
-        progress: Progress,
-        term: Term,
+        progress: Health,
+        term: LeaderHandle,
     ) -> None:
         self.nightly = nightly
         self.proof = proof
@@ -62,7 +62,7 @@ class Bell:
         self.progress = progress
         self.term = term
         self.time = config.time
-        self._due: list[Job] = [self.prove]
+        self._due: list[Job] = [self.verify]
         """Jobs of the day that are yet to be done; after a start the proof: nobody knows what the last one said."""
         self.scheduler = self._scheduler()
         self._offset = _clock_offset()
@@ -70,21 +70,21 @@ class Bell:
             for outcome in ("success", "failure"):
                 metrics.JOBS.labels(job, outcome)
 
-    def adopt(self, config: Config) -> None:
+    def set_config(self, config: Config) -> None:
         """Write rows and prove numbers by the rules of another configuration from now on."""
-        self.nightly.adopt(config)
-        self.proof.adopt(config)
+        self.nightly.set_config(config)
+        self.proof.set_config(config)
 
     def _scheduler(self) -> schedule.Scheduler:
         scheduler = schedule.Scheduler()
         at = self.time.rollup_at.strftime("%H:%M:%S")
         scheduler.every().day.at(at, str(self.time.zone)).do(self._guarded, self.close_days)
-        scheduler.every().day.at(at, str(self.time.zone)).do(self._daily, self.prove)
-        scheduler.every().day.at(at, str(self.time.zone)).do(self._daily, self.let_go)
-        scheduler.every(10).minutes.do(self._again)
+        scheduler.every().day.at(at, str(self.time.zone)).do(self._daily, self.verify)
+        scheduler.every().day.at(at, str(self.time.zone)).do(self._daily, self.prune_history)
+        scheduler.every(10).minutes.do(self._retry_due)
         scheduler.every(10).minutes.do(self._guarded, self.close_days)
-        scheduler.every(5).minutes.do(self._guarded, self.term.count_calls)
-        scheduler.every(math.ceil(self.time.live_row_seconds)).seconds.do(self._guarded, self.keep_today)
+        scheduler.every(5).minutes.do(self._guarded, self.term.count_api_calls)
+        scheduler.every(math.ceil(self.time.live_row_seconds)).seconds.do(self._guarded, self.refresh_today)
         scheduler.every(1).minutes.do(self._guarded, self.count_records)
         return scheduler
 
@@ -93,16 +93,16 @@ class Bell:
         looked = False
         self._look_up_dates()
         while not stop.wait(TICK_SECONDS):
-            self.progress.beat("bell", clock.monotonic())
+            self.progress.heartbeat("scheduler", clock.monotonic())
             metrics.BELL.set(clock.now().timestamp())
             if self.progress.role != "leader":
                 looked = False
                 continue
             if not looked:
                 self._guarded(self.close_days)
-                self._daily(self.let_go)
-                self._guarded(self.term.count_calls)
-                self._guarded(self.keep_today)
+                self._daily(self.prune_history)
+                self._guarded(self.term.count_api_calls)
+                self._guarded(self.refresh_today)
                 looked = True
             self._follow_the_clock()
             self.scheduler.run_pending()
@@ -123,33 +123,33 @@ class Bell:
 
     def close_days(self) -> None:
         """Write the rows that are owed, whatever time it is."""
-        self.term.keep_diary()
+        self.term.emit_daily_events()
         now = self.nightly.now()
         metrics.ROWS_OWED.set(
-            len(self.nightly.owed(now)) + len(self.nightly.owed_months(now))
+            len(self.nightly.missing_days(now)) + len(self.nightly.missing_months(now))
         )  # before it is tried: what fails stays owed, and shows
-        written = self.nightly.catch_up(now)
+        written = self.nightly.close_missing(now)
         metrics.ROLLUP.set(clock.now().timestamp())
-        metrics.ROWS_OWED.set(len(self.nightly.owed(now)))
+        metrics.ROWS_OWED.set(len(self.nightly.missing_days(now)))
         if written:
             log.info("days.closed", days=[str(day) for day in written])
 
-    def prove(self) -> bool:
+    def verify(self) -> bool:
         """Ledger = running totals = source: the nightly proof, told in the log and as a metric; whether it holds."""
         verdict = self.proof.numbers()
         metrics.PROOF_MISMATCHES.set(len(verdict.mismatches))
         if verdict.holds:
             metrics.PROOF.set(clock.now().timestamp())
-            log.info("proof.made", **verdict.totals)
+            log.info("verification.passed", **verdict.totals)
         for mismatch in verdict.mismatches:
-            log.error("proof.failed", mismatch=mismatch, cure="chatello-analytics verify, then reconcile")
+            log.error("verification.failed", mismatch=mismatch, cure="chatello-analytics verify, then reconcile")
         return verdict.holds
 
-    def let_go(self) -> None:
+    def prune_history(self) -> None:
         """Let go of facts that the owner does not keep for ever."""
-        self.retention.keep(lambda: self.progress.beat("bell", clock.monotonic()))
+        self.retention.run(lambda: self.progress.heartbeat("scheduler", clock.monotonic()))
 
-    def keep_today(self) -> None:
+    def refresh_today(self) -> None:
         """Bring today's row up to date, if anything was committed since or somebody replaced it."""
         now = self.nightly.now()
         if self.term.take_changed() or self.nightly.today_was_replaced(now):
@@ -165,7 +165,7 @@ class Bell:
         if not self._guarded(job):
             self._due.append(job)
 
-    def _again(self) -> None:
+    def _retry_due(self) -> None:
         for job in tuple(self._due):
             self._daily(job)
 
@@ -179,7 +179,7 @@ class Bell:
             log.error("job.failed", job=job.__name__, problem=str(error))
         metrics.JOBS.labels(job.__name__, outcome).inc()
         metrics.JOB_SECONDS.labels(job.__name__).set(clock.monotonic() - began)
-        self.progress.beat("bell", clock.monotonic())
+        self.progress.heartbeat("scheduler", clock.monotonic())
         return done
 
 

@@ -59,6 +59,6 @@ def runs(days: Iterable[date]) -> Iterator[tuple[date, date]]:
         yield first, last
 
 
-def owed(known_final: set[date], first: date, last: date) -> Iterator[date]:
+def due(known_final: set[date], first: date, last: date) -> Iterator[date]:
     """The days from `first` to `last` that have no final row yet, oldest first."""
     return (day for day in between(first, last) if day not in known_final)

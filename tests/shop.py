@@ -20,14 +20,14 @@ from daemon import clock
 from daemon.app import holder_name
 from daemon.config.schema import Config
 from daemon.demo.embedded_mongo import free_port, wait_for
-from daemon.leader.lease_renewal import Keeper
-from daemon.leader.term import Leader
+from daemon.leader.lease_renewal import LeaseRenewer
+from daemon.leader.term import LeaderTerm
 from daemon.mongo.client import CODEC
 from daemon.mongo.client import database as open_database
 from daemon.mongo.types import Database
-from daemon.runtime.health import Progress
+from daemon.runtime.health import Health
 from daemon.store import indexes
-from daemon.store.lease import LeaseOffice
+from daemon.store.lease import Leaser
 from rules import business_days
 
 ROOT = Path(__file__).parent.parent
@@ -106,9 +106,9 @@ class Running:
         self.config = config
         self.stop = threading.Event()
         self.ready = threading.Event()
-        self.progress = Progress()
+        self.progress = Health()
         self.error: BaseException | None = None
-        self.leader: Leader | None = None
+        self.leader: LeaderTerm | None = None
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
@@ -122,14 +122,14 @@ class Running:
             self.error = error
 
     def _lead(self, client: MongoClient[dict[str, Any]], db: Database) -> None:
-        office = LeaseOffice(db, holder_name(), self.config.lease.seconds)
+        office = Leaser(db, holder_name(), self.config.lease.seconds)
         with client.start_session() as session:
-            lease = office.take(session)
+            lease = office.acquire(session)
             assert lease is not None, "the lease is somebody else's"
-            with Keeper(office, lease, self.config.lease.seconds / 3):
-                self.leader = Leader(db, lease, self.config, self.progress, self.stop, self.ready)
+            with LeaseRenewer(office, lease, self.config.lease.seconds / 3):
+                self.leader = LeaderTerm(db, lease, self.config, self.progress, self.stop, self.ready)
                 self.leader.lead()
-            office.give_back(lease)
+            office.release(lease)
 
 
 @contextmanager

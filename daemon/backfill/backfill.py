@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from daemon.backfill import daily_rows
 from daemon.backfill import merge as merging
-from daemon.backfill.daily_rows import Stretch
-from daemon.backfill.lifetimes import Frame
+from daemon.backfill.daily_rows import DayRange
+from daemon.backfill.lifetimes import DateContext
 from daemon.config.schema import Config
 from daemon.errors import Unavailable
 from daemon.mongo.client import translated
@@ -24,18 +24,18 @@ from daemon.store.mirror.reader import MirrorReader
 from rules import business_days
 from rules.model.changes import Plan, Source
 from rules.revenue import pricing
-from rules.revenue.pricing import Unintelligible
+from rules.revenue.pricing import InvalidDocument
 from rules.rows import periods
 from rules.settings import catalog
 
 
-class Outlook(NamedTuple):
+class BackfillPlan(NamedTuple):
     """What a backfill would do: its stretches with what stands in them, and the documents that tell no date.
 
     `is_oldest`: it begins with the oldest document's day, so nothing came before.
     """
 
-    stretches: list[tuple[Stretch, dict[str, int]]]
+    stretches: list[tuple[DayRange, dict[str, int]]]
     unusable: dict[str, int]
     is_oldest: bool = True
 
@@ -48,17 +48,17 @@ class Backfill:
         self.decoder = Decoder(config.time.naive_zone, config.rules.manual_email)
         self.settings = config.settings()
         self.now = server_time(database)
-        self.frame = Frame(config.time.zone, config.time.naive_zone, self.now)
+        self.frame = DateContext(config.time.zone, config.time.naive_zone, self.now)
         self.plans = self._plans()
 
-    def outlook(self, first: date | None = None, last: date | None = None) -> Outlook:
+    def plan(self, first: date | None = None, last: date | None = None) -> BackfillPlan:
         """The days from the oldest document's (or `first`) to the one before the ledger's (or `last`)."""
         found = daily_rows.survey(self.database, self.plans, self.frame)
         if found.first is None:
-            return Outlook([], found.unusable)
+            return BackfillPlan([], found.unusable)
         begin, end = max(found.first, first or found.first), min(self.newest(), last or date.max)
         stretches = [(one, merging.census(self.database, *one)) for one in daily_rows.years(begin, end)]
-        return Outlook(stretches, found.unusable, begin == found.first)
+        return BackfillPlan(stretches, found.unusable, begin == found.first)
 
     def newest(self) -> date:
         """The last day nobody measured: the one before the ledger begins, yesterday where there is no ledger."""
@@ -66,11 +66,11 @@ class Backfill:
         return (begun or business_days.business_day(self.now, self.frame.zone)) - business_days.ONE_DAY
 
     def write(
-        self, outlook: Outlook, *, over_dashboard: bool, again: bool, advance: Callable[[int], object]
-    ) -> list[Stretch]:
+        self, outlook: BackfillPlan, *, over_dashboard: bool, again: bool, advance: Callable[[int], object]
+    ) -> list[DayRange]:
         """Merge every stretch that is not done yet (with `again`: every one); those written."""
         merging.prepare(self.database)
-        written: list[Stretch] = []
+        written: list[DayRange] = []
         for stretch, standing in outlook.stretches:
             if again or not is_done(stretch, standing, over_dashboard=over_dashboard):
                 stages = [*self._rows(stretch, outlook.unusable), {"$set": noted()}]
@@ -80,7 +80,7 @@ class Backfill:
         self._write_months(outlook, bool(written), over_dashboard=over_dashboard)
         return written
 
-    def _write_months(self, outlook: Outlook, anew: bool, *, over_dashboard: bool) -> None:
+    def _write_months(self, outlook: BackfillPlan, anew: bool, *, over_dashboard: bool) -> None:
         """The months of these days that are whole; the very first may have begun with the first document."""
         if not outlook.stretches:
             return
@@ -93,11 +93,11 @@ class Backfill:
             stages = [*merging.months(first, last), {"$set": noted()}]
             merging.merge(self.database, ROWS, stages, self.now, over_dashboard=over_dashboard)
 
-    def preview(self, day: date, outlook: Outlook) -> Document:
+    def preview(self, day: date, outlook: BackfillPlan) -> Document:
         """The row one day would have."""
         return daily_rows.last_row(self.database, day, self.plans, self.frame, sorted(outlook.unusable))
 
-    def _rows(self, stretch: Stretch, unusable: dict[str, int]) -> list[Document]:
+    def _rows(self, stretch: DayRange, unusable: dict[str, int]) -> list[Document]:
         return daily_rows.rows(stretch, self.plans, self.frame, sorted(unusable))
 
     def _plans(self) -> Sequence[Plan]:
@@ -107,12 +107,12 @@ class Backfill:
         for plan_id, fields in snapshot.read(self.database, Source.PLANS, self.decoder, None):
             try:
                 plans[plan_id] = pricing.read_plan(plan_id, fields, self.settings.rates)
-            except Unintelligible:
+            except InvalidDocument:
                 continue
         return list(plans.values())
 
 
-def is_done(stretch: Stretch, standing: dict[str, int], *, over_dashboard: bool) -> bool:
+def is_done(stretch: DayRange, standing: dict[str, int], *, over_dashboard: bool) -> bool:
     """Whether every day has a row that would stay."""
     staying = standing["measured"] + standing["reconstructed"] + (0 if over_dashboard else standing["dashboard"])
     return staying == stretch.days

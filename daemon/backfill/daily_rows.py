@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pymongo
 
 from daemon.backfill import lifetimes
-from daemon.backfill.lifetimes import Frame
+from daemon.backfill.lifetimes import DateContext
 from daemon.mongo.client import translated
 from daemon.mongo.types import Database, Document
 from rules import business_days as days
@@ -30,7 +30,7 @@ GUESSED = "some_ends"
 """What a day's row does not know where licences count in it whose end is the latest it can have been."""
 
 
-class Stretch(NamedTuple):
+class DayRange(NamedTuple):
     """The days from `first` to `last`, both included."""
 
     first: date
@@ -41,14 +41,14 @@ class Stretch(NamedTuple):
         return (self.last - self.first).days + 1
 
 
-class Survey(NamedTuple):
+class SourceSurvey(NamedTuple):
     """What the documents say of their dates: the oldest day, and how many cannot be used, by what is wrong."""
 
     first: date | None
     unusable: dict[str, int]
 
 
-def survey(database: Database, plans: Sequence[Plan], frame: Frame) -> Survey:
+def survey(database: Database, plans: Sequence[Plan], frame: DateContext) -> SourceSurvey:
     """One look at both collections, counted by the server."""
     people = _one(database, Source.CUSTOMERS, [*lifetimes.customers(frame), _counted(_lacks_day())])
     unread, unpriced = "$unread", {"$eq": ["$plan", -1]}
@@ -69,7 +69,7 @@ def survey(database: Database, plans: Sequence[Plan], frame: Frame) -> Survey:
         "unpriced_licenses": sold["unpriced"],
     }
     firsts = [days.business_day(found["first"], frame.zone) for found in (people, sold) if found["first"] is not None]
-    return Survey(min(firsts, default=None), {name: count for name, count in unusable.items() if count})
+    return SourceSurvey(min(firsts, default=None), {name: count for name, count in unusable.items() if count})
 
 
 def _lacks_day() -> Document:
@@ -88,7 +88,7 @@ def _one(database: Database, source: Source, stages: list[Stage]) -> Document:
     return found[0] if found else empty
 
 
-def rows(stretch: Stretch, plans: Sequence[Plan], frame: Frame, unknown: Sequence[str]) -> list[Stage]:
+def rows(stretch: DayRange, plans: Sequence[Plan], frame: DateContext, unknown: Sequence[str]) -> list[Stage]:
     """The stages, on the licences, that make one row for each day of a stretch."""
     keys = plan_keys(plans)
     return [
@@ -110,14 +110,14 @@ def plan_keys(plans: Sequence[Plan]) -> list[str]:
     return sorted({row.plan_key(PlanState(plan.id, {}, plan)) for plan in plans})
 
 
-def _bounds(stretch: Stretch) -> list[Any]:
+def _bounds(stretch: DayRange) -> list[Any]:
     return [days.stored(stretch.first - days.ONE_DAY), days.stored(stretch.last + days.ONE_DAY)]
 
 
 # -- changes ------------------------------------------------------------------------------------------------
 
 
-def _changes(stretch: Stretch, plans: Sequence[Plan], frame: Frame) -> list[Stage]:
+def _changes(stretch: DayRange, plans: Sequence[Plan], frame: DateContext) -> list[Stage]:
     """Two changes of each licence that counts, those before the stretch dated the day before it."""
     price = _of_plan([plan.price_cents if plan.is_lifetime else 0 for plan in plans])
     over = _over(stretch, frame)
@@ -138,12 +138,12 @@ def _changes(stretch: Stretch, plans: Sequence[Plan], frame: Frame) -> list[Stag
     ]
 
 
-def _over(stretch: Stretch, frame: Frame) -> datetime:
+def _over(stretch: DayRange, frame: DateContext) -> datetime:
     """The instant a stretch is over."""
     return days.start(stretch.last + days.ONE_DAY, frame.zone)
 
 
-def _clipped(value: str, stretch: Stretch, frame: Frame) -> Document:
+def _clipped(value: str, stretch: DayRange, frame: DateContext) -> Document:
     return {"$max": [value, days.start(stretch.first - days.ONE_DAY, frame.zone)]}
 
 
@@ -151,7 +151,7 @@ def _of_plan(values: list[int]) -> Document:
     return {"$arrayElemAt": [{"$literal": values}, "$plan"]}
 
 
-def _by_customer(stretch: Stretch, plans: Sequence[Plan], frame: Frame) -> list[Stage]:
+def _by_customer(stretch: DayRange, plans: Sequence[Plan], frame: DateContext) -> list[Stage]:
     """Who begins and ceases to pay, and to have MRR, on which day."""
     paid = _of_plan([int(plan.price_cents > 0) for plan in plans])
     mrr = _of_plan([plan.mrr_cents for plan in plans])
@@ -189,7 +189,7 @@ def _one_if(condition: Any) -> Document:
     return {"$cond": [condition, 1, 0]}
 
 
-def _by_plan(stretch: Stretch, plans: Sequence[Plan], frame: Frame) -> list[Stage]:
+def _by_plan(stretch: DayRange, plans: Sequence[Plan], frame: DateContext) -> list[Stage]:
     """What each plan gains and loses, on which day."""
     mrr = _of_plan([plan.mrr_cents for plan in plans])
     sums: Document = {
@@ -206,7 +206,7 @@ def _by_plan(stretch: Stretch, plans: Sequence[Plan], frame: Frame) -> list[Stag
     ]
 
 
-def _people(stretch: Stretch, frame: Frame) -> list[Stage]:
+def _people(stretch: DayRange, frame: DateContext) -> list[Stage]:
     return [
         *lifetimes.customers(frame),
         {"$match": {"day": {"$lt": _over(stretch, frame), "$ne": None}}},
@@ -240,7 +240,7 @@ def _running(names: Sequence[str], prefix: str = "all_") -> Document:
     return {f"{prefix}{name}": {"$sum": f"${name}", "window": whole} for name in names}
 
 
-def _row(keys: Sequence[str], frame: Frame, unknown: Sequence[str]) -> Document:
+def _row(keys: Sequence[str], frame: DateContext, unknown: Sequence[str]) -> Document:
     """The row in the dashboard's shape: euros as doubles, as `rules.rows.row.row` writes them."""
     known_gaps = {"$literal": [*UNKNOWN, *unknown]}
     return {
@@ -278,18 +278,20 @@ def _revenue(keys: Sequence[str]) -> Document:
     return {"$arrayToObject": {"$filter": {"input": told, "cond": is_told}}}
 
 
-def last_row(database: Database, day: date, plans: Sequence[Plan], frame: Frame, unknown: Sequence[str]) -> Document:
+def last_row(
+    database: Database, day: date, plans: Sequence[Plan], frame: DateContext, unknown: Sequence[str]
+) -> Document:
     """The row of one day, computed and not written."""
     with translated(), pymongo.timeout(LONGEST_SECONDS):
-        stages = rows(Stretch(day, day), plans, frame, unknown)
+        stages = rows(DayRange(day, day), plans, frame, unknown)
         return next(iter(database[Source.LICENSES.value].aggregate(stages, allowDiskUse=True)), {})
 
 
-def years(first: date, last: date) -> list[Stretch]:
+def years(first: date, last: date) -> list[DayRange]:
     """The days from `first` to `last` in stretches that end with the calendar year."""
-    found: list[Stretch] = []
+    found: list[DayRange] = []
     while first <= last:
         end = min(last, date(first.year, 12, 31))
-        found.append(Stretch(first, end))
+        found.append(DayRange(first, end))
         first = end + timedelta(days=1)
     return found

@@ -22,7 +22,7 @@ STATUSES = tuple(status.value for status in LicenseStatus)
 NO_ID = ("array", "object", "bool")
 
 
-class Frame(NamedTuple):
+class DateContext(NamedTuple):
     """How dates are read: the zone of the business day, that of dates without one, and what time it is."""
 
     zone: tzinfo
@@ -30,7 +30,7 @@ class Frame(NamedTuple):
     now: datetime
 
 
-def instant(field: str, frame: Frame) -> Document:
+def instant(field: str, frame: DateContext) -> Document:
     """A field's date as an instant, null where it is none that can be."""
     value = f"${field}"
     sane = [
@@ -41,7 +41,7 @@ def instant(field: str, frame: Frame) -> Document:
     return {"$cond": [{"$and": sane}, _in_zone(value, frame), None]}
 
 
-def _in_zone(value: Any, frame: Frame) -> Any:
+def _in_zone(value: Any, frame: DateContext) -> Any:
     """Return the instant a stored date means: local times are stored as if UTC (as in `daemon.source.decode`)."""
     if str(frame.naive_zone) == "UTC":
         return value
@@ -49,7 +49,7 @@ def _in_zone(value: Any, frame: Frame) -> Any:
     return {"$dateFromString": {"dateString": local, "timezone": str(frame.naive_zone)}}
 
 
-def born(frame: Frame) -> Document:
+def born(frame: DateContext) -> Document:
     """When a document was created: by `created_at`, else by its ObjectId, else null."""
     made = {"$toDate": "$_id"}
     sane = {"$and": [{"$gte": [made, FLOOR]}, {"$lte": [made, frame.now + AHEAD]}]}
@@ -65,24 +65,24 @@ def born(frame: Frame) -> Document:
     return {"$ifNull": [instant("created_at", frame), by_id]}
 
 
-def day(value: Any, frame: Frame) -> Document:
+def day(value: Any, frame: DateContext) -> Document:
     """The instant an instant's business day begins; null stays null. Cheap, as it is asked of every document."""
     return {"$dateTrunc": {"date": value, "unit": "day", "timezone": str(frame.zone)}}
 
 
-def stored_day(begin: Any, frame: Frame) -> Document:
+def stored_day(begin: Any, frame: DateContext) -> Document:
     """A business day, known by the instant it begins, as the table stores it: its date at 00:00 UTC."""
     noon = {"$add": [begin, 12 * 3600 * 1000]}
     text = {"$dateToString": {"date": noon, "format": "%Y-%m-%d", "timezone": str(frame.zone)}}
     return {"$dateFromString": {"dateString": text, "onNull": None}}
 
 
-def customers(frame: Frame) -> list[Stage]:
+def customers(frame: DateContext) -> list[Stage]:
     """Of each customer the instant the day begins on which it came, null where nothing tells."""
     return [{"$project": {"_id": 0, "day": day(born(frame), frame)}}]
 
 
-def licenses(plans: Sequence[Plan], frame: Frame) -> list[Stage]:
+def licenses(plans: Sequence[Plan], frame: DateContext) -> list[Stage]:
     """Of each licence the instants its `start` and `end` day begin (null: never), customer, plan, `guess`, `unread`.
 
     `plan` is its place in `plans`, -1 for none of them; `guess` is true where the end is the latest it can have been,
@@ -123,7 +123,7 @@ def _unread() -> Document:
     return {"$not": [{"$and": readable}]}
 
 
-def _expiry(frame: Frame) -> Document:
+def _expiry(frame: DateContext) -> Document:
     """The end of the term; null for one that never comes or is still to come."""
     value = "$expires_at"
     to_come = {"$or": [{"$ne": [{"$type": value}, "date"]}, {"$gt": [value, frame.now + AHEAD]}]}

@@ -94,13 +94,13 @@ def _merged(over_dashboard: bool) -> Stage:
         "$merge": {
             "into": ROWS,
             "on": ["date", "period_type"],
-            "whenMatched": [{"$replaceWith": _standing(over_dashboard)}],
+            "whenMatched": [{"$replaceWith": _existing(over_dashboard)}],
             "whenNotMatched": "insert",
         }
     }
 
 
-def _standing(over_dashboard: bool) -> Document:
+def _existing(over_dashboard: bool) -> Document:
     """The row that stands afterwards, of the one that stood and the one computed."""
     ours = {"$eq": ["$reconstructed", True]}
     measured = {"$or": [{"$ne": [{"$type": f"${name}"}, "missing"]} for name in ("final", "revision")]}

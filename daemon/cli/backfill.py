@@ -10,7 +10,7 @@ from daemon.cli.common import CONFIG_OPTION, errors_as_statuses, load, opened, r
 from daemon.cli.progress_bar import interruptible, shown
 
 if TYPE_CHECKING:
-    from daemon.backfill.backfill import Backfill, Outlook
+    from daemon.backfill.backfill import Backfill, BackfillPlan
 
 DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -48,8 +48,8 @@ def backfill(
             from daemon.backfill.backfill import Backfill
 
             past = Backfill(database, loaded)
-            outlook = past.outlook(first.date() if first else None, last.date() if last else None)
-            _tell(outlook)
+            outlook = past.plan(first.date() if first else None, last.date() if last else None)
+            _print_plan(outlook)
             if dry_run:
                 _preview(past, outlook, overwrite_dashboard=overwrite_dashboard, again=again)
                 return
@@ -58,14 +58,14 @@ def backfill(
             click.echo(f"{sum(stretch.days for stretch in written)} days computed in {len(written)} steps")
 
 
-def _tell(outlook: "Outlook") -> None:
+def _print_plan(outlook: "BackfillPlan") -> None:
     for what, count in outlook.unusable.items():
         click.echo(f"{count} {what.replace('_', ' ')}: they count on no day", err=True)
     if not outlook.stretches:
         click.echo("no day before the daemon has a document that tells of it")
 
 
-def _preview(past: "Backfill", outlook: "Outlook", *, overwrite_dashboard: bool, again: bool) -> None:
+def _preview(past: "Backfill", outlook: "BackfillPlan", *, overwrite_dashboard: bool, again: bool) -> None:
     from daemon.backfill.backfill import is_done
 
     for stretch, standing in outlook.stretches:

@@ -15,7 +15,7 @@ def dead_letters() -> None:
 
 @dead_letters.command("list")
 @CONFIG_OPTION
-def list_letters(path: Path | None) -> None:
+def list_dead_letters(path: Path | None) -> None:
     """List them, the longest held first.
 
     \b
@@ -35,7 +35,7 @@ def list_letters(path: Path | None) -> None:
 
 @dead_letters.command("retry")
 @CONFIG_OPTION
-def retry_letters(path: Path | None) -> None:
+def retry_dead_letters(path: Path | None) -> None:
     """Look at every held document again, after the database or the configuration was mended.
 
     \b

@@ -120,7 +120,9 @@ def create(path: Path | None, kind: str, description: str, at: datetime | None, 
             event: dict[str, Any] = {"event_type": kind, "description": events.valid_description(description)}
         event |= {"metadata": {"source": "command_line"}, "amount": about["amount"]}
         event |= {"plan_name": events.valid_plan(about["plan"])}
-        event |= {name: events.identity(about[name]) if about[name] else None for name in ("customer_id", "license_id")}
+        event |= {
+            name: events.id_of_text(about[name]) if about[name] else None for name in ("customer_id", "license_id")
+        }
         with refusing("--at"):
             moment = events.valid_time(at.replace(tzinfo=loaded.time.zone), clock.now()) if at else None
         with opened(loaded) as database:
@@ -154,7 +156,7 @@ def _follow(database: Any, loaded: "Config", limit: int, types: tuple[str, ...])
     from daemon.store import events as store
 
     shown: dict[Any, Document] = {}
-    for heard in _heard(lambda after: store.follow(database, after, threading.Event())):
+    for heard in _received(lambda after: store.follow(database, after, threading.Event())):
         if heard.is_quiet and limit:
             for event in reversed(store.recent(database, clock.now() - timedelta(days=3650), limit, types=types)):
                 _show_once(event, shown, loaded)
@@ -166,7 +168,7 @@ def _follow(database: Any, loaded: "Config", limit: int, types: tuple[str, ...])
             _show(shown.pop(heard.deleted), loaded, withdrawn=True)
 
 
-def _heard(follow: Callable[[str | None], Iterator[Any]]) -> Iterator[Any]:
+def _received(follow: Callable[[str | None], Iterator[Any]]) -> Iterator[Any]:
     """What the stream brings; while the database does not answer it is tried again behind the last event heard."""
     token: str | None = None
     while True:

@@ -10,7 +10,7 @@ import click
 from daemon.cli.common import CONFIG_OPTION, TEXT, errors_as_statuses, load, opened
 
 if TYPE_CHECKING:
-    from daemon.diagnostics.explanation import Answer, Explanation, Told
+    from daemon.diagnostics.explanation import Explanation, NoteSource, NumberSource
     from rules.model.ledger import Movement
     from rules.rows.accounts import Account
     from rules.rows.periods import Period
@@ -117,7 +117,7 @@ class _Page:
 
     # -- numbers --------------------------------------------------------------------------------------------
 
-    def number(self, answer: "Answer") -> bool:
+    def number(self, answer: "NumberSource") -> bool:
         """One number with its accounts; whether it is what the table says."""
         question = answer.question
         click.secho(f"{question.field} of {self.period}: {_plain(answer.question.answer, answer)}", bold=True)
@@ -130,7 +130,7 @@ class _Page:
             self._account(account, named=bool(question.formula))
         return self._compared(answer)
 
-    def _compared(self, answer: "Answer") -> bool:
+    def _compared(self, answer: "NumberSource") -> bool:
         if not answer.adds_up:
             click.secho(f"  but a row made anew says {answer.made!r}: please report this", fg="red")
         held = answer.stored is None or answer.stored == answer.made
@@ -173,7 +173,7 @@ class _Page:
 
     # -- sentences ------------------------------------------------------------------------------------------
 
-    def piece(self, told: "Told") -> None:
+    def piece(self, told: "NoteSource") -> None:
         """One piece of a note with the events behind it."""
         click.secho(_safe(told.text), bold=True)
         for number in told.numbers:
@@ -209,7 +209,7 @@ def _moved(movement: "Movement") -> str:
     return f"  ({', '.join(parts)})" if parts else ""
 
 
-def _plain(value: Any, answer: "Answer") -> str:
+def _plain(value: Any, answer: "NumberSource") -> str:
     if answer.unknown or value is None:
         return "no value"
     from rules.settings.catalog import euro

@@ -12,8 +12,8 @@ from daemon.cli.progress_bar import interruptible, shown
 from rules.text import one_line
 
 if TYPE_CHECKING:
-    from daemon.privacy.forget import Report
-    from daemon.privacy.redaction import Person
+    from daemon.privacy.forget import ForgetReport
+    from daemon.privacy.redaction import Subject
 
 
 @click.command()
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option(
     "--also", multiple=True, type=TEXT, metavar="TEXT", help="A further text that names the person; may be repeated."
 )
-@click.option("--texts-of-others", "others", is_flag=True, help="Also in the dashboard's events and people's notes.")
+@click.option("--include-external", "others", is_flag=True, help="Also in the dashboard's events and people's notes.")
 @click.option("--dry-run", is_flag=True, help="Only tell what would be changed.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def forget(path: Path | None, customer: str, also: tuple[str, ...], others: bool, dry_run: bool, yes: bool) -> None:
@@ -34,27 +34,27 @@ def forget(path: Path | None, customer: str, also: tuple[str, ...], others: bool
     \b
     Examples:
       chatello-analytics forget mario.rossi@example.it --dry-run
-      chatello-analytics forget 65f0c0ffee65f0c0ffee65f0 --texts-of-others
+      chatello-analytics forget 65f0c0ffee65f0c0ffee65f0 --include-external
       chatello-analytics forget 65f0c0ffee65f0c0ffee65f0 --also "M. Rossi" --yes
     """
     with errors_as_statuses(), interruptible("the same command goes on and completes it"):
         loaded = load(path)
         with opened(loaded) as database:
-            from daemon.privacy.forget import Erasure
+            from daemon.privacy.forget import ForgetRequest
 
-            erasure = Erasure(database, loaded, others=others)
+            erasure = ForgetRequest(database, loaded, others=others)
             person = erasure.person(customer, also)
             if dry_run or not yes:
                 with shown("looking", erasure.size(), "documents") as advance:
                     found = erasure.survey(person, advance)
-                _tell("would be changed", found, person)
+                _print_report("would be changed", found, person)
             if dry_run:
                 return
             if not yes:
                 click.confirm(f"Forget the customer {one_line(str(person.id))}? This cannot be taken back", abort=True)
             with shown("forgetting", erasure.size(), "documents") as advance:
-                report = erasure.carry_out(person, clock.now(), advance)
-            _tell("changed", report, person)
+                report = erasure.execute(person, clock.now(), advance)
+            _print_report("changed", report, person)
             for mismatch in report.proof:
                 click.echo(f"differs: {one_line(mismatch)}", err=True)
             if report.proof:
@@ -62,11 +62,11 @@ def forget(path: Path | None, customer: str, also: tuple[str, ...], others: bool
             click.echo("proved: ledger and totals are what they were")
 
 
-def _tell(what: str, report: "Report", person: "Person") -> None:
+def _print_report(what: str, report: "ForgetReport", person: "Subject") -> None:
     places = ", ".join(f"{count} in {place}" for place, count in sorted(report.changed.items()))
     click.echo(f"{what}: {places or 'nothing holds the name'}")
     for place, count in sorted(report.left.items()):
-        click.echo(f"left: {count} {place} (--texts-of-others changes them too)")
+        click.echo(f"left: {count} {place} (--include-external changes them too)")
     if person.needles.common:
         click.echo("the name is short, or a word of our own texts: it is taken out only where the customer's id stands")
     if person.in_source:

@@ -10,8 +10,8 @@ import click
 from daemon.cli.common import CONFIG_OPTION, errors_as_statuses, load, opened, require_order
 
 if TYPE_CHECKING:
-    from daemon.diagnostics.row_audit import Audit, Finding
-    from daemon.rollup.rollup import Nightly
+    from daemon.diagnostics.row_audit import RowAudit, RowFinding
+    from daemon.rollup.rollup import Rollup
 
 DAY = click.DateTime(["%Y-%m-%d"])
 SHOWN = 20
@@ -55,24 +55,24 @@ def rollup(
         quiet = {"file": "", **({"level": "warning"} if check or write else {})}  # the file is the daemon's
         logs.set_up(loaded.logs.model_copy(update=quiet), logs.secrets_of(loaded))
         with opened(loaded) as database:
-            from daemon.diagnostics.row_audit import Audit
-            from daemon.rollup.rollup import Nightly
+            from daemon.diagnostics.row_audit import RowAudit
+            from daemon.rollup.rollup import Rollup
 
-            nightly = Nightly(database, loaded)
+            nightly = Rollup(database, loaded)
             if check or write:
-                _range(Audit(nightly), first and first.date(), last and last.date(), write)
+                _range(RowAudit(nightly), first and first.date(), last and last.date(), write)
             elif date is None:
-                _owed(nightly)
+                _missing(nightly)
             else:
                 _day(nightly, date.date())
 
 
-def _owed(nightly: "Nightly") -> None:
-    written = nightly.catch_up(nightly.now())
+def _missing(nightly: "Rollup") -> None:
+    written = nightly.close_missing(nightly.now())
     click.echo(f"{len(written)} days written: {', '.join(map(str, written)) or 'none was owed'}")
 
 
-def _day(nightly: "Nightly", day: date) -> None:
+def _day(nightly: "Rollup", day: date) -> None:
     from daemon.store.ledger import reader as ledger
     from rules import business_days
 
@@ -87,7 +87,7 @@ def _day(nightly: "Nightly", day: date) -> None:
     click.echo(row["auto_notes"] or "(no events)")
 
 
-def _range(audit: "Audit", first: date | None, last: date | None, write: bool) -> None:
+def _range(audit: "RowAudit", first: date | None, last: date | None, write: bool) -> None:
     from daemon.cli.progress_bar import interruptible, shown
     from daemon.diagnostics.row_audit import following, rows_in
 
@@ -103,7 +103,7 @@ def _range(audit: "Audit", first: date | None, last: date | None, write: bool) -
         for finding in audit.findings(*span):
             if not finding.holds:
                 differing += 1
-                _tell(finding)
+                _print(finding)
                 if write:
                     audit.amend(finding)
             seen += 1
@@ -116,7 +116,7 @@ def _range(audit: "Audit", first: date | None, last: date | None, write: bool) -
         sys.exit(1)
 
 
-def _tell(finding: "Finding") -> None:
+def _print(finding: "RowFinding") -> None:
     if finding.fault:
         click.echo(f"{finding.period}: {finding.fault}")
     for difference in finding.differences[:SHOWN]:

@@ -58,12 +58,12 @@ def preview(path: Path | None, first: datetime | None, last: datetime | None, ev
         loaded = load(path)
         with opened(loaded) as database:
             from daemon.diagnostics.rule_preview import Preview
-            from daemon.rollup.rollup import Nightly
+            from daemon.rollup.rollup import Rollup
             from daemon.source import custom_rules
             from rules import business_days
 
             custom_rules.require(database, loaded.rules.custom)
-            closed = business_days.last_closed(Nightly(database, loaded).now(), loaded.time.rollup_at, loaded.time.zone)
+            closed = business_days.last_closed(Rollup(database, loaded).now(), loaded.time.rollup_at, loaded.time.zone)
             until = min(last.date(), closed) if last else closed
             since = first.date() if first else max(until, date.min + WEEK) - WEEK
             if since > until:

@@ -23,9 +23,9 @@ def verify(path: Path | None, documents: bool) -> None:
     with errors_as_statuses():
         loaded = load(path)
         with opened(loaded) as database:
-            from daemon.diagnostics.verification import Proof
+            from daemon.diagnostics.verification import Verification
 
-            proof = Proof(database, loaded)
+            proof = Verification(database, loaded)
             verdict = proof.numbers()
             for name, number in verdict.totals.items():
                 click.echo(f"{name:18} {number}")

@@ -37,7 +37,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
         config = Config.model_validate(values)
     except ValidationError as invalid:
         raise ConfigurationError(explain(invalid)) from None
-    _require_a_locked_door(config.http)
+    _require_token_when_exposed(config.http)
     return config
 
 
@@ -53,7 +53,7 @@ def _require_kept_secrets(path: Path, values: Mapping[str, Any]) -> None:
         )
 
 
-def _require_a_locked_door(http: Http) -> None:
+def _require_token_when_exposed(http: Http) -> None:
     if not is_loopback(http.host) and not http.token.get_secret_value():
         raise ConfigurationError(
             f"http.host: {_without_login(http.host)} can be reached from other machines, and there is no "
@@ -116,7 +116,7 @@ def put(values: dict[str, Any], key: str, value: str) -> None:
 
 def explain(invalid: ValidationError) -> str:
     """All mistakes in one sentence: key, value (never a secret's), what was wanted."""
-    return "; ".join(_mistake(error) for error in invalid.errors(include_url=False, include_context=False))
+    return "; ".join(_sentence(error) for error in invalid.errors(include_url=False, include_context=False))
 
 
 def _without_login(text: str) -> str:
@@ -124,7 +124,7 @@ def _without_login(text: str) -> str:
     return LOGIN.sub(r"\1***@", text)
 
 
-def _mistake(error: Any) -> str:
+def _sentence(error: Any) -> str:
     key = ".".join(str(part) for part in error["loc"])
     if error["type"] in ("model_type", "dataclass_type"):
         return f"{key}: wanted a table, [{key}]"

@@ -57,25 +57,25 @@ class Demo:
 
     def run(self) -> None:
         """Play the demo; raises EmbeddedUnavailable where no mongod can run, RuntimeError if the daemon dies."""
-        self._say("starting a throw-away MongoDB replica set ...")
+        self._print_line("starting a throw-away MongoDB replica set ...")
         client: MongoClient[Document]
         with EmbeddedMongo() as mongo, MongoClient(mongo.uri, tz_aware=True) as client:
             db: Database = client[DATABASE]
             dashboard = Dashboard(db, self.chance)
-            self._say(f"a pretend dashboard lives through the last {DAYS_BEFORE} days ...")
+            self._print_line(f"a pretend dashboard lives through the last {DAYS_BEFORE} days ...")
             today = days.stored(days.business_day(clock.now(), self.zone))
             dashboard.set_up(today - timedelta(days=DAYS_BEFORE))
             dashboard.live_through(today - timedelta(days=DAYS_BEFORE), today)
             with _daemon(mongo.uri, mongo.folder / "daemon.log", self.port) as process:
                 self._play(db, dashboard, process)
             self._show_table(db, days=14)
-            self._show_books(db)
+            self._show_totals(db)
 
     def _play(self, db: Database, dashboard: Dashboard, process: subprocess.Popen[bytes]) -> None:
         wait_for(lambda: _took_over(db) or process.poll() is not None, "the daemon to take over", 60)
-        self._say(f"the daemon has taken over; its page: http://127.0.0.1:{self.port}/analytics")
-        self._say("every line below is an event it wrote:\n")
-        teller = threading.Thread(target=self._guarded, args=(self._tell_events, db), daemon=True)
+        self._print_line(f"the daemon has taken over; its page: http://127.0.0.1:{self.port}/analytics")
+        self._print_line("every line below is an event it wrote:\n")
+        teller = threading.Thread(target=self._guarded, args=(self._print_events, db), daemon=True)
         teller.start()
         began = clock.monotonic()
         shown = began
@@ -105,15 +105,15 @@ class Demo:
             if not self.stop.is_set():
                 self.error = error
 
-    def _tell_events(self, db: Database) -> None:
+    def _print_events(self, db: Database) -> None:
         inserted = [{"$match": {"operationType": "insert"}}]
         with db.business_events.watch(inserted, max_await_time_ms=500) as stream:
             while not self.stop.is_set():
                 change = stream.try_next()
                 if change is not None:
-                    self._tell(change["fullDocument"])
+                    self._print(change["fullDocument"])
 
-    def _tell(self, event: Document) -> None:
+    def _print(self, event: Document) -> None:
         time = event["event_date"].astimezone(self.zone)
         look = style(event["event_type"], Settings())
         self.console.print(Text(f"  {time:%H:%M:%S}  {look.emoji} {one_line(event['description'])}"))
@@ -134,17 +134,17 @@ class Demo:
             )
         self.console.print("\n", table, "\n")
 
-    def _show_books(self, db: Database) -> None:
+    def _show_totals(self, db: Database) -> None:
         checkpoint = _checkpoint(db)
         totals = checkpoint["totals"]
         ledger = list(db.analytics_ledger.aggregate([{"$group": {"_id": None, "mrr": {"$sum": "$mrr_cents"}}}]))
-        self._say(
+        self._print_line(
             f"ledger: {checkpoint['seq']} movements, MRR €{ledger[0]['mrr'] / 100:.2f}; "
             f"running totals: MRR €{totals['mrr_cents'] / 100:.2f}; "
             f"events: {db.business_events.count_documents({})}"
         )
 
-    def _say(self, text: str) -> None:
+    def _print_line(self, text: str) -> None:
         self.console.print(Text(text))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from daemon.mongo.client import translated
 from daemon.mongo.types import ClientSession, Database, Document
-from daemon.rollup.row_builder import Rebuild, facts
+from daemon.rollup.row_builder import RowBuilder, facts
 from daemon.store import checkpoint as checkpoints
 from daemon.store import rows
 from daemon.store.ledger import reader as ledger
@@ -29,7 +29,7 @@ TOGETHER = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class NumberSource:
     """One number: the question with its accounts filled in, what the row made anew says, and what the table says.
 
     `unknown` is a rate that would look back behind the ledger's beginning.
@@ -48,7 +48,7 @@ class Answer:
 
 
 @dataclass(slots=True)
-class Told:
+class NoteSource:
     """One piece of a note, the events behind it (the first ones, with the movements beside them), and how many more.
 
     A month's note has numbers behind it instead. `gone` are the events of a day whose own were deleted, as the row
@@ -69,7 +69,7 @@ class Explanation:
         self.database = database
         self.settings = settings
         self.shown = shown
-        self.rebuild = Rebuild(database, settings)
+        self.rebuild = RowBuilder(database, settings)
 
     def is_to_come(self, period: Period) -> bool:
         """Whether none of its days has begun, by the stream's own time."""
@@ -81,21 +81,21 @@ class Explanation:
         """The row in the table; {} if there is none."""
         return rows.of(self.database, period) or {}
 
-    def numbers(self, name: str, period: Period) -> list[Answer]:
+    def numbers(self, name: str, period: Period) -> list[NumberSource]:
         """The answers for a field: one, or one for each of its parts; none if there is no such number."""
         plans = self.plans(period)
         stored = self.stored(period)
         with translated(), self.database.client.start_session(snapshot=True) as session:
             known = self.rebuild.books(period, session)
             beside = {name: getattr(known.flows, name) for name in provenance.BESIDE}
-            made = self.rebuild.row_of(period, known, session) | beside
+            made = self.rebuild.build(period, known, session) | beside
             answers = []
             for question in provenance.questions(name, period, plans, self.shown):
                 for account in question.accounts:
                     self._fill(account, session)
                 unknown = provenance.looks_back(question.field) and known.looked_back is None
                 made_value, stored_value = (provenance.value(row, question.field) for row in (made, stored))
-                answers.append(Answer(question, made_value, stored_value, unknown))
+                answers.append(NumberSource(question, made_value, stored_value, unknown))
         return answers
 
     def _fill(self, account: Account, session: ClientSession) -> None:
@@ -107,7 +107,7 @@ class Explanation:
                 account.add(movement, business_days.business_day(movement.at, self.settings.zone))
         account.close()
 
-    def sentences(self, text: str, period: Period) -> list[Told]:
+    def sentences(self, text: str, period: Period) -> list[NoteSource]:
         """The pieces of the period's note that hold `text` ("": all of them), and what each comes from."""
         if period.kind is periods.Kind.MONTHLY:
             return list(self._of_month(text, period))
@@ -115,18 +115,18 @@ class Explanation:
         told = [self._of_day(line, period.first) for line in found if line.text]
         return told or list(self._gone(text, period))
 
-    def _of_month(self, text: str, period: Period) -> Iterator[Told]:
+    def _of_month(self, text: str, period: Period) -> Iterator[NoteSource]:
         with translated(), self.database.client.start_session(snapshot=True) as session:
             known = self.rebuild.books(period, session)
         for part in monthly_note.parts(period, known, self.settings):
             if _holds(str(part), text):
-                yield Told(str(part), numbers=part.numbers)
+                yield NoteSource(str(part), numbers=part.numbers)
 
     def _facts(self, day: date) -> Iterator[daily_note.Fact]:
         yield from facts(self.rebuild.events(day), self.settings)
 
-    def _of_day(self, line: Line, day: date) -> Told:
-        told = Told(line.text)
+    def _of_day(self, line: Line, day: date) -> NoteSource:
+        told = NoteSource(line.text)
         events: list[Document] = []
         for event in self.rebuild.events(day):
             if event["_id"] in line.ids if line.ids else str(event.get("event_type")) == line.kind:
@@ -151,12 +151,12 @@ class Explanation:
             near = of[_about(event) or event["event_date"]]
             yield event, [line for line in near if abs(line.at - event["event_date"]) <= TOGETHER]
 
-    def _gone(self, text: str, period: Period) -> Iterator[Told]:
+    def _gone(self, text: str, period: Period) -> Iterator[NoteSource]:
         """Of a day whose events were deleted the row alone remembers them."""
         stored = self.stored(period)
         note = str(stored.get("auto_notes") or "")
         if note and _holds(note, text):
-            yield Told(note, gone=list(stored.get("auto_events") or ()))
+            yield NoteSource(note, gone=list(stored.get("auto_events") or ()))
 
     def names(self, movements: Iterable[Movement]) -> dict[DocId, str]:
         """What the customers of these movements are called, as far as the mirror knows."""

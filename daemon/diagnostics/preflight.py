@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from daemon.errors import ChatelloError, ConfigurationError, LoginRefused
+from daemon.errors import AccessDenied, ChatelloError, ConfigurationError
 from daemon.mongo.client import translated
 from daemon.mongo.collections import (
     AUDIT,
@@ -44,7 +44,7 @@ NEEDED_TO_LET_GO: dict[str, tuple[str, ...]] = {**NEEDED, LEDGER: (*NEEDED[LEDGE
 """The rights it uses where [retention] ledger_days is set."""
 
 
-class Finding(NamedTuple):
+class CheckResult(NamedTuple):
     """One thing looked at; `cure` is empty when it is as it should be."""
 
     what: str
@@ -66,14 +66,14 @@ def require(database: Database) -> None:
         database[EVENTS].find_one({}, {"_id": 1})
 
 
-def findings(database: Database, rules: Sequence[CustomRule] = (), *, lets_go: bool = False) -> Iterator[Finding]:
+def findings(database: Database, rules: Sequence[CustomRule] = (), *, lets_go: bool = False) -> Iterator[CheckResult]:
     """Everything `check` looks at, in the order a person would; stops at the first thing the rest needs."""
     try:
         require(database)
     except ChatelloError as problem:
-        yield Finding("database", "not usable", str(problem))
+        yield CheckResult("database", "not usable", str(problem))
         return
-    yield Finding("database", f"{database.name}, reached as a replica set")
+    yield CheckResult("database", f"{database.name}, reached as a replica set")
     yield _version(database)
     yield _stream(database)
     if rules:
@@ -84,77 +84,77 @@ def findings(database: Database, rules: Sequence[CustomRule] = (), *, lets_go: b
     yield from _rights(database, NEEDED_TO_LET_GO if lets_go else NEEDED)
 
 
-def _allowed_to(look_at: str, found: Iterator[Finding]) -> Iterator[Finding]:
+def _allowed_to(look_at: str, found: Iterator[CheckResult]) -> Iterator[CheckResult]:
     """What was found, or that we may not even look."""
     try:
         yield from found
-    except LoginRefused as refused:
-        yield Finding(look_at, "cannot be looked at", str(refused))
+    except AccessDenied as refused:
+        yield CheckResult(look_at, "cannot be looked at", str(refused))
 
 
-def _version(database: Database) -> Finding:
+def _version(database: Database) -> CheckResult:
     with translated():
         version = database.client.server_info()["version"]
     old = tuple(int(part) for part in version.split(".")[:2]) < OLDEST
-    return Finding("version", f"MongoDB {version}", "upgrade the server to 6.0 or newer" if old else "")
+    return CheckResult("version", f"MongoDB {version}", "upgrade the server to 6.0 or newer" if old else "")
 
 
-def _stream(database: Database) -> Finding:
+def _stream(database: Database) -> CheckResult:
     try:
         with translated(), database.watch(stages(), max_await_time_ms=1) as stream:
             stream.try_next()
     except ChatelloError as problem:
-        return Finding("change stream", "cannot be opened", str(problem))
-    return Finding("change stream", "opens")
+        return CheckResult("change stream", "cannot be opened", str(problem))
+    return CheckResult("change stream", "opens")
 
 
-def _custom(database: Database, rules: Sequence[CustomRule]) -> Finding:
+def _custom(database: Database, rules: Sequence[CustomRule]) -> CheckResult:
     try:
         custom_rules.require(database, rules)
     except ChatelloError as problem:
-        return Finding("rules of your own", "refused", str(problem))
-    return Finding("rules of your own", ", ".join(f"{rule.name} on {rule.collection}" for rule in rules))
+        return CheckResult("rules of your own", "refused", str(problem))
+    return CheckResult("rules of your own", ", ".join(f"{rule.name} on {rule.collection}" for rule in rules))
 
 
-def _collections(database: Database) -> Iterator[Finding]:
+def _collections(database: Database) -> Iterator[CheckResult]:
     with translated():
         present = set(database.list_collection_names())
     if present.isdisjoint(WATCHED):
         cure = f"no harm on a new shop; else check mongodb.database: it is {database.name!r}"
-        yield Finding("the shop", f"none of its collections is in {database.name}", cure)
+        yield CheckResult("the shop", f"none of its collections is in {database.name}", cure)
         return
     for name in WATCHED:
-        yield Finding(name, "is there" if name in present else "does not exist yet")
+        yield CheckResult(name, "is there" if name in present else "does not exist yet")
 
 
-def _indexes(database: Database) -> Iterator[Finding]:
+def _indexes(database: Database) -> Iterator[CheckResult]:
     for name in indexes.WANTED:
         keys = [", ".join(index.document["key"]) for index in indexes.missing(database, name)]
         found = f"the daemon will make {'; '.join(keys)} when it starts" if keys else "complete"
-        yield Finding(f"indexes of {name}", found)
+        yield CheckResult(f"indexes of {name}", found)
         doubled = indexes.doubled(database) if keys and name == ROWS else []
         if doubled:
-            yield Finding(name, f"there are {', '.join(doubled)}", indexes.ONE_ROW)
+            yield CheckResult(name, f"there are {', '.join(doubled)}", indexes.ONE_ROW)
 
 
-def _calls(database: Database) -> Iterator[Finding]:
+def _calls(database: Database) -> Iterator[CheckResult]:
     index = api_usage.index(database)
     lacking = (
         f"no index begins with {api_usage.FIELD}: the day's API calls are not counted ({api_usage.CURE} changes that)"
     )
-    yield Finding(api_usage.COLLECTION, f"counted by its index {index}" if index else lacking)
+    yield CheckResult(api_usage.COLLECTION, f"counted by its index {index}" if index else lacking)
 
 
-def _rights(database: Database, needed: Mapping[str, tuple[str, ...]]) -> Iterator[Finding]:
+def _rights(database: Database, needed: Mapping[str, tuple[str, ...]]) -> Iterator[CheckResult]:
     """What the signed-in user may do, as the server tells; a server without access control allows all."""
     with translated():
         status = database.command("connectionStatus", showPrivileges=True)["authInfo"]
     if not status["authenticatedUsers"]:
-        yield Finding("rights", "the server asks for no login", "")
+        yield CheckResult("rights", "the server asks for no login", "")
         return
     for name, wanted in needed.items():
         lacking = sorted(set(wanted) - _allowed(status["authenticatedUserPrivileges"], database.name, name))
-        yield Finding(
+        yield CheckResult(
             f"rights on {name or 'the database'}",
             f"missing: {', '.join(lacking)}" if lacking else "as needed",
             f"grant {', '.join(lacking)} on {database.name}.{name} (deploy/mongodb)" if lacking else "",

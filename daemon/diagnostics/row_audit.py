@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from daemon.mongo.types import Document
-from daemon.rollup.rollup import Nightly
+from daemon.rollup.rollup import Rollup
 from daemon.store import rows
 from daemon.store.ledger import reader as ledger
 from rules import business_days
@@ -15,7 +15,7 @@ from rules.rows.periods import Kind, Period
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RowFinding:
     """One row: what it should be, and how what stands in the table differs.
 
     `fault` says what is wrong with the row as a whole: it is missing, not final, or somebody else's; "" if nothing is.
@@ -31,10 +31,10 @@ class Finding:
         return not self.fault and not self.differences
 
 
-class Audit:
+class RowAudit:
     """Makes closed rows anew and compares them with the table, or writes them there."""
 
-    def __init__(self, nightly: Nightly) -> None:
+    def __init__(self, nightly: Rollup) -> None:
         self.nightly = nightly
         self.database = nightly.database
 
@@ -47,7 +47,7 @@ class Audit:
         first, last = max(first or begin, begin), min(last or closed, closed)
         return (first, last) if first <= last else None
 
-    def findings(self, first: date, last: date) -> Iterator[Finding]:
+    def findings(self, first: date, last: date) -> Iterator[RowFinding]:
         """Each day from `first` to `last`, and each month behind the last of its days. Writes nothing."""
         for made in self.nightly.rebuild.days(first, last):
             day = made["date"].date()
@@ -56,16 +56,16 @@ class Audit:
             if month.last == day:
                 yield self._compared(month, self.nightly.rebuild.row(month))
 
-    def _compared(self, period: Period, made: Document) -> Finding:
+    def _compared(self, period: Period, made: Document) -> RowFinding:
         stored = rows.of(self.database, period)
         if stored is None:
-            return Finding(period, made, "there is no row")
+            return RowFinding(period, made, "there is no row")
         if not amendment.is_ours(stored):
-            return Finding(period, made, "the row is somebody else's: the dashboard saved it, or its old cron")
+            return RowFinding(period, made, "the row is somebody else's: the dashboard saved it, or its old cron")
         differences = list(rows.differences(stored, made))
-        return Finding(period, made, "" if stored.get("final") else "the row is not final", differences)
+        return RowFinding(period, made, "" if stored.get("final") else "the row is not final", differences)
 
-    def amend(self, finding: Finding) -> None:
+    def amend(self, finding: RowFinding) -> None:
         """Write what a finding says should stand there."""
         self.nightly.store(finding.made, finding.period, final=True)
 

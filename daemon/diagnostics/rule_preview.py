@@ -17,12 +17,12 @@ from daemon.mongo.collections import SOURCE_NAME
 from daemon.mongo.types import Database, Document
 from daemon.rollup.row_builder import facts
 from daemon.source import snapshot
-from daemon.source.custom_rules import Judge
+from daemon.source.custom_rules import CustomRuleMatcher
 from daemon.source.decode import Decoder
 from daemon.store import checkpoint as checkpoints
 from daemon.store import documents, rows
 from daemon.store.checkpoint import Checkpoint
-from daemon.store.events import told_before
+from daemon.store.events import emitted_before
 from daemon.store.ledger import reader as ledger
 from daemon.store.mirror.reader import MirrorReader
 from rules import business_days
@@ -106,7 +106,7 @@ class Preview:
         return preview
 
     def _retold(self, event: Document) -> Document:
-        return {**event, "description": rendering.retold(event, self.plans, self.settings)}
+        return {**event, "description": rendering.rendered(event, self.plans, self.settings)}
 
     def _bounds(self, day: date) -> tuple[datetime, datetime]:
         zone = self.settings.zone
@@ -118,7 +118,7 @@ class Preview:
         """All that rules would have told in these days and did not tell on another day before them, oldest first."""
         told = [*self._milestones(first, last), *self._diary(first, last), *self._custom(first, last)]
         before = business_days.start(first, self.settings.zone)
-        known = told_before(self.database, {event.key for event in told}, before)
+        known = emitted_before(self.database, {event.key for event in told}, before)
         return sorted((event for event in told if event.key not in known), key=lambda event: event.at)
 
     def _milestones(self, first: date, last: date) -> Iterator[Event]:
@@ -152,7 +152,7 @@ class Preview:
             business_days.start(last + business_days.ONE_DAY, self.settings.zone),
         )
         decoder = Decoder(self.config.time.naive_zone, self.config.rules.manual_email)
-        judge = Judge(self.database, self.settings.custom, decoder)
+        judge = CustomRuleMatcher(self.database, self.settings.custom, decoder)
         for change in judge.recovered(since, until - timedelta(milliseconds=1), "preview", None):
             yield from custom_rules.events(change, self.settings.custom, lambda at: at.astimezone(self.settings.zone))
 

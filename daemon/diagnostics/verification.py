@@ -26,7 +26,7 @@ from daemon.store.mirror.reader import MirrorReader
 from rules.model import documents
 from rules.model.changes import DocId, Plan, Source
 from rules.revenue import pricing
-from rules.revenue.pricing import Unintelligible
+from rules.revenue.pricing import InvalidDocument
 
 LOOKS = 5
 BETWEEN_LOOKS_SECONDS = 1.0
@@ -35,7 +35,7 @@ NUMBERS = ("customers", "paying_customers", "subscribers", "active_licenses", "m
 
 
 @dataclass(slots=True)
-class Verdict:
+class VerificationResult:
     """What a proof found: the numbers of each book, and each mismatch as a sentence.
 
     `hindrance` is why nothing could be compared: that nothing was proved is not that something differs.
@@ -50,24 +50,24 @@ class Verdict:
         return not self.mismatches and not self.hindrance
 
 
-class Proof:
+class Verification:
     """Proves one database. Reads only."""
 
     def __init__(self, database: Database, config: Config, wait: Callable[[float], None] = time.sleep) -> None:
         self.database = database
         self.wait = wait
-        self.adopt(config)
+        self.set_config(config)
 
-    def adopt(self, config: Config) -> None:
+    def set_config(self, config: Config) -> None:
         """Prove by these rules from now on."""
         self.settings = config.settings()
         self.zone = config.time.naive_zone
         self.decoder = Decoder(config.time.naive_zone, config.rules.manual_email)
         self.mirror = MirrorReader(self.database, self.settings)
 
-    def numbers(self) -> Verdict:
+    def numbers(self) -> VerificationResult:
         """Ledger = totals = source; raises Unavailable while it cannot be told, which is no mismatch."""
-        verdict = Verdict()
+        verdict = VerificationResult()
         for look in range(LOOKS):
             verdict = self._look()
             if verdict.holds or look == LOOKS - 1:
@@ -89,17 +89,17 @@ class Proof:
             suspects = [found for found in suspects if self._still_differs(found)]
         return [_sentence(found) for found in suspects]
 
-    def _look(self) -> Verdict:
+    def _look(self) -> VerificationResult:
         checkpoint = checkpoints.load(self.database)
         if checkpoint is None or checkpoint.cluster_time is None or checkpoint.reconciling is not None:
-            return Verdict(hindrance="the daemon has not taken over this database yet, or is reconciling")
-        if checkpoint.sweeps:
-            return Verdict(hindrance="a plan's new price is still being applied")
+            return VerificationResult(hindrance="the daemon has not taken over this database yet, or is reconciling")
+        if checkpoint.revaluations:
+            return VerificationResult(hindrance="a plan's new price is still being applied")
         totals = {name: getattr(checkpoint.totals, name) for name in NUMBERS}
         sums = ledger.sums(self.database, {"_id": {"$lte": checkpoint.seq}})
         booked = {name: getattr(sums, name) for name in NUMBERS}
         counted = self._counted(checkpoint.cluster_time)
-        return Verdict(totals, [*_compare("ledger", booked, totals), *_compare("source", counted, totals)])
+        return VerificationResult(totals, [*_compare("ledger", booked, totals), *_compare("source", counted, totals)])
 
     def _counted(self, time: Timestamp) -> dict[str, int]:
         """The source as of the checkpoint; held licences count as when they were last understood."""
@@ -114,25 +114,25 @@ class Proof:
         for plan_id, fields in snapshot.read(self.database, Source.PLANS, self.decoder, None):
             try:
                 plans[plan_id] = pricing.read_plan(plan_id, fields, self.settings.rates)
-            except Unintelligible:
+            except InvalidDocument:
                 continue
         return plans
 
     def _with_held(self, counted: dict[str, int], held: list[DocId]) -> dict[str, int]:
-        states = [state for state in self.mirror.licenses(held) if state.worth and state.worth.active]
+        states = [state for state in self.mirror.licenses(held) if state.value and state.value.active]
         paid: Counter[DocId] = Counter()
         mrr: Counter[DocId] = Counter()
         for state in states:
-            if state.worth and state.license:
-                paid[state.license.customer_id] += state.worth.paid
-                mrr[state.license.customer_id] += state.worth.mrr_cents
+            if state.value and state.license:
+                paid[state.license.customer_id] += state.value.paid
+                mrr[state.license.customer_id] += state.value.mrr_cents
         customers = self.mirror.customers(list(paid))
         return {
             "customers": counted["customers"],
             "paying_customers": counted["paying_customers"] + sum(0 < c.paid_licenses == paid[c.id] for c in customers),
             "subscribers": counted["subscribers"] + sum(0 < c.mrr_cents == mrr[c.id] for c in customers),
             "active_licenses": counted["active_licenses"] + len(states),
-            "mrr_cents": counted["mrr_cents"] + sum(state.worth.mrr_cents for state in states if state.worth),
+            "mrr_cents": counted["mrr_cents"] + sum(state.value.mrr_cents for state in states if state.value),
         }
 
     def _differences(self) -> Iterator[Difference]:
@@ -155,12 +155,12 @@ class Proof:
         return not documents.same(found.source, theirs, ours)
 
 
-def attempt(proof: Proof) -> Verdict:
+def verify_or_report(proof: Verification) -> VerificationResult:
     """A verdict in every case: what kept the proof from being made is its mismatch."""
     try:
         return proof.numbers()
     except ChatelloError as problem:
-        return Verdict(mismatches=[str(problem)])
+        return VerificationResult(mismatches=[str(problem)])
 
 
 def _compare(book: str, found: dict[str, int], totals: dict[str, int]) -> list[str]:

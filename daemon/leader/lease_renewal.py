@@ -7,20 +7,20 @@ from typing import Self
 
 from daemon.errors import ChatelloError
 from daemon.runtime import logs
-from daemon.store.lease import Lease, LeaseOffice
+from daemon.store.lease import Lease, Leaser
 
-log = logs.get("keeper")
+log = logs.get("lease")
 
 
-class Keeper(AbstractContextManager["Keeper"]):
+class LeaseRenewer(AbstractContextManager["LeaseRenewer"]):
     """Renews every `interval` seconds until left. A lease that was lost is found out by the next commit."""
 
-    def __init__(self, office: LeaseOffice, lease: Lease, interval: float) -> None:
+    def __init__(self, office: Leaser, lease: Lease, interval: float) -> None:
         self.office = office
         self.lease = lease
         self.interval = interval
         self._left = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -30,10 +30,10 @@ class Keeper(AbstractContextManager["Keeper"]):
         while not self._left.wait(self.interval):
             try:
                 if not self.office.renew(self.lease):
-                    log.warning("lease.passed", epoch=self.lease.epoch)
+                    log.warning("lease.taken_by_other", epoch=self.lease.epoch)
                     return
             except ChatelloError as error:
-                log.warning("lease.unrenewed", problem=str(error))
+                log.warning("lease.renewal_failed", problem=str(error))
 
     def __exit__(
         self,

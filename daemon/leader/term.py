@@ -10,19 +10,19 @@ from collections.abc import Callable
 
 from daemon import clock
 from daemon.config.schema import Config
-from daemon.errors import ChatelloError, DeletionsNotAccepted, SnapshotTooOld, SomebodyForgotten, StreamBroken
+from daemon.errors import ChatelloError, DeletionsNotAccepted, ErasureListChanged, SnapshotTooOld, StreamBroken
 from daemon.mongo.cluster_time import cluster_datetime, newest, preceding
 from daemon.mongo.types import Database, Timestamp
-from daemon.pipeline.api_milestones import Calls
-from daemon.pipeline.change_queue import Closed, Inbox
-from daemon.pipeline.daily_events import Diary
+from daemon.pipeline.api_milestones import ApiUsageMilestones
+from daemon.pipeline.change_queue import ChangeQueue, Closed
+from daemon.pipeline.daily_events import DailyEvents
 from daemon.pipeline.pipeline import Pipeline
 from daemon.pipeline.reconciliation import Reconciliation
 from daemon.runtime import logs, metrics
-from daemon.runtime.health import Progress
+from daemon.runtime.health import Health
 from daemon.source.decode import Decoder
 from daemon.source.filter import fingerprint, is_ours
-from daemon.source.stream import Position, Stream, doubt
+from daemon.source.stream import Stream, StreamPosition, doubt
 from daemon.store import checkpoint as checkpoints
 from daemon.store import forgotten, gaps, indexes
 from daemon.store.checkpoint import Checkpoint
@@ -42,7 +42,7 @@ INBOX_BATCHES = 2
 log = logs.get("leader")
 
 
-class Leader:
+class LeaderTerm:
     """Everything one term of leadership needs. `ready` is set once the stream is open, or a person is asked."""
 
     def __init__(
@@ -50,7 +50,7 @@ class Leader:
         database: Database,
         lease: Lease,
         config: Config,
-        progress: Progress,
+        progress: Health,
         stop: threading.Event,
         ready: threading.Event,
     ) -> None:
@@ -62,15 +62,15 @@ class Leader:
         self.ready = ready
         self.pipeline: Pipeline | None = None
         self.jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
-        self._equip(config)
+        self._build(config)
 
-    def adopt(self, config: Config) -> None:
+    def set_config(self, config: Config) -> None:
         """Go on by another configuration, from the checkpoint; safe to call from any thread."""
         if config is not self.wanted:
             self.wanted = config
             self.jobs.put(_begin_anew)
 
-    def _equip(self, config: Config) -> None:
+    def _build(self, config: Config) -> None:
         self.config = config
         known = forgotten.load(self.database)
         self.decoder = Decoder(config.time.naive_zone, config.rules.manual_email, known.holds)
@@ -78,8 +78,8 @@ class Leader:
         self.committer = Committer(
             self.database, self.lease, config.settings(), config.mongodb.timeout_seconds, known.count
         )
-        self.diary = Diary(self.database, config)
-        self.calls = Calls(self.database, config)
+        self.diary = DailyEvents(self.database, config)
+        self.calls = ApiUsageMilestones(self.database, config)
 
     def lead(self) -> None:
         """One term: from the checkpoint on until told to stop."""
@@ -94,19 +94,19 @@ class Leader:
             except Reconfigured:
                 metrics.RESTARTS.labels("rules").inc()
                 log.info("rules.changed")
-            except SomebodyForgotten:
+            except ErasureListChanged:
                 log.info("person.forgotten")
             except StreamBroken as broken:
                 metrics.RESTARTS.labels("history").inc()
                 self._open_gap(pipeline.checkpoint, broken.cause, str(broken))
             except DeletionsNotAccepted as question:
-                self._ask(pipeline.checkpoint, question)
+                self._await_approval(pipeline.checkpoint, question)
 
     # -- where to begin -------------------------------------------------------------------------------------
 
     def _resume(self) -> Pipeline:
         """The pipeline at the stored checkpoint, with a gap opened where the stream cannot be trusted."""
-        self._equip(self.wanted)
+        self._build(self.wanted)
         checkpoint = checkpoints.load(self.database)
         expected = fingerprint(self.config.mongodb.database, self.config.rules.custom)
         if checkpoint is None:
@@ -117,8 +117,8 @@ class Leader:
         if checkpoint.fingerprint != expected:
             self._change_filter(checkpoint, expected)
         if checkpoint.reconciling is None:
-            self._question(checkpoint)
-        self._take_up_request(checkpoint)
+            self._check_position(checkpoint)
+        self._adopt_requested_gap(checkpoint)
         pipeline = Pipeline(self.reader, self.committer, checkpoint, self.config, self._beat)
         metrics.BUSINESS.show(checkpoint.totals, pipeline.plans)
         gaps.export_counts(self.database)
@@ -136,7 +136,7 @@ class Leader:
             log.info("filter.extended", rules=[rule.name for rule in self.config.rules.custom])
         checkpoint.fingerprint = expected
 
-    def _question(self, checkpoint: Checkpoint) -> None:
+    def _check_position(self, checkpoint: Checkpoint) -> None:
         """A stored position that cannot be right is not followed; the ledger then tells how far we were."""
         found = doubt(checkpoint.token, checkpoint.cluster_time, newest(self.database))
         if found is not None:
@@ -153,7 +153,7 @@ class Leader:
         gaps.export_counts(self.database)
         log.warning("gap.opened", cause=cause, detail=detail, since=since)
 
-    def _take_up_request(self, checkpoint: Checkpoint) -> None:
+    def _adopt_requested_gap(self, checkpoint: Checkpoint) -> None:
         """A gap somebody else opened (`chatello-analytics reconcile`) is closed as our own are."""
         gap = gaps.waiting(self.database) if checkpoint.reconciling is None else None
         if gap is not None:
@@ -166,7 +166,7 @@ class Leader:
         gap = gaps.find(self.database, gap_id) or {}
         since = gap.get("since")
         role, reason = ("waiting", gap["waiting"]) if gaps.is_questioned(gap) else ("reconciling", gap.get("cause", ""))
-        self.progress.turn(role, clock.monotonic(), str(reason))
+        self.progress.set_role(role, clock.monotonic(), str(reason))
         log.info("reconciliation.started", cause=gap.get("cause"), since=since)
         run = Reconciliation(self.database, pipeline, self.decoder, self.config, gap.get("recovered") or {})
         try:
@@ -177,7 +177,7 @@ class Leader:
             gaps.note(self.database, gap_id, {"recovered": dict(run.recovered)})
             raise
         else:
-            self._close_gap(pipeline, gap_id, run, Position(None, cluster_time))
+            self._close_gap(pipeline, gap_id, run, StreamPosition(None, cluster_time))
 
     def _get_further(self, gap_id: object, run: Reconciliation, old: SnapshotTooOld) -> None:
         """It took longer than the server keeps a snapshot: what is taken over is behind us at the next one."""
@@ -187,30 +187,30 @@ class Leader:
         gaps.note(self.database, gap_id, {"recovered": dict(run.recovered)})
         log.info("reconciliation.extended", problem=str(old), recovered=dict(run.recovered))
 
-    def _close_gap(self, pipeline: Pipeline, gap_id: object, run: Reconciliation, position: Position) -> None:
+    def _close_gap(self, pipeline: Pipeline, gap_id: object, run: Reconciliation, position: StreamPosition) -> None:
         checkpoint = pipeline.checkpoint
         checkpoint.token, checkpoint.cluster_time = position
         checkpoint.position = ""
         checkpoint.reconciling = None
         if MILESTONES not in checkpoint.memory:  # a first start: what was reached before is no news
             checkpoint.memory[MILESTONES] = milestones.seed({}, milestones.measured(checkpoint.totals))
-        checkpoint.memory[PAYMENTS] = payments.taken_over(checkpoint.memory)
+        checkpoint.memory[PAYMENTS] = payments.after_bootstrap(checkpoint.memory)
         closed = {"closed_at": clock.now(), "until": checkpoint.at, "recovered": dict(run.recovered)}
         gaps.note(self.database, gap_id, {**closed, "waiting": None, "closed_by": "reconciliation"})
         pipeline.advance()
         gaps.export_counts(self.database)
         log.info("gap.closed", recovered=dict(run.recovered), until=closed["until"])
 
-    def _ask(self, checkpoint: Checkpoint, question: DeletionsNotAccepted) -> None:
+    def _await_approval(self, checkpoint: Checkpoint, question: DeletionsNotAccepted) -> None:
         """Wait for a person to accept the deletions, and look again every minute whether they still stand."""
-        log.error("deletions.questioned", question=str(question))
-        self.progress.turn("waiting", clock.monotonic(), str(question))
+        log.error("deletions.approval_required", question=str(question))
+        self.progress.set_role("waiting", clock.monotonic(), str(question))
         facts = {"waiting": str(question), "missing": question.missing}
         gaps.note(self.database, checkpoint.reconciling, facts)
         self.ready.set()
         began = clock.monotonic()
         while not self.stop.wait(2) and clock.monotonic() - began < ASK_AGAIN_SECONDS:
-            self.progress.turn("waiting", clock.monotonic(), str(question))
+            self.progress.set_role("waiting", clock.monotonic(), str(question))
             gap = gaps.find(self.database, checkpoint.reconciling)
             if gap is None or gap.get("accept_deletions"):
                 return
@@ -220,33 +220,33 @@ class Leader:
     def _follow(self, pipeline: Pipeline) -> None:
         checkpoint = pipeline.checkpoint
         assert checkpoint.cluster_time is not None, "a checkpoint without a gap has a position"
-        start = Position(checkpoint.token, checkpoint.cluster_time)
-        pipeline.price_anew()
+        start = StreamPosition(checkpoint.token, checkpoint.cluster_time)
+        pipeline.reprice()
         rules = self.config.rules.custom
         with Stream(self.database, start, self.decoder, self.config.stream.await_seconds, rules) as stream:
-            if not self.progress.struggles:
-                self.progress.turn("leader", clock.monotonic())
+            if not self.progress.is_recovering:
+                self.progress.set_role("leader", clock.monotonic())
             self.ready.set()
             log.info("stream.opened", at=cluster_datetime(start.cluster_time))
             self._pump(pipeline, stream)
 
     def _pump(self, pipeline: Pipeline, stream: Stream) -> None:
-        inbox = Inbox(self.config.stream.batch_size * INBOX_BATCHES)
+        inbox = ChangeQueue(self.config.stream.batch_size * INBOX_BATCHES)
         reader = threading.Thread(target=self._read, args=(stream, inbox), name="reader", daemon=True)
         reader.start()
         try:
             self._work(pipeline, inbox)
         finally:
             inbox.close()
-            pipeline.settle()
+            pipeline.flush()
             reader.join(self.config.stream.await_seconds + 5)
 
-    def _read(self, stream: Stream, inbox: Inbox) -> None:
+    def _read(self, stream: Stream, inbox: ChangeQueue) -> None:
         """The reader's thread: its end, however it comes, is the pipeline's to hear."""
         try:
             for heard in stream.read():
                 now = clock.monotonic()
-                self.progress.beat("stream", now)
+                self.progress.heartbeat("stream", now)
                 inbox.put(heard)
         except Closed:
             return
@@ -255,21 +255,23 @@ class Leader:
         except BaseException as error:  # noqa: BLE001 - whatever ends this thread must end the process
             inbox.fail(error)
 
-    def _work(self, pipeline: Pipeline, inbox: Inbox) -> None:
+    def _work(self, pipeline: Pipeline, inbox: ChangeQueue) -> None:
         stored, handled = clock.monotonic(), 0
         while not self.stop.is_set():
-            heard = inbox.take(self.config.stream.batch_size, timeout=1.0)
+            heard = inbox.get_batch(self.config.stream.batch_size, timeout=1.0)
             self._beat()
             self._do_jobs(pipeline)
             if heard:
                 metrics.STREAM_CONTACT.set(clock.now().timestamp())
                 metrics.STREAM_TOKEN.set(heard[-1].position.cluster_time.time)
-                pipeline.handle(heard, inbox.waiting(self.config.stream.batch_size))
+                pipeline.handle(heard, inbox.peek(self.config.stream.batch_size))
                 handled += 1
                 if not pipeline.is_behind:
-                    pipeline.settle()
-                if self.progress.struggles and (handled > 1 or not pipeline.is_behind):  # what it brought is committed
-                    self.progress.turn("leader", clock.monotonic())
+                    pipeline.flush()
+                if self.progress.is_recovering and (
+                    handled > 1 or not pipeline.is_behind
+                ):  # what it brought is committed
+                    self.progress.set_role("leader", clock.monotonic())
             if clock.monotonic() - stored >= self.config.stream.checkpoint_seconds:
                 pipeline.advance()
                 stored = clock.monotonic()
@@ -278,11 +280,11 @@ class Leader:
 
     def _do_jobs(self, pipeline: Pipeline) -> None:
         while not self.jobs.empty():
-            pipeline.settle()
+            pipeline.flush()
             self.jobs.get()(pipeline)
 
     def _beat(self) -> None:
-        self.progress.beat("pipeline", clock.monotonic())
+        self.progress.heartbeat("pipeline", clock.monotonic())
         if self.stop.is_set():
             raise Stopped
 

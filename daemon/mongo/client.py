@@ -22,8 +22,8 @@ from pymongo.errors import (
 )
 
 from daemon.config.schema import Mongodb
-from daemon.errors import ChatelloError, ConfigurationError, LoginRefused, SnapshotTooOld, StreamBroken, Unavailable
-from daemon.mongo.monitoring import EAR
+from daemon.errors import AccessDenied, ChatelloError, ConfigurationError, SnapshotTooOld, StreamBroken, Unavailable
+from daemon.mongo.monitoring import COMMAND_MONITOR
 from daemon.mongo.types import Database, Document
 
 HISTORY_LOST = {286: "history_lost", 136: "history_lost", 280: "fatal", 260: "bad_token", 10334: "event_too_large"}
@@ -58,7 +58,7 @@ def connect(config: Mongodb) -> MongoClient[Document]:
             socketTimeoutMS=int((config.timeout_seconds + 30) * 1000),
             tz_aware=True,
             maxPoolSize=10,
-            event_listeners=[EAR],
+            event_listeners=[COMMAND_MONITOR],
         )
     except (DriverConfigurationError, InvalidURI, ValueError, TypeError) as problem:
         if _is_of_dns(problem.__cause__):
@@ -132,7 +132,7 @@ def _operation_failure(error: OperationFailure) -> ChatelloError:
     code, text = error.code or 0, str(error.details.get("errmsg", "") if error.details else error)[:300]
     text = text.partition(", lsid: ")[0]  # of the refused command only what a person can read
     if code in LOGIN:
-        return LoginRefused(f"the database refuses us: {text}; check user, password and role (deploy/mongodb)")
+        return AccessDenied(f"the database refuses us: {text}; check user, password and role (deploy/mongodb)")
     if code in NO_REPLICA_SET:
         return ConfigurationError(
             f"the MongoDB server is not a replica set ({text}); change streams and transactions need one: "

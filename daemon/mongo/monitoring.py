@@ -5,7 +5,7 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 from daemon.runtime import metrics
 
 
-class Ear(CommandListener):
+class CommandMonitor(CommandListener):
     """One for all clients of the process. `cluster_seconds` is the newest cluster time heard, 0 before the first."""
 
     def __init__(self) -> None:
@@ -25,4 +25,4 @@ class Ear(CommandListener):
         metrics.COMMAND_FAILURES.labels(event.command_name).inc()
 
 
-EAR = Ear()
+COMMAND_MONITOR = CommandMonitor()

@@ -18,7 +18,7 @@ DEARER = 4
 """As dear as so many documents in the order they were written is one that lies anywhere (measured: 4 and 1 µs)."""
 
 
-class Position(NamedTuple):
+class PageCursor(NamedTuple):
     """A place in such a list: `skip` documents of the instant `at` are behind us."""
 
     at: datetime
@@ -30,7 +30,7 @@ def newest(
     order: Sequence[tuple[str, int]],
     query: Mapping[str, Any],
     limit: int,
-    behind: Position | None,
+    behind: PageCursor | None,
     hint: Sequence[tuple[str, int]] | None = None,
 ) -> list[Document]:
     """The documents that match, by the moment that `order` begins with, going on behind a position."""
@@ -40,7 +40,7 @@ def newest(
     return list(found.skip(behind.skip if behind else 0).limit(limit))
 
 
-def _up_to(field: str, query: Mapping[str, Any], behind: Position | None) -> Document:
+def _up_to(field: str, query: Mapping[str, Any], behind: PageCursor | None) -> Document:
     """The query bounded by where the list goes on.
 
     Dates are whole milliseconds: below the next one is the same as up to this one, but never makes bounds that meet in
@@ -55,7 +55,7 @@ def newest_among(
     fields: tuple[str, str],
     query: Mapping[str, Any],
     limit: int,
-    behind: Position | None,
+    behind: PageCursor | None,
 ) -> list[Document]:
     """The same for documents that match by a second field; each of the two `fields`, the moment first, has an index.
 
@@ -96,8 +96,8 @@ def _looked_up(
     return found[:count]
 
 
-def position_after(page: Sequence[Document], field: str, before: Position | None) -> Position:
+def position_after(page: Sequence[Document], field: str, before: PageCursor | None) -> PageCursor:
     """Where the list goes on behind a page that is not empty."""
     at = page[-1][field]
     told = sum(1 for document in page if document[field] == at)
-    return Position(at, told + (before.skip if before is not None and before.at == at else 0))
+    return PageCursor(at, told + (before.skip if before is not None and before.at == at else 0))

@@ -26,17 +26,17 @@ OLDEST = timedelta(days=400)
 LATEST = timedelta(minutes=10)
 """A call's own date may lie that far behind its arrival: clocks differ, and the API writes when it is done."""
 
-log = logs.get("calls")
+log = logs.get("api_usage")
 
 
-class Counted(NamedTuple):
+class UsageCount(NamedTuple):
     """So many calls were made on a day, as seen at an instant of it."""
 
     calls: int
     at: datetime
 
 
-class Calls:
+class ApiUsageMilestones:
     """The API calls of one shop. Asked from the bell's thread; `tell` is for the pipeline's."""
 
     def __init__(self, database: Database, config: Config) -> None:
@@ -48,7 +48,7 @@ class Calls:
         self._calls = 0
         self._warned = False
 
-    def count(self, beat: Callable[[], None]) -> list[Counted]:
+    def count(self, beat: Callable[[], None]) -> list[UsageCount]:
         """What there is to tell since the last time, oldest day first; `beat` is called between counts."""
         checkpoint = checkpoints.load(self.database)
         if checkpoint is None or checkpoint.at is None or checkpoint.reconciling is not None:
@@ -62,15 +62,15 @@ class Calls:
         before = [] if is_seeded else [self._busiest(now, index, beat)]
         return [*before, *self._count(now, index)]
 
-    def _count(self, now: datetime, index: str) -> Iterator[Counted]:
+    def _count(self, now: datetime, index: str) -> Iterator[UsageCount]:
         zone = self.settings.zone
         today = business_days.business_day(now, zone)
         start = business_days.start(today, zone)
         if self._day != today:
             if self._day == today - business_days.ONE_DAY:
-                yield Counted(self._calls_of(self._day, index), start - timedelta(milliseconds=1))
+                yield UsageCount(self._calls_of(self._day, index), start - timedelta(milliseconds=1))
             self._day, self._settled, self._calls = today, start, 0
-        yield Counted(
+        yield UsageCount(
             self._calls + self._between(self._settled, business_days.start(today + business_days.ONE_DAY, zone), index),
             now,
         )
@@ -81,7 +81,7 @@ class Calls:
         self._calls += self._between(self._settled, until, index)
         self._settled = until
 
-    def _busiest(self, now: datetime, index: str, beat: Callable[[], None]) -> Counted:
+    def _busiest(self, now: datetime, index: str, beat: Callable[[], None]) -> UsageCount:
         oldest = api_usage.first_at(self.database, index)
         yesterday = business_days.business_day(now, self.settings.zone) - business_days.ONE_DAY
         first = max(oldest.date() if oldest else yesterday, yesterday - OLDEST)
@@ -89,8 +89,8 @@ class Calls:
         for day in business_days.between(first, yesterday):
             beat()
             most = max(most, self._calls_of(day, index))
-        log.info("calls.seeded", busiest_day=most, since=str(first))
-        return Counted(most, now)
+        log.info("api_usage.seeded", busiest_day=most, since=str(first))
+        return UsageCount(most, now)
 
     def _calls_of(self, day: date, index: str) -> int:
         zone = self.settings.zone
@@ -107,16 +107,16 @@ class Calls:
 
     def _warn(self) -> None:
         if not self._warned:
-            log.warning("calls.not_counted", problem="usage_logs has no index on created_at", cure=api_usage.CURE)
+            log.warning("api_usage.not_counted", problem="usage_logs has no index on created_at", cure=api_usage.CURE)
         self._warned = True
 
 
-def tell(counted: list[Counted]) -> Callable[[Pipeline], None]:
+def emit(counted: list[UsageCount]) -> Callable[[Pipeline], None]:
     """The pipeline's job: commit what the counts say, and the highest one as the level to pass from now on."""
-    return partial(_tell, counted)
+    return partial(_emit, counted)
 
 
-def _tell(counted: list[Counted], pipeline: Pipeline) -> None:
+def _emit(counted: list[UsageCount], pipeline: Pipeline) -> None:
     known = pipeline.checkpoint.memory
     memory, events = known.get(MILESTONES, {}), []
     for calls, at in counted:

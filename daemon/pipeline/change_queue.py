@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 
-from daemon.source.stream import Heard
+from daemon.source.stream import StreamItem
 
 WAIT_SECONDS = 0.05
 
@@ -17,17 +17,17 @@ class Closed(Exception):
     """The inbox was closed: nobody takes any more."""
 
 
-class Inbox:
+class ChangeQueue:
     """One reader puts, one pipeline takes."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._items: deque[Heard] = deque()
+        self._items: deque[StreamItem] = deque()
         self._arrived = threading.Event()
         self._closed = threading.Event()
         self._error: BaseException | None = None
 
-    def put(self, heard: Heard) -> None:
+    def put(self, heard: StreamItem) -> None:
         """Hand over one item; waits while the inbox is full, raises Closed once nobody takes any more."""
         while len(self._items) >= self.limit:
             if self._closed.wait(WAIT_SECONDS):
@@ -44,7 +44,7 @@ class Inbox:
         self._error = error
         self._arrived.set()
 
-    def take(self, most: int, timeout: float) -> list[Heard]:
+    def get_batch(self, most: int, timeout: float) -> list[StreamItem]:
         """Up to `most` items in order, waiting up to `timeout` seconds for the first.
 
         Raises the reader's error when everything it had read is taken.
@@ -58,7 +58,7 @@ class Inbox:
             raise self._error
         return taken
 
-    def waiting(self, most: int) -> list[Heard]:
+    def peek(self, most: int) -> list[StreamItem]:
         """The next items, up to `most`, left where they are."""
         return list(self._items)[:most]
 

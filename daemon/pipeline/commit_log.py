@@ -16,11 +16,11 @@ from rules.model.events import Event
 log = logs.get("pipeline")
 
 
-def tell(decision: Decision, changes: Sequence[Change], events: int, most: int) -> None:
+def log_commit(decision: Decision, changes: Sequence[Change], events: int, most: int) -> None:
     """A line per event (of up to `most`), held and released document, and one for the batch; `events` were new."""
     are_few = len(decision.events) <= most
     for event in decision.events if are_few and log.is_enabled_for(logging.INFO) else ():
-        _tell_event(event)
+        _log_event(event)
     for held in decision.held.values():
         log.warning(
             "document.held",
@@ -42,7 +42,7 @@ def tell(decision: Decision, changes: Sequence[Change], events: int, most: int) 
         )
 
 
-def _tell_event(event: Event) -> None:
+def _log_event(event: Event) -> None:
     log.info(
         "event.recorded",
         type=event.type.value,

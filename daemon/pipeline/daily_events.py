@@ -17,10 +17,10 @@ from rules.insights.trends import Day
 LOOK_BACK = timedelta(days=120)
 """Covers the longest window of a trend and the month before last."""
 
-log = logs.get("diary")
+log = logs.get("daily_events")
 
 
-class Diary:
+class DailyEvents:
     """The diary of one shop."""
 
     def __init__(self, database: Database, config: Config) -> None:
@@ -28,7 +28,7 @@ class Diary:
         self.settings = config.settings()
         self.rollup_at = config.time.rollup_at
 
-    def keep(self, pipeline: Pipeline) -> None:
+    def emit(self, pipeline: Pipeline) -> None:
         """Tell every day that began or ended and was not told yet, by the stream's own time."""
         now = pipeline.checkpoint.at
         if now is None:
@@ -40,7 +40,7 @@ class Diary:
             return
         pages = daily.keep(today, closed, self._history(pipeline, today - business_days.ONE_DAY), known, self.settings)
         pipeline.record(pages.events, pages.memory)
-        log.info("diary.kept", today=str(today), events=len(pages.events))
+        log.info("daily_events.emitted", today=str(today), events=len(pages.events))
 
     def _history(self, pipeline: Pipeline, last: date) -> list[Day]:
         return ledger.history(self.database, pipeline.checkpoint.totals, last - LOOK_BACK, last)

@@ -12,7 +12,7 @@ from rules.handlers.decide import Decision
 from rules.model.changes import Change
 
 
-class Flight:
+class PendingCommit:
     """The commit of one decision, and what it was made of."""
 
     def __init__(self, committer: Committer, writes: Writes, decision: Decision, changes: Sequence[Change]) -> None:
@@ -24,12 +24,12 @@ class Flight:
         self._error: BaseException | None = None
         self._thread: threading.Thread | None = None
 
-    def take_off(self) -> None:
+    def start(self) -> None:
         """Begin in the background. The thread ends with the process: the database is consistent either way."""
-        self._thread = threading.Thread(target=self._fly, name="commit", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="commit", daemon=True)
         self._thread.start()
 
-    def land(self) -> int:
+    def wait(self) -> int:
         """The number of new events, once all is committed; raises what `Committer.write` raised."""
         if self._thread is None:
             return self._write()
@@ -38,7 +38,7 @@ class Flight:
             raise self._error
         return self._events
 
-    def _fly(self) -> None:
+    def _run(self) -> None:
         try:
             self._events = self._write()
         except BaseException as error:  # noqa: BLE001 - it is raised where the flight is landed

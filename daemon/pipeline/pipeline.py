@@ -14,11 +14,11 @@ from daemon.config.schema import Config
 from daemon.errors import StreamBroken
 from daemon.mongo.cluster_time import cluster_datetime
 from daemon.pipeline import commit_log
-from daemon.pipeline.pending_commit import Flight
-from daemon.pipeline.prefetch import Outlook
+from daemon.pipeline.pending_commit import PendingCommit
+from daemon.pipeline.prefetch import Prefetcher
 from daemon.runtime import logs, metrics
-from daemon.source.external_events import told_by_others
-from daemon.source.stream import Heard, Position
+from daemon.source.external_events import reported_externally
+from daemon.source.stream import StreamItem, StreamPosition
 from daemon.store import dead_letters
 from daemon.store.checkpoint import Checkpoint
 from daemon.store.commit import Committer
@@ -27,7 +27,7 @@ from rules import business_days
 from rules.handlers import payment_matching, payments
 from rules.handlers.decide import Decision, Mirror, decide
 from rules.model.changes import Change, Discontinuity, DocId, Operation, Origin, Source, Undecodable
-from rules.model.decision import Memories, Sweep
+from rules.model.decision import Memories, Revaluation
 from rules.model.events import Event
 from rules.model.states import LicenseState
 from rules.revenue import pricing
@@ -61,62 +61,66 @@ class Pipeline:
         self.is_behind = False
         """Whether more is waiting already: then the next batch is prepared while this one commits."""
         self.beat = beat
-        self._flight: Flight | None = None
-        self._outlook = Outlook(reader)
+        self._pending: PendingCommit | None = None
+        self._prefetcher = Prefetcher(reader)
 
-    def handle(self, heard: Sequence[Heard], waiting: Sequence[Heard] = ()) -> None:
+    def handle(self, heard: Sequence[StreamItem], waiting: Sequence[StreamItem] = ()) -> None:
         """Commit everything heard; a plan's change closes its batch, a discontinuity ends the stream.
 
         What is `waiting` behind it is looked up meanwhile.
         """
         self.is_behind = bool(waiting)
-        self._outlook.turn([one.what for one in waiting if isinstance(one.what, Change)])
+        self._prefetcher.turn([one.item for one in waiting if isinstance(one.item, Change)])
         changes: list[Change] = []
         undecodable: list[Undecodable] = []
-        position: Position | None = None
+        position: StreamPosition | None = None
         for what, position in heard:
             if isinstance(what, Discontinuity):
-                self._flush(changes, undecodable, None)
-                self.settle()
+                self._apply_and_sweep(changes, undecodable, None)
+                self.flush()
                 raise StreamBroken(what.cause, f"{what.what or 'the database'}: {what.cause}", what.at)
             if isinstance(what, Undecodable):
                 undecodable.append(what)
-                log.warning("document.unread", collection=what.source.value, document=what.raw, problem=what.reason)
+                log.warning(
+                    "document.unidentifiable", collection=what.source.value, document=what.raw, problem=what.reason
+                )
             elif what is not None:
                 changes.append(what)
                 if what.source is Source.PLANS:
-                    self._flush(changes, undecodable, position)
+                    self._apply_and_sweep(changes, undecodable, position)
                     changes, undecodable = [], []
-        self._flush(changes, undecodable, position)
+        self._apply_and_sweep(changes, undecodable, position)
 
     def advance(self) -> None:
         """Store the position reached while nothing relevant happened."""
-        self.settle()
+        self.flush()
         self.committer.advance(self.checkpoint)
         metrics.CHECKPOINT.set(self._checkpoint_seconds())
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Wait until what is under way is committed; raises what kept it from being, and then this pipeline is done."""
-        flight, self._flight = self._flight, None
+        flight, self._pending = self._pending, None
         if flight is not None:
-            self._committed(flight, flight.land())
+            self._committed(flight, flight.wait())
 
-    def _flush(self, changes: list[Change], undecodable: list[Undecodable], position: Position | None) -> None:
+    def _apply_and_sweep(
+        self, changes: list[Change], undecodable: list[Undecodable], position: StreamPosition | None
+    ) -> None:
         if changes or undecodable:
             self.apply(changes, position, undecodable)
         elif position is not None:
             self._reach(position)
-        self.finish_sweeps()
+        self.run_pending_revaluations()
 
-    def _reach(self, position: Position) -> None:
+    def _reach(self, position: StreamPosition) -> None:
         """Nothing relevant up to here: move on in memory, and let end what ends by now."""
         self.checkpoint.token, self.checkpoint.cluster_time = position
-        self.tick(cluster_datetime(position.cluster_time))
+        self.expire_due(cluster_datetime(position.cluster_time))
 
-    def tick(self, instant: datetime) -> None:
+    def expire_due(self, instant: datetime) -> None:
         """Let every licence end whose time has come by `instant`."""
         while self.next_due is not None and self.next_due <= instant:
-            self.settle()
+            self.flush()
             due = self.reader.due(instant, MOST_DUE)
             until = due[-1].license.expires_at if due and due[-1].license else None
             if until is not None:
@@ -127,13 +131,13 @@ class Pipeline:
 
     def _look_for_ends(self) -> None:
         """Know exactly when the next licence ends, once everything is committed."""
-        self.settle()
+        self.flush()
         self.next_due = self.reader.next_due()
 
     def apply(
         self,
         changes: Sequence[Change],
-        position: Position | None,
+        position: StreamPosition | None,
         undecodable: Sequence[Undecodable] = (),
     ) -> None:
         """Decide and commit one batch, its licences' ends included; `position` then is the checkpoint's."""
@@ -144,7 +148,7 @@ class Pipeline:
         if self.next_due is None or self.next_due > horizon:
             self._commit(changes, (), position, undecodable)
         elif len(changes) == 1:
-            self.tick(horizon)
+            self.expire_due(horizon)
             self._commit(changes, (), position, undecodable)
         else:
             self._apply_with_ends(changes, horizon, position, undecodable)
@@ -153,10 +157,10 @@ class Pipeline:
         self,
         changes: Sequence[Change],
         horizon: datetime,
-        position: Position | None,
+        position: StreamPosition | None,
         undecodable: Sequence[Undecodable],
     ) -> None:
-        self.settle()
+        self.flush()
         due = self.reader.due(horizon, MOST_DUE + 1)
         if len(due) > MOST_DUE:
             middle = len(changes) // 2
@@ -166,7 +170,7 @@ class Pipeline:
         self._commit(changes, due, position, undecodable)
         self._look_for_ends()
 
-    def price_anew(self) -> None:
+    def reprice(self) -> None:
         """Read plans again that the settings now price otherwise (another rate), as if they had just been written.
 
         So payments that were held, and now can be understood.
@@ -178,20 +182,20 @@ class Pipeline:
         for plan_id in stale:
             change = Change(Source.PLANS, Operation.UPDATE, plan_id, at, cause, origin=Origin.RECOVERED)
             self.apply([change], None)
-        self.finish_sweeps()
-        self.settle()
+        self.run_pending_revaluations()
+        self.flush()
         for state in self.reader.payments(dead_letters.held_ids(self.committer.database, Source.PAYMENTS)):
             if payments.is_readable(state, self.settings):
                 change = Change(Source.PAYMENTS, Operation.UPDATE, state.id, at, cause, origin=Origin.RECOVERED)
                 self.apply([change], None)
 
-    def finish_sweeps(self) -> None:
+    def run_pending_revaluations(self) -> None:
         """Value every licence of a changed plan anew, in steps, going on where a former run stopped."""
-        while self.checkpoint.sweeps:
-            self.settle()
-            sweep, after = self.checkpoint.sweeps[0]
+        while self.checkpoint.revaluations:
+            self.flush()
+            sweep, after = self.checkpoint.revaluations[0]
             states = self.reader.licenses_on(sweep.plan_id, after, self.batch_size)
-            rest = self.checkpoint.sweeps[1:]
+            rest = self.checkpoint.revaluations[1:]
             if len(states) == self.batch_size:
                 rest = [(sweep, states[-1].id), *rest]
             self._commit([_revalue(sweep, state.id) for state in states], states, None, (), sweeps=rest)
@@ -200,16 +204,16 @@ class Pipeline:
         self,
         changes: Sequence[Change],
         loaded: Iterable[LicenseState],
-        position: Position | None,
+        position: StreamPosition | None,
         undecodable: Sequence[Undecodable],
-        sweeps: list[tuple[Sweep, Any]] | None = None,
+        sweeps: list[tuple[Revaluation, Any]] | None = None,
     ) -> None:
         """One transaction. `position` None keeps the stream's position: more of the same fact is to come."""
-        under_way = self._flight.decision if self._flight is not None else None
-        known = self.reader.load(changes, self._known(), loaded, self._outlook.sources(under_way))
-        self._outlook.look(under_way)
+        under_way = self._pending.decision if self._pending is not None else None
+        known = self.reader.load(changes, self._known(), loaded, self._prefetcher.sources(under_way))
+        self._prefetcher.look(under_way)
         decision = decide(known, changes, self.settings)
-        self._leave_to_others(decision)
+        self._drop_externally_reported(decision)
         self._commit_decision(decision, known, changes, position, undecodable, sweeps)
 
     def _commit_decision(
@@ -217,24 +221,24 @@ class Pipeline:
         decision: Decision,
         known: Mirror,
         changes: Sequence[Change],
-        position: Position | None,
+        position: StreamPosition | None,
         undecodable: Sequence[Undecodable],
-        sweeps: list[tuple[Sweep, Any]] | None = None,
+        sweeps: list[tuple[Revaluation, Any]] | None = None,
     ) -> None:
         self.beat()
         following = self.checkpoint.following(decision, position, sweeps)
         today = business_days.business_day(self._now(following), self.settings.zone)
         writes = self.committer.prepare(decision, known, following, today, undecodable)
-        self._outlook.note(decision)
-        self.settle()
+        self._prefetcher.note(decision)
+        self.flush()
         self.checkpoint = following
         self.plans.update(decision.plans)
         self._await_ends(decision)
-        self._flight = Flight(self.committer, writes, decision, changes)
+        self._pending = PendingCommit(self.committer, writes, decision, changes)
         if self.is_behind:
-            self._flight.take_off()
+            self._pending.start()
         else:
-            self.settle()
+            self.flush()
 
     def _known(self) -> Mirror:
         """What the checkpoint and the plans tell; the states a batch needs are still to be loaded."""
@@ -245,27 +249,27 @@ class Pipeline:
         """Commit events that no change brought (growth, a date), and what their rules remember from now on."""
         known = self._known()
         decision = decide(known, (), self.settings)
-        told = told_by_others(self.committer.database, events, self.settings) if events else set()
+        told = reported_externally(self.committer.database, events, self.settings) if events else set()
         decision.events = [event for event in events if event.key not in told]
         decision.memory |= memory
         self._commit_decision(decision, known, (), None, ())
 
-    def _leave_to_others(self, decision: Decision) -> None:
+    def _drop_externally_reported(self, decision: Decision) -> None:
         """A recovered fact that somebody told while we were away is theirs."""
         recovered = [event for event in decision.events if event.metadata.get("recovered")]
         if recovered:
-            told = told_by_others(self.committer.database, recovered, self.settings)
+            told = reported_externally(self.committer.database, recovered, self.settings)
             decision.events = [event for event in decision.events if event.key not in told]
-            payment_matching.leave(decision, told)
+            payment_matching.leave_external(decision, told)
 
     def _now(self, checkpoint: Checkpoint) -> datetime:
         """The stream's own time; ours only while the first start has none yet."""
         return checkpoint.at or clock.now()
 
-    def _committed(self, flight: Flight, events: int) -> None:
+    def _committed(self, flight: PendingCommit, events: int) -> None:
         self.changed = True
         self._measure(flight.decision, flight.changes)
-        commit_log.tell(flight.decision, flight.changes, events, self.batch_events)
+        commit_log.log_commit(flight.decision, flight.changes, events, self.batch_events)
 
     def _await_ends(self, decision: Decision) -> None:
         """Keep `next_due` at or before the next end."""
@@ -287,5 +291,5 @@ def _tick(instant: datetime) -> Change:
     return Change(Source.CLOCK, Operation.TICK, None, instant, "")
 
 
-def _revalue(sweep: Sweep, license_id: DocId) -> Change:
+def _revalue(sweep: Revaluation, license_id: DocId) -> Change:
     return Change(Source.LICENSES, Operation.REVALUE, license_id, sweep.at, sweep.cause, origin=sweep.origin)

@@ -12,7 +12,7 @@ from rules.model.changes import Change
 from rules.model.decision import Decision, Mirror
 
 
-class Foresight:
+class Prefetch:
     """One look ahead, begun at once, in a thread of its own."""
 
     def __init__(self, reader: MirrorReader, changes: Sequence[Change], under_way: Decision | None) -> None:
@@ -42,13 +42,13 @@ class Foresight:
             return  # whoever needs it looks itself, and hears the same where it lasts
 
 
-class Outlook:
+class Prefetcher:
     """The looks ahead of a pipeline: the one its batch in hand was prepared by, and the one for the batch behind it."""
 
     def __init__(self, reader: MirrorReader) -> None:
         self.reader = reader
-        self._present: Foresight | None = None
-        self._next: Foresight | None = None
+        self._present: Prefetch | None = None
+        self._next: Prefetch | None = None
         self._waiting: Sequence[Change] = ()
 
     def turn(self, waiting: Sequence[Change]) -> None:
@@ -65,7 +65,7 @@ class Outlook:
     def look(self, under_way: Decision | None) -> None:
         """Begin to look up what is waiting, once."""
         if self._waiting:
-            self._next = Foresight(self.reader, self._waiting, under_way)
+            self._next = Prefetch(self.reader, self._waiting, under_way)
             self._waiting = ()
 
     def note(self, decision: Decision) -> None:

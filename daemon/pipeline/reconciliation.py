@@ -19,9 +19,9 @@ from daemon.mongo.types import ClientSession, Database, Timestamp
 from daemon.pipeline.pipeline import Beat, Pipeline
 from daemon.runtime import logs, metrics
 from daemon.source import snapshot
-from daemon.source.custom_rules import Judge
+from daemon.source.custom_rules import CustomRuleMatcher
 from daemon.source.decode import Decoder, unreadable
-from daemon.source.external_events import told_meanwhile
+from daemon.source.external_events import external_events_between
 from daemon.source.filter import DISCONTINUITIES
 from daemon.source.snapshot import Difference
 from daemon.store import forgotten
@@ -42,7 +42,7 @@ SECOND = timedelta(seconds=1)
 log = logs.get("reconciliation")
 
 
-class Walk:
+class SnapshotDiff:
     """One comparison of source and mirror at one snapshot. Writes nothing."""
 
     def __init__(
@@ -91,7 +91,7 @@ def survey(database: Database, config: Config) -> list[str]:
     counts: Counter[str] = Counter()
     first: dict[str, list[str]] = {}
     with translated(), database.client.start_session(snapshot=True) as session:
-        walk = Walk(database, reader, decoder, session)
+        walk = SnapshotDiff(database, reader, decoder, session)
         for source in ORDER:
             for found in walk.differences(source):
                 kind = f"{source} {_kind(found)}"
@@ -126,7 +126,7 @@ class Reconciliation:
         self.rules = config.rules.custom
         self.recovered: Counter[str] = Counter(recovered)
         self.commits = 0
-        self.knows_payments = payments.are_taken_over(pipeline.checkpoint.memory)
+        self.knows_payments = payments.is_after_bootstrap(pipeline.checkpoint.memory)
 
     def run(self, since: datetime | None, gap: Mapping[str, Any], beat: Beat) -> Timestamp:
         """Commit every difference; the cluster time to follow the stream from.
@@ -137,20 +137,20 @@ class Reconciliation:
         with everything else committed.
         """
         with translated(), self.database.client.start_session(snapshot=True) as session:
-            walk = Walk(self.database, self.pipeline.reader, self.decoder, session, beat)
+            walk = SnapshotDiff(self.database, self.pipeline.reader, self.decoder, session, beat)
             until = cluster_datetime(walk.cluster_time)
-            gone = {source: self._take_over(walk, source, since, until, beat) for source in ORDER}
+            gone = {source: self._apply(walk, source, since, until, beat) for source in ORDER}
             if any(gone.values()):
                 self._check_deletions(walk, gone, gap)
                 for source in reversed(ORDER):
                     self._delete(walk, source, until, beat)
             if since is not None:
-                self._hear_others(walk, since, until)
+                self._remember_external(walk, since, until)
             self._recover(walk, since, until, beat)
-            self.pipeline.tick(until)
+            self.pipeline.expire_due(until)
             return walk.cluster_time
 
-    def _take_over(self, walk: Walk, source: Source, since: datetime | None, until: datetime, beat: Beat) -> int:
+    def _apply(self, walk: SnapshotDiff, source: Source, since: datetime | None, until: datetime, beat: Beat) -> int:
         """Commit what is new or different in one collection; how many documents disappeared from it."""
         gone = 0
         batch: list[Change] = []
@@ -187,15 +187,15 @@ class Reconciliation:
             origin=Origin.BOOTSTRAP if since is None or is_old else Origin.RECOVERED,
         )
 
-    def _hear_others(self, walk: Walk, since: datetime, until: datetime) -> None:
+    def _remember_external(self, walk: SnapshotDiff, since: datetime, until: datetime) -> None:
         """What others told meanwhile of facts told before the gap; of those found in it they were asked already."""
-        told = told_meanwhile(self.database, since, until, _cause(walk.cluster_time), walk.session)
+        told = external_events_between(self.database, since, until, _cause(walk.cluster_time), walk.session)
         while batch := list(islice(told, self.batch_size)):
             self.pipeline.apply(batch, None)
 
-    def _recover(self, walk: Walk, since: datetime | None, until: datetime, beat: Beat) -> None:
+    def _recover(self, walk: SnapshotDiff, since: datetime | None, until: datetime, beat: Beat) -> None:
         """What the owner's own rules would have heard in the gap, as far as the documents tell."""
-        judge = Judge(self.database, self.rules, self.decoder)
+        judge = CustomRuleMatcher(self.database, self.rules, self.decoder)
         found = judge.recovered(since, until, _cause(walk.cluster_time), walk.session) if since is not None else ()
         batch: list[Change] = []
         for change in found:
@@ -205,7 +205,7 @@ class Reconciliation:
                 batch = []
         self._commit(batch, beat)
 
-    def _delete(self, walk: Walk, source: Source, until: datetime, beat: Beat) -> None:
+    def _delete(self, walk: SnapshotDiff, source: Source, until: datetime, beat: Beat) -> None:
         batch: list[Change] = []
         for difference in walk.differences(source):
             if difference.found is None:
@@ -219,13 +219,13 @@ class Reconciliation:
         beat()
         if batch:
             self.pipeline.apply(batch, None)
-            self.pipeline.finish_sweeps()
+            self.pipeline.run_pending_revaluations()
             self.commits += 1
             self.recovered.update(f"{change.source}_{change.op}" for change in batch)
             metrics.RECOVERED.labels(batch[0].source.value).inc(len(batch))
             log.info("difference.committed", **self.recovered)
 
-    def _check_deletions(self, walk: Walk, gone: dict[Source, int], gap: Mapping[str, Any]) -> None:
+    def _check_deletions(self, walk: SnapshotDiff, gone: dict[Source, int], gap: Mapping[str, Any]) -> None:
         if gap.get("accept_deletions"):
             return
         missing = {source.value: count for source, count in gone.items() if count}

@@ -99,7 +99,7 @@ def spellings(customer_id: object) -> list[Any]:
     return [customer_id, str(customer_id)]
 
 
-def told_at(database: Database, customer_id: object, licenses: list[Any]) -> list[Any]:
+def event_times(database: Database, customer_id: object, licenses: list[Any]) -> list[Any]:
     """When the events about a customer and its licences are dated."""
     about = [
         {"customer_id": {"$in": spellings(customer_id)}},
@@ -109,7 +109,7 @@ def told_at(database: Database, customer_id: object, licenses: list[Any]) -> lis
         return [one.get("event_date") for one in database[EVENTS].find({"$or": about}, {"event_date": 1})]
 
 
-def told_names(database: Database, customer_id: object) -> list[str]:
+def names_in_events(database: Database, customer_id: object) -> list[str]:
     """The names that events about a customer tell."""
     with translated():
         found = database[EVENTS].distinct("metadata.customer_name", {"customer_id": {"$in": spellings(customer_id)}})
@@ -124,7 +124,7 @@ def entries(database: Database, customer_id: object) -> Iterator[Document]:
                 yield from (entry for entry in row["auto_events"] if entry.get("customer_id") == str(customer_id))
 
 
-def is_told_of(database: Database, customer_id: object) -> bool:
+def is_named_in(database: Database, customer_id: object) -> bool:
     with translated():
         told = database[EVENTS].find_one({"customer_id": {"$in": spellings(customer_id)}}, {"_id": 1})
     return told is not None or next(entries(database, customer_id), None) is not None

@@ -17,14 +17,14 @@ from bson import ObjectId
 
 from daemon import clock
 from daemon.config.schema import Config
-from daemon.diagnostics.verification import Proof, attempt
+from daemon.diagnostics.verification import Verification, verify_or_report
 from daemon.errors import ChatelloError
 from daemon.mongo.collections import EVENTS, KEPT_ROWS, ROWS
 from daemon.mongo.types import Database, Document
 from daemon.privacy import documents as texts
 from daemon.privacy import log_files
-from daemon.privacy.redaction import Cleaner, Person, names_somebody
-from daemon.rollup.row_builder import Rebuild
+from daemon.privacy.redaction import Redactor, Subject, names_somebody
+from daemon.rollup.row_builder import RowBuilder
 from daemon.store import checkpoint as checkpoints
 from daemon.store import forgotten, indexes
 from daemon.store.ledger import reader as ledger
@@ -38,12 +38,12 @@ Advance = Callable[[int], object]
 MOST_LOOKS = 5
 
 
-class NobodyKnown(ChatelloError):
+class CustomerNotFound(ChatelloError):
     """No customer is known by what was given."""
 
 
 @dataclass(slots=True)
-class Report:
+class ForgetReport:
     """How many documents were changed (or would be), by place; and how many of others' hold the name and were left."""
 
     changed: dict[str, int] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class Report:
             self.left[what] = self.left.get(what, 0) + 1
 
 
-class Erasure:
+class ForgetRequest:
     """Forgets customers of one shop. `others`: also in texts that the dashboard or a person wrote."""
 
     def __init__(self, database: Database, config: Config, *, others: bool = False) -> None:
@@ -66,24 +66,24 @@ class Erasure:
         self.config = config
         self.settings = config.settings()
         self.others = others
-        self.rebuild = Rebuild(database, self.settings)
+        self.rebuild = RowBuilder(database, self.settings)
         states = MirrorReader(database, self.settings).plans().values()
         self.plans = {state.plan.name: state.plan for state in states if state.plan is not None}
 
     # -- whom ------------------------------------------------------------------------------------------------
 
-    def person(self, who: str, also: Iterable[str] = ()) -> Person:
+    def person(self, who: str, also: Iterable[str] = ()) -> Subject:
         """The customer with this id or e-mail; `also` are further texts that name it. Raises NobodyKnown."""
         stored = next((one for wanted in _wanted(who) if (one := texts.customer(self.database, wanted))), None)
         customer_id = stored["_id"] if stored else self._known_id(who)
         names = [*self._names(stored or {}, customer_id), *also]
         others = texts.names_of_others(self.database, customer_id, names)
         if stored and stored.get("email") == self.config.rules.manual_email:
-            raise NobodyKnown(f"{who} is the placeholder for licences entered by hand, nobody to forget")
-        return Person(
+            raise CustomerNotFound(f"{who} is the placeholder for licences entered by hand, nobody to forget")
+        return Subject(
             customer_id,
             texts.license_ids(self.database, customer_id),
-            erasure.needles(names, self.plans.values(), others),
+            erasure.name_patterns(names, self.plans.values(), others),
             stored is not None,
         )
 
@@ -92,9 +92,9 @@ class Erasure:
         for wanted in _wanted(who):
             customer_id = wanted.get("_id")
             known = texts.mirrored(self.database, customer_id) is not None
-            if customer_id is not None and (known or texts.is_told_of(self.database, customer_id)):
+            if customer_id is not None and (known or texts.is_named_in(self.database, customer_id)):
                 return customer_id
-        raise NobodyKnown(
+        raise CustomerNotFound(
             f"no customer has the id or e-mail {who}; of one that was deleted from the dashboard the id is wanted "
             "(chatello-analytics export events shows it)"
         )
@@ -103,9 +103,9 @@ class Erasure:
         for fields in (stored, texts.mirrored(self.database, customer_id) or {}):
             named = [fields.get("email"), fields.get("name") or fields.get("company")]
             yield from (name for name in named if isinstance(name, str))
-        yield from texts.told_names(self.database, customer_id)
+        yield from texts.names_in_events(self.database, customer_id)
         for entry in texts.entries(self.database, customer_id):
-            yield catalog.told_name(self.settings.texts, str(entry.get("description"))) or ""
+            yield catalog.name_in_text(self.settings.texts, str(entry.get("description"))) or ""
 
     # -- what ------------------------------------------------------------------------------------------------
 
@@ -113,9 +113,9 @@ class Erasure:
         """How many documents are to be looked at, about."""
         return sum(texts.count(self.database, name) for name in (*texts.TEXTS, EVENTS))
 
-    def survey(self, person: Person, advance: Advance) -> Report:
+    def survey(self, person: Subject, advance: Advance) -> ForgetReport:
         """What would be changed, and what left. Writes nothing."""
-        report, cleaner = Report(), self._cleaner(person)
+        report, cleaner = ForgetReport(), self._cleaner(person)
         for name in (*texts.TEXTS, EVENTS):
             for document in texts.documents(self.database, name):
                 if cleaner.document(name, document) != document:
@@ -124,9 +124,9 @@ class Erasure:
                 advance(1)
         return report
 
-    def carry_out(self, person: Person, now: datetime, advance: Advance) -> Report:
+    def execute(self, person: Subject, now: datetime, advance: Advance) -> ForgetReport:
         """Forget the person; what was changed and what was left. May be repeated, and gone on with after a stop."""
-        report = Report()
+        report = ForgetReport()
         indexes.create(self.database)
         before = self._books()
         if forgotten.add(self.database, forgotten.prepare(self.database), person.id, now):
@@ -141,35 +141,35 @@ class Erasure:
         self._record(report, person, before, now)
         return report
 
-    def _cleaner(self, person: Person) -> Cleaner:
-        told = texts.told_at(self.database, person.id, person.licenses)
+    def _cleaner(self, person: Subject) -> Redactor:
+        told = texts.event_times(self.database, person.id, person.licenses)
         affected = {business_days.business_day(at, self.settings.zone) for at in told if isinstance(at, datetime)}
-        return Cleaner(person, affected, self.rebuild, self.plans, others=self.others)
+        return Redactor(person, affected, self.rebuild, self.plans, others=self.others)
 
-    def _clean(self, report: Report, name: str, cleaner: Cleaner, advance: Advance) -> None:
+    def _clean(self, report: ForgetReport, name: str, cleaner: Redactor, advance: Advance) -> None:
         for document in texts.documents(self.database, name):
             self._clean_one(report, name, cleaner, document)
             advance(1)
 
-    def _clean_one(self, report: Report, name: str, cleaner: Cleaner, document: Document) -> None:
+    def _clean_one(self, report: ForgetReport, name: str, cleaner: Redactor, document: Document) -> None:
         if texts.change(self.database, name, document, lambda stored: cleaner.document(name, stored)):
             report.count(name)
         report.leave(cleaner.left(name, document))
 
-    def _clean_events(self, report: Report, cleaner: Cleaner, advance: Advance) -> None:
+    def _clean_events(self, report: ForgetReport, cleaner: Redactor, advance: Advance) -> None:
         """Those that carry the name beside their text come last: stopped before, the next run still learns it."""
         for event in texts.documents(self.database, EVENTS):
-            if not (names_somebody(event) and cleaner.person.is_told_by(event)):
+            if not (names_somebody(event) and cleaner.person.is_named_in(event)):
                 self._clean_one(report, EVENTS, cleaner, event)
             advance(1)
         for event in texts.naming(self.database, cleaner.person.id):
             self._clean_one(report, EVENTS, cleaner, event)
 
-    def _look_again(self, report: Report, cleaner: Cleaner) -> None:
+    def _look_again(self, report: ForgetReport, cleaner: Redactor) -> None:
         """Rows that were written from what stood before are written again by their writer, and looked through here."""
         forgotten.grow(self.database)
         for _ in range(MOST_LOOKS):
-            found = Report()
+            found = ForgetReport()
             for name in (ROWS, KEPT_ROWS):
                 self._clean(found, name, cleaner, lambda _: None)
             if not found.changed:
@@ -177,7 +177,7 @@ class Erasure:
             again = report.changed.get("rows_looked_at_again", 0)
             report.changed["rows_looked_at_again"] = again + sum(found.changed.values())
 
-    def _clean_logs(self, report: Report, person: Person) -> None:
+    def _clean_logs(self, report: ForgetReport, person: Subject) -> None:
         if self.config.logs.file:
             lines = log_files.mask(Path(self.config.logs.file), person.needles, str(person.id))
             if lines:
@@ -191,21 +191,21 @@ class Erasure:
         seq = checkpoint.seq if checkpoint else 0
         return {"seq": seq, **ledger.digest(self.database, seq)}
 
-    def _prove(self, report: Report, before: Document) -> None:
+    def _prove(self, report: ForgetReport, before: Document) -> None:
         after = {"seq": before["seq"], **ledger.digest(self.database, before["seq"])}
         if after != before:
             report.proof.append(f"the ledger changed: {before} before, {after} after")
         if before["seq"]:
-            report.proof += attempt(Proof(self.database, self.config)).mismatches
+            report.proof += verify_or_report(Verification(self.database, self.config)).mismatches
 
-    def _record(self, report: Report, person: Person, before: Document, now: datetime) -> None:
+    def _record(self, report: ForgetReport, person: Subject, before: Document, now: datetime) -> None:
         known = forgotten.load(self.database)
         entry = {
             "action": "forget",
             "at": now,
             "ended_at": clock.now(),
             "subject": known.hash(person.id),
-            "texts_of_others": self.others,
+            "include_external": self.others,
             "changed": report.changed,
             "left": report.left,
             "ledger": before,

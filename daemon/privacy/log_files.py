@@ -10,17 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rules.privacy.erasure import Needles
+from rules.privacy.erasure import NamePatterns
 
 MASK = "*"
 
 
-def mask(file: Path, needles: Needles, customer_id: str) -> int:
+def mask(file: Path, needles: NamePatterns, customer_id: str) -> int:
     """Overwrite the person's name and address in the log and its renamed predecessors; how many lines held one."""
     return sum(_mask(one, needles, customer_id) for one in (file, *file.parent.glob(f"{file.name}.*")) if one.is_file())
 
 
-def _mask(file: Path, needles: Needles, customer_id: str) -> int:
+def _mask(file: Path, needles: NamePatterns, customer_id: str) -> int:
     changed = 0
     with file.open("r+b") as log:
         while True:
@@ -34,7 +34,7 @@ def _mask(file: Path, needles: Needles, customer_id: str) -> int:
                 changed += 1
 
 
-def masked_line(line: bytes, needles: Needles, customer_id: str) -> bytes:
+def masked_line(line: bytes, needles: NamePatterns, customer_id: str) -> bytes:
     """The line, as long as it was, without what the needles find in any of its texts."""
     try:
         told = json.loads(line)
@@ -47,7 +47,7 @@ def masked_line(line: bytes, needles: Needles, customer_id: str) -> bytes:
     return line
 
 
-def _found(text: str, needles: Needles, tied: bool) -> Iterator[str]:
+def _found(text: str, needles: NamePatterns, tied: bool) -> Iterator[str]:
     yield from needles.found(text)
     if tied:  # a line about the person: also a name that is a common word
         for name in needles.common:

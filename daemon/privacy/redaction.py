@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from daemon.mongo.collections import EVENTS, KEPT_ROWS, ROWS, SOURCE_NAME
 from daemon.mongo.types import Document
 from daemon.privacy.documents import is_through_us
-from daemon.rollup.row_builder import Rebuild
+from daemon.rollup.row_builder import RowBuilder
 from rules.model.changes import Plan
 from rules.privacy import erasure, rendering
-from rules.privacy.erasure import Needles
+from rules.privacy.erasure import NamePatterns
 from rules.rows import amendment
 from rules.rows.periods import Kind
 from rules.settings.catalog import FORGOTTEN
@@ -26,27 +26,27 @@ IDENTITY = frozenset(("_id", "period_type", "event_type"))
 NOBODY = {"customer_name": FORGOTTEN}
 
 
-class Person(NamedTuple):
+class Subject(NamedTuple):
     """Whom it is about: the id, the licences, and what is looked for in texts. `in_source`: not deleted there yet."""
 
     id: Any
     licenses: list[Any]
-    needles: Needles
+    needles: NamePatterns
     in_source: bool
 
-    def is_told_by(self, event: Mapping[str, Any]) -> bool:
+    def is_named_in(self, event: Mapping[str, Any]) -> bool:
         """Whether an event, or a row's entry of one, is about this customer."""
         return str(event.get("customer_id")) == str(self.id)
 
 
-class Cleaner:
+class Redactor:
     """Cleans for one person. `others`: also what the dashboard or a person wrote.
 
     `days` are those with an event about the person, whose notes are composed anew from the events that stand.
     """
 
     def __init__(
-        self, person: Person, days: set[date], rebuild: Rebuild, plans: Mapping[str, Plan], *, others: bool
+        self, person: Subject, days: set[date], rebuild: RowBuilder, plans: Mapping[str, Plan], *, others: bool
     ) -> None:
         self.person = person
         self.needles = person.needles
@@ -79,7 +79,7 @@ class Cleaner:
         return not self._is_namesakes(stored) and self.needles.holds(speaking(stored))
 
     def _is_namesakes(self, event: Mapping[str, Any]) -> bool:
-        return event.get("customer_id") is not None and not self.person.is_told_by(event)
+        return event.get("customer_id") is not None and not self.person.is_named_in(event)
 
     def _without(self, stored: Document, *but: str) -> Document:
         texts = {name: value for name, value in speaking(stored).items() if name not in but}
@@ -90,8 +90,8 @@ class Cleaner:
     def _event(self, event: Document) -> Document:
         if not (is_through_us(event) or self.others) or self._is_of_a_namesake(event):
             return event
-        if self.person.is_told_by(event) and (names_somebody(event) or self.needles.holds(speaking(event))):
-            event = erasure.untold(event, self.plans, self.settings)
+        if self.person.is_named_in(event) and (names_somebody(event) or self.needles.holds(speaking(event))):
+            event = erasure.redacted_event(event, self.plans, self.settings)
         return {**event, **self._without(event)}
 
     def _is_of_a_namesake(self, event: Mapping[str, Any]) -> bool:
@@ -108,8 +108,8 @@ class Cleaner:
         theirs = has_own_note(row) and not self.others
         cleaned = {**row, **self._without(row, "auto_events", *(["notes"] if theirs else []))}
         cleaned["auto_events"] = self._entries(row.get("auto_events"))
-        if self._is_composed_anew(row) and (told := self.rebuild.told(row["date"].date())):
-            cleaned |= self._told(told)
+        if self._is_composed_anew(row) and (told := self.rebuild.note_and_events(row["date"].date())):
+            cleaned |= self._is_named(told)
             if not has_own_note(row):
                 cleaned["notes"] = cleaned["auto_notes"]
         return {name: value for name, value in cleaned.items() if name in row}
@@ -121,7 +121,7 @@ class Cleaner:
             return False
         return day.date() in self.days or self.needles.holds([row.get("auto_notes"), row.get("auto_events")])
 
-    def _told(self, told: Document) -> Document:
+    def _is_named(self, told: Document) -> Document:
         """Note and entries as a day's events tell them; where a namesake is in them, the note stays as it is."""
         entries = self._entries(told["auto_events"])
         namesake = any(self._is_namesakes(entry) and self.needles.holds(entry.get("description")) for entry in entries)
@@ -136,10 +136,10 @@ class Cleaner:
         if not isinstance(entry, dict) or self._is_namesakes(entry):
             return entry
         cleaned: Document = self.needles.without(entry)
-        if not self.person.is_told_by(entry) or FORGOTTEN in str(cleaned.get("description")):
+        if not self.person.is_named_in(entry) or FORGOTTEN in str(cleaned.get("description")):
             return cleaned
         facts = {"event_type": entry.get("type"), "amount": entry.get("amount"), "metadata": NOBODY}
-        return {**cleaned, "description": rendering.retold(facts, self.plans, self.settings) or FORGOTTEN}
+        return {**cleaned, "description": rendering.rendered(facts, self.plans, self.settings) or FORGOTTEN}
 
 
 def speaking(document: Mapping[str, Any]) -> Document:

@@ -10,7 +10,7 @@ from daemon import clock
 from daemon.config.schema import Config
 from daemon.errors import Unavailable
 from daemon.mongo.types import Database, Document
-from daemon.rollup.row_builder import Rebuild
+from daemon.rollup.row_builder import RowBuilder
 from daemon.runtime import logs, metrics
 from daemon.store import checkpoint as checkpoints
 from daemon.store import forgotten, rows
@@ -20,10 +20,10 @@ from rules.rows import periods
 from rules.rows.amendment import Amended
 from rules.rows.periods import Kind, Period
 
-log = logs.get("nightly")
+log = logs.get("rollup")
 
 
-class Nightly:
+class Rollup:
     """Writes rows for one database. Safe to run beside another one: rows come out the same."""
 
     def __init__(self, database: Database, config: Config, beat: Callable[[], None] = lambda: None) -> None:
@@ -31,12 +31,12 @@ class Nightly:
         self.database = database
         self.beat = beat
         self.rollup_at = config.time.rollup_at
-        self.adopt(config)
+        self.set_config(config)
 
-    def adopt(self, config: Config) -> None:
+    def set_config(self, config: Config) -> None:
         """Write rows by these rules from now on."""
         self.settings = config.settings()
-        self.rebuild = Rebuild(self.database, self.settings)
+        self.rebuild = RowBuilder(self.database, self.settings)
 
     def now(self) -> datetime:
         """What time it is for the rows: the checkpoint's cluster time, so that a wrong clock here changes nothing.
@@ -53,7 +53,7 @@ class Nightly:
         passed = business_days.business_day(self.now(), self.settings.zone) - business_days.ONE_DAY
         return min(business_days.last_closed(now, self.rollup_at, self.settings.zone), passed)
 
-    def owed(self, now: datetime) -> list[date]:
+    def missing_days(self, now: datetime) -> list[date]:
         """The closed days without a final row that the checkpoint has passed, oldest first.
 
         A day whose final row somebody replaced is among them: theirs is not final.
@@ -62,9 +62,9 @@ class Nightly:
         if first is None:
             return []
         last = self.last_closed(now)
-        return list(business_days.owed(rows.final_days(self.database, first, last), first, last))
+        return list(business_days.due(rows.final_days(self.database, first, last), first, last))
 
-    def owed_months(self, now: datetime) -> list[Period]:
+    def missing_months(self, now: datetime) -> list[Period]:
         """The months that are over and have no final row, oldest first; the first may have begun in its middle."""
         first = ledger.first_day(self.database)
         if first is None:
@@ -73,9 +73,9 @@ class Nightly:
         known = rows.final_days(self.database, first.replace(day=1), self.last_closed(now), Kind.MONTHLY)
         return [month for month in closed if month.first not in known]
 
-    def catch_up(self, now: datetime) -> list[date]:
+    def close_missing(self, now: datetime) -> list[date]:
         """Write every owed row, then those that late facts reopened; the days written."""
-        owed, months = self.owed(now), self.owed_months(now)
+        owed, months = self.missing_days(now), self.missing_months(now)
         reopened = checkpoints.reopened(self.database)
         for first, last in business_days.runs(owed):
             self._close(first, last)
@@ -143,13 +143,13 @@ class Nightly:
             done = rows.write(self.database, made, final=final, now=clock.now())
         if done.written:
             metrics.ROWS.labels("final" if final else "live").inc()
-            self._tell(done, period, final)
+            self._log(done, period, final)
         return done
 
-    def _tell(self, done: Amended, period: Period, final: bool) -> None:
+    def _log(self, done: Amended, period: Period, final: bool) -> None:
         row = done.row
         if done.healed:
-            log.warning("row.healed", period=str(period), revision=row["revision"])
+            log.warning("row.restored", period=str(period), revision=row["revision"])
         if done.differences:
             changes = [difference._asdict() for difference in done.differences]
             log.info("row.amended", period=str(period), revision=row["revision"], changes=changes)

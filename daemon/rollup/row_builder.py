@@ -13,7 +13,7 @@ from daemon.mongo.collections import SOURCE_NAME
 from daemon.mongo.types import ClientSession, Database, Document
 from daemon.store import checkpoint as checkpoints
 from daemon.store import rows
-from daemon.store.forgotten import Forgotten, refreshed
+from daemon.store.forgotten import ErasureList, refreshed
 from daemon.store.ledger import day_sums
 from daemon.store.ledger import reader as ledger
 from daemon.store.ledger import retention as ledger_retention
@@ -24,11 +24,11 @@ from rules.model.events import EventType
 from rules.model.ledger import Totals
 from rules.privacy import erasure
 from rules.revenue import movements
-from rules.revenue.day_sums import Flows
+from rules.revenue.day_sums import DaySums
 from rules.rows import amendment, daily_note, monthly_note, periods
 from rules.rows import period_data as books
 from rules.rows import row as rollup
-from rules.rows.period_data import Beginning, Books
+from rules.rows.period_data import LedgerStart, PeriodData
 from rules.rows.periods import Kind, Period
 from rules.settings import catalog
 from rules.settings.settings import Settings
@@ -42,29 +42,29 @@ SNAPSHOT_SECONDS = 60.0
 REMEMBER_SECONDS = 3600.0
 
 
-class Rebuild:
+class RowBuilder:
     """Makes the rows of one database by one set of rules."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self.database = database
         self.settings = settings
         self.mirror = MirrorReader(database, settings)
-        self.forgotten = Forgotten()
+        self.forgotten = ErasureList()
         self.events_cut: date | None = None
-        self._past: tuple[tuple[date, date], float, Mapping[date, Flows]] | None = None
+        self._past: tuple[tuple[date, date], float, Mapping[date, DaySums]] | None = None
 
     def row(self, period: Period) -> Document:
         """The row of a day or a month."""
         with self._snapshot() as session:
-            return self.row_of(period, self.books(period, session), session)
+            return self.build(period, self.books(period, session), session)
 
     def live(self, day: date) -> Document:
         """The row of a day that is not over: what its rates look back over is remembered for an hour."""
         period = periods.day(day)
         with self._snapshot() as session:
-            begin = ledger.beginning(self.database, session)
+            begin = ledger.ledger_start(self.database, session)
             by_day = {**self._before(period, begin), **day_sums.by_day(self.database, day, day, session)}
-            return self.row_of(period, self._books(period, by_day, begin, session), session)
+            return self.build(period, self._books(period, by_day, begin, session), session)
 
     def days(self, first: date, last: date) -> Iterator[Document]:
         """The rows of the days from `first` to `last`, oldest first."""
@@ -72,26 +72,26 @@ class Rebuild:
             began = clock.monotonic()
             with self._snapshot() as session:
                 for day, known in self._walk(first, last, session):
-                    yield self.row_of(periods.day(day), known, session)
+                    yield self.build(periods.day(day), known, session)
                     first = day + days.ONE_DAY
                     if clock.monotonic() - began > SNAPSHOT_SECONDS:
                         break
 
-    def books(self, period: Period, session: ClientSession) -> Books:
+    def books(self, period: Period, session: ClientSession) -> PeriodData:
         """What the ledger knows of a period."""
-        begin = ledger.beginning(self.database, session)
+        begin = ledger.ledger_start(self.database, session)
         by_day = day_sums.by_day(self.database, books.needed_from(period, begin), period.last, session)
         return self._books(period, by_day, begin, session)
 
     def _books(
-        self, period: Period, by_day: Mapping[date, Flows], begin: Beginning | None, session: ClientSession
-    ) -> Books:
+        self, period: Period, by_day: Mapping[date, DaySums], begin: LedgerStart | None, session: ClientSession
+    ) -> PeriodData:
         running = checkpoints.running_totals(self.database, session)
         totals = ledger.totals_after(self.database, running, period.last, session)
         return books.of(period, totals, by_day, begin)
 
-    def _walk(self, first: date, last: date, session: ClientSession) -> Iterator[tuple[date, Books]]:
-        begin = ledger.beginning(self.database, session)
+    def _walk(self, first: date, last: date, session: ClientSession) -> Iterator[tuple[date, PeriodData]]:
+        begin = ledger.ledger_start(self.database, session)
         running = checkpoints.running_totals(self.database, session)
         totals: Totals = ledger.totals_after(self.database, running, first - days.ONE_DAY, session)
         by_day = day_sums.by_day(self.database, books.needed_from(periods.day(first), begin), last, session)
@@ -100,7 +100,7 @@ class Rebuild:
                 totals = movements.shifted(totals, ledger.sums(self.database, {"day": days.stored(day)}, session))
             yield day, books.of(periods.day(day), totals, by_day, begin)
 
-    def _before(self, period: Period, begin: Beginning | None) -> Mapping[date, Flows]:
+    def _before(self, period: Period, begin: LedgerStart | None) -> Mapping[date, DaySums]:
         """What the days before brought that a live row looks back over; facts that come late show within the hour."""
         now, since = clock.monotonic(), books.needed_from(period, begin)
         known = (since, period.first)
@@ -118,14 +118,14 @@ class Rebuild:
 
     # -- notes and events -----------------------------------------------------------------------------------
 
-    def row_of(self, period: Period, known: Books, session: ClientSession) -> Document:
+    def build(self, period: Period, known: PeriodData, session: ClientSession) -> Document:
         """The row of a period of which the books are known."""
         numbers = rollup.row(period, known, self.mirror.plans(), self.settings)
         if period.kind is Kind.MONTHLY:
             return {**numbers, **EVENTLESS, "auto_notes": monthly_note.note(period, known, self.settings)}
-        return {**numbers, **self._told(period.first, session)}
+        return {**numbers, **self._note_and_events(period.first, session)}
 
-    def _told(self, day: date, session: ClientSession) -> Document:
+    def _note_and_events(self, day: date, session: ClientSession) -> Document:
         """The note and the events of a day; those it had, where somebody deleted its events since."""
         composed, kept = self._composed(day, session)
         return composed if kept is None else {name: kept[name] for name in composed}
@@ -152,7 +152,7 @@ class Rebuild:
             return True
         return amendment.lost_its_events(kept, standing, rows.any_event_before(self.database, start, session))
 
-    def told(self, day: date) -> Document | None:
+    def note_and_events(self, day: date) -> Document | None:
         """The note and the events of a day as its events tell them; None where somebody deleted those since."""
         with self._snapshot() as session:
             composed, kept = self._composed(day, session)
@@ -169,7 +169,9 @@ class Rebuild:
             return events
         plans = {state.plan.name: state.plan for state in self.mirror.plans().values() if state.plan}
         return (
-            erasure.untold(event, plans, self.settings) if self.forgotten.holds(event.get("customer_id")) else event
+            erasure.redacted_event(event, plans, self.settings)
+            if self.forgotten.holds(event.get("customer_id"))
+            else event
             for event in events
         )
 

@@ -6,13 +6,13 @@ Each room reports what it did, never that it is alive. Times are monotonic secon
 import threading
 from dataclasses import dataclass, field
 
-STALLED_AFTER = {"stream": 45.0, "pipeline": 60.0, "bell": 30.0}
+STALLED_AFTER = {"stream": 45.0, "pipeline": 60.0, "scheduler": 30.0}
 """Seconds without progress after which a room counts as stalled: a stream answers every few seconds even when
 nothing happens, a commit is bounded by its timeout, the bell rings every second."""
 
 
 @dataclass(slots=True)
-class Progress:
+class Health:
     """Shared by all threads. `role` is starting, standby, reconciling, waiting, retrying or leader.
 
     `struggles` from the second setback on between which nothing was committed: an open stream is no progress then.
@@ -20,28 +20,28 @@ class Progress:
 
     role: str = "starting"
     reason: str = ""
-    struggles: bool = False
+    is_recovering: bool = False
     last: dict[str, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def beat(self, room: str, now: float) -> None:
+    def heartbeat(self, room: str, now: float) -> None:
         """`room` got one step on."""
         with self._lock:
             self.last[room] = now
 
-    def turn(self, role: str, now: float, reason: str = "") -> None:
+    def set_role(self, role: str, now: float, reason: str = "") -> None:
         """Take on a role; the rooms it needs start counting from now."""
         with self._lock:
             self.role, self.reason = role, reason
             self.last["pipeline"] = now
             if role == "leader":
                 self.last["stream"] = now
-                self.struggles = False
+                self.is_recovering = False
 
     def stalled(self, now: float) -> list[str]:
         """The rooms that should have got on and did not, as sentences."""
         with self._lock:
-            rooms = ["bell", "pipeline"] + (["stream"] if self.role == "leader" else [])
+            rooms = ["scheduler", "pipeline"] + (["stream"] if self.role == "leader" else [])
             return [
                 f"{room} made no progress for {now - self.last[room]:.0f} seconds"
                 for room in rooms

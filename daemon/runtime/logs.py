@@ -55,8 +55,8 @@ def set_up(config: Logs, secrets: Iterable[str] = ()) -> None:
 
 
 def get(name: str) -> Any:
-    """A logger whose lines carry `part`, the room they come from."""
-    return structlog.get_logger(part=name)
+    """Return a logger whose lines carry `component`: the part of the daemon they come from."""
+    return structlog.get_logger(component=name)
 
 
 def secrets_of(section: BaseModel) -> Iterator[str]:

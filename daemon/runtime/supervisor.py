@@ -12,10 +12,10 @@ JOIN_SECONDS = 9.0
 
 LOOK_SECONDS = 0.2
 
-log = logs.get("crew")
+log = logs.get("supervisor")
 
 
-class Crew:
+class ThreadSupervisor:
     """Starts threads and waits for them. `stop` is set by a signal or by the first thread that ends."""
 
     def __init__(self, stop: threading.Event) -> None:

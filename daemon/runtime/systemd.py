@@ -13,7 +13,7 @@ from prometheus_client import Gauge
 
 from daemon import clock
 from daemon.runtime import logs, metrics
-from daemon.runtime.health import Progress
+from daemon.runtime.health import Health
 from rules.text import one_line
 
 TICK_SECONDS = 1.0
@@ -22,14 +22,14 @@ LONGER = "EXTEND_TIMEOUT_USEC=90000000"
 """A first start on a large database takes its time: systemd waits another 90 seconds as long as all get on."""
 STATUS_CHARACTERS = 400
 
-log = logs.get("herald")
+log = logs.get("systemd")
 
 
-class Herald:
+class SystemdNotifier:
     """Others set `ready`, each for its part (the stream is open or another leads; the doors are open), and `hangup`."""
 
     def __init__(
-        self, progress: Progress, ready: Sequence[threading.Event], hangup: threading.Event, reload: Callable[[], None]
+        self, progress: Health, ready: Sequence[threading.Event], hangup: threading.Event, reload: Callable[[], None]
     ) -> None:
         self.progress = progress
         self.ready = ready
@@ -61,20 +61,20 @@ class Herald:
         notify("READY=1")
 
 
-def status(progress: Progress, now: float) -> str:
+def status(progress: Health, now: float) -> str:
     """What `systemctl status` shows: the role, and how far it is or why it is not; one line."""
     stalled = progress.stalled(now)
     if stalled:
         told = f"stalled: {'; '.join(stalled)}"
     elif progress.role == "leader":
-        told = f"leader, {_behind():.0f} s behind; last event {_when(metrics.LAST_EVENT, 'not since the start')}; "
+        told = f"leader, {_lag_seconds():.0f} s behind; last event {_when(metrics.LAST_EVENT, 'not since the start')}; "
         told += f"last rollup {_when(metrics.ROLLUP, 'not yet')}"
     else:
         told = f"{progress.role}: {progress.reason}" if progress.reason else progress.role
     return one_line(told, STATUS_CHARACTERS)
 
 
-def _behind() -> float:
+def _lag_seconds() -> float:
     """Seconds between the newest position heard (at first: stored) and the newest cluster time the server told."""
     position = metrics.value(metrics.STREAM_TOKEN) or metrics.value(metrics.CHECKPOINT)
     return max(0.0, metrics.value(metrics.CLUSTER) - position) if position else 0.0

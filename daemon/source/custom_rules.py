@@ -145,7 +145,7 @@ _NOT_THE_RULE = (13, 18, 8000, 40573, 50)
 """Codes that speak of the login, the server or its time, not of the query."""
 
 
-class Judge:
+class CustomRuleMatcher:
     """Turns what the stream and a reconciliation bring of watched collections into changes for the rules that match."""
 
     def __init__(self, database: Database, rules: Sequence[CustomRule], decoder: Decoder) -> None:
@@ -167,7 +167,7 @@ class Judge:
         rules = self.rules[event["ns"]["coll"]]
         document: Document | None = event.get("fullDocument")
         if event["operationType"] == Operation.UPDATE or document is None:
-            matching = self._looked_up(self._untold(rules, doc_id), doc_id)
+            matching = self._looked_up(self._without_recorded(rules, doc_id), doc_id)
         elif len(rules) == 1 and is_plain(rules[0].match):
             matching = [(rules[0], document)]
         else:
@@ -187,7 +187,7 @@ class Judge:
                         at = min(max(since, document["_id"].generation_time), until)
                         yield self._change([(rule, document)], document["_id"], at, cause, Origin.RECOVERED)
 
-    def _untold(self, rules: list[CustomRule], doc_id: Any) -> list[CustomRule]:
+    def _without_recorded(self, rules: list[CustomRule], doc_id: Any) -> list[CustomRule]:
         """Those that have not spoken of the document yet: an update that matches still is no news."""
         ids = {event_id(custom_rules.key(rule, doc_id)): rule for rule in rules}
         with translated():

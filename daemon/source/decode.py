@@ -59,7 +59,7 @@ class Decoder:
         """One event of the stream, as `daemon.source.filter` projects it."""
         found = self._change(event)
         if isinstance(found, Change) and found.source is Source.CUSTOMERS and self.is_forgotten(found.id):
-            return erasure.nameless(found)
+            return erasure.without_personal_data(found)
         return found
 
     def _change(self, event: ReadOnlyDocument) -> Change | Discontinuity | Undecodable:
@@ -87,7 +87,7 @@ class Decoder:
         if operation is Operation.DELETE:
             return Change(source, operation, doc_id, at, cause)
         raw = event["fullDocument"]
-        fields = self.foreign_event(raw) if source is Source.EVENTS else self.document(source, raw)
+        fields = self.external_event(raw) if source is Source.EVENTS else self.document(source, raw)
         return Change(source, operation, doc_id, at, cause, fields)
 
     def document(self, source: Source, raw: ReadOnlyDocument) -> Fields:
@@ -98,10 +98,10 @@ class Decoder:
         if "metadata" in found:
             found["metadata"] = _only_source(found["metadata"])
         if source is Source.CUSTOMERS and "_id" in raw and self.is_forgotten(raw["_id"]):
-            return erasure.nameless_fields(self.values(found))
+            return erasure.fields_without_personal_data(self.values(found))
         return self.values(found)
 
-    def foreign_event(self, raw: ReadOnlyDocument) -> Fields:
+    def external_event(self, raw: ReadOnlyDocument) -> Fields:
         """What is read of a business event that somebody else wrote."""
         found = {name: raw[name] for name in event_keys.FIELDS if name in raw}
         metadata = raw.get("metadata")

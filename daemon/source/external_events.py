@@ -24,7 +24,7 @@ FIELDS = (*event_keys.FIELDS, *(f"metadata.{name}" for name in event_keys.METADA
 SECOND = timedelta(seconds=1)
 
 
-def told_by_others(database: Database, events: Sequence[Event], settings: Settings) -> set[str]:
+def reported_externally(database: Database, events: Sequence[Event], settings: Settings) -> set[str]:
     """The natural keys, among those of `events`, that events of others stand for."""
     wanted = {event.key for event in events}
     query = {
@@ -33,14 +33,14 @@ def told_by_others(database: Database, events: Sequence[Event], settings: Settin
         "$or": [_about("customer_id", events), _about("license_id", events), *_dated(events)],
     }
     with translated():
-        found = [DECODER.foreign_event(raw) for raw in database[EVENTS].find(query, FIELDS)]
+        found = [DECODER.external_event(raw) for raw in database[EVENTS].find(query, FIELDS)]
     told = wanted & {key for event in found for key in event_keys.natural_keys(event)}
-    return told | payment_matching.told_alike(
+    return told | payment_matching.reported_alike(
         [event for event in events if event.type in PAYMENT_EVENTS], found, settings
     )
 
 
-def told_meanwhile(
+def external_events_between(
     database: Database, since: datetime, until: datetime, cause: str, session: ClientSession
 ) -> Iterator[Change]:
     """Events that others wrote in a gap, as far as their `_id` tells when: one range of its index."""
@@ -49,7 +49,7 @@ def told_meanwhile(
     with translated():
         for raw in database[EVENTS].find(query, FIELDS, session=session, batch_size=BATCH).sort("_id", 1):
             at = min(max(since, raw["_id"].generation_time), until)
-            fields = DECODER.foreign_event(raw)
+            fields = DECODER.external_event(raw)
             yield Change(Source.EVENTS, Operation.INSERT, raw["_id"], at, cause, fields, origin=Origin.RECOVERED)
 
 

@@ -50,12 +50,12 @@ def _wanted() -> list[Stage]:
         {"operationType": {"$in": ["drop", "rename"]}, "ns.coll": {"$in": list(WATCHED)}},
         {"operationType": "rename", "to.coll": {"$in": list(WATCHED)}},
         {"operationType": {"$in": ["dropDatabase", "invalidate"]}},
-        _foreign_events(),
+        _external_events(),
         *(_touching(source) for source in TRACKED),
     ]
 
 
-def _foreign_events() -> Stage:
+def _external_events() -> Stage:
     """Business events that somebody else inserts: they may tell a fact we tell too."""
     not_ours = {"fullDocument.metadata.source": {"$ne": SOURCE_NAME}}
     return {"operationType": "insert", "ns.coll": EVENTS, **not_ours}

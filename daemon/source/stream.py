@@ -16,7 +16,7 @@ from daemon.errors import Unavailable
 from daemon.mongo.client import stream_failure
 from daemon.mongo.cluster_time import following, token_time
 from daemon.mongo.types import Database, Document
-from daemon.source.custom_rules import Judge
+from daemon.source.custom_rules import CustomRuleMatcher
 from daemon.source.decode import Decoder
 from daemon.source.filter import stages
 from rules.model.changes import Change, Discontinuity, Undecodable
@@ -26,18 +26,18 @@ AT_ONCE = 250
 """Events asked for at once: until they are read they lie beside all else as whole documents, several MB a thousand."""
 
 
-class Position(NamedTuple):
+class StreamPosition(NamedTuple):
     """Where to go on: behind a resume token, or (after a reconciliation) behind a cluster time."""
 
     token: Mapping[str, Any] | None
     cluster_time: Timestamp
 
 
-class Heard(NamedTuple):
+class StreamItem(NamedTuple):
     """One fact and the position behind it; `what` None means: nothing relevant up to here."""
 
-    what: Change | Discontinuity | Undecodable | None
-    position: Position
+    item: Change | Discontinuity | Undecodable | None
+    position: StreamPosition
 
 
 class Stream(AbstractContextManager["Stream"]):
@@ -49,18 +49,18 @@ class Stream(AbstractContextManager["Stream"]):
     def __init__(
         self,
         database: Database,
-        start: Position,
+        start: StreamPosition,
         decoder: Decoder,
         await_seconds: float,
         rules: Sequence[CustomRule] = (),
     ) -> None:
         self.decoder = decoder
-        self.judge = Judge(database, rules, decoder)
+        self.judge = CustomRuleMatcher(database, rules, decoder)
         self.stages = stages(rules)
         self.start = start
         self._stream = self._open(database, start, int(await_seconds * 1000))
 
-    def _open(self, database: Database, start: Position, await_ms: int) -> DatabaseChangeStream[Document]:
+    def _open(self, database: Database, start: StreamPosition, await_ms: int) -> DatabaseChangeStream[Document]:
         where: dict[str, Any] = {"start_at_operation_time": following(start.cluster_time)}
         if start.token is not None:
             where = {"start_after": start.token}
@@ -69,7 +69,7 @@ class Stream(AbstractContextManager["Stream"]):
         except PyMongoError as error:
             raise stream_failure(error, opening=True) from error
 
-    def read(self) -> Iterator[Heard]:
+    def read(self) -> Iterator[StreamItem]:
         """Everything that comes, and after each quiet wait the position reached; ends only by an error."""
         try:
             while True:
@@ -77,18 +77,18 @@ class Stream(AbstractContextManager["Stream"]):
                 if event is not None:
                     token = event["_id"]
                     read = self.judge.change if self.judge.watches(event) else self.decoder.change
-                    yield Heard(read(event), Position(token, event["clusterTime"]))
+                    yield StreamItem(read(event), StreamPosition(token, event["clusterTime"]))
                 elif not self._stream.alive:
                     raise Unavailable("the server closed the change stream")
                 else:
-                    yield Heard(None, self._reached())
+                    yield StreamItem(None, self._reached())
         except PyMongoError as error:
             raise stream_failure(error) from error
 
-    def _reached(self) -> Position:
+    def _reached(self) -> StreamPosition:
         token = self._stream.resume_token
         time = token_time(token)
-        return self.start if token is None or time is None else Position(token, time)
+        return self.start if token is None or time is None else StreamPosition(token, time)
 
     def __exit__(
         self,

@@ -16,7 +16,7 @@ from daemon.mongo.collections import CHECKPOINT
 from daemon.mongo.types import Database, Document
 from daemon.store.documents import totals_document, totals_of
 from rules.model.changes import Origin
-from rules.model.decision import Decision, Memories, Sweep
+from rules.model.decision import Decision, Memories, Revaluation
 from rules.model.ledger import Totals
 
 CHECKPOINT_ID = "checkpoint"
@@ -38,7 +38,7 @@ class Checkpoint:
     position: str = ""
     totals: Totals = field(default_factory=Totals)
     seq: int = 0
-    sweeps: list[tuple[Sweep, Any]] = field(default_factory=list)
+    revaluations: list[tuple[Revaluation, Any]] = field(default_factory=list)
     reconciling: Any = None
     memory: Memories = field(default_factory=dict)
 
@@ -51,11 +51,11 @@ class Checkpoint:
         self,
         decision: Decision,
         position: tuple[Mapping[str, Any] | None, Timestamp] | None,
-        sweeps: list[tuple[Sweep, Any]] | None,
+        sweeps: list[tuple[Revaluation, Any]] | None,
     ) -> "Checkpoint":
         """What it is once a decision is committed; `position` (token, cluster time) and `sweeps` stay where None."""
         token, cluster_time = position if position is not None else (self.token, self.cluster_time)
-        left = self.sweeps if sweeps is None else sweeps
+        left = self.revaluations if sweeps is None else sweeps
         return replace(
             self,
             token=token,
@@ -63,7 +63,7 @@ class Checkpoint:
             position=decision.position,
             totals=decision.totals,
             seq=self.seq + len(decision.movements),
-            sweeps=[*left, *((sweep, MinKey()) for sweep in decision.sweeps)],
+            revaluations=[*left, *((sweep, MinKey()) for sweep in decision.revaluations)],
             memory=decision.memory,
         )
 
@@ -83,7 +83,7 @@ def load(database: Database) -> Checkpoint | None:
         position=document["position"],
         totals=totals_of(document["totals"]),
         seq=document["seq"],
-        sweeps=[(sweep_of(sweep), sweep["after"]) for sweep in document["sweeps"]],
+        revaluations=[(revaluation_of(sweep), sweep["after"]) for sweep in document["sweeps"]],
         reconciling=document["reconciling"],
         memory=document.get("memory", {}),
     )
@@ -98,13 +98,13 @@ def document_of(checkpoint: Checkpoint) -> Document:
         "position": checkpoint.position,
         "totals": totals_document(checkpoint.totals),
         "seq": checkpoint.seq,
-        "sweeps": [sweep_document(sweep, after) for sweep, after in checkpoint.sweeps],
+        "sweeps": [revaluation_document(sweep, after) for sweep, after in checkpoint.revaluations],
         "reconciling": checkpoint.reconciling,
         "memory": {rule: dict(memory) for rule, memory in checkpoint.memory.items()},
     }
 
 
-def sweep_document(sweep: Sweep, after: object) -> Document:
+def revaluation_document(sweep: Revaluation, after: object) -> Document:
     return {
         "plan_id": sweep.plan_id,
         "at": sweep.at,
@@ -114,8 +114,8 @@ def sweep_document(sweep: Sweep, after: object) -> Document:
     }
 
 
-def sweep_of(document: Mapping[str, Any]) -> Sweep:
-    return Sweep(document["plan_id"], document["at"], document["cause"], Origin(document["origin"]))
+def revaluation_of(document: Mapping[str, Any]) -> Revaluation:
+    return Revaluation(document["plan_id"], document["at"], document["cause"], Origin(document["origin"]))
 
 
 def running_totals(database: Database, session: ClientSession) -> Totals:

@@ -16,7 +16,7 @@ from pymongo.errors import DuplicateKeyError, WriteError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from daemon.errors import LeaseLost, SomebodyForgotten
+from daemon.errors import ErasureListChanged, LeaseLost
 from daemon.mongo import collections
 from daemon.mongo.client import translated
 from daemon.mongo.collections import CHECKPOINT, DEAD_LETTERS, EVENTS, LEDGER, SOURCE_NAME
@@ -28,7 +28,7 @@ from daemon.store.lease import Lease
 from daemon.store.mirror import states
 from daemon.store.mirror.writes import MirrorWrites, inserts, mirror_writes
 from rules import business_days
-from rules.handlers.decide import Decision, Held, Mirror
+from rules.handlers.decide import Decision, HeldDocument, Mirror
 from rules.model.changes import Undecodable
 from rules.settings.settings import Settings
 
@@ -87,7 +87,7 @@ class Committer:
             events=[documents.event_document(event) for event in decision.events],
             movements=self._movements(decision, checkpoint),
             mirror=mirror_writes(decision, known),
-            letters=letter_writes(decision, undecodable),
+            letters=dead_letter_writes(decision, undecodable),
             checkpoint=document_of(checkpoint),
             withdrawn=[collections.event_id(key) for key in decision.withdrawn],
             reopened=self._reopened(decision, checkpoint.seq, today),
@@ -107,7 +107,7 @@ class Committer:
         begun = business_days.start(today, self.settings.zone)
         moved = self._days_before(begun, (one.at for one in decision.movements))
         told = self._days_before(begun, (one.at for one in decision.events))
-        told |= self._days_before(begun, (*decision.withdrawn.values(), *decision.told))
+        told |= self._days_before(begun, (*decision.withdrawn.values(), *decision.external_event_times))
         touched = sorted(moved | told)
         return [
             {"day": business_days.stored(day), "seq": seq, "moved": day in moved, "mark": ObjectId()} for day in touched
@@ -137,7 +137,7 @@ class Committer:
                 with translated(), pymongo.timeout(self.timeout_seconds):
                     self._transaction(writes)
                 return len(writes.events)
-            except _EventsStandAlready:
+            except _EventsExist:
                 writes.events = self._missing(writes.events, writes.withdrawn)
 
     def _transaction(self, writes: Writes) -> None:
@@ -181,14 +181,14 @@ class Committer:
     def _find_out(self, session: ClientSession | None) -> None:
         """Raises SomebodyForgotten where the lease is still ours."""
         if self.database[CHECKPOINT].find_one({"_id": CHECKPOINT_ID, "epoch": self.lease.epoch}, {}, session=session):
-            raise SomebodyForgotten("a person was forgotten meanwhile; going on without the name")
+            raise ErasureListChanged("a person was forgotten meanwhile; going on without the name")
 
     def _insert_events(self, events: list[Document], session: ClientSession) -> None:
         try:
             for command in inserts(EVENTS, events):
                 self._run(command, session)
         except DuplicateKeyError as error:
-            raise _EventsStandAlready from error
+            raise _EventsExist from error
 
     def _run(self, command: Document, session: ClientSession) -> int:
         """A write as the server knows it, and how many documents it found or made.
@@ -210,7 +210,7 @@ class Committer:
         return [event for event_id, event in reversed(unique.items()) if event_id not in stored]
 
 
-class _EventsStandAlready(Exception):
+class _EventsExist(Exception):
     """A duplicate `_id` aborted the transaction; run it again without the events that stand."""
 
 
@@ -219,10 +219,10 @@ def withdrawals(ids: Iterable[ObjectId]) -> list[Write]:
     return [DeleteOne({"_id": event_id, "metadata.source": SOURCE_NAME}) for event_id in ids]
 
 
-def letter_writes(decision: Decision, undecodable: Iterable[Undecodable]) -> list[Write]:
+def dead_letter_writes(decision: Decision, undecodable: Iterable[Undecodable]) -> list[Write]:
     """One dead letter per held document, kept after its release as a record."""
-    writes: list[Write] = [_letter(held) for held in decision.held.values()]
-    writes += [_raw_letter(one) for one in undecodable]
+    writes: list[Write] = [_dead_letter(held) for held in decision.held.values()]
+    writes += [_raw_dead_letter(one) for one in undecodable]
     writes += [
         UpdateOne({"_id": states.mirror_id(source, doc_id)}, {"$set": {"state": "released"}})
         for source, doc_id in decision.released
@@ -230,7 +230,7 @@ def letter_writes(decision: Decision, undecodable: Iterable[Undecodable]) -> lis
     return writes
 
 
-def _letter(held: Held) -> UpdateOne:
+def _dead_letter(held: HeldDocument) -> UpdateOne:
     raw = {
         "operation": held.change.op.value,
         "cause": held.change.cause,
@@ -239,7 +239,7 @@ def _letter(held: Held) -> UpdateOne:
     return _upsert(states.mirror_id(held.source, held.id), held.reason, raw, held.change.at)
 
 
-def _raw_letter(one: Undecodable) -> UpdateOne:
+def _raw_dead_letter(one: Undecodable) -> UpdateOne:
     letter_id = states.mirror_id(one.source, one.raw)
     if one.is_gone:
         return UpdateOne({"_id": letter_id}, {"$set": {"state": "released"}})

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from daemon.mongo import pagination
 from daemon.mongo.client import translated
 from daemon.mongo.collections import DEAD_LETTERS
-from daemon.mongo.pagination import Position
+from daemon.mongo.pagination import PageCursor
 from daemon.mongo.types import Database, Document
 from rules.model.changes import DocId, Source
 
@@ -28,7 +28,7 @@ def count_held(database: Database) -> int:
         return database[DEAD_LETTERS].count_documents({"state": "held"})
 
 
-def newest(database: Database, state: str, limit: int, behind: Position | None) -> list[Document]:
+def newest(database: Database, state: str, limit: int, behind: PageCursor | None) -> list[Document]:
     """The letters of one state, the newest first."""
     with translated():
         order = [("first_at", -1), ("_id", -1)]

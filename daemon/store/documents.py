@@ -7,7 +7,7 @@ from typing import Any
 from daemon.mongo.collections import SOURCE_NAME, event_id
 from daemon.mongo.types import Document
 from rules import business_days
-from rules.model.changes import Worth
+from rules.model.changes import LicenseValue
 from rules.model.events import Event
 from rules.model.ledger import Movement, MovementKind, PlanTotals, Reason, Totals
 
@@ -86,7 +86,7 @@ def movement_of(document: Mapping[str, Any]) -> Movement:
     )
 
 
-def worth_document(worth: Worth | None) -> Document | None:
+def worth_document(worth: LicenseValue | None) -> Document | None:
     if worth is None:
         return None
     return {
@@ -97,10 +97,10 @@ def worth_document(worth: Worth | None) -> Document | None:
     }
 
 
-def worth_of(document: Mapping[str, Any] | None) -> Worth | None:
+def worth_of(document: Mapping[str, Any] | None) -> LicenseValue | None:
     if document is None:
         return None
-    return Worth(document["plan_id"], document["active"], document["mrr_cents"], document["paid"])
+    return LicenseValue(document["plan_id"], document["active"], document["mrr_cents"], document["paid"])
 
 
 def totals_document(totals: Totals) -> Document:

@@ -13,11 +13,11 @@ from bson import ObjectId
 from pymongo.change_stream import ChangeStream
 from pymongo.errors import DuplicateKeyError, InvalidOperation, OperationFailure, PyMongoError
 
-from daemon.errors import KeyTaken, Unavailable
+from daemon.errors import IdempotencyKeyConflict, Unavailable
 from daemon.mongo import pagination
 from daemon.mongo.client import stream_failure, translated
 from daemon.mongo.collections import EVENTS, SOURCE_NAME, event_id
-from daemon.mongo.pagination import Position
+from daemon.mongo.pagination import PageCursor
 from daemon.mongo.types import Database, Document
 from rules.text import one_line
 
@@ -28,11 +28,13 @@ NO_SUCH_INDEX = 2
 ORIGIN = "api"
 """Stands in `metadata.source` where the caller names none."""
 
-TOLD = (*("event_type", "customer_id", "license_id", "plan_name", "amount", "currency", "description", "metadata"),)
+COMPARED_FIELDS = (
+    *("event_type", "customer_id", "license_id", "plan_name", "amount", "currency", "description", "metadata"),
+)
 """What an event says; when it was told without a date, it may be told again later."""
 
 
-class Heard(NamedTuple):
+class EventFeedItem(NamedTuple):
     """A step of the stream of events: `token` is where it stands; an insert brings the document, a delete its id.
 
     A quiet one brings neither: nothing happened up to there.
@@ -71,7 +73,11 @@ def create(database: Database, event: Mapping[str, Any], now: datetime, key: str
         try:
             database[EVENTS].insert_one(document)
         except DuplicateKeyError:
-            _require_the_same(database, document, TOLD if event.get("event_date") is None else (*TOLD, "event_date"))
+            _require_the_same(
+                database,
+                document,
+                COMPARED_FIELDS if event.get("event_date") is None else (*COMPARED_FIELDS, "event_date"),
+            )
     return ObjectId(document["_id"])
 
 
@@ -79,7 +85,9 @@ def _require_the_same(database: Database, document: Document, names: tuple[str, 
     """One that was deleted in between is no contradiction: it was told, and taken back."""
     stored = database[EVENTS].find_one({"_id": document["_id"]}, dict.fromkeys(names, 1))
     if stored is not None and any(stored.get(name) != document[name] for name in names):
-        raise KeyTaken("this key was used for an event that says something else; a new event needs a new key")
+        raise IdempotencyKeyConflict(
+            "this key was used for an event that says something else; a new event needs a new key"
+        )
 
 
 def _metadata(given: Mapping[str, Any]) -> Document:
@@ -92,7 +100,7 @@ def recent(
     database: Database,
     since: datetime,
     limit: int,
-    behind: Position | None = None,
+    behind: PageCursor | None = None,
     types: Sequence[str] = (),
 ) -> list[Document]:
     """The newest events since `since` (of some types only), newest first, going on behind a position."""
@@ -108,7 +116,7 @@ def recent(
         return pagination.newest(database[EVENTS], ORDER, query, limit, behind)
 
 
-def position_after(page: list[Document], before: Position | None) -> Position:
+def position_after(page: list[Document], before: PageCursor | None) -> PageCursor:
     """Where the list goes on behind a page that is not empty."""
     return pagination.position_after(page, "event_date", before)
 
@@ -118,7 +126,9 @@ def count_between(database: Database, start: datetime, end: datetime) -> int:
         return database[EVENTS].count_documents({"event_date": {"$gte": start, "$lt": end}})
 
 
-def follow(database: Database, after: str | None, stop: threading.Event, await_ms: int = AWAIT_MS) -> Iterator[Heard]:
+def follow(
+    database: Database, after: str | None, stop: threading.Event, await_ms: int = AWAIT_MS
+) -> Iterator[EventFeedItem]:
     """Events as they are written or withdrawn, from now or behind a token; a quiet step first, and whenever none came
     for `await_ms`.
 
@@ -133,19 +143,19 @@ def follow(database: Database, after: str | None, stop: threading.Event, await_m
     try:
         with database[EVENTS].watch(wanted, start_after=token, max_await_time_ms=await_ms) as stream:
             opened = True
-            yield Heard(_position(stream, after))
+            yield EventFeedItem(_position(stream, after))
             while not stop.is_set():
                 change = stream.try_next()
                 if change is None and not stream.alive:
                     raise Unavailable("the stream of events ended")
-                yield _heard(change) if change is not None else Heard(_position(stream, after))
+                yield _feed_item(change) if change is not None else EventFeedItem(_position(stream, after))
     except InvalidOperation:
         return
     except PyMongoError as error:
         raise stream_failure(error, opening=not opened) from error
 
 
-def as_it_stands(database: Database, heard: Heard) -> Heard | None:
+def as_it_stands(database: Database, heard: EventFeedItem) -> EventFeedItem | None:
     """What was written once, as it stands now: the name in it may have been forgotten since. None if it is gone."""
     if heard.document is None:
         return heard
@@ -160,14 +170,14 @@ def _position(stream: ChangeStream[Document], after: str | None) -> str:
     return str(token["_data"]) if token else after or ""
 
 
-def _heard(change: Mapping[str, Any]) -> Heard:
+def _feed_item(change: Mapping[str, Any]) -> EventFeedItem:
     token = str(change["_id"]["_data"])
     if change["operationType"] == "insert":
-        return Heard(token, document=change["fullDocument"])
-    return Heard(token, deleted=change["documentKey"]["_id"])
+        return EventFeedItem(token, document=change["fullDocument"])
+    return EventFeedItem(token, deleted=change["documentKey"]["_id"])
 
 
-def told_before(database: Database, keys: set[str], before: datetime) -> set[str]:
+def emitted_before(database: Database, keys: set[str], before: datetime) -> set[str]:
     """Those of `keys` whose event of ours stands, dated before an instant."""
     ids = {event_id(key): key for key in keys}
     query = {"_id": {"$in": list(ids)}, "event_date": {"$lt": before}}
@@ -199,7 +209,7 @@ def valid_plan(text: str | None) -> str | None:
     return one_line(text, LONGEST_PLAN) or None
 
 
-def identity(text: str) -> ObjectId | str:
+def id_of_text(text: str) -> ObjectId | str:
     """24 hex digits are an ObjectId, as everywhere in the dashboard's database."""
     return ObjectId(text) if ObjectId.is_valid(text) else text
 

@@ -32,7 +32,7 @@ KEY = "key"
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
+class ErasureList:
     """The list as of one look at it. `count` is None until anybody ever was forgotten."""
 
     count: int | None = None
@@ -58,32 +58,32 @@ def count(database: Database) -> int | None:
     return document.get("forgotten") if document else None
 
 
-def load(database: Database) -> Forgotten:
+def load(database: Database) -> ErasureList:
     """The list; the count is read first, so that an addition in between is found out by the next commit."""
     known = count(database)
     if known is None:
-        return Forgotten()
+        return ErasureList()
     with translated():
         found = list(database.get_collection(FORGOTTEN, read_concern=ReadConcern("majority")).find())
     key = next((bytes(one["key"]) for one in found if one["_id"] == KEY), b"")
-    return Forgotten(known, key, frozenset(one["_id"] for one in found if one["_id"] != KEY))
+    return ErasureList(known, key, frozenset(one["_id"] for one in found if one["_id"] != KEY))
 
 
-def refreshed(database: Database, known: Forgotten) -> Forgotten:
+def refreshed(database: Database, known: ErasureList) -> ErasureList:
     """The list as it is now: read anew only if it grew."""
     return known if count(database) == known.count else load(database)
 
 
-def prepare(database: Database) -> Forgotten:
+def prepare(database: Database) -> ErasureList:
     """The list with its key, which is made on the first use."""
     with translated():
         with suppress(DuplicateKeyError):
             database[FORGOTTEN].insert_one({"_id": KEY, "key": Binary(secrets.token_bytes(32))})
         found = database[FORGOTTEN].find_one({"_id": KEY}) or {}
-    return Forgotten(count(database), bytes(found["key"]), load(database).hashes)
+    return ErasureList(count(database), bytes(found["key"]), load(database).hashes)
 
 
-def add(database: Database, known: Forgotten, customer_id: object, now: datetime) -> bool:
+def add(database: Database, known: ErasureList, customer_id: object, now: datetime) -> bool:
     """Put a customer on the list and its name out of the mirror, in one transaction; whether the mirror held it."""
 
     def write(session: ClientSession) -> bool:
@@ -95,7 +95,7 @@ def add(database: Database, known: Forgotten, customer_id: object, now: datetime
         mirrored = database[MIRROR].find_one(key, session=session)
         if mirrored is None or not mirrored["fields"]:
             return False
-        fields = erasure.nameless_fields(mirrored["fields"])
+        fields = erasure.fields_without_personal_data(mirrored["fields"])
         database[MIRROR].update_one(key, {"$set": {"fields": dict(fields)}}, session=session)
         return bool(fields != mirrored["fields"])
 

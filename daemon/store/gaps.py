@@ -6,7 +6,7 @@ from typing import Any
 from daemon.mongo import pagination
 from daemon.mongo.client import translated
 from daemon.mongo.collections import GAPS
-from daemon.mongo.pagination import Position
+from daemon.mongo.pagination import PageCursor
 from daemon.mongo.types import Database, Document
 from daemon.runtime import metrics
 from daemon.store import dead_letters
@@ -77,7 +77,7 @@ def count_open(database: Database) -> int:
         return database[GAPS].count_documents({"closed_at": None})
 
 
-def newest(database: Database, limit: int, behind: Position | None) -> list[Document]:
+def newest(database: Database, limit: int, behind: PageCursor | None) -> list[Document]:
     """All gaps, open and closed, the newest first."""
     with translated():
         return pagination.newest(database[GAPS], [("opened_at", -1), ("_id", -1)], {}, limit, behind)

@@ -32,7 +32,7 @@ class Lease:
     session: ClientSession
 
 
-class LeaseOffice:
+class Leaser:
     """Takes, renews and gives back the lease for one daemon, named `holder`."""
 
     def __init__(self, database: Database, holder: str, seconds: float) -> None:
@@ -45,7 +45,7 @@ class LeaseOffice:
         run_out = {"$lt": [{"$ifNull": ["$expires_at", EPOCH]}, "$$NOW"]}
         self._free = {"$or": [{"$eq": ["$holder", {"$literal": holder}]}, run_out]}
 
-    def take(self, session: ClientSession) -> Lease | None:
+    def acquire(self, session: ClientSession) -> Lease | None:
         """The lease if it is free or has run out, else None. `session` is recorded before it is used."""
         with translated():
             before = self._seize(session)
@@ -92,7 +92,7 @@ class LeaseOffice:
             if refused.code not in (13, 8000):
                 raise
 
-    def holding(self) -> str:
+    def holder_now(self) -> str:
         """Who holds the lease, to tell it; "nobody" before anybody took it."""
         with translated():
             lease = self.collection.find_one({"_id": LEASE_ID}, {"holder": 1})
@@ -107,7 +107,7 @@ class LeaseOffice:
             )
         return result.matched_count == 1
 
-    def give_back(self, lease: Lease) -> None:
+    def release(self, lease: Lease) -> None:
         """Let the next daemon in at once."""
         with translated():
             self.collection.update_one(

@@ -9,13 +9,13 @@ from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
 from daemon.web import api, errors, openapi, probes
-from daemon.web.broadcast import Live
-from daemon.web.context import House
-from daemon.web.middleware.access import Gate
-from daemon.web.middleware.body_limits import Bounds
-from daemon.web.middleware.head_requests import Heads
-from daemon.web.middleware.request_metrics import Traffic
-from daemon.web.middleware.security_headers import Dress
+from daemon.web.broadcast import EventBroadcaster
+from daemon.web.context import WebContext
+from daemon.web.middleware.access import AccessControl
+from daemon.web.middleware.body_limits import BodyLimits
+from daemon.web.middleware.head_requests import HeadRequests
+from daemon.web.middleware.request_metrics import RequestMetrics
+from daemon.web.middleware.security_headers import SecurityHeaders
 from daemon.web.page import routes as page
 from daemon.web.page.assets import Assets
 
@@ -36,12 +36,14 @@ async def few_threads(_app: FastAPI) -> AsyncIterator[None]:
     yield
 
 
-class Site:
+class WebApp:
     """The application as the server serves it. Traffic counts what was refused, too."""
 
-    def __init__(self, house: House) -> None:
-        self.live = Live(house.database)
-        self.app = Traffic(Dress(Gate(Heads(Bounds(routes(house, self.live))), house.config().http)))
+    def __init__(self, house: WebContext) -> None:
+        self.live = EventBroadcaster(house.database)
+        self.app = RequestMetrics(
+            SecurityHeaders(AccessControl(HeadRequests(BodyLimits(routes(house, self.live))), house.config().http))
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.app(scope, receive, send)
@@ -51,7 +53,7 @@ class Site:
         self.live.close()
 
 
-def routes(house: House, live: Live) -> FastAPI:
+def routes(house: WebContext, live: EventBroadcaster) -> FastAPI:
     app = FastAPI(
         title="chatello-analytics",
         version=version("chatello-analytics"),

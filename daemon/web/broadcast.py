@@ -16,7 +16,7 @@ from daemon.errors import ChatelloError, StreamBroken
 from daemon.mongo.types import Database, Document
 from daemon.runtime import logs, metrics
 from daemon.store import events as store
-from daemon.store.events import Heard
+from daemon.store.events import EventFeedItem
 
 MOST_CLIENTS = 20
 MOST_WAITING = 200
@@ -28,10 +28,10 @@ STILL = 3
 AGAIN_SECONDS = 2.0
 _TOKEN = re.compile(r"82[0-9A-F]{8,1000}")
 
-log = logs.get("live")
+log = logs.get("event_feed")
 
 
-class Told(NamedTuple):
+class FeedMessage(NamedTuple):
     """What is told, and where the stream then is. `kind` is business_event, withdrawn, position, reset or quiet."""
 
     token: str
@@ -43,7 +43,7 @@ class Full(Exception):
     """As many clients as there may be listen already, or the daemon is about to stop."""
 
 
-class Client:
+class Subscriber:
     """One listener's queue: filled from the feed's thread, emptied in its event loop.
 
     `token` is where the stream is while nothing waits to be told; "" where that is not known.
@@ -53,17 +53,17 @@ class Client:
         self.loop = asyncio.get_running_loop()
         self.is_over = False
         self.token = ""
-        self._waiting: deque[Told] = deque()
+        self._waiting: deque[FeedMessage] = deque()
         self._arrived = asyncio.Event()
 
-    def put(self, told: Told | None) -> None:
+    def put(self, told: FeedMessage | None) -> None:
         """From any thread: tell it something, or (None) that it is over."""
         try:
             self.loop.call_soon_threadsafe(self._put, told)
         except RuntimeError:  # its loop is closed: the process ends
             self.is_over = True
 
-    def _put(self, told: Told | None) -> None:
+    def _put(self, told: FeedMessage | None) -> None:
         if told is not None and told.kind == "quiet":
             self.token = "" if self._waiting else told.token
             return
@@ -74,7 +74,7 @@ class Client:
             self._waiting.append(told)
         self._arrived.set()
 
-    async def next(self, seconds: float) -> Told | None:
+    async def next(self, seconds: float) -> FeedMessage | None:
         """The next thing told; None after so many seconds without one, and when it is over."""
         if not self._waiting and not self.is_over:
             self._arrived.clear()
@@ -85,32 +85,32 @@ class Client:
         return self._waiting.popleft() if self._waiting and not self.is_over else None
 
 
-class Live:
+class EventBroadcaster:
     """The feed of one process."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self._lock = threading.Lock()
-        self._clients: set[Client] = set()
-        self._run: _Run | None = None
+        self._clients: set[Subscriber] = set()
+        self._run: _Subscription | None = None
         self.closed = threading.Event()
 
-    def join(self) -> Client:
+    def join(self) -> Subscriber:
         """A new listener, told first where the stream stands; raises Full."""
-        client = Client()
+        client = Subscriber()
         with self._lock:
             if self.closed.is_set() or len(self._clients) >= MOST_CLIENTS:
                 raise Full
             self._clients.add(client)
             metrics.LISTENERS.set(len(self._clients))
             if self._run is None:
-                self._run = _Run(self.database, self._tell)
+                self._run = _Subscription(self.database, self._publish)
                 self._run.start()
             elif self._run.token:
-                client.put(Told(self._run.token, "position"))
+                client.put(FeedMessage(self._run.token, "position"))
         return client
 
-    def leave(self, client: Client) -> None:
+    def leave(self, client: Subscriber) -> None:
         """The last one to leave ends the stream."""
         with self._lock:
             self._clients.discard(client)
@@ -128,7 +128,7 @@ class Live:
             for client in self._clients:
                 client.put(None)
 
-    def _tell(self, run: "_Run", told: Told) -> None:
+    def _publish(self, run: "_Subscription", told: FeedMessage) -> None:
         """Tell all, and take note of the position in the same breath: who joins next begins right behind it."""
         with self._lock:
             run.token = told.token and max(run.token, told.token)  # a quiet one may stand a step behind the opening
@@ -137,10 +137,10 @@ class Live:
                     client.put(told)
 
 
-class _Run:
+class _Subscription:
     """One change stream in a thread of its own, from the first listener to the last."""
 
-    def __init__(self, database: Database, tell: Callable[["_Run", Told], None]) -> None:
+    def __init__(self, database: Database, tell: Callable[["_Subscription", FeedMessage], None]) -> None:
         self.database = database
         self.stop = threading.Event()
         self.token = ""
@@ -155,7 +155,7 @@ class _Run:
             began = self.token
             try:
                 for heard in store.follow(self.database, began or None, self.stop):
-                    self._hear(heard)
+                    self._receive(heard)
             except ChatelloError as problem:
                 log.warning("feed.interrupted", problem=str(problem))
                 if isinstance(problem, StreamBroken) or self.token == began:  # it would break there again
@@ -168,37 +168,37 @@ class _Run:
     def _lose(self) -> None:
         """Give the position up: the next one is now, and whoever listens is told so."""
         self._lost = self._lost or bool(self.token)
-        self._tell(self, Told("", "quiet"))
+        self._tell(self, FeedMessage("", "quiet"))
 
-    def _hear(self, heard: Heard) -> None:
+    def _receive(self, heard: EventFeedItem) -> None:
         if not self.token:
-            self._tell(self, Told(heard.token, "reset" if self._lost else "position"))
+            self._tell(self, FeedMessage(heard.token, "reset" if self._lost else "position"))
             self._lost = False
-        self._tell(self, told(heard))
+        self._tell(self, message_of(heard))
 
 
-def told(heard: Heard) -> Told:
+def message_of(heard: EventFeedItem) -> FeedMessage:
     if heard.is_quiet:
-        return Told(heard.token, "quiet")
+        return FeedMessage(heard.token, "quiet")
     if heard.document is not None:
-        return Told(heard.token, "business_event", heard.document)
-    return Told(heard.token, "withdrawn", {"_id": heard.deleted})
+        return FeedMessage(heard.token, "business_event", heard.document)
+    return FeedMessage(heard.token, "withdrawn", {"_id": heard.deleted})
 
 
 def is_token(text: str) -> bool:
     return _TOKEN.fullmatch(text) is not None
 
 
-def missed(database: Database, after: str, until: str, stop: threading.Event) -> Iterator[Told]:
+def missed(database: Database, after: str, until: str, stop: threading.Event) -> Iterator[FeedMessage]:
     """What was written behind one position and up to another, as it stands now; a reset where that cannot be told."""
     if not is_token(after) or after > until:
-        yield Told(until, "reset")
+        yield FeedMessage(until, "reset")
         return
     began, before, still = clock.monotonic(), "", 0
     try:
         for number, heard in enumerate(store.follow(database, after, stop, await_ms=AWAIT_MS)):
             if heard.token <= until and not heard.is_quiet and (one := store.as_it_stands(database, heard)):
-                yield told(one)
+                yield message_of(one)
             still = still + 1 if heard.token == before else 0
             if heard.token >= until or still == STILL:
                 return
@@ -207,4 +207,4 @@ def missed(database: Database, after: str, until: str, stop: threading.Event) ->
             before = heard.token
     except ChatelloError as problem:
         log.info("feed.not_resumed", problem=str(problem))
-    yield Told(until, "reset")
+    yield FeedMessage(until, "reset")

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from daemon.config.schema import Config
 from daemon.mongo.types import Database
-from daemon.runtime.health import Progress
+from daemon.runtime.health import Health
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class WebContext:
     """One for the process. `config` is asked at every request: a reload changes the rules."""
 
     database: Database
     config: Callable[[], Config]
-    progress: Progress
+    progress: Health

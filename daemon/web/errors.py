@@ -81,7 +81,7 @@ def _wanted(error: Mapping[str, Any]) -> str:
 
 
 def _unavailable(request: Request, problem: Exception) -> JSONResponse:
-    log.warning("request.unserved", route=_route(request), problem=str(problem))
+    log.warning("request.unavailable", route=_route(request), problem=str(problem))
     sentence = "the database does not answer at the moment; try again in a few seconds"
     return answer(HTTPStatus.SERVICE_UNAVAILABLE, sentence, {"Retry-After": str(RETRY_SECONDS)})
 

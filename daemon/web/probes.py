@@ -8,11 +8,11 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from daemon import clock
-from daemon.runtime.health import Progress
+from daemon.runtime.health import Health
 from daemon.runtime.metrics import REGISTRY
 
 
-def router(progress: Progress) -> APIRouter:
+def router(progress: Health) -> APIRouter:
     """`/healthz` fails when a part stopped getting on, `/readyz` also while it is not yet following."""
     routes = APIRouter(include_in_schema=False)
 
@@ -22,16 +22,16 @@ def router(progress: Progress) -> APIRouter:
 
     @routes.get("/healthz")
     async def healthz(request: Request) -> JSONResponse:
-        return verdict(request, progress.stalled(clock.monotonic()), progress)
+        return probe_response(request, progress.stalled(clock.monotonic()), progress)
 
     @routes.get("/readyz")
     async def readyz(request: Request) -> JSONResponse:
-        return verdict(request, progress.not_ready(clock.monotonic()), progress)
+        return probe_response(request, progress.not_ready(clock.monotonic()), progress)
 
     return routes
 
 
-def verdict(request: Request, problems: list[str], progress: Progress) -> JSONResponse:
+def probe_response(request: Request, problems: list[str], progress: Health) -> JSONResponse:
     """Reasons may name servers: they are for who is near."""
     shown = problems if request.scope["near"] else []
     return JSONResponse({"ok": not problems, "role": progress.role, "problems": shown}, 503 if problems else 200)

@@ -22,7 +22,7 @@ MOST_CONNECTIONS = 200
 """Beyond it uvicorn answers 503 by itself; memory stays bounded."""
 
 
-class Site(Protocol):
+class ClosableApp(Protocol):
     """An application whose endless answers can be ended."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
@@ -30,12 +30,12 @@ class Site(Protocol):
     def close(self) -> None: ...
 
 
-def serve(site: Site, listening: socket.socket, stop: threading.Event, opened: threading.Event) -> None:
+def serve(site: ClosableApp, listening: socket.socket, stop: threading.Event, opened: threading.Event) -> None:
     """Serve until told to stop, `opened` from now on; in a thread of its own uvicorn leaves signals alone.
 
     Headers of proxies are not believed: who asks is who is connected.
     """
-    _hear_complaints()
+    _log_uvicorn_warnings()
     config = uvicorn.Config(
         site,
         log_config=None,
@@ -47,26 +47,26 @@ def serve(site: Site, listening: socket.socket, stop: threading.Event, opened: t
         ws="none",
     )
     opened.set()
-    PatientServer(config, stop, site.close).run(sockets=[listening])
+    LowWakeupServer(config, stop, site.close).run(sockets=[listening])
 
 
-class _Complaints(logging.Handler):
+class _UvicornWarnings(logging.Handler):
     """What uvicorn warns of (requests that are no HTTP, say) as a line of our log."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        log.warning("server.complained", problem=record.getMessage())
+        log.warning("server.warned", problem=record.getMessage())
 
 
-def _hear_complaints() -> None:
+def _log_uvicorn_warnings() -> None:
     uvicorns = logging.getLogger("uvicorn")
-    uvicorns.handlers, uvicorns.propagate = [_Complaints(logging.WARNING)], False
+    uvicorns.handlers, uvicorns.propagate = [_UvicornWarnings(logging.WARNING)], False
 
 
 TICK_SECONDS = 1.0
 """The `Date` of answers is renewed as often."""
 
 
-class PatientServer(uvicorn.Server):
+class LowWakeupServer(uvicorn.Server):
     """Serves until `stop` is set; `close` then ends the answers that would never end."""
 
     def __init__(self, config: uvicorn.Config, stop: threading.Event, close: Callable[[], None]) -> None:

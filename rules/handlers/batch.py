@@ -7,21 +7,21 @@ from datetime import datetime, timedelta
 from rules.insights import milestones
 from rules.model import documents
 from rules.model.changes import Change, DocId, Fields, Origin, Plan, Source
-from rules.model.decision import Decision, Held, Mirror
+from rules.model.decision import Decision, HeldDocument, Mirror
 from rules.model.events import Event
 from rules.model.ledger import Movement, MovementKind, Reason
-from rules.model.recent import Lately
+from rules.model.recent import RecentActivity
 from rules.model.states import CustomerState, LicenseState, PaymentState, PlanState
 from rules.revenue import movements
 from rules.settings.settings import Settings
 
 MILESTONES = "milestones"
 PAYMENTS = "payments"
-TWINS = "twins"
-HEARD_HOURS = 24
+EXTERNAL_EVENTS = "twins"
+EXTERNAL_MEMORY_HOURS = 24
 """How long somebody else's word of a fact is kept in mind that has yet to come."""
 
-MOST_HEARD = 100
+MAX_REMEMBERED = 100
 
 End = tuple[datetime, str, str, DocId]
 """When a licence ends. Ends at one instant come in an order that no split into batches changes."""
@@ -40,10 +40,10 @@ class Batch:
         self.out = Decision(totals=movements.copy(mirror.totals), position=mirror.position, memory=dict(mirror.memory))
         self.openings: dict[DocId, Movement] = {}
         self.places: dict[str, int] = {}
-        self.untold: set[int] = set()
+        self.omitted: set[int] = set()
         known = mirror.memory.get(PAYMENTS, {}).get("known", 0)
         self.known_payments = known if isinstance(known, int) else 0
-        self.lookout = milestones.Lookout(mirror.memory.get(MILESTONES, {}), settings)
+        self.milestone_tracker = milestones.MilestoneTracker(mirror.memory.get(MILESTONES, {}), settings)
         self.until = until
         self.ends: list[End] = []
         for state in mirror.licenses.values():
@@ -56,7 +56,7 @@ class Batch:
             state = self.known.licenses[license_id]
         return state
 
-    def keep_license(self, state: LicenseState) -> None:
+    def set_license(self, state: LicenseState) -> None:
         self.out.licenses[state.id] = state
         self._await_end(state)
 
@@ -82,15 +82,15 @@ class Batch:
             state = self.known.customers[customer_id]
         return state or CustomerState(customer_id, {})
 
-    def keep_customer(self, state: CustomerState) -> None:
+    def set_customer(self, state: CustomerState) -> None:
         """Keep a customer, or forget one that is gone and of whom nothing needs to be remembered."""
-        counts = state.present or state.active_licenses or state.paid_licenses or state.ever_mrr or state.lately
+        counts = state.present or state.active_licenses or state.paid_licenses or state.ever_mrr or state.recent
         self.out.customers[state.id] = state if counts else None
 
-    def keep_lately(self, state: CustomerState, lately: Lately) -> None:
+    def set_recent(self, state: CustomerState, lately: RecentActivity) -> None:
         known = lately if any(lately) else None
-        if known != state.lately:
-            self.keep_customer(replace(state, lately=known))
+        if known != state.recent:
+            self.set_customer(replace(state, recent=known))
 
     def payment_state(self, payment_id: DocId) -> PaymentState | None:
         if payment_id in self.out.payments:
@@ -102,10 +102,10 @@ class Batch:
         self.known_payments += more
         self.out.memory[PAYMENTS] = {**self.out.memory.get(PAYMENTS, {}), "known": self.known_payments}
 
-    def keep_plan(self, state: PlanState) -> None:
+    def set_plan(self, state: PlanState) -> None:
         self.plans[state.id] = self.out.plans[state.id] = state
 
-    def plan_behind(self, plan_id: DocId) -> Plan:
+    def plan_of(self, plan_id: DocId) -> Plan:
         plan = self.plans[plan_id].plan
         assert plan is not None, "a licence only counts on a plan that was understood"
         return plan
@@ -114,7 +114,7 @@ class Batch:
         """Settle a licence's movement with its customer and post it, as of `kind` where it is part of a larger one."""
         state = movements.settle(movement, self.customer_state(movement.customer_id))
         movement.kind = kind or movement.kind
-        self.keep_customer(state)
+        self.set_customer(state)
         self.post(change, movement)
 
     def post(self, change: Change, movement: Movement) -> None:
@@ -130,8 +130,8 @@ class Batch:
 
     def _look_for_milestones(self, change: Change) -> None:
         self.out.memory.setdefault(MILESTONES, {})
-        for event in self.lookout.look(self.out.totals, change.at):
-            self.tell(change, event)
+        for event in self.milestone_tracker.look(self.out.totals, change.at):
+            self.emit(change, event)
 
     def _open(self, change: Change, movement: Movement) -> None:
         for balance in movements.balances(movement):
@@ -143,9 +143,9 @@ class Batch:
                 self.out.movements.append(opening)
             movements.gather(opening, balance)
 
-    def tell(self, change: Change, event: Event) -> None:
+    def emit(self, change: Change, event: Event) -> None:
         """Say what happened, once: never during a bootstrap, and marked where it was only found out later."""
-        if change.origin is Origin.BOOTSTRAP or event.key in self.places or self._was_heard(event.key):
+        if change.origin is Origin.BOOTSTRAP or event.key in self.places or self._external_seen(event.key):
             return
         if change.origin is Origin.RECOVERED:
             event.metadata["recovered"] = True
@@ -156,34 +156,34 @@ class Batch:
         """Take back what was told under `key`, in this batch or an earlier one; it may be told anew."""
         place = self.places.pop(key, None)
         if place is not None:
-            self.untold.add(place)
+            self.omitted.add(place)
         self.out.withdrawn[key] = at
 
-    def hear(self, key: str, at: datetime) -> None:
+    def remember_external(self, key: str, at: datetime) -> None:
         """Somebody else told a fact that has yet to come: it will not be told again."""
-        oldest = (at - timedelta(hours=HEARD_HOURS)).isoformat()
-        heard = {known: told for known, told in self.out.memory.get(TWINS, {}).items() if str(told) >= oldest}
-        self.out.memory[TWINS] = dict([*heard.items(), (key, at.isoformat())][-MOST_HEARD:])
+        oldest = (at - timedelta(hours=EXTERNAL_MEMORY_HOURS)).isoformat()
+        heard = {known: told for known, told in self.out.memory.get(EXTERNAL_EVENTS, {}).items() if str(told) >= oldest}
+        self.out.memory[EXTERNAL_EVENTS] = dict([*heard.items(), (key, at.isoformat())][-MAX_REMEMBERED:])
 
-    def _was_heard(self, key: str) -> bool:
-        heard = self.out.memory.get(TWINS)
+    def _external_seen(self, key: str) -> bool:
+        heard = self.out.memory.get(EXTERNAL_EVENTS)
         if not heard or key not in heard:
             return False
-        self.out.memory[TWINS] = {known: told for known, told in heard.items() if known != key}
+        self.out.memory[EXTERNAL_EVENTS] = {known: told for known, told in heard.items() if known != key}
         return True
 
     def result(self) -> Decision:
         """All that follows, without what was told and withdrawn on the way."""
         if MILESTONES in self.out.memory:
-            self.out.memory[MILESTONES] = self.lookout.memory
-        if self.untold:
+            self.out.memory[MILESTONES] = self.milestone_tracker.memory
+        if self.omitted:
             told = enumerate(self.out.events)
-            self.out.events = [event for place, event in told if place not in self.untold]
+            self.out.events = [event for place, event in told if place not in self.omitted]
         return self.out
 
     def hold(self, change: Change, fields: Fields, reason: str) -> None:
         self.out.released.discard((change.source, change.id))
-        self.out.held[change.source, change.id] = Held(change.source, change.id, reason, change, fields)
+        self.out.held[change.source, change.id] = HeldDocument(change.source, change.id, reason, change, fields)
 
     def release(self, source: Source, doc_id: DocId) -> None:
         self.out.held.pop((source, doc_id), None)

@@ -21,13 +21,13 @@ def apply_customer(batch: Batch, change: Change) -> None:
         before.active_licenses,
         before.paid_licenses,
         before.ever_mrr,
-        before.lately,
+        before.recent,
     )
-    batch.keep_customer(after)
+    batch.set_customer(after)
     if present != before.present:
         batch.post(change, _customer_counted(change, after))
     if present and not before.present:
-        batch.tell(change, _new_customer(change, after, batch.settings.texts))
+        batch.emit(change, _new_customer(change, after, batch.settings.texts))
 
 
 def _customer_fields(before: CustomerState, change: Change) -> Fields:

@@ -17,11 +17,11 @@ from rules.handlers.customers import apply_customer
 from rules.handlers.external_events import withdraw
 from rules.handlers.plans import apply_plan
 from rules.model.changes import Change, Operation, Origin, Source
-from rules.model.decision import Decision, Held, Mirror, required
+from rules.model.decision import Decision, HeldDocument, Mirror, required
 from rules.settings import custom_rules
 from rules.settings.settings import Settings
 
-__all__ = ["Decision", "Held", "Mirror", "decide", "required"]
+__all__ = ["Decision", "HeldDocument", "Mirror", "decide", "required"]
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -69,4 +69,4 @@ def _apply(batch: Batch, change: Change) -> None:
 def _custom(batch: Batch, change: Change) -> None:
     zone = batch.settings.zone
     for event in custom_rules.events(change, batch.settings.custom, lambda at: at.astimezone(zone)):
-        batch.tell(change, event)
+        batch.emit(change, event)

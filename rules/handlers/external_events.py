@@ -17,10 +17,10 @@ def withdraw(batch: Batch, change: Change) -> None:
     for key in event_keys.natural_keys(change.fields):
         batch.withdraw(key, at)
         if _is_to_come(batch, change.fields, key):
-            batch.hear(key, at)
+            batch.remember_external(key, at)
     if payments.is_payment(change.fields):
-        payments.foreign(batch, change)
-    batch.out.told.append(at)
+        payments.observe_external(batch, change)
+    batch.out.external_event_times.append(at)
 
 
 def _is_to_come(batch: Batch, event: Fields, key: str) -> bool:
@@ -29,8 +29,8 @@ def _is_to_come(batch: Batch, event: Fields, key: str) -> bool:
     if kind == EventType.NEW_CUSTOMER:
         return not batch.customer_state(customer_id).present
     if key.startswith(milestones.KEY):
-        return not milestones.is_passed(key, batch.lookout.memory)
+        return not milestones.is_passed(key, batch.milestone_tracker.memory)
     if license_id is None or not documents.is_id(license_id):
         return False
     state = batch.license_state(license_id)
-    return state is None or state.worth is None
+    return state is None or state.value is None

@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import NamedTuple
 
 from rules.model import documents
-from rules.model.changes import DocId, Fields, License, LicenseStatus, Plan, Worth
+from rules.model.changes import DocId, Fields, License, LicenseStatus, LicenseValue, Plan
 from rules.model.events import Event, EventType
 from rules.model.ledger import Reason
 from rules.model.states import PlanState
-from rules.revenue.pricing import Unintelligible, describe
+from rules.revenue.pricing import InvalidDocument, describe
 from rules.settings import catalog
 from rules.settings.settings import Settings
 
@@ -36,15 +36,15 @@ def read_license(fields: Fields, settings: Settings) -> License:
     status = fields.get("status")
     if not isinstance(status, str) or status not in _STATUSES:
         wanted = ", ".join(_STATUSES)
-        raise Unintelligible(f"status must be one of {wanted}, got {describe(status)}")
+        raise InvalidDocument(f"status must be one of {wanted}, got {describe(status)}")
     expires_at = fields.get("expires_at")
     if expires_at is not None and not isinstance(expires_at, datetime):
-        raise Unintelligible(f"expires_at must be a date or null, got {describe(expires_at)}")
+        raise InvalidDocument(f"expires_at must be a date or null, got {describe(expires_at)}")
     if expires_at is not None and expires_at.tzinfo is None:
-        raise Unintelligible(f"expires_at must be a date with its zone, got {describe(expires_at)}")
+        raise InvalidDocument(f"expires_at must be a date with its zone, got {describe(expires_at)}")
     for name in ("customer_id", "plan_id"):
         if not documents.is_id(fields.get(name)):
-            raise Unintelligible(f"{name} must be an id, got {describe(fields.get(name))}")
+            raise InvalidDocument(f"{name} must be an id, got {describe(fields.get(name))}")
     metadata = fields.get("metadata")
     is_manual = isinstance(metadata, Mapping) and metadata.get("source") == settings.manual_source
     return License(fields.get("customer_id"), fields.get("plan_id"), _STATUSES[status], expires_at, is_manual)
@@ -57,21 +57,21 @@ def plan_of(license: License, previous: License | None, plans: Mapping[DocId, Pl
     """
     state = plans.get(license.plan_id)
     if state is None or (state.plan is None and not state.present):
-        raise Unintelligible(f"plan_id names no plan that exists: {describe(license.plan_id)}")
+        raise InvalidDocument(f"plan_id names no plan that exists: {describe(license.plan_id)}")
     if state.plan is None:
-        raise Unintelligible(f"plan_id names plan {license.plan_id}, which is itself held: {state.held}")
+        raise InvalidDocument(f"plan_id names plan {license.plan_id}, which is itself held: {state.held}")
     if not state.present and (previous is None or previous.plan_id != license.plan_id):
-        raise Unintelligible(f"plan_id names plan {license.plan_id} ({state.plan.name}), which was deleted")
+        raise InvalidDocument(f"plan_id names plan {license.plan_id} ({state.plan.name}), which was deleted")
     return state.plan
 
 
-def worth(license: License, plan: Plan, at: datetime) -> Worth:
+def value_of(license: License, plan: Plan, at: datetime) -> LicenseValue:
     """What a licence counts for at the instant `at`."""
     active = license.is_active(at)
-    return Worth(plan.id, active, plan.mrr_cents if active else 0, active and plan.price_cents > 0)
+    return LicenseValue(plan.id, active, plan.mrr_cents if active else 0, active and plan.price_cents > 0)
 
 
-class Turn(NamedTuple):
+class LicenseTransition(NamedTuple):
     """One licence between two versions. `plan_before` prices `before`; `name` is its customer's.
 
     `cause` tells this turn from every other one of the licence; `pays` is false for licences entered by hand;
@@ -83,10 +83,10 @@ class Turn(NamedTuple):
     cause: str
     name: str
     before: License | None
-    was: Worth | None
+    was: LicenseValue | None
     plan_before: Plan | None
     after: License | None
-    now: Worth | None
+    now: LicenseValue | None
     plan: Plan
     started: bool
     sold: tuple[DocId, ...]
@@ -111,7 +111,7 @@ class Turn(NamedTuple):
         return license.customer_id
 
 
-def events(turn: Turn) -> Iterator[Event]:
+def events(turn: LicenseTransition) -> Iterator[Event]:
     """The business events of one turn, in the order a person would tell them."""
     if turn.was is None:
         yield created(turn)
@@ -128,7 +128,7 @@ def events(turn: Turn) -> Iterator[Event]:
         yield from renewal(turn)
 
 
-def created(turn: Turn) -> Event:
+def created(turn: LicenseTransition) -> Event:
     assert turn.after is not None
     return _event(
         turn,
@@ -140,7 +140,7 @@ def created(turn: Turn) -> Event:
     )
 
 
-def turned(turn: Turn, kind: EventType, plan: Plan) -> Event:
+def turned(turn: LicenseTransition, kind: EventType, plan: Plan) -> Event:
     return _event(
         turn,
         kind,
@@ -150,12 +150,12 @@ def turned(turn: Turn, kind: EventType, plan: Plan) -> Event:
     )
 
 
-def off_event(turn: Turn) -> EventType:
+def off_event(turn: LicenseTransition) -> EventType:
     """Why a licence left active; one whose document was deleted was cancelled."""
     return EventType.LICENSE_CANCELLED if turn.after is None else TURNED_OFF[turn.after.status]
 
 
-def activation_payment(turn: Turn) -> Iterator[Event]:
+def activation_payment(turn: LicenseTransition) -> Iterator[Event]:
     """A licence that becomes active is paid for if it never was, if its term moved on, or if its plan is sold to it."""
     if not turn.started:
         yield from payment(turn, _once(EventType.PAYMENT_COMPLETED, turn))
@@ -163,7 +163,9 @@ def activation_payment(turn: Turn) -> Iterator[Event]:
         yield from payment(turn, _recurring(EventType.PAYMENT_COMPLETED, turn))
 
 
-def plan_change(turn: Turn, old: Plan, new: Plan, license_id: DocId, facts: dict[str, object]) -> Iterator[Event]:
+def plan_change(
+    turn: LicenseTransition, old: Plan, new: Plan, license_id: DocId, facts: dict[str, object]
+) -> Iterator[Event]:
     """A customer that moves from an active licence's plan to a dearer one upgrades, to a cheaper one downgrades.
 
     Plans of one price are told apart by the configured order; neither then is silence. `license_id` names the licence
@@ -180,13 +182,13 @@ def plan_change(turn: Turn, old: Plan, new: Plan, license_id: DocId, facts: dict
     yield event
 
 
-def purchase(turn: Turn) -> Iterator[Event]:
+def purchase(turn: LicenseTransition) -> Iterator[Event]:
     """An active licence that moves to a plan for life is paid for at once."""
     if sells(turn):
         yield from payment(turn, _recurring(EventType.PAYMENT_COMPLETED, turn))
 
 
-def renewal(turn: Turn) -> Iterator[Event]:
+def renewal(turn: LicenseTransition) -> Iterator[Event]:
     """An active licence whose expiry moves later was renewed, and paid for unless its plan is for life."""
     if not term_moved_later(turn):
         return
@@ -195,7 +197,7 @@ def renewal(turn: Turn) -> Iterator[Event]:
         yield from payment(turn, _recurring(EventType.PAYMENT_COMPLETED, turn))
 
 
-def payment(turn: Turn, key: str) -> Iterator[Event]:
+def payment(turn: LicenseTransition, key: str) -> Iterator[Event]:
     """A paid licence that starts or renews stands for a payment; one entered by hand does not."""
     if turn.now is None or not turn.now.paid or not turn.pays:
         return
@@ -204,12 +206,12 @@ def payment(turn: Turn, key: str) -> Iterator[Event]:
     yield _event(turn, kind, key, turn.plan, text)
 
 
-def sale_cents(turn: Turn) -> int:
+def sale_cents(turn: LicenseTransition) -> int:
     """What a turn sells for life, in cents: the plan's price; nothing for a licence entered by hand."""
     return turn.plan.price_cents if turn.pays and sells(turn) else 0
 
 
-def sells(turn: Turn) -> bool:
+def sells(turn: LicenseTransition) -> bool:
     """Whether a licence is active on a lifetime plan for the first time of its life.
 
     A plan's new price sells nothing to those who have it, and neither does a plan that turns lifetime under them.
@@ -219,13 +221,13 @@ def sells(turn: Turn) -> bool:
     return turn.was is None or not turn.was.active or turn.was.plan_id != turn.plan.id
 
 
-def changed_hands(turn: Turn) -> bool:
+def changed_hands(turn: LicenseTransition) -> bool:
     """Whether the licence went from one customer to another."""
     before, after = turn.before, turn.after
     return before is not None and after is not None and before.customer_id != after.customer_id
 
 
-def term_moved_later(turn: Turn) -> bool:
+def term_moved_later(turn: LicenseTransition) -> bool:
     """Whether the licence's end moved later; from a date to "never" is a gift, not a renewal."""
     before = turn.before.expires_at if turn.before else None
     after = turn.after.expires_at if turn.after else None
@@ -237,17 +239,17 @@ def _rank(plan: Plan, settings: Settings) -> tuple[int, int]:
     return plan.price_cents, order.index(plan.name) if plan.name in order else len(order)
 
 
-def _once(kind: EventType, turn: Turn) -> str:
+def _once(kind: EventType, turn: LicenseTransition) -> str:
     """The key of what happens once in a licence's life."""
     return f"{kind}:{documents.id_key(turn.license_id)}"
 
 
-def _recurring(kind: EventType, turn: Turn) -> str:
+def _recurring(kind: EventType, turn: LicenseTransition) -> str:
     return f"{kind}:{documents.id_key(turn.license_id)}:{turn.cause}"
 
 
 def _event(
-    turn: Turn,
+    turn: LicenseTransition,
     kind: EventType,
     key: str,
     plan: Plan,

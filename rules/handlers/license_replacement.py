@@ -12,11 +12,11 @@ from datetime import timedelta
 
 from rules.handlers import license_events
 from rules.handlers.batch import Batch
-from rules.handlers.license_events import Turn
-from rules.model.changes import Change, Origin, Worth
+from rules.handlers.license_events import LicenseTransition
+from rules.model.changes import Change, LicenseValue, Origin
 from rules.model.events import Event, EventType
 from rules.model.ledger import Movement, MovementKind, Reason
-from rules.model.recent import Lately, Swing
+from rules.model.recent import PendingSwitch, RecentActivity
 from rules.model.states import CustomerState
 from rules.revenue import movements
 
@@ -32,32 +32,32 @@ SWINGS = frozenset(
 """What is told of a licence that turns on or off."""
 
 
-def first_half(batch: Batch, change: Change, turn: Turn) -> Swing | None:
+def first_half(batch: Batch, change: Change, turn: LicenseTransition) -> PendingSwitch | None:
     """The end whose place the licence takes that starts now, or the start that took the place of the one that ends."""
     if change.origin is Origin.BOOTSTRAP or not (turn.starts or turn.ends) or license_events.changed_hands(turn):
         return None
     customer = batch.customer_state(turn.owner)
-    if customer.lately is None:
+    if customer.recent is None:
         return None
-    swing = customer.lately.ended if turn.starts else customer.lately.begun
+    swing = customer.recent.ended if turn.starts else customer.recent.begun
     if swing is None or swing.license_id == turn.license_id or not _is_near(batch, swing, change):
         return None
     return swing if turn.starts or _is_all_that_stays(customer, swing, turn) else None
 
 
-def _is_near(batch: Batch, swing: Swing, change: Change) -> bool:
+def _is_near(batch: Batch, swing: PendingSwitch, change: Change) -> bool:
     minutes = batch.settings.thresholds.plan_change_minutes
     return minutes > 0 and abs(change.at - swing.at) <= timedelta(minutes=minutes)
 
 
-def _is_all_that_stays(customer: CustomerState, begun: Swing, turn: Turn) -> bool:
+def _is_all_that_stays(customer: CustomerState, begun: PendingSwitch, turn: LicenseTransition) -> bool:
     """Whether this end would have left the customer with nothing, but for the licence that began."""
     assert turn.was is not None
     left = customer.mrr_cents - turn.was.mrr_cents - _mrr(begun.after)
     return left == 0 and (turn.was.mrr_cents > 0 or customer.active_licenses == 2)
 
 
-def book(batch: Batch, change: Change, turn: Turn, first: Swing, own: Movement) -> None:
+def book(batch: Batch, change: Change, turn: LicenseTransition, first: PendingSwitch, own: Movement) -> None:
     """Take back the first half's line, book it again, and book `own`, the second half's, all of the whole's kind."""
     customer = batch.customer_state(turn.owner)
     kind = _kind(customer, first, own)
@@ -71,14 +71,16 @@ def book(batch: Batch, change: Change, turn: Turn, first: Swing, own: Movement) 
     _note(batch, turn, ended=None, begun=None)
 
 
-def _kind(customer: CustomerState, first: Swing, own: Movement) -> MovementKind:
+def _kind(customer: CustomerState, first: PendingSwitch, own: Movement) -> MovementKind:
     """Of the whole, by the customer's MRR before the first half and after the second."""
     was = customer.mrr_cents - _mrr(first.after) + _mrr(first.before)
     now = customer.mrr_cents - _mrr(own.before) + _mrr(own.after)
     return movements.kind(was, now, customer.ever_mrr and first.kind is not MovementKind.NEW)
 
 
-def _line(first: Swing, own: Movement, worths: tuple[Worth | None, Worth | None], count: int) -> Movement:
+def _line(
+    first: PendingSwitch, own: Movement, worths: tuple[LicenseValue | None, LicenseValue | None], count: int
+) -> Movement:
     before, after = worths
     return replace(
         own,
@@ -91,7 +93,7 @@ def _line(first: Swing, own: Movement, worths: tuple[Worth | None, Worth | None]
     )
 
 
-def events(batch: Batch, turn: Turn, first: Swing) -> Iterator[Event]:
+def events(batch: Batch, turn: LicenseTransition, first: PendingSwitch) -> Iterator[Event]:
     """What is told of the second half, the change of plan in place of the turn; what the first half told is withdrawn.
 
     Plans that nothing tells apart are no change: the new licence is told then, and the end of the old one is not.
@@ -108,11 +110,11 @@ def events(batch: Batch, turn: Turn, first: Swing) -> Iterator[Event]:
             yield event
 
 
-def _plan_change(batch: Batch, turn: Turn, first: Swing) -> Iterator[Event]:
+def _plan_change(batch: Batch, turn: LicenseTransition, first: PendingSwitch) -> Iterator[Event]:
     """From the plan of the licence that ended to that of the one that stays, about the latter."""
     worth = first.before if turn.starts else first.after
     assert worth is not None
-    other = batch.plan_behind(worth.plan_id)
+    other = batch.plan_of(worth.plan_id)
     if turn.starts:
         facts = {"previous_license": first.license_id}
         yield from license_events.plan_change(turn, other, turn.plan, turn.license_id, facts)
@@ -121,13 +123,13 @@ def _plan_change(batch: Batch, turn: Turn, first: Swing) -> Iterator[Event]:
         yield from license_events.plan_change(turn, turn.plan_before or turn.plan, other, first.license_id, facts)
 
 
-def remember(batch: Batch, change: Change, turn: Turn, booked: Movement, key: str) -> None:
+def remember(batch: Batch, change: Change, turn: LicenseTransition, booked: Movement, key: str) -> None:
     """Keep in mind what another licence may make half of a change of plan: a churn, or a further licence's start."""
     if change.origin is Origin.BOOTSTRAP:
         return
     customer = batch.customer_state(turn.owner)
-    known = customer.lately or Lately()
-    swing = Swing(booked.at, turn.license_id, booked.kind, booked.reason, key, booked.before, booked.after)
+    known = customer.recent or RecentActivity()
+    swing = PendingSwitch(booked.at, turn.license_id, booked.kind, booked.reason, key, booked.before, booked.after)
     if turn.starts:
         _note(batch, turn, ended=None, begun=swing if customer.active_licenses > 1 else None)
         return
@@ -139,29 +141,29 @@ def _churned(batch: Batch, change: Change, customer: CustomerState, booked: Move
     """Whether an end left the customer with nothing; one without MRR does not count behind one with, just before."""
     if customer.mrr_cents > 0 or booked.mrr_cents < 0:
         return customer.mrr_cents == 0
-    last = customer.lately.ended if customer.lately else None
+    last = customer.recent.ended if customer.recent else None
     is_last = last is None or _mrr(last.before) == 0 or not _is_near(batch, last, change)
     return customer.active_licenses == 0 and is_last
 
 
-def forget(batch: Batch, turn: Turn) -> None:
+def forget(batch: Batch, turn: LicenseTransition) -> None:
     """A licence that changed hands is nobody's half any more."""
     assert turn.before is not None
     customer = batch.customer_state(turn.before.customer_id)
-    if customer.lately is None:
+    if customer.recent is None:
         return
     ended, begun = (
         None if swing is not None and swing.license_id == turn.license_id else swing
-        for swing in (customer.lately.ended, customer.lately.begun)
+        for swing in (customer.recent.ended, customer.recent.begun)
     )
-    batch.keep_lately(customer, customer.lately._replace(ended=ended, begun=begun))
+    batch.set_recent(customer, customer.recent._replace(ended=ended, begun=begun))
 
 
-def _note(batch: Batch, turn: Turn, ended: Swing | None, begun: Swing | None) -> None:
+def _note(batch: Batch, turn: LicenseTransition, ended: PendingSwitch | None, begun: PendingSwitch | None) -> None:
     customer = batch.customer_state(turn.owner)
-    if customer.lately is not None or ended is not None or begun is not None:
-        batch.keep_lately(customer, (customer.lately or Lately())._replace(ended=ended, begun=begun))
+    if customer.recent is not None or ended is not None or begun is not None:
+        batch.set_recent(customer, (customer.recent or RecentActivity())._replace(ended=ended, begun=begun))
 
 
-def _mrr(worth: Worth | None) -> int:
+def _mrr(worth: LicenseValue | None) -> int:
     return worth.mrr_cents if worth is not None else 0

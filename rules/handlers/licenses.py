@@ -4,15 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 from rules.handlers import license_events, license_replacement, payments
 from rules.handlers.batch import Batch
-from rules.handlers.license_events import Turn
+from rules.handlers.license_events import LicenseTransition
 from rules.model import documents, event_keys
-from rules.model.changes import Change, DocId, Fields, License, Operation, Plan, Source, Worth
+from rules.model.changes import Change, DocId, Fields, License, LicenseValue, Operation, Plan, Source
 from rules.model.events import Event, EventType
 from rules.model.ledger import Movement, MovementKind, Reason
-from rules.model.recent import Swing
+from rules.model.recent import PendingSwitch
 from rules.model.states import LicenseState
 from rules.revenue import movements
-from rules.revenue.pricing import Unintelligible
+from rules.revenue.pricing import InvalidDocument
 from rules.settings import catalog
 from rules.text import customer_name
 
@@ -35,39 +35,39 @@ def apply(batch: Batch, change: Change) -> None:
     try:
         license = license_events.read_license(fields, batch.settings)
         plan = license_events.plan_of(license, before.license if before else None, batch.plans)
-    except Unintelligible as problem:
+    except InvalidDocument as problem:
         _hold(batch, change, before, fields, str(problem))
         return
-    _take(batch, change, before, LicenseState(change.id, fields, license), plan)
+    _apply_fields(batch, change, before, LicenseState(change.id, fields, license), plan)
 
 
 def expire(batch: Batch, state: LicenseState, end: datetime) -> None:
     """Let a licence end: nobody writes that, the clock alone brings it."""
-    assert state.license is not None and state.worth is not None
+    assert state.license is not None and state.value is not None
     change = Change(Source.CLOCK, Operation.TICK, state.id, end, str((end - EPOCH) // MILLISECOND))
-    plan = batch.plan_behind(state.worth.plan_id)
-    now = license_events.worth(state.license, plan, end)
-    batch.keep_license(LicenseState(state.id, state.fields, state.license, now, state.started, state.held, state.sold))
-    _book_and_tell(batch, change, _turn(batch, change, state, state.license, now, plan))
+    plan = batch.plan_of(state.value.plan_id)
+    now = license_events.value_of(state.license, plan, end)
+    batch.set_license(LicenseState(state.id, state.fields, state.license, now, state.started, state.held, state.sold))
+    _book_and_emit(batch, change, _transition(batch, change, state, state.license, now, plan))
 
 
-def _take(batch: Batch, change: Change, before: LicenseState | None, after: LicenseState, plan: Plan) -> None:
+def _apply_fields(batch: Batch, change: Change, before: LicenseState | None, after: LicenseState, plan: Plan) -> None:
     """Count a licence that was understood; `after` is still without its worth."""
     assert after.license is not None
-    now = after.worth = license_events.worth(after.license, plan, change.at)
+    now = after.value = license_events.value_of(after.license, plan, change.at)
     after.started = now.paid or (before is not None and before.started)
     after.sold = _sold(before.sold if before else (), after, plan, change)
     if before is not None and before.held:
         batch.release(Source.LICENSES, change.id)
     if change.op is not Operation.REVALUE or after != before:
-        batch.keep_license(after)
-    _book_and_tell(batch, change, _turn(batch, change, before, after.license, now, plan))
+        batch.set_license(after)
+    _book_and_emit(batch, change, _transition(batch, change, before, after.license, now, plan))
 
 
 def _sold(known: tuple[DocId, ...], after: LicenseState, plan: Plan, change: Change) -> tuple[DocId, ...]:
     """The lifetime plans a licence has; one that turns lifetime under a licence is not sold to it by that."""
-    assert after.worth is not None
-    has = after.worth.active or (change.op is Operation.REVALUE and after.started)
+    assert after.value is not None
+    has = after.value.active or (change.op is Operation.REVALUE and after.started)
     return (*known, plan.id) if plan.is_lifetime and has and plan.id not in known else known
 
 
@@ -77,9 +77,9 @@ def _delete(batch: Batch, change: Change, before: LicenseState | None) -> None:
     batch.out.licenses[change.id] = None
     if before.held:
         batch.release(Source.LICENSES, change.id)
-    if before.worth is not None:
-        plan = batch.plan_behind(before.worth.plan_id)
-        _book_and_tell(batch, change, _turn(batch, change, before, None, None, plan))
+    if before.value is not None:
+        plan = batch.plan_of(before.value.plan_id)
+        _book_and_emit(batch, change, _transition(batch, change, before, None, None, plan))
 
 
 def _keep_unseen(batch: Batch, change: Change, before: LicenseState | None) -> None:
@@ -93,31 +93,31 @@ def _hold(batch: Batch, change: Change, before: LicenseState | None, fields: Fie
     if change.op is Operation.REVALUE and before is not None and before.held == reason:
         return
     good = before or LicenseState(change.id, fields)
-    state = LicenseState(change.id, fields, good.license, good.worth, good.started, reason, good.sold)
+    state = LicenseState(change.id, fields, good.license, good.value, good.started, reason, good.sold)
     batch.out.licenses[change.id] = state
     batch.hold(change, fields, reason)
 
 
-def _turn(
+def _transition(
     batch: Batch,
     change: Change,
     before: LicenseState | None,
     license: License | None,
-    now: Worth | None,
+    now: LicenseValue | None,
     plan: Plan,
-) -> Turn:
+) -> LicenseTransition:
     owner = license or (before.license if before else None)
     assert owner is not None, "only a licence that was understood can turn"
     customer = batch.customer_state(owner.customer_id).fields
-    was = before.worth if before else None
-    return Turn(
+    was = before.value if before else None
+    return LicenseTransition(
         license_id=change.id,
         at=change.at,
         cause=documents.short_cause(change.cause),
         name=customer_name(customer),
         before=before.license if before else None,
         was=was,
-        plan_before=batch.plan_behind(was.plan_id) if was else None,
+        plan_before=batch.plan_of(was.plan_id) if was else None,
         after=license,
         now=now,
         plan=plan,
@@ -128,7 +128,7 @@ def _turn(
     )
 
 
-def _book_and_tell(batch: Batch, change: Change, turn: Turn) -> None:
+def _book_and_emit(batch: Batch, change: Change, turn: LicenseTransition) -> None:
     first = license_replacement.first_half(batch, change, turn)
     booked = _book(batch, change, turn, first)
     events = license_replacement.events(batch, turn, first) if first else license_events.events(turn)
@@ -138,15 +138,15 @@ def _book_and_tell(batch: Batch, change: Change, turn: Turn) -> None:
         if event.type is EventType.PAYMENT_COMPLETED:
             payments.guess(batch, change, event)
         else:
-            batch.tell(change, event)
+            batch.emit(change, event)
     if booked is not None and first is None and (turn.starts or turn.ends):
         license_replacement.remember(batch, change, turn, booked, key)
     sale = _limited_sale(batch, turn)
     if sale is not None:
-        batch.tell(change, sale)
+        batch.emit(change, sale)
 
 
-def _book(batch: Batch, change: Change, turn: Turn, first: Swing | None) -> Movement | None:
+def _book(batch: Batch, change: Change, turn: LicenseTransition, first: PendingSwitch | None) -> Movement | None:
     """Book the difference between a licence's two worths; the movement, None where there is not just one.
 
     A licence that changes hands leaves, then joins.
@@ -169,7 +169,11 @@ def _book(batch: Batch, change: Change, turn: Turn, first: Swing | None) -> Move
 
 
 def _movement(
-    change: Change, turn: Turn, customer_id: DocId, worths: tuple[Worth | None, Worth | None], sold_cents: int = 0
+    change: Change,
+    turn: LicenseTransition,
+    customer_id: DocId,
+    worths: tuple[LicenseValue | None, LicenseValue | None],
+    sold_cents: int = 0,
 ) -> Movement:
     before, after = worths
     return Movement(
@@ -186,7 +190,7 @@ def _movement(
     )
 
 
-def reason(turn: Turn) -> Reason:
+def reason(turn: LicenseTransition) -> Reason:
     """Why a licence's worth moved."""
     if turn.was is None:
         return Reason.LICENSE_CREATED
@@ -201,7 +205,7 @@ def reason(turn: Turn) -> Reason:
     return Reason.PLAN_CHANGED if turn.was.plan_id != turn.now.plan_id else Reason.REPRICE
 
 
-def _limited_sale(batch: Batch, turn: Turn) -> Event | None:
+def _limited_sale(batch: Batch, turn: LicenseTransition) -> Event | None:
     """The sale of a plan of which only so many are sold, such as the Founders Deal, and how many are left."""
     arrives = turn.now is not None and (turn.was is None or turn.was.plan_id != turn.plan.id)
     if turn.plan.limit is None or not turn.plan.is_lifetime or not arrives:

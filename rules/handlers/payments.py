@@ -17,9 +17,9 @@ from rules.model import documents
 from rules.model.changes import Change, DocId, Fields, Operation, Origin, Payment, PaymentStatus, Source
 from rules.model.decision import Memories, Memory
 from rules.model.events import PAYMENT_EVENTS, Event, EventType
-from rules.model.recent import Sighting
+from rules.model.recent import PaymentObservation
 from rules.model.states import LicenseState, PaymentState
-from rules.revenue.pricing import Unintelligible, cents, describe, in_euro
+from rules.revenue.pricing import InvalidDocument, cents, describe, in_euro
 from rules.settings import catalog
 from rules.settings.settings import Settings
 from rules.text import customer_name, one_line
@@ -42,10 +42,10 @@ def read_payment(fields: Fields, settings: Settings) -> Payment:
     """The payment a document describes, in EUR cents; raises Unintelligible naming the field at fault."""
     status = fields.get("status")
     if not isinstance(status, str) or status not in _STATUSES:
-        raise Unintelligible(f"status must be one of {', '.join(_STATUSES)}, got {describe(status)}")
+        raise InvalidDocument(f"status must be one of {', '.join(_STATUSES)}, got {describe(status)}")
     for name in ("customer_id", "license_id"):
         if not documents.is_id(fields.get(name)):
-            raise Unintelligible(f"{name} must be an id, got {describe(fields.get(name))}")
+            raise InvalidDocument(f"{name} must be an id, got {describe(fields.get(name))}")
     return Payment(
         fields.get("customer_id"),
         fields.get("license_id"),
@@ -59,17 +59,17 @@ def is_readable(state: PaymentState, settings: Settings) -> bool:
     """Whether a payment can be understood by these settings, as far as it was seen."""
     try:
         read_payment(state.fields, settings)
-    except Unintelligible:
+    except InvalidDocument:
         return False
     return state.held != UNSEEN
 
 
-def are_taken_over(memory: Memories) -> bool:
+def is_after_bootstrap(memory: Memories) -> bool:
     """Whether every payment there was is known, so that one that is not is new."""
     return "taken_over" in memory.get(PAYMENTS, {})
 
 
-def taken_over(memory: Memories) -> Memory:
+def after_bootstrap(memory: Memories) -> Memory:
     """What is remembered of payments once every one there was is known."""
     return {"known": 0, **memory.get(PAYMENTS, {}), "taken_over": 1}
 
@@ -87,10 +87,10 @@ def apply(batch: Batch, change: Change) -> None:
     assert fields is not None, "a payment that is not deleted has fields"
     try:
         payment = read_payment(fields, batch.settings)
-    except Unintelligible as problem:
+    except InvalidDocument as problem:
         _hold(batch, change, before, fields, str(problem))
         return
-    _take(batch, change, before, PaymentState(change.id, fields, payment, before.told if before else ()))
+    _apply_fields(batch, change, before, PaymentState(change.id, fields, payment, before.told if before else ()))
 
 
 def _delete(batch: Batch, change: Change, before: PaymentState | None) -> None:
@@ -110,7 +110,7 @@ def _hold(batch: Batch, change: Change, before: PaymentState | None, fields: Fie
     batch.hold(change, fields, reason)
 
 
-def _take(batch: Batch, change: Change, before: PaymentState | None, after: PaymentState) -> None:
+def _apply_fields(batch: Batch, change: Change, before: PaymentState | None, after: PaymentState) -> None:
     assert after.payment is not None
     is_first = before is None or before.payment is None
     if is_first:
@@ -124,7 +124,7 @@ def _take(batch: Batch, change: Change, before: PaymentState | None, after: Paym
         if status not in after.told:
             after.told = (*after.told, status)
             if is_news:
-                _tell(batch, change, after.payment, KINDS[status])
+                _emit(batch, change, after.payment, KINDS[status])
     batch.out.payments[change.id] = after
 
 
@@ -151,12 +151,12 @@ def guess(batch: Batch, change: Change, event: Event) -> None:
     """A licence started or was renewed and stands for a payment, unless `payments` is used or somebody told it."""
     if batch.known_payments > 0 or change.origin is Origin.BOOTSTRAP:
         return
-    sighting = Sighting(event.at, event.license_id, event.type, event.amount_cents, guess=event.key)
+    sighting = PaymentObservation(event.at, event.license_id, event.type, event.amount_cents, guess=event.key)
     seen = payment_matching.seen_of(batch, event.customer_id)
     place = payment_matching.match(batch, seen, sighting, "guess")
     payment_matching.keep(batch, event.customer_id, seen, place, sighting)
     if place is None:
-        batch.tell(change, event)
+        batch.emit(change, event)
 
 
 def _replace_guess(batch: Batch, change: Change, payment: Payment) -> None:
@@ -172,7 +172,7 @@ def _replace_guess(batch: Batch, change: Change, payment: Payment) -> None:
     payment_matching.keep(batch, owner, seen, place, sighting)
 
 
-def _tell(batch: Batch, change: Change, payment: Payment, kind: EventType) -> None:
+def _emit(batch: Batch, change: Change, payment: Payment, kind: EventType) -> None:
     owner = _owner(batch, payment.license_id, payment.customer_id)
     sighting = _sighting(change, payment, kind)
     seen = payment_matching.seen_of(batch, owner)
@@ -183,10 +183,10 @@ def _tell(batch: Batch, change: Change, payment: Payment, kind: EventType) -> No
         place = payment_matching.match(batch, seen, sighting, "payment")
     payment_matching.keep(batch, owner, seen, place, sighting)
     if place is None or not seen[place].by_others:
-        batch.tell(change, _event(batch, change, payment, kind, owner))
+        batch.emit(change, _event(batch, change, payment, kind, owner))
 
 
-def foreign(batch: Batch, change: Change) -> None:
+def observe_external(batch: Batch, change: Change) -> None:
     """Somebody else told a payment: theirs stands, whatever of ours stands for it is withdrawn.
 
     One found after a gap may have been heard before it: it counts only where it takes the place of one of ours.
@@ -200,7 +200,7 @@ def foreign(batch: Batch, change: Change) -> None:
     told_at = fields.get("event_date")
     at = told_at if isinstance(told_at, datetime) and told_at.tzinfo is not None else change.at
     kind = EventType(fields["event_type"])
-    sighting = Sighting(at, license_id, kind, payment_matching.readable(fields.get("amount")), by_others=True)
+    sighting = PaymentObservation(at, license_id, kind, payment_matching.readable(fields.get("amount")), by_others=True)
     seen = payment_matching.seen_of(batch, owner)
     place = payment_matching.match(batch, seen, sighting, "by_others")
     if place is not None:
@@ -217,9 +217,9 @@ def is_payment(event: Fields) -> bool:
     return isinstance(kind, str) and kind in PAYMENT_EVENTS
 
 
-def _sighting(change: Change, payment: Payment, kind: EventType) -> Sighting:
+def _sighting(change: Change, payment: Payment, kind: EventType) -> PaymentObservation:
     key = f"{kind}:payment:{documents.id_key(change.id)}"
-    return Sighting(
+    return PaymentObservation(
         change.at, payment.license_id, kind, payment.cents, payment_key=key, transaction=payment.transaction
     )
 
@@ -253,6 +253,6 @@ def _event(batch: Batch, change: Change, payment: Payment, kind: EventType, owne
 
 def _plan_name(batch: Batch, payment: Payment) -> str | None:
     state = batch.license_state(payment.license_id) if payment.license_id is not None else None
-    if state is None or state.worth is None:
+    if state is None or state.value is None:
         return None
-    return batch.plan_behind(state.worth.plan_id).name
+    return batch.plan_of(state.value.plan_id).name

@@ -3,10 +3,10 @@
 from rules.handlers.batch import Batch
 from rules.model import documents
 from rules.model.changes import Change, Fields, Operation, Plan, Source
-from rules.model.decision import Sweep
+from rules.model.decision import Revaluation
 from rules.model.states import FormerName, PlanState
 from rules.revenue import pricing
-from rules.revenue.pricing import Unintelligible
+from rules.revenue.pricing import InvalidDocument
 
 
 def apply_plan(batch: Batch, change: Change) -> None:
@@ -17,9 +17,9 @@ def apply_plan(batch: Batch, change: Change) -> None:
     fields = documents.after(before.fields if before else None, change)
     after = _read_plan(batch, change, before, documents.updated({}, change) if fields is None else fields)
     after.former = _former_names(before, after, change)
-    batch.keep_plan(after)
+    batch.set_plan(after)
     if after.plan is not None and (before is None or _prices_changed(before, after.plan)):
-        batch.out.sweeps.append(Sweep(change.id, change.at, change.cause, change.origin))
+        batch.out.revaluations.append(Revaluation(change.id, change.at, change.cause, change.origin))
 
 
 def _delete_plan(batch: Batch, change: Change, before: PlanState | None) -> None:
@@ -28,13 +28,13 @@ def _delete_plan(batch: Batch, change: Change, before: PlanState | None) -> None
         return
     if before.held:
         batch.release(Source.PLANS, change.id)
-    batch.keep_plan(PlanState(change.id, before.fields, before.plan, present=False, former=before.former))
+    batch.set_plan(PlanState(change.id, before.fields, before.plan, present=False, former=before.former))
 
 
 def _read_plan(batch: Batch, change: Change, before: PlanState | None, fields: Fields) -> PlanState:
     try:
         plan = pricing.read_plan(change.id, fields, batch.settings.rates)
-    except Unintelligible as problem:
+    except InvalidDocument as problem:
         batch.hold(change, fields, str(problem))
         return PlanState(change.id, fields, before.plan if before else None, held=str(problem))
     if before is not None and before.held:

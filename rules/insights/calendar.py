@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from rules.model.events import Event, EventType
 from rules.settings.catalog import TEXTS as HOUSE
-from rules.settings.catalog import Texts, say
+from rules.settings.catalog import Texts, render
 from rules.settings.settings import Settings
 from rules.settings.thresholds import CalendarOptions
 from rules.text import one_line
@@ -79,7 +79,7 @@ def occasions(day: date, settings: Settings) -> Iterator[Occasion]:
 def said_of(name: str, settings: Settings) -> str:
     """The owner's words for a date by its name, else those of the house."""
     own = one_line(settings.thresholds.calendar.texts.get(name))
-    return own or TEXTS.get(name) or say(settings.texts, "holiday", name=name)
+    return own or TEXTS.get(name) or render(settings.texts, "holiday", name=name)
 
 
 def anniversary(day: date, options: CalendarOptions, texts: Texts = HOUSE) -> Iterator[Occasion]:
@@ -89,7 +89,7 @@ def anniversary(day: date, options: CalendarOptions, texts: Texts = HOUSE) -> It
         return
     years = day.year - birthday.year
     key = "anniversary_first" if years == 1 else "anniversary"
-    yield Occasion("anniversary", say(texts, key, company=options.company_name, value=years), years)
+    yield Occasion("anniversary", render(texts, key, company=options.company_name, value=years), years)
 
 
 def holiday_names(day: date, options: CalendarOptions) -> list[str]:

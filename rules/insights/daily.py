@@ -21,7 +21,7 @@ MOST_DAYS = 31
 """How far back a diary that was not kept is made up for."""
 
 
-class Pages(NamedTuple):
+class DailyResult(NamedTuple):
     """The events of the days that begin and end, and what all rules remember from then on."""
 
     events: list[Event]
@@ -33,18 +33,18 @@ def is_kept(today: date, closed: date, memory: Memories) -> bool:
     return memory.get(DIARY) == {"opened": today.isoformat(), "closed": closed.isoformat()}
 
 
-def keep(today: date, closed: date, history: Sequence[Day], memory: Memories, settings: Settings) -> Pages:
+def keep(today: date, closed: date, history: Sequence[Day], memory: Memories, settings: Settings) -> DailyResult:
     """All days begun up to `today` and ended up to `closed` that were not told yet, oldest first.
 
     `history` holds the days that are over, oldest first, without a hole.
     """
     events: list[Event] = []
-    for day in _untold("opened", today, today, memory):
+    for day in _not_emitted("opened", today, today, memory):
         events += opening(day, history, settings)
-    for day in _untold("closed", closed, closed + business_days.ONE_DAY, memory):
+    for day in _not_emitted("closed", closed, closed + business_days.ONE_DAY, memory):
         said, memory = closing([past for past in history if past.date <= day], memory, settings)
         events += said
-    return Pages(events, {**memory, DIARY: {"opened": today.isoformat(), "closed": closed.isoformat()}})
+    return DailyResult(events, {**memory, DIARY: {"opened": today.isoformat(), "closed": closed.isoformat()}})
 
 
 def opening(day: date, history: Sequence[Day], settings: Settings) -> list[Event]:
@@ -73,7 +73,7 @@ def totals(day: Day) -> Totals:
     return Totals(customers=day.customers, paying_customers=day.paying, mrr_cents=day.mrr_cents)
 
 
-def _untold(which: str, until: date, first: date, memory: Memories) -> Iterator[date]:
+def _not_emitted(which: str, until: date, first: date, memory: Memories) -> Iterator[date]:
     """The days behind the last one told (`first` if none was) up to `until`; of many only the last month."""
     last = memory.get(DIARY, {}).get(which)
     begin = date.fromisoformat(last) + business_days.ONE_DAY if isinstance(last, str) else first

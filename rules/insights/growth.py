@@ -8,7 +8,7 @@ from rules.model import event_keys
 from rules.model.decision import Memory
 from rules.model.events import Event, EventType
 from rules.model.ledger import Totals
-from rules.settings.catalog import euro, say
+from rules.settings.catalog import euro, render
 from rules.settings.settings import Settings
 from rules.settings.thresholds import Thresholds
 
@@ -64,6 +64,6 @@ def _event(growth: Growth, at: datetime, day: date, settings: Settings) -> Event
         key=f"growth:{growth.kind}:{day.isoformat()}",
         type=EventType.MILESTONE_REACHED,
         at=at,
-        description=say(settings.texts, f"growth_{growth.kind}", amount=shown, days=past),
+        description=render(settings.texts, f"growth_{growth.kind}", amount=shown, days=past),
         metadata={"growth_period": f"{past}_days", event_keys.GROWTH_FIELDS[growth.kind]: amount},
     )

@@ -12,7 +12,7 @@ from enum import StrEnum
 from rules.model.decision import Memory
 from rules.model.events import Event, EventType
 from rules.model.ledger import Totals
-from rules.settings.catalog import Texts, say
+from rules.settings.catalog import Texts, render
 from rules.settings.settings import Settings
 from rules.settings.thresholds import Thresholds
 
@@ -42,7 +42,7 @@ def _heights(totals: Totals) -> tuple[int, int, int]:
     return totals.customers, totals.active_licenses, totals.mrr_cents // 100
 
 
-class Lookout:
+class MilestoneTracker:
     """Looks at the running totals while they rise, and speaks at the next level of each: cheap in between."""
 
     def __init__(self, memory: Memory, settings: Settings) -> None:
@@ -140,6 +140,6 @@ def _event(kind: Milestone, level: int, at: datetime, texts: Texts) -> Event:
         key=f"{KEY}{kind}:{level}",
         type=EventType.MILESTONE_REACHED,
         at=at,
-        description=say(texts, f"milestone_{kind}", value=level),
+        description=render(texts, f"milestone_{kind}", value=level),
         metadata={"milestone_type": kind.value, "milestone_value": level},
     )

@@ -43,7 +43,7 @@ def iso_week(day: date) -> str:
     return f"{iso.year}-{iso.week:02d}"
 
 
-def told(days: Sequence[Day]) -> str:
+def summary_text(days: Sequence[Day]) -> str:
     """The numbers of a period in one line; `days` begins with the day before the period."""
     start, end, period = days[0], days[-1], days[1:]
     parts = [
@@ -70,7 +70,7 @@ def _event(period: str, name: str, title: str, at: datetime, days: Sequence[Day]
         key=f"{period}:{name}",
         type=EventType.MILESTONE_REACHED,
         at=at,
-        description=f"{title}: {told(days)}",
+        description=f"{title}: {summary_text(days)}",
         metadata={f"{period}_start": name},
     )
 

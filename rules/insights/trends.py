@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from rules.model.decision import Memory
 from rules.model.events import Event, EventType
-from rules.settings.catalog import euro, say
+from rules.settings.catalog import euro, render
 from rules.settings.settings import Settings
 from rules.settings.thresholds import Thresholds
 
@@ -34,7 +34,7 @@ class Day(NamedTuple):
     cancellations: int
 
 
-class Look(NamedTuple):
+class TrendContext(NamedTuple):
     """A day that is over (`today`), the days before it (oldest first), and what is remembered of them."""
 
     today: Day
@@ -47,8 +47,8 @@ class Look(NamedTuple):
     def thresholds(self) -> Thresholds:
         return self.settings.thresholds
 
-    def say(self, trend: str, **values: object) -> str:
-        return say(self.settings.texts, trend, **values)
+    def emit(self, trend: str, **values: object) -> str:
+        return render(self.settings.texts, trend, **values)
 
     def number(self, key: str) -> int:
         value = self.memory.get(key)
@@ -60,7 +60,7 @@ class Look(NamedTuple):
         return date.fromisoformat(value) if isinstance(value, str) else date.min
 
 
-Rule = Callable[[Look], tuple[Event | None, Memory]]
+Rule = Callable[[TrendContext], tuple[Event | None, Memory]]
 """Says one thing or nothing, and what is to be remembered anew."""
 
 
@@ -74,7 +74,7 @@ def noticed(history: Sequence[Day], at: datetime, memory: Memory, settings: Sett
         return [], memory
     if "seen" not in memory:
         return [], learned(history)
-    look = Look(history[-1], history[:-1], at, memory, settings)
+    look = TrendContext(history[-1], history[:-1], at, memory, settings)
     said = [rule(look) for rule in RULES]
     following = dict(memory)
     for _, anew in said:
@@ -96,7 +96,7 @@ def learned(history: Sequence[Day]) -> Memory:
     }
 
 
-def record_mrr(look: Look) -> tuple[Event | None, Memory]:
+def record_mrr(look: TrendContext) -> tuple[Event | None, Memory]:
     """An MRR above that of any day before, by enough above the last record told, when that was told is a while ago.
 
     Measured from the record told last, a slow climb adds up to a record too.
@@ -107,11 +107,11 @@ def record_mrr(look: Look) -> tuple[Event | None, Memory]:
     rested = look.today.date - look.day("told_mrr_on") >= timedelta(thresholds.record_cooldown_days)
     if mrr <= look.number("peak_mrr_cents") or not (enough and rested and _old_enough(look)):
         return None, peak
-    event = _event(look, "record_mrr", look.say("record_mrr", amount=euro(mrr)), {"mrr": mrr / 100})
+    event = _event(look, "record_mrr", look.emit("record_mrr", amount=euro(mrr)), {"mrr": mrr / 100})
     return event, {**peak, "told_mrr_cents": mrr, "told_mrr_on": look.today.date.isoformat()}
 
 
-def best_day(look: Look) -> tuple[Event | None, Memory]:
+def best_day(look: TrendContext) -> tuple[Event | None, Memory]:
     """More new customers than on any day before."""
     count = look.today.new_customers
     if count <= look.number("best_new_customers"):
@@ -119,11 +119,11 @@ def best_day(look: Look) -> tuple[Event | None, Memory]:
     best: Memory = {"best_new_customers": count}
     if count < look.thresholds.best_day_minimum or not _old_enough(look):
         return None, best
-    text = look.say("best_day", value=count)
+    text = look.emit("best_day", value=count)
     return _event(look, "best_day", text, {"new_customers": count}), best
 
 
-def sales_streak(look: Look) -> tuple[Event | None, Memory]:
+def sales_streak(look: TrendContext) -> tuple[Event | None, Memory]:
     """So many days in a row with a sale: at each level once per streak, after the last level yearly."""
     run = look.number("streak_days") + 1 if look.day("seen") == look.today.date - timedelta(1) else None
     if run is None:
@@ -132,11 +132,11 @@ def sales_streak(look: Look) -> tuple[Event | None, Memory]:
         return None, {"streak_days": 0}
     if not _is_streak_level(run, look.thresholds.streak_days):
         return None, {"streak_days": run}
-    text = look.say("sales_streak", value=run)
+    text = look.emit("sales_streak", value=run)
     return _event(look, "sales_streak", text, {"streak_days": run}), {"streak_days": run}
 
 
-def cancellations(look: Look) -> tuple[Event | None, Memory]:
+def cancellations(look: TrendContext) -> tuple[Event | None, Memory]:
     """More cancellations than median + k · 1.4826 · MAD of the last weeks (Leys et al. 2013), and not just a few."""
     count, thresholds = look.today.cancellations, look.thresholds
     first = look.today.date - timedelta(thresholds.cancellations_window_days)
@@ -145,7 +145,7 @@ def cancellations(look: Look) -> tuple[Event | None, Memory]:
         return None, {}
     if count <= unusual_above(usual, thresholds.deviations):
         return None, {}
-    text = look.say("cancellations", value=count, usual=f"{median(usual):g}")
+    text = look.emit("cancellations", value=count, usual=f"{median(usual):g}")
     return _event(look, "cancellations", text, {"cancellations": count, "median": float(median(usual))}), {}
 
 
@@ -159,7 +159,7 @@ def unusual_above(counts: Sequence[int], deviations: float) -> float:
 RULES: tuple[Rule, ...] = (record_mrr, best_day, sales_streak, cancellations)
 
 
-def _old_enough(look: Look) -> bool:
+def _old_enough(look: TrendContext) -> bool:
     """Whether there are days enough behind for "never before" to mean something."""
     return look.today.date - look.day("since") >= timedelta(look.thresholds.trend_history_days)
 
@@ -182,7 +182,7 @@ def _is_streak_level(run: int, levels: tuple[int, ...]) -> bool:
     return run in levels or (run > levels[-1] and run % 365 == 0)
 
 
-def _event(look: Look, trend: str, text: str, facts: dict[str, float | int]) -> Event:
+def _event(look: TrendContext, trend: str, text: str, facts: dict[str, float | int]) -> Event:
     return Event(
         key=f"trend:{trend}:{look.today.date.isoformat()}",
         type=EventType.MILESTONE_REACHED,

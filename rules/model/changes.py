@@ -117,7 +117,7 @@ class Payment(NamedTuple):
     transaction: str
 
 
-class Worth(NamedTuple):
+class LicenseValue(NamedTuple):
     """What one licence counts for at one moment; `None` stands for "there is no such licence"."""
 
     plan_id: DocId

@@ -18,7 +18,7 @@ Memories = dict[str, Memory]
 """What each rule remembers, by the rule's name; kept in the checkpoint."""
 
 
-class Sweep(NamedTuple):
+class Revaluation(NamedTuple):
     """Work a plan's change leaves behind: every licence on `plan_id` is to be valued anew, in `_id` order."""
 
     plan_id: DocId
@@ -43,7 +43,7 @@ class Mirror:
     memory: Memories = field(default_factory=dict)
 
 
-class Held(NamedTuple):
+class HeldDocument(NamedTuple):
     """A document that could not be understood: which, why, and the change that brought it."""
 
     source: Source
@@ -66,12 +66,12 @@ class Decision:
     totals: Totals = field(default_factory=Totals)
     position: str = ""
     memory: Memories = field(default_factory=dict)
-    sweeps: list[Sweep] = field(default_factory=list)
-    held: dict[tuple[Source, DocId], Held] = field(default_factory=dict)
+    revaluations: list[Revaluation] = field(default_factory=list)
+    held: dict[tuple[Source, DocId], HeldDocument] = field(default_factory=dict)
     released: set[tuple[Source, DocId]] = field(default_factory=set)
     withdrawn: dict[str, datetime] = field(default_factory=dict)
     """Keys of events of ours that somebody else told as well, and when theirs is dated."""
-    told: list[datetime] = field(default_factory=list)
+    external_event_times: list[datetime] = field(default_factory=list)
     """When other events of somebody else are dated: they belong into the note of that day."""
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from rules.model.changes import DocId, Worth
+from rules.model.changes import DocId, LicenseValue
 
 
 class MovementKind(StrEnum):
@@ -64,8 +64,8 @@ class Movement:
     subscribers: int = 0
     active_licenses: int = 0
     licenses: int = 0
-    before: Worth | None = None
-    after: Worth | None = None
+    before: LicenseValue | None = None
+    after: LicenseValue | None = None
     customer_mrr: tuple[int, int] = (0, 0)
     count: int = 1
 

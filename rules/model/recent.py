@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from rules.model.changes import DocId, Worth
+from rules.model.changes import DocId, LicenseValue
 from rules.model.events import EventType
 from rules.model.ledger import MovementKind, Reason
 
 
-class Swing(NamedTuple):
+class PendingSwitch(NamedTuple):
     """What was booked and told of a licence that turned on or off; `key` is that of the event."""
 
     at: datetime
@@ -16,11 +16,11 @@ class Swing(NamedTuple):
     kind: MovementKind
     reason: Reason
     key: str
-    before: Worth | None
-    after: Worth | None
+    before: LicenseValue | None
+    after: LicenseValue | None
 
 
-class Sighting(NamedTuple):
+class PaymentObservation(NamedTuple):
     """A payment as seen so far: by a licence's guess and by its document (the keys of their events), and by others."""
 
     at: datetime
@@ -33,9 +33,9 @@ class Sighting(NamedTuple):
     transaction: str = ""
 
 
-class Lately(NamedTuple):
+class RecentActivity(NamedTuple):
     """What may turn out to be part of something else: a customer's last churn, the last further licence, payments."""
 
-    ended: Swing | None = None
-    begun: Swing | None = None
-    payments: tuple[Sighting, ...] = ()
+    ended: PendingSwitch | None = None
+    begun: PendingSwitch | None = None
+    payments: tuple[PaymentObservation, ...] = ()

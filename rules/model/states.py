@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from rules.model.changes import DocId, Fields, License, Payment, PaymentStatus, Plan, Worth
-from rules.model.recent import Lately
+from rules.model.changes import DocId, Fields, License, LicenseValue, Payment, PaymentStatus, Plan
+from rules.model.recent import RecentActivity
 
 
 @dataclass(slots=True)
@@ -19,7 +19,7 @@ class CustomerState:
     active_licenses: int = 0
     paid_licenses: int = 0
     ever_mrr: bool = False
-    lately: Lately | None = None
+    recent: RecentActivity | None = None
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class LicenseState:
     id: DocId
     fields: Fields
     license: License | None = None
-    worth: Worth | None = None
+    value: LicenseValue | None = None
     started: bool = False
     held: str | None = None
     sold: tuple[DocId, ...] = ()
@@ -42,7 +42,7 @@ class LicenseState:
     @property
     def ends_at(self) -> datetime | None:
         """When it ends by itself; None unless it counts as active and has an end."""
-        active = self.worth is not None and self.worth.active
+        active = self.value is not None and self.value.active
         return self.license.expires_at if active and self.license is not None else None
 
 

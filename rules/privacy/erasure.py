@@ -22,10 +22,10 @@ SHORTEST = 3
 """A shorter name would be found in half of all texts."""
 
 
-def nameless(change: Change) -> Change:
+def without_personal_data(change: Change) -> Change:
     """A change of a forgotten customer, without what says who it is."""
     if change.op in (Operation.INSERT, Operation.REPLACE):
-        return change._replace(fields=nameless_fields(change.fields))
+        return change._replace(fields=fields_without_personal_data(change.fields))
     return change._replace(
         fields={path: value for path, value in change.fields.items() if not _is_personal(path)},
         removed=tuple(path for path in change.removed if not _is_personal(path)),
@@ -33,7 +33,7 @@ def nameless(change: Change) -> Change:
     )
 
 
-def nameless_fields(fields: Fields) -> Fields:
+def fields_without_personal_data(fields: Fields) -> Fields:
     """A forgotten customer's document: the placeholder is its name."""
     return {**{path: value for path, value in fields.items() if not _is_personal(path)}, "name": FORGOTTEN}
 
@@ -42,7 +42,7 @@ def _is_personal(path: str) -> bool:
     return path.partition(".")[0] in PERSONAL
 
 
-def untold(stored: Mapping[str, Any], plans: Mapping[str, Plan], settings: Settings) -> dict[str, Any]:
+def redacted_event(stored: Mapping[str, Any], plans: Mapping[str, Plan], settings: Settings) -> dict[str, Any]:
     """A stored event about somebody forgotten, told without the name; one that is so already stays as it is.
 
     `plans` are by name. Where the event does not carry enough to be told again, the placeholder is all it says.
@@ -52,10 +52,10 @@ def untold(stored: Mapping[str, Any], plans: Mapping[str, Plan], settings: Setti
     if facts.get("customer_name") == FORGOTTEN:
         return dict(stored)
     told = {**stored, "description": "", "metadata": {**facts, "customer_name": FORGOTTEN}}
-    return {**told, "description": rendering.retold(told, plans, settings) or FORGOTTEN}
+    return {**told, "description": rendering.rendered(told, plans, settings) or FORGOTTEN}
 
 
-class Needles(NamedTuple):
+class NamePatterns(NamedTuple):
     """What is looked for in texts. `common` ones are words of our own texts too: they are no sign of the person.
 
     The pattern's group `kept` is the name of somebody else in which one stands. `probes` are how names begin, in small
@@ -96,23 +96,23 @@ def _taken_out(match: re.Match[str]) -> str:
     return match["kept"] or FORGOTTEN
 
 
-def needles(names: Iterable[str], plans: Iterable[Plan], others: Iterable[str] = ()) -> Needles:
+def name_patterns(names: Iterable[str], plans: Iterable[Plan], others: Iterable[str] = ()) -> NamePatterns:
     """The names and addresses of a person as they may stand in a text: whole, cut, and made fit for one line.
 
     `others` are other people's names in which one of them stands: they are left whole. A namesake's name is the same.
     """
-    words = _house_words(plans)
+    words = _catalog_words(plans)
     wanted = {form for name in names for form in _forms(name) if form and form != FORGOTTEN}
     common = {form for form in wanted if len(form) < SHORTEST or form.casefold() in words}
     plain = sorted(wanted - common, key=len, reverse=True)
     if not plain:
-        return Needles(None, tuple(sorted(common)))
+        return NamePatterns(None, tuple(sorted(common)))
     forms = [_flexible(form) for form in plain]
     cut = [rf"{re.escape(form[:size])}\s?…" for form in plain for size in _cuts(form)]
     whole = rf"(?:{'|'.join(forms)})(?!\w)…?"
     text = rf"(?<!\w)(?:{_kept(others, wanted)}|{'|'.join([whole, *cut])})"
     probes = {form.split()[0][: SHORTEST + 1].casefold() for form in plain}
-    return Needles(re.compile(text, re.IGNORECASE), tuple(sorted(common)), tuple(sorted(probes)))
+    return NamePatterns(re.compile(text, re.IGNORECASE), tuple(sorted(common)), tuple(sorted(probes)))
 
 
 def _kept(others: Iterable[str], wanted: set[str]) -> str:
@@ -138,7 +138,7 @@ def _cuts(form: str) -> range:
     return range(min(len(form) - 1, MAX_NAME), SHORTEST, -1)
 
 
-def _house_words(plans: Iterable[Plan]) -> set[str]:
+def _catalog_words(plans: Iterable[Plan]) -> set[str]:
     """Words that stand in our own texts, whoever they are about."""
     texts = [*catalog.TEXTS.values(), *(style.many for style in catalog.STYLES.values())]
     texts += [text for plan in plans for text in (plan.name, plan.title)]

@@ -18,7 +18,7 @@ TURNED = (
 )
 
 
-def retold(stored: Mapping[str, Any], plans: Mapping[str, Plan], settings: Settings) -> str:
+def rendered(stored: Mapping[str, Any], plans: Mapping[str, Plan], settings: Settings) -> str:
     """The description by `settings`; the stored one where the event does not carry enough to tell it again.
 
     `plans` are by name.

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from rules.model.changes import DocId, Worth
+from rules.model.changes import DocId, LicenseValue
 from rules.model.ledger import Movement, MovementKind, Reason
 
 MRR_KINDS = (
@@ -29,7 +29,7 @@ class KindSum(NamedTuple):
 
 
 @dataclass(slots=True)
-class Flows:
+class DaySums:
     """Sums of one day or of several.
 
     `customers` to `mrr_cents` are net changes. A customer is churned on a day that began with MRR and ended without,
@@ -67,9 +67,9 @@ SUMS = (
 )
 
 
-def total(days: Iterable[Flows]) -> Flows:
+def total(days: Iterable[DaySums]) -> DaySums:
     """Several days as one period."""
-    result = Flows()
+    result = DaySums()
     for day in days:
         for name in SUMS:
             setattr(result, name, getattr(result, name) + getattr(day, name))
@@ -79,9 +79,9 @@ def total(days: Iterable[Flows]) -> Flows:
     return result
 
 
-def of_day(movements: Iterable[Movement]) -> Flows:
+def of_day(movements: Iterable[Movement]) -> DaySums:
     """What the movements of one business day add up to."""
-    flows = Flows()
+    flows = DaySums()
     crossed: dict[DocId, tuple[int, bool]] = {}
     for movement in movements:
         if movement.kind is not MovementKind.NEUTRAL:
@@ -100,7 +100,7 @@ def of_day(movements: Iterable[Movement]) -> Flows:
     return flows
 
 
-def _add(flows: Flows, movement: Movement) -> None:
+def _add(flows: DaySums, movement: Movement) -> None:
     flows.customers += movement.customers
     flows.paying_customers += movement.paying_customers
     flows.subscribers += movement.subscribers
@@ -127,5 +127,5 @@ def cancellations(movement: Movement) -> int:
     return -movement.active_licenses if movement.reason in (Reason.CANCELLED, Reason.LICENSE_DELETED) else 0
 
 
-def _is_paid(worth: Worth | None) -> bool:
+def _is_paid(worth: LicenseValue | None) -> bool:
     return worth is not None and worth.paid

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from rules.model.changes import DocId, Worth
+from rules.model.changes import DocId, LicenseValue
 from rules.model.ledger import Movement, MovementKind, PlanTotals, Reason, Totals
 from rules.model.states import CustomerState
 
 TOTALS = ("customers", "paying_customers", "subscribers", "active_licenses", "mrr_cents", "one_time_cents")
-NOTHING = Worth(None, False, 0, False)
+NOTHING = LicenseValue(None, False, 0, False)
 
 
 def kind(before_cents: int, after_cents: int, ever_mrr: bool) -> MovementKind:
@@ -47,7 +47,7 @@ def settle(movement: Movement, customer: CustomerState) -> CustomerState:
         active_licenses=customer.active_licenses + movement.active_licenses,
         paid_licenses=paid,
         ever_mrr=customer.ever_mrr or mrr > 0,
-        lately=customer.lately,
+        recent=customer.recent,
     )
 
 

@@ -18,21 +18,21 @@ MAX_CENTS = 10**12
 """Ten billion euros: a price above it is a typing error, and sums stay far from 2**63."""
 
 
-class Unintelligible(ValueError):
+class InvalidDocument(ValueError):
     """A source document that cannot be understood; the text names the field, its value and what was wanted."""
 
 
 def cents(value: object, field: str = "price") -> int:
     """A price in the currency's main unit as integer cents; raises Unintelligible for anything doubtful."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise Unintelligible(f"{field} must be a number, got {describe(value)}")
+        raise InvalidDocument(f"{field} must be a number, got {describe(value)}")
     try:
         amount = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
         result = int((amount * 100).quantize(Decimal(1), ROUND_HALF_EVEN))
     except (InvalidOperation, ValueError, OverflowError):
-        raise Unintelligible(f"{field} must be a finite amount, got {describe(value)}") from None
+        raise InvalidDocument(f"{field} must be a finite amount, got {describe(value)}") from None
     if not 0 <= result <= MAX_CENTS:
-        raise Unintelligible(f"{field} must be between 0 and {MAX_CENTS // 100}, got {describe(value)}")
+        raise InvalidDocument(f"{field} must be between 0 and {MAX_CENTS // 100}, got {describe(value)}")
     return result
 
 
@@ -47,7 +47,7 @@ def per_month(price_cents: int, period: object) -> int:
     if isinstance(months, float) and months.is_integer():
         months = int(months)
     if isinstance(months, bool) or not isinstance(months, int) or not 0 < months <= 1200:
-        raise Unintelligible(f"billing_period must be month, year, week or a number of months, got {describe(period)}")
+        raise InvalidDocument(f"billing_period must be month, year, week or a number of months, got {describe(period)}")
     return round_half_even(Decimal(price_cents) / months)
 
 
@@ -55,7 +55,7 @@ def read_plan(plan_id: DocId, fields: Fields, rates: Mapping[str, Decimal]) -> P
     """The plan a document describes, in EUR cents; raises Unintelligible naming the field at fault."""
     name = one_line(fields.get("name"), MAX_NAME)
     if not name:
-        raise Unintelligible(f"name must be a text, got {describe(fields.get('name'))}")
+        raise InvalidDocument(f"name must be a text, got {describe(fields.get('name'))}")
     price = in_euro(cents(fields.get("price")), fields.get("currency"), rates)
     is_lifetime = read_flag(fields.get("is_lifetime"), "is_lifetime") or name.lower() == "founders"
     period = fields.get("billing_period")
@@ -77,7 +77,7 @@ def is_read_alike(state: PlanState, rates: Mapping[str, Decimal]) -> bool:
         return True
     try:
         return state.held is None and read_plan(state.id, state.fields, rates) == state.plan
-    except Unintelligible:
+    except InvalidDocument:
         return state.held is not None
 
 
@@ -87,7 +87,7 @@ def in_euro(amount_cents: int, currency: object, rates: Mapping[str, Decimal]) -
         return amount_cents
     rate = rates.get(currency) if isinstance(currency, str) else None
     if rate is None:
-        raise Unintelligible(f"currency must be EUR or one with a configured rate, got {describe(currency)}")
+        raise InvalidDocument(f"currency must be EUR or one with a configured rate, got {describe(currency)}")
     return round_half_even(Decimal(amount_cents) * rate)
 
 
@@ -95,7 +95,7 @@ def read_flag(value: object, field: str) -> bool:
     """Yes or no; a missing flag is no, and 1 and 0 are what some shells write for it."""
     if value is None or (isinstance(value, bool | int | float) and value in (0, 1)):
         return bool(value)
-    raise Unintelligible(f"{field} must be true or false, got {describe(value)}")
+    raise InvalidDocument(f"{field} must be true or false, got {describe(value)}")
 
 
 def read_limit(value: object) -> int | None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from rules.model.ledger import MovementKind
-from rules.revenue.day_sums import Flows
+from rules.revenue.day_sums import DaySums
 from rules.revenue.pricing import round_half_even
 
 PLACES = 6
@@ -30,7 +30,7 @@ class Rates(NamedTuple):
     quick_ratio: float | None = None
 
 
-def of(start: Start, flows: Flows) -> Rates:
+def of(start: Start, flows: DaySums) -> Rates:
     return Rates(
         customer_churn_rate(start, flows),
         revenue_churn_rate(start, flows),
@@ -47,7 +47,7 @@ def arpa(mrr_cents: int, subscribers: int) -> float | None:
     return round_half_even(Decimal(mrr_cents) / subscribers) / 100 if subscribers else None
 
 
-def customer_churn_rate(start: Start, flows: Flows) -> float | None:
+def customer_churn_rate(start: Start, flows: DaySums) -> float | None:
     """Customers that churned in the period / customers at its start ("Chart: Customer Churn Rate").
 
     None if there were none. It can pass 1: who came in the period may churn in it too.
@@ -55,12 +55,12 @@ def customer_churn_rate(start: Start, flows: Flows) -> float | None:
     return _share(flows.churned_customers, start.subscribers)
 
 
-def revenue_churn_rate(start: Start, flows: Flows) -> float | None:
+def revenue_churn_rate(start: Start, flows: DaySums) -> float | None:
     """Churn and contraction MRR / MRR at the start ("Metric: MRR Churn Rate", gross, 203359341); None without MRR."""
     return _share(lost(flows), start.mrr_cents)
 
 
-def net_revenue_retention(start: Start, flows: Flows) -> float | None:
+def net_revenue_retention(start: Start, flows: DaySums) -> float | None:
     """1 less the net MRR churn rate, which is (churn + contraction - expansion - reactivation) / MRR at the start.
 
     "Chart: Net MRR Churn Rate", 4414075567250, and "Net MRR Retention". New business is not in it. None without MRR.
@@ -69,7 +69,7 @@ def net_revenue_retention(start: Start, flows: Flows) -> float | None:
     return _share(start.mrr_cents + regained - lost(flows), start.mrr_cents)
 
 
-def quick_ratio(flows: Flows) -> float | None:
+def quick_ratio(flows: DaySums) -> float | None:
     """MRR won (new, expansion, reactivation) / MRR lost (churn, contraction): ChartMogul's "SaaS Quick Ratio".
 
     None while nothing is lost.
@@ -77,13 +77,13 @@ def quick_ratio(flows: Flows) -> float | None:
     return _share(won(flows), lost(flows))
 
 
-def won(flows: Flows) -> int:
+def won(flows: DaySums) -> int:
     """MRR won in the period, in cents."""
     kinds = (MovementKind.NEW, MovementKind.EXPANSION, MovementKind.REACTIVATION)
     return sum(flows.mrr_of(kind) for kind in kinds)
 
 
-def lost(flows: Flows) -> int:
+def lost(flows: DaySums) -> int:
     """MRR lost in the period, in cents, as a positive number."""
     return -flows.mrr_of(MovementKind.CHURN) - flows.mrr_of(MovementKind.CONTRACTION)
 

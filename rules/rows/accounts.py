@@ -65,7 +65,7 @@ class Account:
 
 
 @dataclass(slots=True)
-class Crossings(Account):
+class CrossingAccount(Account):
     """Customers that began a day on one side of no MRR and ended it on the other; told by their last crossing."""
 
     counts: Callable[[int, bool], bool] = lambda net, first: False

@@ -17,7 +17,7 @@ from rules.settings.settings import Settings
 from rules.text import MAX_NAME, MAX_TEXT, one_line
 
 OTHER = Style("•", 200, "altri eventi")
-TOLD_ONE_BY_ONE = 3
+LISTED_ONE_BY_ONE = 3
 """Up to this many facts of one kind each get a line of their own."""
 
 
@@ -67,7 +67,7 @@ class Group:
 
     kind: str
     settings: Settings
-    most: int = TOLD_ONE_BY_ONE
+    most: int = LISTED_ONE_BY_ONE
     count: int = 0
     others: int = 0
     first: list[Fact] = field(default_factory=list)
@@ -76,7 +76,7 @@ class Group:
 
     def add(self, fact: Fact) -> None:
         self.count += 1
-        most = self.settings.note_length if self.kind in NEVER_COUNTED else TOLD_ONE_BY_ONE
+        most = self.settings.note_length if self.kind in NEVER_COUNTED else LISTED_ONE_BY_ONE
         if len(self.first) < most:
             self.first.append(fact)
         name = _one_fact(fact.name, MAX_NAME)
@@ -124,10 +124,10 @@ def lines(facts: Iterable[Fact], settings: Settings) -> list[Line]:
 
 def _all(groups: Sequence[Group]) -> list[Line]:
     named = {name for group in groups for name in group.named()}
-    return [line for group in groups for line in _told(group, named)]
+    return [line for group in groups for line in _text_of(group, named)]
 
 
-def _told(group: Group, named: set[str]) -> Iterator[Line]:
+def _text_of(group: Group, named: set[str]) -> Iterator[Line]:
     """One line per fact while they are few (those that read alike share one), one line for all when they are many."""
     look = style(group.kind, group.settings)
     if group.is_counted:

@@ -8,11 +8,11 @@ from typing import NamedTuple
 from rules import business_days
 from rules.model.ledger import Totals
 from rules.revenue import day_sums as flows
-from rules.revenue.day_sums import Flows
+from rules.revenue.day_sums import DaySums
 from rules.rows.periods import Period
 
 
-class Beginning(NamedTuple):
+class LedgerStart(NamedTuple):
     """The business day and the instant of the ledger's oldest movement: nothing is known of the time before."""
 
     day: date
@@ -20,7 +20,7 @@ class Beginning(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class PeriodData:
     """The totals at a period's end, what it brought, and what its rates look back over.
 
     `looked_back` is None where the rates would look back behind the ledger's beginning: how things stood then nobody
@@ -28,12 +28,12 @@ class Books:
     """
 
     totals: Totals = field(default_factory=Totals)
-    flows: Flows = field(default_factory=Flows)
-    looked_back: Flows | None = None
+    flows: DaySums = field(default_factory=DaySums)
+    looked_back: DaySums | None = None
     measured_from: datetime | None = None
 
 
-def needed_from(first: Period, begin: Beginning | None) -> date:
+def needed_from(first: Period, begin: LedgerStart | None) -> date:
     """The first day whose flows the books of a period need, or of periods of which it is the first.
 
     Where its rates would look back behind the ledger's beginning there are none: then only the period itself counts,
@@ -44,10 +44,10 @@ def needed_from(first: Period, begin: Beginning | None) -> date:
     return max(first.rates_from, min(first.first, begin.day + business_days.ONE_DAY))
 
 
-def of(period: Period, totals: Totals, by_day: Mapping[date, Flows], begin: Beginning | None) -> Books:
+def of(period: Period, totals: Totals, by_day: Mapping[date, DaySums], begin: LedgerStart | None) -> PeriodData:
     """`totals` stand at the end of the period; `by_day` has every day with a movement from `needed_from` on."""
     known = begin is not None and begin.day < period.rates_from
-    return Books(
+    return PeriodData(
         totals,
         _between(by_day, period.first, period.last),
         _between(by_day, period.rates_from, period.last) if known else None,
@@ -55,5 +55,5 @@ def of(period: Period, totals: Totals, by_day: Mapping[date, Flows], begin: Begi
     )
 
 
-def _between(by_day: Mapping[date, Flows], first: date, last: date) -> Flows:
+def _between(by_day: Mapping[date, DaySums], first: date, last: date) -> DaySums:
     return flows.total(by_day[day] for day in business_days.between(first, last) if day in by_day)

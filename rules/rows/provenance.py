@@ -14,7 +14,7 @@ from rules.model.changes import DocId
 from rules.model.ledger import Movement, MovementKind, Totals
 from rules.revenue import day_sums, movements, rates
 from rules.revenue.day_sums import MRR_KINDS
-from rules.rows.accounts import Account, Crossings, Share, Unit
+from rules.rows.accounts import Account, CrossingAccount, Share, Unit
 from rules.rows.periods import Period
 from rules.rows.row import NUMBERS
 
@@ -113,13 +113,13 @@ class _Asked:
             accounts = [self._balance(of, *BALANCES[of]) for of in ("mrr", "subscribers")]
             return Question(name, "MRR / subscribers", accounts, lambda n: rates.arpa(n[0], n[1]))
         if name == "customer_churn_rate":
-            accounts = [self._churned(self.period.rates_from), self._standing("subscribers")]
+            accounts = [self._churned(self.period.rates_from), self._state("subscribers")]
             return Question(name, "churned customers / subscribers at the start", accounts, _share)
         if name == "revenue_churn_rate":
-            accounts = [self._moved("MRR lost", LOST), self._standing("mrr")]
+            accounts = [self._moved("MRR lost", LOST), self._state("mrr")]
             return Question(name, "MRR lost / MRR at the start", accounts, _share)
         if name == "net_revenue_retention":
-            accounts = [self._standing("mrr"), self._moved("MRR won back", REGAINED), self._moved("MRR lost", LOST)]
+            accounts = [self._state("mrr"), self._moved("MRR won back", REGAINED), self._moved("MRR lost", LOST)]
             formula = "(MRR at the start + MRR won back - MRR lost) / MRR at the start"
             return Question(name, formula, accounts, lambda n: _share((n[0] + n[1] - n[2], n[0])))
         if name == "quick_ratio":
@@ -144,7 +144,7 @@ class _Asked:
             self.shown,
         )
 
-    def _standing(self, name: str) -> Account:
+    def _state(self, name: str) -> Account:
         """A balance as the rates' time began."""
         of, unit = BALANCES[name]
         first = self.period.rates_from
@@ -169,7 +169,7 @@ class _Asked:
         return self._crossings("churned_customers", first, lambda net, _: net < 0)
 
     def _crossings(self, name: str, first: date, counts: Callable[[int, bool], bool]) -> Account:
-        return Crossings(name, Unit.COUNT, first, self.period.last, lambda _: 0, shown=self.shown, counts=counts)
+        return CrossingAccount(name, Unit.COUNT, first, self.period.last, lambda _: 0, shown=self.shown, counts=counts)
 
     def _plan(self, name: str, ids: set[DocId], measure: str) -> Account:
         def of(totals: Totals) -> int:

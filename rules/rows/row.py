@@ -13,9 +13,9 @@ from rules.model.changes import DocId
 from rules.model.ledger import MovementKind, Totals
 from rules.model.states import PlanState
 from rules.revenue import rates
-from rules.revenue.day_sums import MRR_KINDS, Flows, KindSum
+from rules.revenue.day_sums import MRR_KINDS, DaySums, KindSum
 from rules.revenue.rates import Rates, Start
-from rules.rows.period_data import Books
+from rules.rows.period_data import PeriodData
 from rules.rows.periods import Period
 from rules.settings.settings import Settings
 from rules.text import one_line
@@ -44,7 +44,7 @@ OUR_NUMBERS = (
 NUMBERS = DASHBOARD_NUMBERS + OUR_NUMBERS
 
 
-def row(period: Period, books: Books, plans: Mapping[DocId, PlanState], settings: Settings) -> dict[str, Any]:
+def row(period: Period, books: PeriodData, plans: Mapping[DocId, PlanState], settings: Settings) -> dict[str, Any]:
     """The numbers of the row of `period`. Notes and events are added beside."""
     totals, flows = books.totals, books.flows
     return {
@@ -75,17 +75,17 @@ def end(period: Period, settings: Settings) -> datetime:
     return business_days.start(period.last + business_days.ONE_DAY, settings.zone)
 
 
-def looked_back(totals: Totals, flows: Flows | None) -> Rates:
+def looked_back(totals: Totals, flows: DaySums | None) -> Rates:
     """The rates of the time that `flows` sum up and `totals` end; all None where it is not known whole."""
     return Rates() if flows is None else rates.of(start(totals, flows), flows)
 
 
-def start(totals: Totals, flows: Flows) -> Start:
+def start(totals: Totals, flows: DaySums) -> Start:
     """How the time began that `flows` sum up and `totals` end."""
     return Start(totals.subscribers - flows.subscribers, totals.mrr_cents - flows.mrr_cents)
 
 
-def mrr_movements(flows: Flows) -> dict[str, dict[str, float | int]]:
+def mrr_movements(flows: DaySums) -> dict[str, dict[str, float | int]]:
     """The five kinds, always; and the opening balance, on the day the ledger began."""
     kinds = (*MRR_KINDS, *(kind for kind in (MovementKind.OPENING,) if kind in flows.by_kind))
     sums = {kind.value: flows.by_kind.get(kind, KindSum()) for kind in kinds}

@@ -155,24 +155,24 @@ def check_texts(texts: Texts) -> None:
             raise ValueError(f"{key}: wanted a text with no other fields than {fields}, got {text!r:.80}")
 
 
-def say(texts: Texts, key: str, **values: object) -> str:
+def render(texts: Texts, key: str, **values: object) -> str:
     """One text with its values; braces inside a value (a customer's name) are text."""
     parts = list(_taken_apart(texts.get(key) or TEXTS[key]))
     parts[1::2] = [str(values[name]) for name in parts[1::2]]
     return "".join(parts)
 
 
-def told_name(texts: Texts, text: str) -> str | None:
+def name_in_text(texts: Texts, text: str) -> str | None:
     """The customer's name in what was said of somebody, by these words or those of the house; None if by no such."""
     for key, house in TEXTS.items():
         for words in {texts.get(key) or house, house} if "{name}" in house and key != "holiday" else ():
-            if found := _told(words).fullmatch(text):
+            if found := _name_in(words).fullmatch(text):
                 return found["name"]
     return None
 
 
 @lru_cache(maxsize=200)
-def _told(words: str) -> re.Pattern[str]:
+def _name_in(words: str) -> re.Pattern[str]:
     """What a text looks like once it is said; the name is whatever is left."""
     parts = list(_taken_apart(words))
     parts[::2] = map(re.escape, parts[::2])
@@ -187,16 +187,16 @@ def _taken_apart(text: str) -> tuple[str, ...]:
 
 
 def new_customer(name: str, texts: Texts = TEXTS) -> str:
-    return say(texts, "new_customer", name=name or UNNAMED)
+    return render(texts, "new_customer", name=name or UNNAMED)
 
 
 def license_created(plan: Plan, name: str, is_manual: bool, texts: Texts = TEXTS) -> str:
     key = "license_created_manually" if is_manual else "license_created"
-    return say(texts, key, plan=plan.title, name=name or UNNAMED)
+    return render(texts, key, plan=plan.title, name=name or UNNAMED)
 
 
 def payment(kind: EventType, amount_cents: int, name: str, texts: Texts = TEXTS) -> str:
-    return say(texts, kind.value, amount=euro(amount_cents), name=name or UNNAMED)
+    return render(texts, kind.value, amount=euro(amount_cents), name=name or UNNAMED)
 
 
 def short(stored: Mapping[str, Any], texts: Texts = TEXTS) -> str:
@@ -204,22 +204,22 @@ def short(stored: Mapping[str, Any], texts: Texts = TEXTS) -> str:
     amount = stored.get("amount")
     if stored.get("event_type") != EventType.PAYMENT_COMPLETED or not isinstance(amount, int | float):
         return ""
-    return say(texts, "payment_completed_short", amount=euro(round(amount * 100)))
+    return render(texts, "payment_completed_short", amount=euro(round(amount * 100)))
 
 
 def plan_changed(before: Plan, after: Plan, name: str, is_upgrade: bool, texts: Texts = TEXTS) -> str:
     key = "plan_upgraded" if is_upgrade else "plan_downgraded"
-    return say(texts, key, before=before.name.upper(), after=after.name.upper(), name=name or UNNAMED)
+    return render(texts, key, before=before.name.upper(), after=after.name.upper(), name=name or UNNAMED)
 
 
 def license_turned(kind: EventType, plan: Plan, name: str, texts: Texts = TEXTS) -> str:
-    return say(texts, kind.value, plan=plan.title, name=name or UNNAMED)
+    return render(texts, kind.value, plan=plan.title, name=name or UNNAMED)
 
 
 def limited_sale(plan: Plan, remaining: int, texts: Texts = TEXTS) -> str:
     """A sale of a plan with a limit, such as the Founders Deal."""
     key = {0: "limited_sale_over", 1: "limited_sale_last"}.get(max(0, remaining), "limited_sale")
-    return say(texts, key, plan=plan.title, remaining=remaining)
+    return render(texts, key, plan=plan.title, remaining=remaining)
 
 
 MONTHS = (

@@ -113,13 +113,13 @@ def _event(rule: CustomRule, change: Change, local: Callable[[datetime], datetim
         key=key(rule, change.id),
         type=EventType(rule.event_type),
         at=change.at,
-        description=told(rule, values, local),
+        description=rendered(rule, values, local),
         **{name: values[name] for name in CARRIED if values.get(name) is not None and is_id(values[name])},
         metadata={"rule": rule.name, "collection": rule.collection, "document_id": str(change.id)},
     )
 
 
-def told(rule: CustomRule, values: Mapping[str, Any], local: Callable[[datetime], datetime]) -> str:
+def rendered(rule: CustomRule, values: Mapping[str, Any], local: Callable[[datetime], datetime]) -> str:
     """The rule's text with the fields' values; the rule's name where nothing visible is left of it."""
     text = _FIELD.sub(lambda found: shown(values.get(found[1]), local), rule.text)
     return one_line(text) or rule.name

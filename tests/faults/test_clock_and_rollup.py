@@ -10,13 +10,13 @@ import pytest
 
 from daemon import clock
 from daemon.demo.embedded_mongo import wait_for
-from daemon.diagnostics.verification import Proof
-from daemon.errors import LoginRefused, Unavailable
+from daemon.diagnostics.verification import Verification
+from daemon.errors import AccessDenied, Unavailable
 from daemon.mongo.types import Database
-from daemon.rollup.rollup import Nightly
-from daemon.runtime.health import Progress
+from daemon.rollup.rollup import Rollup
+from daemon.runtime.health import Health
 from daemon.runtime.metrics import REGISTRY
-from daemon.scheduler import Bell
+from daemon.scheduler import Scheduler
 from daemon.store import rows
 from rules import business_days
 from tests import shop
@@ -26,7 +26,7 @@ DECADE = timedelta(days=3653)
 
 
 @pytest.fixture
-def nightly(mongo_uri: str, database: Database) -> Nightly:
+def nightly(mongo_uri: str, database: Database) -> Rollup:
     """A shop with one sale, four days ago."""
     plans = shop.plans(database)
     config = shop.config_for(mongo_uri, database)
@@ -37,19 +37,19 @@ def nightly(mongo_uri: str, database: Database) -> Nightly:
     for movement in database.analytics_ledger.find():
         moved = {"day": movement["day"] - earlier, "at": movement["at"] - earlier}
         database.analytics_ledger.update_one({"_id": movement["_id"]}, {"$set": moved})
-    return Nightly(database, config)
+    return Rollup(database, config)
 
 
 @pytest.mark.parametrize("lie", [DECADE, -DECADE], ids=["ten years ahead", "ten years back"])
 def test_a_clock_ten_years_off_neither_closes_days_to_come_nor_forgets_those_that_are_owed(
-    nightly: Nightly, database: Database, monkeypatch: pytest.MonkeyPatch, lie: timedelta
+    nightly: Rollup, database: Database, monkeypatch: pytest.MonkeyPatch, lie: timedelta
 ) -> None:
     today = business_days.business_day(nightly.now(), nightly.settings.zone)
     right = clock.now
     monkeypatch.setattr(clock, "now", lambda: right() + lie)
     bell = _bell(nightly)
     bell.close_days()
-    bell.keep_today()
+    bell.refresh_today()
 
     stored = [row["date"].date() for row in database.historical_analytics.find().sort("date", 1)]
     closed = [day for day in stored if rows.final_days(database, day, day)]
@@ -64,20 +64,20 @@ class _Term:
     def take_changed(self) -> bool:
         return True
 
-    def keep_diary(self) -> None:
+    def emit_daily_events(self) -> None:
         return None
 
-    def count_calls(self) -> None:
+    def count_api_calls(self) -> None:
         return None
 
 
-def _bell(nightly: Nightly, wait: Callable[[float], None] = time.sleep) -> Bell:
+def _bell(nightly: Rollup, wait: Callable[[float], None] = time.sleep) -> Scheduler:
     config = shop.config_for("mongodb://unused", nightly.database)
-    return Bell(nightly, Proof(nightly.database, config, wait), config, Progress(), _Term())
+    return Scheduler(nightly, Verification(nightly.database, config, wait), config, Health(), _Term())
 
 
 def test_a_clock_that_jumped_ahead_and_back_leaves_no_job_waiting_for_years(
-    nightly: Nightly, monkeypatch: pytest.MonkeyPatch
+    nightly: Rollup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bell = _bell(nightly)
     stuck = bell.scheduler
@@ -94,7 +94,7 @@ def test_a_clock_that_jumped_ahead_and_back_leaves_no_job_waiting_for_years(
     assert bell.scheduler.idle_seconds < 3600
 
 
-def test_many_rollups_of_the_same_day_at_once_leave_one_row(nightly: Nightly, database: Database) -> None:
+def test_many_rollups_of_the_same_day_at_once_leave_one_row(nightly: Rollup, database: Database) -> None:
     day = business_days.business_day(nightly.now(), nightly.settings.zone) - timedelta(days=4)
     problems: list[BaseException] = []
 
@@ -116,10 +116,10 @@ def test_many_rollups_of_the_same_day_at_once_leave_one_row(nightly: Nightly, da
 
 
 def test_a_crash_in_the_middle_of_a_rollup_leaves_the_day_owed_and_the_next_one_whole(
-    nightly: Nightly, database: Database, monkeypatch: pytest.MonkeyPatch
+    nightly: Rollup, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = nightly.now()
-    owed = nightly.owed(now)
+    owed = nightly.missing_days(now)
     write = rows.write
 
     def crash(*_arguments: Any, **_more: Any) -> None:
@@ -127,18 +127,18 @@ def test_a_crash_in_the_middle_of_a_rollup_leaves_the_day_owed_and_the_next_one_
 
     monkeypatch.setattr(rows, "write", crash)
     with pytest.raises(KeyboardInterrupt):
-        nightly.catch_up(now)
+        nightly.close_missing(now)
     monkeypatch.setattr(rows, "write", write)
 
-    assert nightly.owed(now) == owed
-    assert nightly.catch_up(now) == owed
-    assert nightly.owed(now) == []
+    assert nightly.missing_days(now) == owed
+    assert nightly.close_missing(now) == owed
+    assert nightly.missing_days(now) == []
     assert database.historical_analytics.count_documents({"final": True}) == len(owed)
 
 
-def test_a_day_that_cannot_be_written_shows_as_owed(nightly: Nightly, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_day_that_cannot_be_written_shows_as_owed(nightly: Rollup, monkeypatch: pytest.MonkeyPatch) -> None:
     bell = _bell(nightly)
-    owed = nightly.owed(nightly.now())
+    owed = nightly.missing_days(nightly.now())
 
     def refuse(*_arguments: Any, **_more: Any) -> None:
         raise Unavailable("the disk is full")
@@ -153,10 +153,10 @@ def test_a_day_that_cannot_be_written_shows_as_owed(nightly: Nightly, monkeypatc
     assert REGISTRY.get_sample_value("chatello_analytics_rows_owed") == 0
 
 
-def test_many_owed_rows_are_progress_one_by_one(nightly: Nightly) -> None:
+def test_many_owed_rows_are_progress_one_by_one(nightly: Rollup) -> None:
     beats: list[None] = []
     nightly.beat = lambda: beats.append(None)
-    owed = nightly.catch_up(nightly.now())
+    owed = nightly.close_missing(nightly.now())
 
     assert len(beats) >= len(owed) > 1
 
@@ -165,10 +165,10 @@ def _sample(name: str) -> float:
     return REGISTRY.get_sample_value(f"chatello_analytics_{name}") or 0.0
 
 
-def test_a_mismatch_is_proved_again_until_it_is_mended_not_until_tomorrow(nightly: Nightly, database: Database) -> None:
+def test_a_mismatch_is_proved_again_until_it_is_mended_not_until_tomorrow(nightly: Rollup, database: Database) -> None:
     bell = _bell(nightly, wait=lambda _seconds: None)
     database.analytics_ledger.update_one({"mrr_cents": 799}, {"$set": {"mrr_cents": 800}})
-    bell.prove()
+    bell.verify()
     broken = _sample("proof_mismatches")
     database.analytics_ledger.update_one({"mrr_cents": 800}, {"$set": {"mrr_cents": 799}})
     _ten_minutes_later(bell)
@@ -179,20 +179,20 @@ def test_a_mismatch_is_proved_again_until_it_is_mended_not_until_tomorrow(nightl
     assert bell.proof.numbers().holds
 
 
-def test_a_proof_that_cannot_be_made_is_a_failed_job_and_no_mismatch(nightly: Nightly, database: Database) -> None:
+def test_a_proof_that_cannot_be_made_is_a_failed_job_and_no_mismatch(nightly: Rollup, database: Database) -> None:
     bell = _bell(nightly, wait=lambda _seconds: None)
-    bell.prove()
+    bell.verify()
     database.analytics_checkpoint.update_one({"_id": "checkpoint"}, {"$set": {"reconciling": "a gap"}})
     failed = _failures("prove")
     with pytest.raises(Unavailable, match="reconciling"):
-        bell.prove()
+        bell.verify()
     _ten_minutes_later(bell)
 
     assert _failures("prove") == failed + 1
     assert _sample("proof_mismatches") == 0
 
 
-def test_the_numbers_are_proved_within_ten_minutes_of_a_start_and_then_rest(nightly: Nightly) -> None:
+def test_the_numbers_are_proved_within_ten_minutes_of_a_start_and_then_rest(nightly: Rollup) -> None:
     bell = _bell(nightly)
     proved = _runs("prove")
     _ten_minutes_later(bell)
@@ -202,16 +202,16 @@ def test_the_numbers_are_proved_within_ten_minutes_of_a_start_and_then_rest(nigh
 
 
 def test_a_job_of_the_day_that_failed_is_tried_again_within_the_hour(
-    nightly: Nightly, monkeypatch: pytest.MonkeyPatch
+    nightly: Rollup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bell = _bell(nightly)
 
     def refused(_beat: object) -> None:
-        raise LoginRefused("no right to remove")
+        raise AccessDenied("no right to remove")
 
     monkeypatch.setattr(bell.retention, "keep", refused)
     failed = _failures("let_go")
-    bell._daily(bell.let_go)
+    bell._daily(bell.prune_history)
     _ten_minutes_later(bell)
     monkeypatch.undo()
     _ten_minutes_later(bell)
@@ -230,7 +230,7 @@ def _runs(task: str) -> float:
     )
 
 
-def _ten_minutes_later(bell: Bell) -> None:
+def _ten_minutes_later(bell: Scheduler) -> None:
     """Ring every job that is due each ten minutes."""
     for job in bell.scheduler.jobs:
         if (job.interval, job.unit) == (10, "minutes"):

@@ -13,12 +13,12 @@ from daemon.config.schema import Config
 from daemon.mongo.types import Database
 from daemon.pipeline import reconciliation
 from daemon.pipeline.pipeline import Pipeline
-from daemon.pipeline.reconciliation import Walk
+from daemon.pipeline.reconciliation import SnapshotDiff
 from daemon.source.decode import Decoder
 from daemon.store import checkpoint as checkpoints
 from daemon.store import forgotten
 from daemon.store.commit import Committer
-from daemon.store.lease import LeaseOffice
+from daemon.store.lease import Leaser
 from daemon.store.mirror.reader import MirrorReader
 from rules.model.changes import Change, Operation, Source
 from tests import shop
@@ -52,15 +52,15 @@ def config(mongo_uri: str, database: Database) -> Config:
 
 @contextmanager
 def pipeline(client: MongoClient[dict[str, Any]], db: Database, config: Config, beats: Beats) -> Iterator[Pipeline]:
-    office = LeaseOffice(db, holder_name(), config.lease.seconds)
+    office = Leaser(db, holder_name(), config.lease.seconds)
     with client.start_session() as session:
-        lease, checkpoint, known = office.take(session), checkpoints.load(db), forgotten.load(db)
+        lease, checkpoint, known = office.acquire(session), checkpoints.load(db), forgotten.load(db)
         assert lease is not None
         assert checkpoint is not None
         checkpoint.epoch = lease.epoch
         committer = Committer(db, lease, config.settings(), config.mongodb.timeout_seconds, known.count)
         yield Pipeline(MirrorReader(db, config.settings()), committer, checkpoint, config, beats)
-        office.give_back(lease)
+        office.release(lease)
 
 
 def test_a_new_price_of_a_plan_with_many_licences_gets_on_with_each_step(
@@ -73,8 +73,8 @@ def test_a_new_price_of_a_plan_with_many_licences_gets_on_with_each_step(
         dearer = {**plan, "price": 8.99}
         change = Change(Source.PLANS, Operation.REPLACE, plan["_id"], clock.now(), "x", dearer)
         street.apply([change], None)
-        street.finish_sweeps()
-        street.settle()
+        street.run_pending_revaluations()
+        street.flush()
 
     assert totals(database)["mrr_cents"] == LICENSES * 899
     assert beats.count >= LICENSES / STEP
@@ -87,7 +87,7 @@ def test_a_reconciliation_in_which_nothing_differs_gets_on_as_documents_pass(
     beats, settings = Beats(), config.settings()
     decoder = Decoder(config.time.naive_zone, settings.manual_email)
     with client.start_session(snapshot=True) as session:
-        walk = Walk(database, MirrorReader(database, settings), decoder, session, beats)
+        walk = SnapshotDiff(database, MirrorReader(database, settings), decoder, session, beats)
         differing = list(walk.differences(Source.LICENSES))
 
     assert differing == []

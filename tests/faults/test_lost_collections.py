@@ -8,7 +8,7 @@ from daemon.demo.embedded_mongo import EmbeddedMongo
 from daemon.leader import term
 from daemon.mongo.types import Database
 from daemon.pipeline.reconciliation import Reconciliation
-from daemon.runtime.health import Progress
+from daemon.runtime.health import Health
 from daemon.store import gaps
 from tests import shop
 from tests.faults.injection import (
@@ -99,9 +99,9 @@ def test_a_question_stands_while_it_is_looked_at_again(
     """A large shop is looked at for minutes: a role that came and went would never be an alert."""
     db = shop_db
     roles: list[str] = []
-    turn = Progress.turn
+    turn = Health.set_role
 
-    def heard(progress: Progress, role: str, now: float, reason: str = "") -> None:
+    def heard(progress: Health, role: str, now: float, reason: str = "") -> None:
         roles.append(role)
         turn(progress, role, now, reason)
 
@@ -110,7 +110,7 @@ def test_a_question_stands_while_it_is_looked_at_again(
         saved = list(db.licenses.find())
         db.licenses.drop()
         questioned(db)
-        monkeypatch.setattr(Progress, "turn", heard)
+        monkeypatch.setattr(Health, "turn", heard)
         looked = _looks(monkeypatch)
         shop.until(lambda: len(looked) >= 2, "two further looks")
         asked, reason = list(roles), run.progress.reason

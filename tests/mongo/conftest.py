@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from daemon.mongo.types import Database
-from daemon.rollup.rollup import Nightly
+from daemon.rollup.rollup import Rollup
 from tests.shop_history import Life, config_of, grown, local, once
 
 
@@ -17,5 +17,5 @@ def life(database: Database) -> Life:
 @pytest.fixture
 def closed(life: Life) -> Life:
     """All its days and months closed, as of noon of the day behind the last."""
-    once(life.db, "closed", lambda: Nightly(life.db, config_of(life.db)).catch_up(local(date(2025, 6, 30), 12)))
+    once(life.db, "closed", lambda: Rollup(life.db, config_of(life.db)).close_missing(local(date(2025, 6, 30), 12)))
     return life

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from rules.handlers.decide import Decision, Held, Mirror, decide, required
+from rules.handlers.decide import Decision, HeldDocument, Mirror, decide, required
 from rules.model.changes import Change, Operation, Source
-from rules.model.decision import Memories, Sweep
+from rules.model.decision import Memories, Revaluation
 from rules.model.events import Event
 from rules.model.ledger import Movement, Totals
 from rules.model.states import CustomerState, LicenseState, PaymentState, PlanState
@@ -35,7 +35,7 @@ class Shop:
     events: list[Event] = field(default_factory=list)
     told: list[Event] = field(default_factory=list)
     movements: list[Movement] = field(default_factory=list)
-    letters: dict[tuple[Source, Any], Held] = field(default_factory=dict)
+    letters: dict[tuple[Source, Any], HeldDocument] = field(default_factory=dict)
 
     def follow(self, changes: Sequence[Change], cuts: Collection[int] = ()) -> "Shop":
         """Apply changes in batches, cut at `cuts` and, as the daemon does, behind every plan change."""
@@ -59,10 +59,10 @@ class Shop:
 
     def apply(self, batch: Sequence[Change]) -> None:
         if batch:
-            for sweep in self._commit(batch).sweeps:
+            for sweep in self._commit(batch).revaluations:
                 self._sweep(sweep)
 
-    def _sweep(self, sweep: Sweep) -> None:
+    def _sweep(self, sweep: Revaluation) -> None:
         named = sorted((i for i, state in self.licenses.items() if _on(state, sweep.plan_id)), key=repr)
         for start in range(0, len(named), self.chunk):
             self._commit([_revalue(sweep, i) for i in named[start : start + self.chunk]])
@@ -125,12 +125,12 @@ def _on(state: LicenseState, plan_id: Any) -> bool:
 
 
 def _due(state: LicenseState, at: datetime) -> bool:
-    if state.worth is None or not state.worth.active or state.license is None:
+    if state.value is None or not state.value.active or state.license is None:
         return False
     return state.license.expires_at is not None and state.license.expires_at <= at
 
 
-def _revalue(sweep: Sweep, license_id: Any) -> Change:
+def _revalue(sweep: Revaluation, license_id: Any) -> Change:
     return Change(Source.LICENSES, Operation.REVALUE, license_id, sweep.at, sweep.cause, origin=sweep.origin)
 
 

@@ -61,12 +61,12 @@ def test_yesterday_is_closed_from_six_in_the_morning_local_time(now: datetime, l
 def test_every_day_without_a_final_row_is_owed_oldest_first() -> None:
     known = {date(2025, 8, 2), date(2025, 8, 4)}
 
-    assert list(business_days.owed(known, date(2025, 8, 1), date(2025, 8, 5))) == [
+    assert list(business_days.due(known, date(2025, 8, 1), date(2025, 8, 5))) == [
         date(2025, 8, 1),
         date(2025, 8, 3),
         date(2025, 8, 5),
     ]
-    assert list(business_days.owed(known, date(2025, 8, 5), date(2025, 8, 1))) == []
+    assert list(business_days.due(known, date(2025, 8, 5), date(2025, 8, 1))) == []
 
 
 def test_days_are_told_as_stretches_without_a_gap() -> None:

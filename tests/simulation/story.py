@@ -21,13 +21,13 @@ from daemon.demo.embedded_mongo import wait_for
 from daemon.demo.simulator import Dashboard
 from daemon.demo.simulator.weights import PAID
 from daemon.errors import LeaseLost, Unavailable
-from daemon.leader.term import Leader
+from daemon.leader.term import LeaderTerm
 from daemon.mongo.client import connect, database
 from daemon.mongo.types import Database
-from daemon.runtime.health import Progress
+from daemon.runtime.health import Health
 from daemon.store import gaps, indexes
 from daemon.store.commit import Committer, Writes
-from daemon.store.lease import LeaseOffice
+from daemon.store.lease import Leaser
 from tests.oracle import assert_books_balance, assert_each_event_once, assert_each_payment_once, events, recount, totals
 
 POISON: tuple[dict[str, Any], ...] = (
@@ -85,13 +85,13 @@ class DeadlyCommitter(Committer):
             raise Killed
 
 
-class DeadlyLeader(Leader):
+class DeadlyLeader(LeaderTerm):
     """Leads as the real one does, with a committer that dies when told to, however often it equips itself anew."""
 
     doom: str | None = None
 
     def _equip(self, config: Config) -> None:
-        super()._equip(config)
+        super()._build(config)
         self.committer = DeadlyCommitter(self.database, self.lease, config.settings(), 20)
         self.committer.leader = self
 
@@ -114,9 +114,9 @@ class Daemon:
         try:
             with connect(self.config.mongodb) as client, client.start_session() as session:
                 db = database(client, self.config.mongodb)
-                lease = LeaseOffice(db, self.holder, 60).take(session)
+                lease = Leaser(db, self.holder, 60).acquire(session)
                 assert lease is not None
-                self.leader = DeadlyLeader(db, lease, self.config, Progress(), self.stop, self.ready)
+                self.leader = DeadlyLeader(db, lease, self.config, Health(), self.stop, self.ready)
                 self.leader.lead()
         except BaseException as end:  # noqa: BLE001 - the simulation asks how it ended
             self.died = end

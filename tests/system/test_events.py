@@ -17,7 +17,7 @@ from bson import ObjectId
 from daemon import clock
 from daemon.demo.embedded_mongo import wait_for
 from daemon.mongo.types import Database
-from daemon.rollup.rollup import Nightly
+from daemon.rollup.rollup import Rollup
 from rules import business_days
 from tests import shop
 from tests.system.test_process import run_once
@@ -95,14 +95,14 @@ def test_what_cannot_be_meant_is_refused(
 def test_an_event_told_late_is_in_the_note_of_its_day(mongo_uri: str, database: Database) -> None:
     config = shop.config_for(mongo_uri, database)
     with shop.running(config):
-        nightly = Nightly(database, config)
+        nightly = Rollup(database, config)
         day = business_days.business_day(nightly.now(), config.time.zone) - 3 * business_days.ONE_DAY
         shop.begin_ledger(database, day)
         nightly.write(day, final=True)
         status, output = call(mongo_uri, database, "create", "partnership", "Accordo con WP Engine", "--at", str(day))
         assert status == 0, output
         wait_for(lambda: _reopened(database), "the day to be reopened")
-        nightly.catch_up(nightly.now())
+        nightly.close_missing(nightly.now())
 
     [row] = database.historical_analytics.find({"date": business_days.stored(day)})
     assert row["notes"] == "🤝 Accordo con WP Engine"

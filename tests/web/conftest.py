@@ -14,11 +14,11 @@ from daemon.config.schema import Logs
 from daemon.demo.embedded_mongo import wait_for
 from daemon.mongo.types import Database
 from daemon.runtime import logs
-from daemon.runtime.health import Progress
+from daemon.runtime.health import Health
 from daemon.store import indexes
 from daemon.web import listener, server
-from daemon.web.app import Site
-from daemon.web.context import House
+from daemon.web.app import WebApp
+from daemon.web.context import WebContext
 from tests import shop
 
 TOKEN = "the-token-of-the-tests"
@@ -50,10 +50,10 @@ def doors(mongo_uri: str, database: Database) -> Doors:
     ) -> Iterator[httpx.Client]:
         config = shop.config_for(mongo_uri, database, http={"token": TOKEN, **http})
         indexes.create(database)
-        stop, progress = threading.Event(), Progress()
-        progress.turn(role, clock.monotonic(), reason)
+        stop, progress = threading.Event(), Health()
+        progress.set_role(role, clock.monotonic(), reason)
         listening = listener.listen(config.http)
-        site = Site(House(database if of is None else of, lambda: config, progress))
+        site = WebApp(WebContext(database if of is None else of, lambda: config, progress))
         thread = threading.Thread(target=server.serve, args=(site, listening, stop, threading.Event()))
         thread.start()
         with httpx.Client(base_url=f"http://127.0.0.1:{config.http.port}", headers=headers, timeout=30) as client:

@@ -13,8 +13,8 @@ from daemon.mongo.types import Database
 from daemon.web import listener
 from daemon.web.middleware import token_auth
 from daemon.web.middleware.access import is_foreign, name_of, peer_of
-from daemon.web.middleware.security_headers import DRESS
-from daemon.web.middleware.token_auth import Guesses
+from daemon.web.middleware.security_headers import SECURITY_HEADERS
+from daemon.web.middleware.token_auth import FailedAttempts
 from tests.web.conftest import BEARER, TOKEN, Doors
 
 EVENT = {"event_type": "partnership", "description": "Accordo"}
@@ -124,10 +124,10 @@ def test_another_sites_page_may_link_here_but_not_read() -> None:
 
 def test_every_answer_is_dressed_and_none_invites_other_sites(door: Any) -> None:
     for answer in (door.get(LIST), door.get("/nowhere"), door.post(CREATE, content=b"x"), door.put("/metrics")):
-        assert {name: answer.headers[name] for name in DRESS} == DRESS
+        assert {name: answer.headers[name] for name in SECURITY_HEADERS} == SECURITY_HEADERS
         assert "server" not in answer.headers
         assert not [name for name in answer.headers if name.startswith("access-control")]
-    assert "unsafe" not in DRESS["Content-Security-Policy"]
+    assert "unsafe" not in SECURITY_HEADERS["Content-Security-Policy"]
 
 
 def test_ten_different_guesses_make_a_peer_wait_and_the_same_one_again_does_not(doors: Doors) -> None:
@@ -146,7 +146,7 @@ def test_ten_different_guesses_make_a_peer_wait_and_the_same_one_again_does_not(
 
 
 def test_guesses_are_forgotten_after_a_minute_and_take_bounded_memory() -> None:
-    guesses = Guesses()
+    guesses = FailedAttempts()
     for number in range(token_auth.GUESSES):
         guesses.missed("a", str(number), now=float(number))
 

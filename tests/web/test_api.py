@@ -16,7 +16,7 @@ from pymongo import MongoClient
 from daemon import clock
 from daemon.config.schema import Config
 from daemon.mongo.types import Database
-from daemon.rollup.rollup import Nightly
+from daemon.rollup.rollup import Rollup
 from rules import business_days
 from tests import shop
 from tests.web.conftest import Doors
@@ -120,7 +120,7 @@ def test_an_event_told_late_amends_the_row_of_its_closed_day(
 ) -> None:
     config = shop.config_for(mongo_uri, database)
     with shop.running(config):
-        nightly = Nightly(database, config)
+        nightly = Rollup(database, config)
         day = business_days.business_day(nightly.now(), config.time.zone) - 3 * business_days.ONE_DAY
         shop.begin_ledger(database, day)
         nightly.write(day, final=True)
@@ -130,7 +130,7 @@ def test_an_event_told_late_amends_the_row_of_its_closed_day(
             lambda: business_days.stored(day) in database.analytics_checkpoint.distinct(reopened),
             "the day to be reopened",
         )
-        nightly.catch_up(nightly.now())
+        nightly.close_missing(nightly.now())
 
     [row] = database.historical_analytics.find({"date": business_days.stored(day)})
     assert told.status_code == 200
@@ -246,7 +246,7 @@ def books(mongo_uri: str, database: Database) -> Config:
 
 
 def today(config: Config, db: Database) -> str:
-    return str(business_days.business_day(Nightly(db, config).now(), config.time.zone))
+    return str(business_days.business_day(Rollup(db, config).now(), config.time.zone))
 
 
 def test_saving_writes_todays_row_with_a_persons_note(books: Config, database: Database, door: httpx.Client) -> None:

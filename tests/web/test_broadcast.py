@@ -17,7 +17,7 @@ from daemon.demo.embedded_mongo import EmbeddedMongo, wait_for
 from daemon.mongo.types import Database
 from daemon.store import events as store
 from daemon.web import broadcast
-from daemon.web.broadcast import MOST_CLIENTS, MOST_MISSED, Live, Told, missed
+from daemon.web.broadcast import MOST_CLIENTS, MOST_MISSED, EventBroadcaster, FeedMessage, missed
 from tests import shop
 from tests.system.test_process import ready
 from tests.web.conftest import Doors
@@ -196,7 +196,7 @@ def test_too_long_an_absence_is_a_reset(database: Database) -> None:
     told = list(missed(database, after, until, stop))
 
     assert [one.kind for one in told[:MOST_MISSED]] == ["business_event"] * MOST_MISSED
-    assert told[-1] == Told(until, "reset")
+    assert told[-1] == FeedMessage(until, "reset")
 
 
 def test_more_than_so_many_may_not_listen_and_a_place_left_is_free_again(
@@ -236,13 +236,13 @@ def test_a_client_that_takes_nothing_is_let_go_and_bounded(mongo_uri: str, datab
     import asyncio
 
     async def scene() -> tuple[int, bool]:
-        feed = Live(database)
+        feed = EventBroadcaster(database)
         client = feed.join()
         await asyncio.to_thread(tell, database, "uno")
         position = await client.next(30)
         assert position is not None and position.kind == "position"
         for number in range(broadcast.MOST_WAITING + 50):
-            client.put(Told(f"{number}", "business_event", {}))
+            client.put(FeedMessage(f"{number}", "business_event", {}))
         await asyncio.sleep(0)
         waiting = len(client._waiting)
         feed.leave(client)

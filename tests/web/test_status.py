@@ -8,9 +8,9 @@ import pytest
 from daemon import clock
 from daemon.demo.embedded_mongo import wait_for
 from daemon.mongo.types import Database
-from daemon.runtime.health import Progress
-from daemon.store.ledger.totals import MovementsByMonth, standing
-from daemon.web.context import House
+from daemon.runtime.health import Health
+from daemon.store.ledger.totals import MovementsByMonth, current_totals
+from daemon.web.context import WebContext
 from daemon.web.page import figures, status, texts
 from rules import business_days
 from rules.model.changes import Plan
@@ -21,23 +21,23 @@ from tests.oracle import recount, totals
 
 
 @pytest.fixture
-def house(mongo_uri: str, database: Database) -> Iterator[House]:
+def house(mongo_uri: str, database: Database) -> Iterator[WebContext]:
     config = shop.config_for(mongo_uri, database)
     shop.plans(database)
     with shop.running(config) as run:
-        yield House(database, lambda: config, run.progress)
+        yield WebContext(database, lambda: config, run.progress)
 
 
-def findings(house: House) -> list[status.Finding]:
+def findings(house: WebContext) -> list[status.StatusLine]:
     return status.findings(house, clock.now())
 
 
-def trouble(house: House) -> dict[str, tuple[str, str]]:
+def trouble(house: WebContext) -> dict[str, tuple[str, str]]:
     """What wants a look, by name: what is said, and what to do."""
     return {one.name: (one.text, one.cure) for one in findings(house) if one.cure}
 
 
-def test_a_daemon_that_follows_has_nothing_to_be_cured(house: House) -> None:
+def test_a_daemon_that_follows_has_nothing_to_be_cured(house: WebContext) -> None:
     found = findings(house)
 
     assert trouble(house) == {}
@@ -45,7 +45,7 @@ def test_a_daemon_that_follows_has_nothing_to_be_cured(house: House) -> None:
     assert {one.name: one.text for one in found}[texts.FOLLOWING] == texts.ROLES["leader"]
 
 
-def test_a_held_document_is_told_with_its_reason_and_what_to_do(house: House, database: Database) -> None:
+def test_a_held_document_is_told_with_its_reason_and_what_to_do(house: WebContext, database: Database) -> None:
     shop.license(database, shop.customer(database, "A"), database.plans.find_one({})["_id"], status=["<b>"])  # type: ignore[index]
     wait_for(lambda: database.analytics_dead_letters.count_documents({"state": "held"}) == 1, "the dead letter")
     found = next(one for one in findings(house) if one.name == texts.DEAD_LETTERS)
@@ -55,7 +55,7 @@ def test_a_held_document_is_told_with_its_reason_and_what_to_do(house: House, da
     assert "status" in found.details[0]
 
 
-def test_gaps_are_told_while_open_and_for_a_month(house: House, database: Database) -> None:
+def test_gaps_are_told_while_open_and_for_a_month(house: WebContext, database: Database) -> None:
     now = clock.now()
     gap = {"cause": "drop", "since": now - timedelta(hours=2), "opened_at": now, "closed_at": now, "until": now}
     made = database.analytics_gaps.insert_one({**gap, "recovered": {"customers": 3}}).inserted_id
@@ -69,11 +69,11 @@ def test_gaps_are_told_while_open_and_for_a_month(house: House, database: Databa
     database.analytics_gaps.update_one({"_id": made}, {"$set": {"opened_at": now - timedelta(40)}})
     assert next(one for one in findings(house) if one.name == texts.GAPS).text == texts.GAPS_NONE
 
-    house.progress.turn("waiting", clock.monotonic(), "too many")
+    house.progress.set_role("waiting", clock.monotonic(), "too many")
     assert trouble(house)[texts.FOLLOWING] == (texts.ROLES["waiting"], texts.ROLE_CURES["waiting"])
 
 
-def test_a_day_that_nobody_closed_is_named_with_the_command_that_does(house: House, database: Database) -> None:
+def test_a_day_that_nobody_closed_is_named_with_the_command_that_does(house: WebContext, database: Database) -> None:
     today = business_days.business_day(clock.now(), house.config().time.zone)
     closed = {
         "date": business_days.stored(today - timedelta(4)),
@@ -87,25 +87,25 @@ def test_a_day_that_nobody_closed_is_named_with_the_command_that_does(house: Hou
     assert f"rollup --date {today - timedelta(3)}" in cure
 
 
-def test_a_room_that_stands_still_is_told(house: House) -> None:
-    stuck = Progress()
-    stuck.turn("leader", clock.monotonic())
-    stuck.beat("bell", clock.monotonic() - 1000)
+def test_a_room_that_stands_still_is_told(house: WebContext) -> None:
+    stuck = Health()
+    stuck.set_role("leader", clock.monotonic())
+    stuck.heartbeat("bell", clock.monotonic() - 1000)
 
-    assert texts.STALLED in trouble(House(house.database, house.config, stuck))
+    assert texts.STALLED in trouble(WebContext(house.database, house.config, stuck))
 
 
 def test_a_database_nobody_took_over_is_no_error(mongo_uri: str, database: Database) -> None:
     config = shop.config_for(mongo_uri, database)
 
-    assert standing(database, config.time.zone, (1, 7)) is None
-    assert trouble(House(database, lambda: config, Progress())) == {
+    assert current_totals(database, config.time.zone, (1, 7)) is None
+    assert trouble(WebContext(database, lambda: config, Health())) == {
         texts.FOLLOWING: (texts.ROLES["starting"], texts.ROLE_CURES["starting"])
     }
 
 
 def test_the_numbers_are_the_books_and_the_days_before_come_from_ledger_or_table(
-    house: House, database: Database
+    house: WebContext, database: Database
 ) -> None:
     plan = database.plans.find_one({"name": "pro"})["_id"]  # type: ignore[index]
     for name in "ABC":
@@ -116,7 +116,7 @@ def test_the_numbers_are_the_books_and_the_days_before_come_from_ledger_or_table
     first = ledger.find_one({}, sort=[("_id", 1)])
     assert first is not None
     ledger.update_one({"_id": first["_id"]}, {"$set": {"day": first["day"] - timedelta(1)}})
-    stands = standing(database, zone, (1, 7))
+    stands = current_totals(database, zone, (1, 7))
     assert stands is not None
     shown = figures.figures(stands, {7: {"mrr": 20.0, "total_customers": 9, "paying_customers": 8}})
 
@@ -127,7 +127,7 @@ def test_the_numbers_are_the_books_and_the_days_before_come_from_ledger_or_table
 
 
 def test_movements_by_month_follow_the_ledger_and_forget_one_that_was_replaced(
-    house: House, database: Database
+    house: WebContext, database: Database
 ) -> None:
     pro = database.plans.find_one({"name": "pro"})["_id"]  # type: ignore[index]
     months = MovementsByMonth(database)

@@ -13,13 +13,13 @@ from daemon.mongo.types import Database, Document
 from daemon.store.ledger import reader as ledger
 from rules import business_days
 from rules.model.ledger import MovementKind
-from rules.revenue.day_sums import Flows, KindSum
+from rules.revenue.day_sums import DaySums, KindSum
 
 NETS = ("customers", "paying_customers", "subscribers", "mrr_cents", "one_time_cents")
 COUNTS = ("new_customers", "sales", "cancellations")
 
 
-def by_day(database: Database, first: date, last: date, session: ClientSession | None = None) -> dict[date, Flows]:
+def by_day(database: Database, first: date, last: date, session: ClientSession | None = None) -> dict[date, DaySums]:
     """What each business day from `first` to `last` brought; days without a movement are left out."""
     within: Document = {"$match": {"day": {"$gte": business_days.stored(first), "$lte": business_days.stored(last)}}}
     with translated():
@@ -27,16 +27,16 @@ def by_day(database: Database, first: date, last: date, session: ClientSession |
         crossings = list(
             database[LEDGER].aggregate([within, *_crossings()], session=session, allowDiskUse=True, batchSize=BATCH)
         )
-    found: dict[date, Flows] = {}
+    found: dict[date, DaySums] = {}
     for line in sums:
-        _add(found.setdefault(line["_id"]["day"].date(), Flows()), line)
+        _add(found.setdefault(line["_id"]["day"].date(), DaySums()), line)
     for line in crossings:
-        flows = found.setdefault(line["_id"].date(), Flows())
+        flows = found.setdefault(line["_id"].date(), DaySums())
         flows.churned_customers, flows.reactivated_customers = line["churned"], line["reactivated"]
     return found
 
 
-def _add(flows: Flows, line: Document) -> None:
+def _add(flows: DaySums, line: Document) -> None:
     """One kind's sums of one day."""
     kind = MovementKind(line["_id"]["kind"])
     if kind is not MovementKind.NEUTRAL:

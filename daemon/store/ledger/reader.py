@@ -15,7 +15,7 @@ from rules.insights.trends import Day
 from rules.model.ledger import Movement, MovementKind, PlanTotals, Reason, Totals
 from rules.revenue import movements
 from rules.rows import periods
-from rules.rows.period_data import Beginning
+from rules.rows.period_data import LedgerStart
 
 SUMS = movements.TOTALS
 
@@ -89,11 +89,11 @@ def first_day(database: Database) -> date | None:
     if oldest is not None and oldest.get("reason") == Reason.RETENTION:
         kept = oldest["day"].date() + business_days.ONE_DAY
         return periods.following(periods.following(kept))
-    begin = beginning(database)
+    begin = ledger_start(database)
     return begin.day if begin else None
 
 
-def beginning(database: Database, session: ClientSession | None = None) -> Beginning | None:
+def ledger_start(database: Database, session: ClientSession | None = None) -> LedgerStart | None:
     """Where the ledger begins; None for an empty one.
 
     The first line is of the oldest day unless facts came late to an older one, so two looks by an index tell; a first
@@ -107,7 +107,7 @@ def beginning(database: Database, session: ClientSession | None = None) -> Begin
             return None
         if first["day"] != oldest["day"]:
             first = _first_line_of(database, oldest["day"], session) or oldest
-    return Beginning(first["day"].date(), first["at"])
+    return LedgerStart(first["day"].date(), first["at"])
 
 
 def _first_line_of(database: Database, stored: datetime, session: ClientSession | None) -> Document | None:

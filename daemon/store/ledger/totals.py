@@ -21,7 +21,7 @@ from rules.model.ledger import MovementKind, Totals
 NUMBERS = ("customers", "paying_customers", "active_licenses", "mrr_cents")
 
 
-class Standing(NamedTuple):
+class CurrentTotals(NamedTuple):
     """The totals `at` the committed position, and at the end of earlier days (without their plans) by how many ago.
 
     `first_day` is the ledger's.
@@ -34,7 +34,7 @@ class Standing(NamedTuple):
     first_day: date | None
 
 
-def standing(database: Database, zone: tzinfo, days_ago: tuple[int, ...]) -> Standing | None:
+def current_totals(database: Database, zone: tzinfo, days_ago: tuple[int, ...]) -> CurrentTotals | None:
     """The totals now, and as many days ago as `days_ago` asks where the ledger reaches; None before the first start."""
     first = ledger.first_day(database)
     with translated(), database.client.start_session(snapshot=True) as session:
@@ -46,7 +46,7 @@ def standing(database: Database, zone: tzinfo, days_ago: tuple[int, ...]) -> Sta
         asked = {ago: today - ago * business_days.ONE_DAY for ago in days_ago}
         known = {ago: day for ago, day in asked.items() if first is not None and first <= day}
         moved = _moved_by_day(database, min(known.values()), session) if known else {}
-    return Standing(at, today, totals, {ago: _at_end_of(day, totals, moved) for ago, day in known.items()}, first)
+    return CurrentTotals(at, today, totals, {ago: _at_end_of(day, totals, moved) for ago, day in known.items()}, first)
 
 
 def _moved_by_day(database: Database, after: date, session: ClientSession) -> dict[date, Document]:

@@ -49,7 +49,7 @@ class MirrorReader:
             if not any(missing):
                 return mirror
             for source in sources:
-                missing = _take_over(mirror, missing, source)
+                missing = _apply(mirror, missing, source)
             self._add(mirror, missing)
 
     def _add(self, mirror: Mirror, missing: Required) -> None:
@@ -134,7 +134,7 @@ class MirrorReader:
         return document["due"] if document else None
 
 
-def _take_over(mirror: Mirror, missing: Required, newer: Decision | Mirror) -> Required:
+def _apply(mirror: Mirror, missing: Required, newer: Decision | Mirror) -> Required:
     """Fill `mirror` with what is known elsewhere; what is missing still."""
     mirror.customers.update({i: newer.customers[i] for i in missing.customers & newer.customers.keys()})
     mirror.licenses.update({i: newer.licenses[i] for i in missing.licenses & newer.licenses.keys()})

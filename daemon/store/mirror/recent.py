@@ -7,25 +7,25 @@ from daemon.mongo.types import Document
 from daemon.store.documents import worth_document, worth_of
 from rules.model.events import EventType
 from rules.model.ledger import MovementKind, Reason
-from rules.model.recent import Lately, Sighting, Swing
+from rules.model.recent import PaymentObservation, PendingSwitch, RecentActivity
 
 
-def lately_document(lately: Lately) -> Document:
+def recent_document(lately: RecentActivity) -> Document:
     return {
-        "ended": swing_document(lately.ended),
-        "begun": swing_document(lately.begun),
-        "payments": [sighting_document(sighting) for sighting in lately.payments],
+        "ended": switch_document(lately.ended),
+        "begun": switch_document(lately.begun),
+        "payments": [observation_document(sighting) for sighting in lately.payments],
     }
 
 
-def lately_of(document: Mapping[str, Any] | None) -> Lately | None:
+def recent_of(document: Mapping[str, Any] | None) -> RecentActivity | None:
     if document is None:
         return None
-    payments = tuple(sighting_of(sighting) for sighting in document["payments"])
-    return Lately(swing_of(document["ended"]), swing_of(document["begun"]), payments)
+    payments = tuple(observation_of(sighting) for sighting in document["payments"])
+    return RecentActivity(switch_of(document["ended"]), switch_of(document["begun"]), payments)
 
 
-def sighting_document(sighting: Sighting) -> Document:
+def observation_document(sighting: PaymentObservation) -> Document:
     always = {
         "at": sighting.at,
         "license_id": sighting.license_id,
@@ -36,21 +36,21 @@ def sighting_document(sighting: Sighting) -> Document:
     return {**always, **{name: value for name, value in sides.items() if value}}
 
 
-def sighting_of(document: Mapping[str, Any]) -> Sighting:
-    return Sighting(**{**document, "kind": EventType(document["kind"])})
+def observation_of(document: Mapping[str, Any]) -> PaymentObservation:
+    return PaymentObservation(**{**document, "kind": EventType(document["kind"])})
 
 
-def swing_document(swing: Swing | None) -> Document | None:
+def switch_document(swing: PendingSwitch | None) -> Document | None:
     if swing is None:
         return None
     worths = {"before": worth_document(swing.before), "after": worth_document(swing.after)}
     return {**swing._asdict(), "kind": swing.kind.value, "reason": swing.reason.value, **worths}
 
 
-def swing_of(document: Mapping[str, Any] | None) -> Swing | None:
+def switch_of(document: Mapping[str, Any] | None) -> PendingSwitch | None:
     if document is None:
         return None
-    return Swing(
+    return PendingSwitch(
         document["at"],
         document["license_id"],
         MovementKind(document["kind"]),

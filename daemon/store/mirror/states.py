@@ -13,7 +13,7 @@ from bson import Decimal128
 
 from daemon.mongo.types import Document
 from daemon.store.documents import worth_document, worth_of
-from daemon.store.mirror.recent import lately_document, lately_of
+from daemon.store.mirror.recent import recent_document, recent_of
 from rules.handlers import license_events
 from rules.model.changes import DocId, Fields, Payment, PaymentStatus, Plan, Source
 from rules.model.documents import AMOUNTS
@@ -76,8 +76,8 @@ def customer_document(state: CustomerState) -> Document:
         "paid_licenses": state.paid_licenses,
         "ever_mrr": state.ever_mrr,
     }
-    if state.lately is not None:
-        document["lately"] = lately_document(state.lately)
+    if state.recent is not None:
+        document["lately"] = recent_document(state.recent)
     return document
 
 
@@ -92,11 +92,11 @@ def customer_difference(before: CustomerState, after: CustomerState) -> Document
     gone: Document = {}
     if after.fields is not before.fields:
         _differ_in_fields(before.fields, after.fields, changed, gone)
-    if after.lately is not before.lately and after.lately != before.lately:
-        if after.lately is None:
+    if after.recent is not before.recent and after.recent != before.recent:
+        if after.recent is None:
             gone["lately"] = ""
         else:
-            changed["lately"] = lately_document(after.lately)
+            changed["lately"] = recent_document(after.recent)
     return _update(changed, gone)
 
 
@@ -109,7 +109,7 @@ def customer_of(document: Mapping[str, Any]) -> CustomerState:
         document["active_licenses"],
         document["paid_licenses"],
         document["ever_mrr"],
-        lately_of(document.get("lately")),
+        recent_of(document.get("lately")),
     )
 
 
@@ -120,7 +120,7 @@ def license_document(state: LicenseState) -> Document:
     """
     document: Document = {
         "fields": _plain(state.fields),
-        "worth": worth_document(state.worth),
+        "worth": worth_document(state.value),
         "started": state.started,
         "sold": list(state.sold),
     }
@@ -140,8 +140,8 @@ def license_difference(before: LicenseState, after: LicenseState) -> Document:
     gone: Document = {}
     if after.fields is not before.fields:
         _differ_in_fields(before.fields, after.fields, changed, gone)
-    if after.worth is not before.worth and after.worth != before.worth:
-        changed["worth"] = worth_document(after.worth)
+    if after.value is not before.value and after.value != before.value:
+        changed["worth"] = worth_document(after.value)
     if after.started != before.started:
         changed["started"] = after.started
     if after.sold != before.sold:

@@ -4,11 +4,11 @@ from fastapi import APIRouter
 
 from daemon.web.api import event_stream, events, incidents, ledger, rows
 from daemon.web.api.schemas import REFUSALS
-from daemon.web.broadcast import Live
-from daemon.web.context import House
+from daemon.web.broadcast import EventBroadcaster
+from daemon.web.context import WebContext
 
 
-def router(house: House, live: Live) -> APIRouter:
+def router(house: WebContext, live: EventBroadcaster) -> APIRouter:
     """All routes under /api."""
     routes = APIRouter(responses=REFUSALS)
     for part in (events, rows, ledger, incidents):

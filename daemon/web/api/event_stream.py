@@ -16,8 +16,8 @@ from daemon.mongo.client import bounded
 from daemon.store.mirror.reader import MirrorReader
 from daemon.web.api import events, schemas
 from daemon.web.api.schemas import PREFIX, SECONDS
-from daemon.web.broadcast import Client, Full, Live, Told, missed
-from daemon.web.context import House
+from daemon.web.broadcast import EventBroadcaster, FeedMessage, Full, Subscriber, missed
+from daemon.web.context import WebContext
 from daemon.web.errors import Refusal
 from daemon.web.json_body import StrictRoute
 
@@ -61,7 +61,7 @@ class EventStream(StreamingResponse):
             return
 
 
-def router(house: House, live: Live) -> APIRouter:
+def router(house: WebContext, live: EventBroadcaster) -> APIRouter:
     routes = APIRouter(prefix=PREFIX, tags=["events"], route_class=StrictRoute)
 
     @routes.get("/events/stream", responses=STREAM, response_class=StreamingResponse)
@@ -80,7 +80,9 @@ def router(house: House, live: Live) -> APIRouter:
     return routes
 
 
-async def frames(house: House, live: Live, client: Client, last_id: str | None) -> AsyncIterator[str]:
+async def frames(
+    house: WebContext, live: EventBroadcaster, client: Subscriber, last_id: str | None
+) -> AsyncIterator[str]:
     """The stream of one client, from what it missed on, until one of both sides ends it."""
     yield f"retry: {RETRY_MS}\n\n"
     while not client.is_over:
@@ -96,13 +98,13 @@ async def frames(house: House, live: Live, client: Client, last_id: str | None) 
         yield await run_in_threadpool(frame, house, told)
 
 
-def frame(house: House, told: Told) -> str:
+def frame(house: WebContext, told: FeedMessage) -> str:
     """One message; its data is ASCII on one line, whatever a name holds."""
     data = json.dumps(_data(house, told), separators=(",", ":"))
     return f"id: {told.token}\nevent: {told.kind}\ndata: {data}\n\n"
 
 
-def _data(house: House, told: Told) -> Mapping[str, Any]:
+def _data(house: WebContext, told: FeedMessage) -> Mapping[str, Any]:
     if told.document is None:
         return {}
     if told.kind == "withdrawn":
@@ -110,7 +112,7 @@ def _data(house: House, told: Told) -> Mapping[str, Any]:
     return events.shape(told.document, _names(house, [told.document])).model_dump()
 
 
-def _names(house: House, documents: Iterable[Mapping[str, Any]]) -> Mapping[Any, str]:
+def _names(house: WebContext, documents: Iterable[Mapping[str, Any]]) -> Mapping[Any, str]:
     try:
         with bounded(SECONDS):
             return events.names_of(documents, MirrorReader(house.database, house.config().settings()))

@@ -21,16 +21,16 @@ from pydantic import (
 )
 
 from daemon import clock
-from daemon.errors import KeyTaken
+from daemon.errors import IdempotencyKeyConflict
 from daemon.mongo.client import bounded
-from daemon.mongo.pagination import Position
+from daemon.mongo.pagination import PageCursor
 from daemon.mongo.types import ObjectId, ReadOnlyDocument
 from daemon.store import events
 from daemon.store import events as store
 from daemon.store.mirror.reader import MirrorReader
 from daemon.web.api import schemas
 from daemon.web.api.schemas import PREFIX, SECONDS, WRITING, Answer, Id, Page, Refused, Strict
-from daemon.web.context import House
+from daemon.web.context import WebContext
 from daemon.web.errors import Refusal
 from daemon.web.json_body import StrictRoute
 from rules.model.documents import is_id
@@ -164,7 +164,7 @@ CONFLICT: dict[int | str, dict[str, Any]] = {
 }
 
 
-def router(house: House) -> APIRouter:
+def router(house: WebContext) -> APIRouter:
     routes = APIRouter(prefix=PREFIX, tags=["events"], route_class=StrictRoute)
 
     @routes.post("/create_business_event", dependencies=WRITING, responses=CONFLICT)
@@ -187,7 +187,7 @@ def router(house: House) -> APIRouter:
     return routes
 
 
-def create(house: House, event: NewEvent, key: str | None) -> ObjectId:
+def create(house: WebContext, event: NewEvent, key: str | None) -> ObjectId:
     """Store the event; its id. What was understood, but contradicts what is, is a 409 that says so."""
     try:
         document = stored(event)
@@ -196,7 +196,7 @@ def create(house: House, event: NewEvent, key: str | None) -> ObjectId:
     try:
         with bounded(SECONDS):
             return store.create(house.database, document, clock.now(), key)
-    except KeyTaken as taken:
+    except IdempotencyKeyConflict as taken:
         raise Refusal(HTTPStatus.CONFLICT, str(taken)) from None
 
 
@@ -204,29 +204,29 @@ def stored(event: NewEvent) -> dict[str, Any]:
     """The event as `store.create` takes it. Raises ValueError for a moment that is none of the past."""
     told = event.model_dump()
     for name in ("customer_id", "license_id"):
-        told[name] = events.identity(told[name]) if told[name] else None
+        told[name] = events.id_of_text(told[name]) if told[name] else None
     told["plan_name"] = events.valid_plan(told["plan_name"])
     told["event_date"] = events.valid_time(event.event_date, clock.now()) if event.event_date else None
     return told
 
 
-def position(cursor: str | None) -> Position | None:
+def position(cursor: str | None) -> PageCursor | None:
     if cursor is None:
         return None
     milliseconds, _, skip = cursor.partition(".")
-    return Position(EPOCH + timedelta(milliseconds=int(milliseconds)), int(skip))
+    return PageCursor(EPOCH + timedelta(milliseconds=int(milliseconds)), int(skip))
 
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def cursor_of(position: Position | None) -> str | None:
+def cursor_of(position: PageCursor | None) -> str | None:
     return None if position is None else f"{(position.at - EPOCH) // timedelta(milliseconds=1)}.{position.skip}"
 
 
 def names_of(events: Iterable[ReadOnlyDocument], mirror: MirrorReader) -> dict[Any, str]:
     """The names of the customers whom events name by id only, looked up at once."""
-    ids = {_customer(event) for event in events if not _name_told(event)} - {None}
+    ids = {_customer(event) for event in events if not _stored_name(event)} - {None}
     found = mirror.customers(list(ids)) if ids else []
     return {state.id: customer_name(state.fields) for state in found}
 
@@ -234,11 +234,11 @@ def names_of(events: Iterable[ReadOnlyDocument], mirror: MirrorReader) -> dict[A
 def _customer(event: ReadOnlyDocument) -> Any:
     found = event.get("customer_id")
     if isinstance(found, str):
-        return events.identity(found)
+        return events.id_of_text(found)
     return found if is_id(found) else None
 
 
-def _name_told(event: ReadOnlyDocument) -> str:
+def _stored_name(event: ReadOnlyDocument) -> str:
     metadata = event.get("metadata")
     return one_line(metadata.get("customer_name"), MAX_NAME) if isinstance(metadata, Mapping) else ""
 
@@ -249,7 +249,7 @@ def shape(event: ReadOnlyDocument, names: Mapping[Any, str]) -> EventShape:
         event_type=schemas.text(event.get("event_type"), 100),
         description=schemas.text(event.get("description")),
         event_date=schemas.moment(event.get("event_date")),
-        customer_name=_name_told(event) or names.get(_customer(event)) or None,
+        customer_name=_stored_name(event) or names.get(_customer(event)) or None,
         plan_name=schemas.text(event.get("plan_name"), 100),
         amount=schemas.number(event.get("amount")),
         currency=schemas.text(event.get("currency"), 10),

@@ -15,13 +15,13 @@ from daemon.store import gaps
 from daemon.web.api import schemas
 from daemon.web.api.events import Cursor, cursor_of, position
 from daemon.web.api.schemas import PREFIX, SECONDS, Page
-from daemon.web.context import House
+from daemon.web.context import WebContext
 from daemon.web.json_body import StrictRoute
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
-class Letter(BaseModel):
+class DeadLetter(BaseModel):
     """A document that could not be understood; it counts as when it last was."""
 
     collection: str
@@ -32,8 +32,8 @@ class Letter(BaseModel):
     last_at: datetime | None
 
 
-class Letters(Page):
-    dead_letters: list[Letter]
+class DeadLetters(Page):
+    dead_letters: list[DeadLetter]
     total: int
 
 
@@ -55,19 +55,21 @@ class Gaps(Page):
     total: int
 
 
-def router(house: House) -> APIRouter:
+def router(house: WebContext) -> APIRouter:
     routes = APIRouter(prefix=PREFIX, tags=["troubles"], route_class=StrictRoute)
 
     @routes.get("/get_dead_letters")
     def get_dead_letters(
         state: Literal["held", "released"] = "held", limit: Limit = 100, cursor: Cursor = None
-    ) -> Letters:
+    ) -> DeadLetters:
         """Documents that are held (or were), the newest first."""
         behind = position(cursor)
         with bounded(SECONDS):
             found = letters.newest(house.database, state, limit, behind)
         after = position_after(found, "first_at", behind) if len(found) == limit else None
-        return Letters(dead_letters=[letter(one) for one in found], total=len(found), next_cursor=cursor_of(after))
+        return DeadLetters(
+            dead_letters=[dead_letter(one) for one in found], total=len(found), next_cursor=cursor_of(after)
+        )
 
     @routes.get("/get_gaps")
     def get_gaps(limit: Limit = 100, cursor: Cursor = None) -> Gaps:
@@ -81,8 +83,8 @@ def router(house: House) -> APIRouter:
     return routes
 
 
-def letter(document: ReadOnlyDocument) -> Letter:
-    return Letter(
+def dead_letter(document: ReadOnlyDocument) -> DeadLetter:
+    return DeadLetter(
         collection=document["_id"]["k"],
         document_id=schemas.identity(document["_id"]["id"]) or "",
         reason=schemas.text(document["reason"]) or "",

@@ -16,7 +16,7 @@ from daemon.store.mirror.reader import MirrorReader
 from daemon.web.api import schemas
 from daemon.web.api.rows import From, To, stretch
 from daemon.web.api.schemas import PREFIX, SECONDS, Answer, Page
-from daemon.web.context import House
+from daemon.web.context import WebContext
 from daemon.web.json_body import StrictRoute
 from rules.model.changes import DocId
 from rules.model.ledger import MovementKind, Reason
@@ -80,7 +80,7 @@ class Movements(Page):
     summary: dict[MovementKind, Moved] | None = Field(description="Of the whole stretch, by kind; on its first page.")
 
 
-def router(house: House) -> APIRouter:
+def router(house: WebContext) -> APIRouter:
     routes = APIRouter(prefix=PREFIX, tags=["books"], route_class=StrictRoute)
 
     @routes.get("/get_current_totals")

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from daemon import clock
 from daemon.mongo.client import bounded
 from daemon.mongo.types import ReadOnlyDocument
-from daemon.rollup.rollup import Nightly
+from daemon.rollup.rollup import Rollup
 from daemon.runtime import logs
 from daemon.store import events as events_store
 from daemon.store import rows, table
@@ -20,7 +20,7 @@ from daemon.store.ledger import reader as ledger
 from daemon.store.table import Noted
 from daemon.web.api import schemas
 from daemon.web.api.schemas import PREFIX, SECONDS, WRITING, Answer, Day, Page, Refused, Strict
-from daemon.web.context import House
+from daemon.web.context import WebContext
 from daemon.web.download import Download
 from daemon.web.errors import Refusal
 from daemon.web.json_body import StrictRoute
@@ -128,7 +128,7 @@ From = Annotated[Day | None, Query(alias="from", description="The first day; 30 
 To = Annotated[Day | None, Query(alias="to", description="The last day; today by default.")]
 
 
-def router(house: House) -> APIRouter:
+def router(house: WebContext) -> APIRouter:
     routes = APIRouter(prefix=PREFIX, tags=["table"], route_class=StrictRoute)
 
     @routes.post("/save_daily_analytics", dependencies=WRITING, responses=NO_SUCH_DAY)
@@ -177,16 +177,16 @@ def router(house: House) -> APIRouter:
     return routes
 
 
-def stretch(house: House, first: date | None, last: date | None) -> tuple[date, date]:
+def stretch(house: WebContext, first: date | None, last: date | None) -> tuple[date, date]:
     """The days asked for; the last 30 where nothing is said."""
     last = last or business_days.business_day(clock.now(), house.config().time.zone)
     return first or max(last, date.min + timedelta(30)) - timedelta(29), last
 
 
-def save(house: House, day: date | None, notes: str | None) -> Saved:
+def save(house: WebContext, day: date | None, notes: str | None) -> Saved:
     """Write the row and what a person says of the day. Raises Refusal for a day that cannot be computed."""
     config = house.config()
-    nightly = Nightly(house.database, config)
+    nightly = Rollup(house.database, config)
     now = nightly.now()
     today = business_days.business_day(now, config.time.zone)
     day = day or today
@@ -204,7 +204,7 @@ def save(house: House, day: date | None, notes: str | None) -> Saved:
     )
 
 
-def _require_computable(house: House, day: date, today: date) -> None:
+def _require_computable(house: WebContext, day: date, today: date) -> None:
     if day > today:
         raise Refusal(HTTPStatus.CONFLICT, "this day is still to come")
     first = ledger.first_day(house.database)
@@ -213,7 +213,7 @@ def _require_computable(house: House, day: date, today: date) -> None:
         raise Refusal(HTTPStatus.CONFLICT, sentence)
 
 
-def written(house: House, day: date, notes: str) -> str | None:
+def written(house: WebContext, day: date, notes: str) -> str | None:
     """Put a person's note into a row, where no other one appeared meanwhile; the note that then stands there."""
     row = table.one(house.database, day)
     outcome = table.note(house.database, day, writable(notes), (row or {}).get("notes"), clock.now())
@@ -221,7 +221,7 @@ def written(house: House, day: date, notes: str) -> str | None:
         raise Refusal(HTTPStatus.NOT_FOUND, "there is no row of this day; save_daily_analytics writes one")
     if outcome is Noted.CHANGED_MEANWHILE:
         raise Refusal(HTTPStatus.CONFLICT, "somebody else changed this note at the same moment; look, and try again")
-    log.info("note.edited", day=str(day), given_back=not writable(notes))
+    log.info("note.edited", day=str(day), reset=not writable(notes))
     return _lines((table.one(house.database, day) or {}).get("notes"))
 
 

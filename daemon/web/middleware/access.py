@@ -21,7 +21,7 @@ from daemon.config.schema import Http, is_loopback
 from daemon.runtime import logs
 from daemon.web.errors import answer
 from daemon.web.middleware.body_limits import READING
-from daemon.web.middleware.token_auth import Guesses, is_same, presented
+from daemon.web.middleware.token_auth import FailedAttempts, is_same, presented
 
 OPEN = frozenset(("/healthz", "/readyz"))
 FORWARDED = ("forwarded", "x-forwarded-", "x-real-ip", "via")
@@ -32,7 +32,7 @@ CHALLENGE = {"WWW-Authenticate": 'Basic realm="chatello-analytics", charset="UTF
 log = logs.get("http")
 
 
-class Gate:
+class AccessControl:
     """Wraps the application behind it."""
 
     def __init__(self, app: ASGIApp, config: Http) -> None:
@@ -41,7 +41,7 @@ class Gate:
         self.any_address = config.host in ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
         self.is_loopback = is_loopback(config.host)
         self.token = config.token.get_secret_value()
-        self.guesses = Guesses()
+        self.guesses = FailedAttempts()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         refused = self._refusal(scope) if scope["type"] == "http" else None

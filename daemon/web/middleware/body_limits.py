@@ -15,7 +15,7 @@ BODY_SECONDS = 10.0
 READING = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
-class Bounds:
+class BodyLimits:
     """Refuses bodies that are larger than `LARGEST_BODY` by what they say or are, that never come, and encoded ones.
 
     What comes with a reading method is read by nobody: only what it says of its length is looked at.

@@ -4,7 +4,7 @@ import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
-class Heads:
+class HeadRequests:
     """Answers HEAD wherever GET is, without the body (RFC 9110, 9.3.2); an endless one ends before it begins."""
 
     def __init__(self, app: ASGIApp) -> None:

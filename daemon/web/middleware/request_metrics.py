@@ -11,7 +11,7 @@ from daemon.runtime import metrics
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
-class Traffic:
+class RequestMetrics:
     """Wraps an application; a request that fails before its answer began counts as 500."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -12,7 +12,7 @@ from daemon.web.errors import answer
 
 log = logs.get("http")
 
-DRESS = {
+SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -25,7 +25,7 @@ DRESS = {
 """On every answer that does not say otherwise itself."""
 
 
-class Dress:
+class SecurityHeaders:
     """Puts the headers of `DRESS` on every answer, and has nothing that breaks behind it go any further."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -38,19 +38,19 @@ class Dress:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
-                _dress(message)
+                _add_headers(message)
             await send(message)
 
         try:
             await self.app(scope, receive, dressed)
         except Exception as error:
-            log.error("answer.broken", problem=f"{type(error).__name__}: {error}", begun=begun, exc_info=True)
+            log.error("response.failed", problem=f"{type(error).__name__}: {error}", begun=begun, exc_info=True)
             if not begun and scope["type"] == "http":
                 await answer(HTTPStatus.INTERNAL_SERVER_ERROR, "this failed")(scope, receive, dressed)
 
 
-def _dress(message: MutableMapping[str, Any]) -> None:
+def _add_headers(message: MutableMapping[str, Any]) -> None:
     headers = MutableHeaders(raw=message["headers"])
-    for name, value in DRESS.items():
+    for name, value in SECURITY_HEADERS.items():
         headers.setdefault(name, value)
     message["headers"] = headers.raw

@@ -43,7 +43,7 @@ def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
-class Guesses:
+class FailedAttempts:
     """The wrong tokens of the last minute, by who presented them; digests, never tokens."""
 
     def __init__(self) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from daemon.mongo.types import ReadOnlyDocument
-from daemon.store.ledger.totals import Standing
+from daemon.store.ledger.totals import CurrentTotals
 from daemon.web.page import texts
 from rules.model.changes import DocId
 from rules.model.ledger import Totals
@@ -94,7 +94,7 @@ def _cents(amount: object) -> int | None:
     return None if known is None else round(known * 100)
 
 
-def figures(standing: Standing, rows: Mapping[int, ReadOnlyDocument]) -> list[Figure]:
+def figures(standing: CurrentTotals, rows: Mapping[int, ReadOnlyDocument]) -> list[Figure]:
     """The numbers of the morning, each with its change since yesterday and a week ago where that is known.
 
     `rows` are the table's of as many days ago, for where the ledger does not reach.
@@ -109,7 +109,7 @@ def figures(standing: Standing, rows: Mapping[int, ReadOnlyDocument]) -> list[Fi
     return found
 
 
-def _before(measure: Measure, standing: Standing, rows: Mapping[int, ReadOnlyDocument]) -> dict[int, int]:
+def _before(measure: Measure, standing: CurrentTotals, rows: Mapping[int, ReadOnlyDocument]) -> dict[int, int]:
     """What is known of the number as it was, by how many days ago."""
     told = {ago: measure.of_row(row) for ago, row in rows.items()}
     told |= {ago: measure.of_totals(totals) for ago, totals in standing.earlier.items()}

@@ -21,9 +21,9 @@ from daemon.mongo.client import bounded
 from daemon.runtime import logs
 from daemon.store import table
 from daemon.store.table import Noted
-from daemon.web.context import House
+from daemon.web.context import WebContext
 from daemon.web.page import assets, rows, texts
-from daemon.web.page.view import Desk, Wanted
+from daemon.web.page.view import PageData, ViewRequest
 
 View = Mapping[str, object]
 
@@ -35,7 +35,7 @@ PATIENCE_SECONDS = 5.0
 log = logs.get("http")
 
 
-def router(house: House) -> APIRouter:
+def router(house: WebContext) -> APIRouter:
     """The routes of the page; who may see and write is decided in front of them (`gate`)."""
     page, routes = Page(house), APIRouter(include_in_schema=False)
     routes.add_api_route("/", lambda: RedirectResponse("/analytics"))
@@ -72,13 +72,13 @@ async def sent(request: Request) -> Mapping[str, str]:
 class Page:
     """The page of one house."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: WebContext) -> None:
         self.house = house
-        self.desk = Desk(house)
+        self.desk = PageData(house)
         self.templates = templates()
 
     def whole(self, request: Request) -> Response:
-        wanted = Wanted.of(request.query_params)
+        wanted = ViewRequest.of(request.query_params)
         try:
             with bounded(PATIENCE_SECONDS):
                 view = self.desk.whole(wanted)
@@ -93,13 +93,13 @@ class Page:
                 view = self.desk.live()
         except ChatelloError as problem:
             return self._trouble(request, problem)
-        return self._shown("live.html", {**view, **self._common(Wanted.of(request.query_params))})
+        return self._shown("live.html", {**view, **self._common(ViewRequest.of(request.query_params))})
 
     def form(self, request: Request, day: str) -> Response:
         """The form for one day's note; the page's script puts it into the table."""
         try:
             with bounded(PATIENCE_SECONDS):
-                return self._form(day, Wanted.of(request.query_params))
+                return self._form(day, ViewRequest.of(request.query_params))
         except ChatelloError as problem:
             return self._trouble(request, problem)
 
@@ -112,7 +112,7 @@ class Page:
             return self._trouble(request, problem)
 
     def _edited(self, day: str, fields: Mapping[str, str]) -> Response:
-        wanted, text = Wanted.of(fields), rows.writable(fields.get("note", ""))
+        wanted, text = ViewRequest.of(fields), rows.writable(fields.get("note", ""))
         if len(text) > rows.LONGEST_NOTE:
             problem = texts.TOO_LONG.format(limit=texts.integer(rows.LONGEST_NOTE))
             return self._form(day, wanted, text, problem, HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -132,11 +132,11 @@ class Page:
             return Noted.CHANGED_MEANWHILE
         outcome = table.note(self.house.database, known, text, row.get("notes"), clock.now())
         if outcome is Noted.WRITTEN:
-            log.info("note.edited", day=day, given_back=not text)
+            log.info("note.edited", day=day, reset=not text)
         return outcome
 
     def _form(
-        self, day: str, wanted: Wanted, text: str | None = None, problem: str = "", status: int = HTTPStatus.OK
+        self, day: str, wanted: ViewRequest, text: str | None = None, problem: str = "", status: int = HTTPStatus.OK
     ) -> Response:
         known = _day(day)
         row = table.one(self.house.database, known) if known else None
@@ -155,7 +155,7 @@ class Page:
         }
         return self._shown("note.html", {**view, **self._common(wanted)}, status)
 
-    def _common(self, wanted: Wanted) -> View:
+    def _common(self, wanted: ViewRequest) -> View:
         return {
             "wanted": wanted,
             "address": address,
@@ -164,7 +164,7 @@ class Page:
         }
 
     def _trouble(self, request: Request, problem: ChatelloError) -> Response:
-        log.warning("request.unserved", route=request.scope["route"].path, problem=str(problem))
+        log.warning("request.unavailable", route=request.scope["route"].path, problem=str(problem))
         view = {
             "problem": str(problem),
             "role": texts.ROLES.get(self.house.progress.role, texts.ROLE_UNKNOWN),
@@ -179,7 +179,7 @@ class Page:
         return HTMLResponse(self.templates.get_template(template).render(view), status)
 
 
-def address(wanted: Wanted, anchor: str = "", *, page: int | None = None, period: str | None = None) -> str:
+def address(wanted: ViewRequest, anchor: str = "", *, page: int | None = None, period: str | None = None) -> str:
     """Where the page shows these rows; another period begins at its first page."""
     number = page or (1 if period else wanted.page)
     query = {"period": period or wanted.period, **({"page": number} if number > 1 else {})}

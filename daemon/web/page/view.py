@@ -10,9 +10,9 @@ from markupsafe import Markup
 from daemon.mongo.cluster_time import cluster_datetime, newest
 from daemon.mongo.types import ReadOnlyDocument
 from daemon.store import events, table
-from daemon.store.ledger.totals import Months, MovementsByMonth, Standing, standing
+from daemon.store.ledger.totals import CurrentTotals, Months, MovementsByMonth, current_totals
 from daemon.store.mirror.reader import MirrorReader
-from daemon.web.context import House
+from daemon.web.context import WebContext
 from daemon.web.page import charts, feed, figures, rows, status, texts
 from rules import business_days
 
@@ -27,31 +27,31 @@ LATE = timedelta(minutes=15)
 """From then on the numbers are said to stand still."""
 
 
-class Wanted(NamedTuple):
+class ViewRequest(NamedTuple):
     """Which rows to show: `period` is a key of `words.PERIODS`, `page` counts from 1."""
 
     period: str = "30"
     page: int = 1
 
     @classmethod
-    def of(cls, query: Mapping[str, str]) -> "Wanted":
+    def of(cls, query: Mapping[str, str]) -> "ViewRequest":
         """From a query string; what makes no sense there is the default."""
         period, page = query.get("period", ""), query.get("page", "")
         number = int(page) if page.isascii() and page.isdecimal() and len(page) < 6 else 1
         return cls(period if period in texts.PERIODS else cls().period, max(1, number))
 
 
-class Desk:
+class PageData:
     """Reads for one database, by its clock. Safe to ask from several threads."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: WebContext) -> None:
         self.house = house
         self.months = MovementsByMonth(house.database)
 
     def live(self) -> View:
         """What changes while one looks: numbers, events, plans, the daemon's state."""
         database, settings = self.house.database, self.house.config().settings()
-        stands = standing(database, settings.zone, tuple(figures.SPANS))
+        stands = current_totals(database, settings.zone, tuple(figures.SPANS))
         now = cluster_datetime(newest(database))
         today = stands.today if stands else business_days.business_day(now, settings.zone)
         plans = MirrorReader(database, settings).plans() if stands else {}
@@ -72,18 +72,18 @@ class Desk:
             "is_well": not any(finding.cure for finding in found),
         }
 
-    def _rows_before(self, stands: Standing) -> dict[int, ReadOnlyDocument]:
+    def _rows_before(self, stands: CurrentTotals) -> dict[int, ReadOnlyDocument]:
         """The table's rows of the days that the ledger does not reach."""
         missing = [ago for ago in figures.SPANS if ago not in stands.earlier]
         found = {ago: table.one(self.house.database, stands.today - ago * business_days.ONE_DAY) for ago in missing}
         return {ago: row for ago, row in found.items() if row is not None}
 
-    def _still(self, stands: Standing | None, now: datetime) -> str:
+    def _still(self, stands: CurrentTotals | None, now: datetime) -> str:
         if stands is None or now - stands.at < LATE:
             return ""
         return texts.STANDING_STILL.format(when=texts.moment(stands.at, self.house.config().time.zone))
 
-    def whole(self, wanted: Wanted) -> View:
+    def whole(self, wanted: ViewRequest) -> View:
         """Everything: what is live, the charts, and the rows that are wanted."""
         live = self.live()
         today = live["today"]
@@ -141,7 +141,7 @@ class Desk:
         )
         return charts.movements(months, shown, texts.MOVEMENTS, summary)
 
-    def _table(self, wanted: Wanted, today: date) -> View:
+    def _table(self, wanted: ViewRequest, today: date) -> View:
         kind, shape = ("monthly", rows.monthly) if wanted.period == "months" else ("daily", rows.daily)
         first = _first(wanted, today)
         pages = max(1, math.ceil(table.count(self.house.database, kind, first) / ROWS_ON_A_PAGE))
@@ -156,6 +156,6 @@ def _since(first_day: date | None, shown: Sequence[date]) -> str:
     return texts.MOVEMENTS_SINCE.format(day=texts.day(first_day)) if is_inside else ""
 
 
-def _first(wanted: Wanted, today: date) -> date | None:
+def _first(wanted: ViewRequest, today: date) -> date | None:
     """The first day of a period that ends today; None for all there is."""
     return today - timedelta(int(wanted.period) - 1) if wanted.period.isdecimal() else None

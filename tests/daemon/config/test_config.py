@@ -21,49 +21,49 @@ from daemon.config.schema import Config
 from daemon.errors import ConfigurationError, StreamBroken
 from daemon.mongo import collections
 from daemon.mongo.cluster_time import token_time
-from daemon.pipeline.change_queue import Closed, Inbox
-from daemon.runtime.health import Progress
+from daemon.pipeline.change_queue import ChangeQueue, Closed
+from daemon.runtime.health import Health
 from daemon.runtime.systemd import notify
 from daemon.source import snapshot
 from daemon.source.decode import LAST, Decoder
-from daemon.source.stream import Heard, Position
+from daemon.source.stream import StreamItem, StreamPosition
 from rules.business_days import business_day
 from rules.model.changes import Change, Discontinuity, Operation, Source, Undecodable
 from rules.model.events import EventType
 from rules.settings.catalog import STYLES, TEXTS
 
-PLACE = Position({"_data": "8200"}, Timestamp(1, 1))
+PLACE = StreamPosition({"_data": "8200"}, Timestamp(1, 1))
 DECODER = Decoder(ZoneInfo("UTC"), "manual@chatello.io")
 
 
 def test_the_inbox_keeps_order_and_gives_what_is_there() -> None:
-    inbox = Inbox(10)
+    inbox = ChangeQueue(10)
     for _ in range(3):
-        inbox.put(Heard(None, PLACE))
+        inbox.put(StreamItem(None, PLACE))
 
-    assert len(inbox.take(2, 0)) == 2
-    assert len(inbox.take(2, 0)) == 1
-    assert inbox.take(2, 0) == []
+    assert len(inbox.get_batch(2, 0)) == 2
+    assert len(inbox.get_batch(2, 0)) == 1
+    assert inbox.get_batch(2, 0) == []
 
 
 def test_a_readers_error_comes_out_behind_everything_it_had_read() -> None:
-    inbox = Inbox(10)
-    inbox.put(Heard(None, PLACE))
+    inbox = ChangeQueue(10)
+    inbox.put(StreamItem(None, PLACE))
     inbox.fail(StreamBroken("history_lost", "gone"))
 
-    assert len(inbox.take(5, 0)) == 1
+    assert len(inbox.get_batch(5, 0)) == 1
     with pytest.raises(StreamBroken):
-        inbox.take(5, 0)
+        inbox.get_batch(5, 0)
 
 
 def test_a_full_inbox_makes_the_reader_wait_and_a_closed_one_sends_it_home() -> None:
-    inbox = Inbox(1)
-    inbox.put(Heard(None, PLACE))
+    inbox = ChangeQueue(1)
+    inbox.put(StreamItem(None, PLACE))
     sent_home = threading.Event()
 
     def put() -> None:
         try:
-            inbox.put(Heard(None, PLACE))
+            inbox.put(StreamItem(None, PLACE))
         except Closed:
             sent_home.set()
 
@@ -76,16 +76,16 @@ def test_a_full_inbox_makes_the_reader_wait_and_a_closed_one_sends_it_home() -> 
 
 
 def test_progress_names_the_room_that_stalls_and_only_a_leader_needs_the_stream() -> None:
-    progress = Progress()
-    progress.turn("leader", 0)
-    progress.beat("bell", 0)
+    progress = Health()
+    progress.set_role("leader", 0)
+    progress.heartbeat("scheduler", 0)
     assert progress.stalled(29) == []
 
-    assert [problem.split()[0] for problem in progress.stalled(50)] == ["bell", "stream"]
-    progress.turn("standby", 50)
-    progress.beat("bell", 50)
+    assert [problem.split()[0] for problem in progress.stalled(50)] == ["scheduler", "stream"]
+    progress.set_role("standby", 50)
+    progress.heartbeat("scheduler", 50)
     assert progress.not_ready(60) == []
-    progress.turn("reconciling", 60, "history_lost")
+    progress.set_role("reconciling", 60, "history_lost")
     assert progress.not_ready(61) == ["reconciling: history_lost"]
 
 
@@ -333,7 +333,7 @@ def test_local_times_are_read_in_their_configured_zone() -> None:
 @pytest.mark.parametrize("edge", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, tzinfo=UTC)])
 def test_dates_at_the_ends_of_the_calendar_do_no_harm_in_any_zone(zone: str, edge: datetime) -> None:
     decoder = Decoder(ZoneInfo(zone), "")
-    told = decoder.foreign_event({"event_type": "new_customer", "event_date": edge})
+    told = decoder.external_event({"event_type": "new_customer", "event_date": edge})
 
     assert isinstance(decoder.document(Source.LICENSES, {"expires_at": edge})["expires_at"], datetime)
     assert business_day(told["event_date"], ZoneInfo(zone)).year in (1970, 9999)

@@ -21,7 +21,7 @@ def test_each_event_has_a_line_unless_they_are_too_many_and_then_they_are_counte
     told = [Event(f"new_customer:{n}", EventType.NEW_CUSTOMER, AT, f"Nuovo cliente: {n}") for n in range(3)]
     decision = Decision(events=told, totals=Totals())
     with capture_logs() as said:
-        commit_log.tell(decision, [Change(Source.CUSTOMERS, Operation.INSERT, 1, AT, "")], 3, most)
+        commit_log.log_commit(decision, [Change(Source.CUSTOMERS, Operation.INSERT, 1, AT, "")], 3, most)
 
     batch = next(line for line in said if line["event"] == "batch.committed")
     assert sum(line["event"] == "event.recorded" for line in said) == lines

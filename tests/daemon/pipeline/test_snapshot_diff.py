@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.store.mirror import states
-from rules.model.changes import License, LicenseStatus, Worth
+from rules.model.changes import License, LicenseStatus, LicenseValue
 from rules.model.events import EventType
 from rules.model.ledger import MovementKind, Reason
-from rules.model.recent import Lately, Sighting, Swing
+from rules.model.recent import PaymentObservation, PendingSwitch, RecentActivity
 from rules.model.states import CustomerState, LicenseState
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -21,9 +21,9 @@ instants = st.integers(0, 3).map(lambda hours: NOON + timedelta(hours=hours))
 values = st.one_of(st.none(), ids, instants, st.sampled_from(["", "active", "TechCorp"]))
 fields = st.dictionaries(st.sampled_from(["name", "company", "customer_id", "plan_id", "expires_at"]), values)
 cents = st.sampled_from([0, 799, 1999])
-worths = st.builds(Worth, ids, st.booleans(), cents, st.booleans())
+worths = st.builds(LicenseValue, ids, st.booleans(), cents, st.booleans())
 swings = st.builds(
-    Swing,
+    PendingSwitch,
     instants,
     ids,
     st.sampled_from(MovementKind),
@@ -32,8 +32,10 @@ swings = st.builds(
     st.none() | worths,
     st.none() | worths,
 )
-sightings = st.builds(Sighting, instants, ids, st.just(EventType.PAYMENT_COMPLETED), cents, st.sampled_from(["", "g"]))
-latelies = st.builds(Lately, st.none() | swings, st.none() | swings, st.lists(sightings, max_size=2).map(tuple))
+sightings = st.builds(
+    PaymentObservation, instants, ids, st.just(EventType.PAYMENT_COMPLETED), cents, st.sampled_from(["", "g"])
+)
+latelies = st.builds(RecentActivity, st.none() | swings, st.none() | swings, st.lists(sightings, max_size=2).map(tuple))
 counts = st.integers(0, 2)
 customers = st.builds(
     CustomerState, ids, fields, st.booleans(), cents, counts, counts, st.booleans(), st.none() | latelies

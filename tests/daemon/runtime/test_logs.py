@@ -156,4 +156,4 @@ def test_every_event_is_listed_with_its_level_and_nothing_else_is() -> None:
 
     assert set(listed) == set(logged())
     assert len(listed) == len(set(listed))
-    assert all(re.fullmatch(r"[a-z]+\.[a-z_]+", event) for event, _level in listed)
+    assert all(re.fullmatch(r"[a-z_]+\.[a-z_]+", event) for event, _level in listed)

@@ -12,7 +12,7 @@ from prometheus_client import generate_latest
 
 from daemon.runtime import metrics
 from daemon.runtime.metrics import BUSINESS, REGISTRY
-from daemon.web.middleware.request_metrics import Traffic
+from daemon.web.middleware.request_metrics import RequestMetrics
 from rules.handlers.decide import Decision
 from rules.model.changes import Change, DocId, Operation, Plan, Source
 from rules.model.events import Event, EventType
@@ -117,7 +117,7 @@ def requests(route: str, code: str, method: str = "GET") -> float:
 
 def test_requests_are_counted_by_the_routes_template_and_strangers_make_no_labels() -> None:
     app = FastAPI()
-    app.add_middleware(Traffic)
+    app.add_middleware(RequestMetrics)
 
     @app.get("/things/{thing}")
     def thing(thing: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from daemon.runtime.supervisor import Crew
+from daemon.runtime.supervisor import ThreadSupervisor
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def stop() -> Iterator[threading.Event]:
 @pytest.mark.timeout(10)
 def test_a_signal_that_the_kernel_hands_to_another_thread_stops_all(stop: threading.Event) -> None:
     """The main thread alone runs handlers, and sleeps: nothing wakes it but itself, or this test's timeout."""
-    crew, ended = Crew(stop), threading.Event()
+    crew, ended = ThreadSupervisor(stop), threading.Event()
     waiting = threading.Timer(0.5, lambda: signal.pthread_kill(threading.get_ident(), signal.SIGUSR1))
 
     def work() -> None:
@@ -39,7 +39,7 @@ def test_a_signal_that_the_kernel_hands_to_another_thread_stops_all(stop: thread
 @pytest.mark.timeout(10)
 def test_the_first_error_of_a_thread_ends_all_and_is_the_end_of_the_process() -> None:
     stop = threading.Event()
-    crew = Crew(stop)
+    crew = ThreadSupervisor(stop)
 
     def wait() -> None:
         stop.wait()

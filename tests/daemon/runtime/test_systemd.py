@@ -12,8 +12,8 @@ import pytest
 from daemon import clock
 from daemon.demo.embedded_mongo import wait_for
 from daemon.runtime import metrics
-from daemon.runtime.health import STALLED_AFTER, Progress
-from daemon.runtime.systemd import Herald, status
+from daemon.runtime.health import STALLED_AFTER, Health
+from daemon.runtime.systemd import SystemdNotifier, status
 
 NOON = 1_764_072_000
 """2025-11-25 12:00 UTC."""
@@ -40,7 +40,7 @@ def heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]
 
 
 @contextmanager
-def running(herald: Herald) -> Iterator[None]:
+def running(herald: SystemdNotifier) -> Iterator[None]:
     stop = threading.Event()
     thread = threading.Thread(target=herald.run, args=(stop,))
     thread.start()
@@ -52,16 +52,16 @@ def running(herald: Herald) -> Iterator[None]:
 
 
 def test_it_is_ready_when_told_so_and_until_then_systemd_waits_longer(heard: list[str]) -> None:
-    progress, stream, doors = Progress(), threading.Event(), threading.Event()
+    progress, stream, doors = Health(), threading.Event(), threading.Event()
     hangup, reloaded = threading.Event(), threading.Event()
-    progress.turn("reconciling", clock.monotonic(), "first_start")
+    progress.set_role("reconciling", clock.monotonic(), "first_start")
     hangup.set()
     doors.set()
-    with running(Herald(progress, (stream, doors), hangup, reloaded.set)):
+    with running(SystemdNotifier(progress, (stream, doors), hangup, reloaded.set)):
         wait_for(lambda: "EXTEND_TIMEOUT_USEC=90000000" in heard, "more time to be asked for")
         assert "READY=1" not in heard and "WATCHDOG=1" not in heard
         assert "STATUS=reconciling: first_start" in heard
-        progress.turn("leader", clock.monotonic())
+        progress.set_role("leader", clock.monotonic())
         stream.set()
         wait_for(lambda: heard.count("READY=1") == 2, "ready, and ready again after the reload")
         assert reloaded.is_set() and "RELOADING=1" in heard
@@ -70,10 +70,10 @@ def test_it_is_ready_when_told_so_and_until_then_systemd_waits_longer(heard: lis
 
 
 def test_it_is_not_ready_while_its_doors_are_still_being_opened(heard: list[str]) -> None:
-    progress, stream, doors = Progress(), threading.Event(), threading.Event()
-    progress.turn("leader", clock.monotonic())
+    progress, stream, doors = Health(), threading.Event(), threading.Event()
+    progress.set_role("leader", clock.monotonic())
     stream.set()
-    with running(Herald(progress, (stream, doors), threading.Event(), lambda: None)):
+    with running(SystemdNotifier(progress, (stream, doors), threading.Event(), lambda: None)):
         wait_for(lambda: heard.count("EXTEND_TIMEOUT_USEC=90000000") > 1, "a second look at what is ready")
         assert "READY=1" not in heard
         doors.set()
@@ -81,11 +81,11 @@ def test_it_is_not_ready_while_its_doors_are_still_being_opened(heard: list[str]
 
 
 def test_a_room_that_stopped_getting_on_starves_the_watchdog_and_is_named(heard: list[str]) -> None:
-    progress, ready = Progress(), threading.Event()
-    progress.turn("leader", clock.monotonic())
-    progress.beat("stream", clock.monotonic() - STALLED_AFTER["stream"] - 1)
+    progress, ready = Health(), threading.Event()
+    progress.set_role("leader", clock.monotonic())
+    progress.heartbeat("stream", clock.monotonic() - STALLED_AFTER["stream"] - 1)
     ready.set()
-    with running(Herald(progress, [ready], threading.Event(), lambda: None)):
+    with running(SystemdNotifier(progress, [ready], threading.Event(), lambda: None)):
         wait_for(lambda: any(line.startswith("STATUS=stalled: stream made no progress") for line in heard), "it")
 
     assert "WATCHDOG=1" not in heard
@@ -94,17 +94,17 @@ def test_a_room_that_stopped_getting_on_starves_the_watchdog_and_is_named(heard:
 def test_the_status_of_a_leader_tells_lag_last_event_and_last_rollup(monkeypatch: pytest.MonkeyPatch) -> None:
     stood = {metrics.CLUSTER: NOON + 7, metrics.STREAM_TOKEN: NOON, metrics.LAST_EVENT: NOON - 60, metrics.ROLLUP: 0}
     monkeypatch.setattr(metrics, "value", lambda _gauge: 0.0)
-    assert status(Progress(role="leader"), 1).startswith("leader, 0 s behind; last event not since the start; ")
+    assert status(Health(role="leader"), 1).startswith("leader, 0 s behind; last event not since the start; ")
     monkeypatch.setattr(metrics, "value", stood.__getitem__)
-    progress = Progress()
-    progress.turn("leader", 0)
+    progress = Health()
+    progress.set_role("leader", 0)
 
     assert status(progress, 1) == "leader, 7 s behind; last event 2025-11-25 11:59:00 UTC; last rollup not yet"
 
 
 def test_the_status_is_one_line_whatever_the_reason_holds() -> None:
-    progress = Progress()
-    progress.turn("standby", 0, "pc:17:ab leads\nREADY=1\u202e" + "x" * 5000)
+    progress = Health()
+    progress.set_role("standby", 0, "pc:17:ab leads\nREADY=1\u202e" + "x" * 5000)
     told = status(progress, 1)
 
     assert told.startswith("standby: pc:17:ab leads READY=1x")

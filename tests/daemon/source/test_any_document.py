@@ -134,4 +134,4 @@ def test_whatever_documents_hold_all_of_it_can_be_decided_and_stored(
     shop.follow(changes, cuts).tick(BEGIN + timedelta(minutes=1))
 
     assert shop.totals.customers == sum(state.present for state in shop.customers.values())
-    assert shop.totals.mrr_cents == sum(state.worth.mrr_cents for state in shop.licenses.values() if state.worth)
+    assert shop.totals.mrr_cents == sum(state.value.mrr_cents for state in shop.licenses.values() if state.value)

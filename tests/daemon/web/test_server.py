@@ -11,15 +11,15 @@ from starlette.types import Receive, Scope, Send
 
 from daemon.demo.embedded_mongo import wait_for
 from daemon.web import server as web_server
-from daemon.web.server import PatientServer
+from daemon.web.server import LowWakeupServer
 
 
 async def nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
     await asyncio.sleep(0)
 
 
-def server_until(stop: threading.Event, closed: threading.Event) -> PatientServer:
-    return PatientServer(uvicorn.Config(nothing, log_config=None, lifespan="off", ws="none"), stop, closed.set)
+def server_until(stop: threading.Event, closed: threading.Event) -> LowWakeupServer:
+    return LowWakeupServer(uvicorn.Config(nothing, log_config=None, lifespan="off", ws="none"), stop, closed.set)
 
 
 @pytest.fixture
@@ -44,10 +44,10 @@ def test_it_ends_when_told_to_however_long_it_sleeps(listening: socket.socket, m
 def test_an_error_of_its_own_is_raised_and_waits_for_nobody(
     listening: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken(_self: PatientServer, _counter: int) -> bool:
+    async def broken(_self: LowWakeupServer, _counter: int) -> bool:
         raise OSError("on purpose")
 
-    monkeypatch.setattr(PatientServer, "on_tick", broken)
+    monkeypatch.setattr(LowWakeupServer, "on_tick", broken)
     errors: list[OSError] = []
 
     def run() -> None:

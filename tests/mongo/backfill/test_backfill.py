@@ -179,7 +179,7 @@ class Recount:
 def reconstructed(db: Database, config: Any, last: date | None = None, **options: bool) -> Backfill:
     past = Backfill(db, config)
     defaults = {"over_dashboard": False, "again": False}
-    past.write(past.outlook(last=last), advance=lambda _: None, **(defaults | options))
+    past.write(past.plan(last=last), advance=lambda _: None, **(defaults | options))
     return past
 
 
@@ -326,7 +326,7 @@ def test_what_was_cut_off_goes_on_where_it_stopped(mongo_uri: str, database: Dat
     old_shop(database, months=40)
     config = shop.config_for(mongo_uri, database)
     past = Backfill(database, config)
-    outlook = past.outlook()
+    outlook = past.plan()
     assert len(outlook.stretches) >= 3
 
     def stop_after(count: int) -> Callable[[int], object]:
@@ -342,13 +342,13 @@ def test_what_was_cut_off_goes_on_where_it_stopped(mongo_uri: str, database: Dat
     with pytest.raises(KeyboardInterrupt):
         past.write(outlook, over_dashboard=False, again=False, advance=stop_after(2))
     stood = {one["_id"] for one in database.historical_analytics.find({"period_type": "daily"}, {"_id": 1})}
-    written = past.write(past.outlook(), over_dashboard=False, again=False, advance=lambda _: None)
+    written = past.write(past.plan(), over_dashboard=False, again=False, advance=lambda _: None)
 
     assert [stretch for stretch, _ in outlook.stretches[2:]] == written
     whole = list(database.historical_analytics.find({"period_type": "daily"}))
     assert stood < {one["_id"] for one in whole}
     assert len(whole) == sum(stretch.days for stretch, _ in outlook.stretches)
-    assert past.write(past.outlook(), over_dashboard=False, again=False, advance=lambda _: None) == []
+    assert past.write(past.plan(), over_dashboard=False, again=False, advance=lambda _: None) == []
 
 
 def test_the_command_tells_what_it_would_do_and_does_it_after(mongo_uri: str, database: Database) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from daemon.config.schema import Config
 from daemon.demo.embedded_mongo import wait_for
-from daemon.diagnostics.verification import Proof
+from daemon.diagnostics.verification import Verification
 from daemon.mongo.types import Database
 from tests import shop
 from tests.oracle import assert_books_balance, assert_each_event_once, events, recount, totals
@@ -27,7 +27,7 @@ def test_new_thresholds_speak_from_the_next_change_on_and_nothing_is_lost(mongo_
         for n in range(3):
             shop.customer(database, f"C{n}")
         wait_for(lambda: totals(database).get("customers") == 3, "the first customers")
-        run.leader.adopt(with_rules(config, thresholds={"customers": [4, 1000]}))
+        run.leader.set_config(with_rules(config, thresholds={"customers": [4, 1000]}))
         made = [shop.customer(database, f"D{n}") for n in range(3)]
         wait_for(lambda: events(database)["new_customer", made[-1]] == 1, "the last customer")
 
@@ -44,14 +44,14 @@ def test_a_new_rate_releases_and_values_anew_what_waited_for_it(mongo_uri: str, 
     with shop.running(config) as run:
         assert run.leader is not None
         assert totals(database)["mrr_cents"] == 0
-        run.leader.adopt(with_rules(config, rates={"USD": "0.9"}))
+        run.leader.set_config(with_rules(config, rates={"USD": "0.9"}))
         wait_for(lambda: totals(database)["mrr_cents"] == 900, "the rate to be taken up")
 
     other = with_rules(config, rates={"USD": "0.8"})
-    proof = Proof(database, config)
+    proof = Verification(database, config)
     with shop.running(other):
         wait_for(lambda: totals(database)["mrr_cents"] == 800, "another rate, found at a start")
-        proof.adopt(other)
+        proof.set_config(other)
         assert proof.numbers().mismatches == []
     assert database.analytics_dead_letters.count_documents({"state": "held"}) == 0
 
@@ -65,7 +65,7 @@ def test_reloads_in_the_middle_of_a_busy_day_lose_and_double_nothing(mongo_uri: 
             license = shop.license(database, shop.customer(database, f"C{n}"), plans["starter"])
             database.licenses.update_one({"_id": license}, {"$set": {"plan_id": plans["pro"]}})
             if n % 10 == 5:
-                run.leader.adopt(with_rules(config, note_length=100 + n))
+                run.leader.set_config(with_rules(config, note_length=100 + n))
         wait_for(lambda: totals(database) == recount(database), "the books to follow")
 
     assert_books_balance(database)

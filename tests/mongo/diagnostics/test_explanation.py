@@ -7,7 +7,7 @@ import pytest
 from bson import ObjectId
 
 from daemon.diagnostics.explanation import Explanation
-from daemon.rollup.rollup import Nightly
+from daemon.rollup.rollup import Rollup
 from rules import business_days
 from rules.rows import periods
 from rules.rows.provenance import NAMES
@@ -78,7 +78,7 @@ def test_a_count_shows_all_it_counts_and_says_how_many_more_there_are(life: Life
     for number in range(12):
         life.customer(local(day, 10, number), f"c{number}")
     life.store(NOW)
-    Nightly(life.db, config_of(life.db)).catch_up(NOW)
+    Rollup(life.db, config_of(life.db)).close_missing(NOW)
     status, output = explain(mongo_uri, life, str(day), "12 nuovi clienti", "--limit", "10")
 
     assert status == 0, output

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from bson import Int64
 
-from daemon.diagnostics.row_audit import Audit, following
-from daemon.rollup.rollup import Nightly
+from daemon.diagnostics.row_audit import RowAudit, following
+from daemon.rollup.rollup import Rollup
 from rules import business_days
 from rules.model.changes import Operation, Source
 from rules.rows import periods
@@ -132,7 +132,7 @@ def test_going_on_leaves_out_no_month() -> None:
 
 def test_events_keep_the_words_they_were_told_in_whatever_the_rules_say_now(closed: Life) -> None:
     other = config_of(closed.db, rules={"texts": {"license_cancelled": "Disdetta: {plan}, {name}"}})
-    audit = Audit(Nightly(closed.db, other))
+    audit = RowAudit(Rollup(closed.db, other))
     span = audit.span(None, None)
     assert span is not None
 
@@ -145,5 +145,5 @@ def test_a_plan_that_gets_another_name_leaves_old_rows_as_they_are(mongo_uri: st
     keep_plans(closed.db, closed.shop)
 
     assert rollup(mongo_uri, closed, "--check")[0] == 0
-    today = Nightly(closed.db, config_of(closed.db)).row(date(2025, 6, 30))
+    today = Rollup(closed.db, config_of(closed.db)).row(date(2025, 6, 30))
     assert sorted(today["revenue_by_plan"]) == ["agency", "founders", "professional"]

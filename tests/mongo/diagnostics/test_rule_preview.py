@@ -10,7 +10,7 @@ from daemon.config.schema import Config
 from daemon.demo.embedded_mongo import wait_for
 from daemon.diagnostics.rule_preview import DayPreview, Preview
 from daemon.mongo.types import Database
-from daemon.rollup.rollup import Nightly
+from daemon.rollup.rollup import Rollup
 from rules import business_days
 from tests import shop
 from tests.oracle import events
@@ -31,7 +31,7 @@ class Past:
                 shop.license(database, shop.customer(database, f"C{n}"), plans["agency" if n == 15 else "starter"])
             last = shop.customer(database, "last")
             wait_for(lambda: events(database)["new_customer", last] == 1, "the last customer")
-        nightly = Nightly(database, self.config)
+        nightly = Rollup(database, self.config)
         now, zone = nightly.now(), self.config.time.zone
         self.closed = business_days.last_closed(now, self.config.time.rollup_at, zone)
         self.first = self.closed - timedelta(days=DAYS - 1)
@@ -61,7 +61,7 @@ class Past:
         self.database.analytics_checkpoint.update_one({"_id": "checkpoint"}, {"$set": {"memory.diary": kept}})
         with shop.running(self.config) as run:
             assert run.leader is not None
-            run.leader.jobs.put(run.leader.diary.keep)
+            run.leader.jobs.put(run.leader.diary.emit)
             path = "memory.diary.opened"
             wait_for(lambda: self.database.analytics_checkpoint.count_documents({path: str(today)}) == 1, "the diary")
 

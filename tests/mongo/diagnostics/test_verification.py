@@ -9,7 +9,7 @@ from bson import ObjectId
 from daemon import clock
 from daemon.demo.embedded_mongo import wait_for
 from daemon.demo.simulator import Dashboard
-from daemon.diagnostics.verification import Proof
+from daemon.diagnostics.verification import Verification
 from daemon.mongo.types import Database
 from daemon.pipeline import reconciliation
 from daemon.store import gaps
@@ -26,9 +26,9 @@ def test_a_busy_shop_is_proved_while_it_goes_on_and_when_it_rests(mongo_uri: str
         for _ in range(150):
             dashboard.step(clock.now())
         wait_for(lambda: totals(database) == recount(database), "the books to follow", 30)
-        verdict = Proof(database, config).numbers()
+        verdict = Verification(database, config).numbers()
         assert verdict.mismatches == []
-        assert Proof(database, config).documents() == []
+        assert Verification(database, config).documents() == []
 
     assert_books_balance(database)
     assert_each_event_once(database)
@@ -45,7 +45,7 @@ def test_held_licences_count_in_the_proof_as_when_they_were_last_understood(mong
         database.licenses.update_one({"_id": held}, {"$set": {"status": "frozen"}})
         database.licenses.update_one({"_id": gone}, {"$set": {"plan_id": ObjectId()}})
         wait_for(lambda: database.analytics_dead_letters.count_documents({"state": "held"}) == 2, "both to be held")
-        verdict = Proof(database, config).numbers()
+        verdict = Verification(database, config).numbers()
 
     assert verdict.mismatches == []
     assert verdict.totals == {
@@ -65,7 +65,7 @@ def test_a_book_that_was_tampered_with_is_named(mongo_uri: str, database: Databa
         wait_for(lambda: events(database)["license_created", license] == 1, "the licence")
     database.analytics_ledger.update_one({"mrr_cents": 799}, {"$set": {"mrr_cents": 800}})
     database.analytics_mirror.delete_one({"_id.id": license})
-    proof = Proof(database, config, wait=lambda _seconds: None)
+    proof = Verification(database, config, wait=lambda _seconds: None)
 
     assert proof.numbers().mismatches == ["mrr_cents: the ledger says 800, the running totals say 799"]
     assert proof.documents() == [f"licenses {license}: in the source, but not in the mirror"]
@@ -130,7 +130,7 @@ def test_a_retry_takes_up_licences_once_their_plans_currency_has_a_rate(mongo_ur
 
 
 def test_four_days_away_leave_four_days_owed_and_each_is_written_once(mongo_uri: str, database: Database) -> None:
-    from daemon.rollup.rollup import Nightly
+    from daemon.rollup.rollup import Rollup
 
     plans = shop.plans(database)
     config = shop.config_for(mongo_uri, database)
@@ -139,15 +139,15 @@ def test_four_days_away_leave_four_days_owed_and_each_is_written_once(mongo_uri:
         wait_for(lambda: events(database)["license_created", license] == 1, "the licence")
     today = business_days.business_day(clock.now(), config.time.zone)
     _pretend_it_happened(database, timedelta(days=4))
-    nightly = Nightly(database, config)
+    nightly = Rollup(database, config)
     morning = business_days.start(today, config.time.zone) + timedelta(hours=6)
     too_early = morning - timedelta(seconds=1)
 
-    owed_early, owed = nightly.owed(too_early), nightly.owed(morning)
+    owed_early, owed = nightly.missing_days(too_early), nightly.missing_days(morning)
     assert owed == [today - timedelta(days=n) for n in (4, 3, 2, 1)]
     assert owed_early == owed[:-1]
-    assert nightly.catch_up(morning) == owed
-    assert nightly.catch_up(morning) == []
+    assert nightly.close_missing(morning) == owed
+    assert nightly.close_missing(morning) == []
     rows = list(database.historical_analytics.find({"final": True}).sort("date", 1))
     assert [(row["mrr"], row["total_customers"]) for row in rows] == [(7.99, 1)] * 4
     assert [row["new_customers"] for row in rows] == [1, 0, 0, 0]
@@ -164,7 +164,7 @@ def _pretend_it_happened(db: Database, earlier: timedelta) -> None:
 
 
 def test_a_late_fact_amends_the_final_row_and_keeps_what_was_first_reported(mongo_uri: str, database: Database) -> None:
-    from daemon.rollup.rollup import Nightly
+    from daemon.rollup.rollup import Rollup
 
     plans = shop.plans(database)
     config = shop.config_for(mongo_uri, database)
@@ -173,9 +173,9 @@ def test_a_late_fact_amends_the_final_row_and_keeps_what_was_first_reported(mong
         wait_for(lambda: events(database)["license_created", license] == 1, "the licence")
     _pretend_it_happened(database, timedelta(days=1))
     today = business_days.business_day(clock.now(), config.time.zone)
-    nightly = Nightly(database, config)
+    nightly = Rollup(database, config)
     noon = business_days.start(today, config.time.zone) + timedelta(hours=12)
-    nightly.catch_up(noon)
+    nightly.close_missing(noon)
     yesterday = business_days.stored(today - timedelta(days=1))
     database.analytics_ledger.update_one({"mrr_cents": 799}, {"$set": {"mrr_cents": 999, "after.mrr_cents": 999}})
     database.analytics_checkpoint.update_one(
@@ -183,7 +183,7 @@ def test_a_late_fact_amends_the_final_row_and_keeps_what_was_first_reported(mong
         {"$set": {"totals.mrr_cents": 999}, "$push": {"reopened": {"day": yesterday, "seq": 2}}},
     )
 
-    nightly.catch_up(noon)
+    nightly.close_missing(noon)
     row = database.historical_analytics.find_one({"date": yesterday})
     assert row is not None
     assert (row["mrr"], row["revision"], row["first_reported"]["mrr"]) == (9.99, 1, 7.99)

@@ -11,7 +11,7 @@ from daemon.demo.embedded_mongo import wait_for
 from daemon.diagnostics import preflight
 from daemon.mongo.types import Database
 from daemon.pipeline import api_milestones
-from daemon.pipeline.api_milestones import Calls
+from daemon.pipeline.api_milestones import ApiUsageMilestones
 from daemon.source import api_usage
 from rules import business_days
 from tests import shop
@@ -44,7 +44,7 @@ def ring(run: Running, db: Database, expected: int) -> None:
 
     def counted() -> bool:
         assert run.leader is not None
-        run.leader.jobs.put(api_milestones.tell(run.leader.calls.count(beat)))
+        run.leader.jobs.put(api_milestones.emit(run.leader.calls.count(beat)))
         return peak(db) == expected
 
     wait_for(counted, f"{expected} calls to be counted")
@@ -99,7 +99,7 @@ def test_without_an_index_on_the_date_nothing_is_counted_and_check_says_so(
     api_calls(database, 1, now())
     config = shop.config_for(mongo_uri, database)
     with shop.running(config):
-        assert Calls(database, config).count(beat) == []
+        assert ApiUsageMilestones(database, config).count(beat) == []
 
     [said] = [found for found in preflight.findings(database) if found.what == "usage_logs"]
     assert "not counted (db.usage_logs.createIndex({created_at: 1})" in said.found
@@ -123,17 +123,17 @@ def test_a_day_is_the_shops_and_is_looked_for_where_the_api_stored_it(mongo_uri:
     config = shop.config_for(mongo_uri, database, time={"naive_zone": "Europe/Rome"})
     api_calls(database, 7, datetime(2026, 7, 2, 0, 30, tzinfo=UTC))
     api_calls(database, 5, datetime(2026, 7, 1, 23, 30, tzinfo=UTC))
-    counting = Calls(database, config)
+    counting = ApiUsageMilestones(database, config)
 
     assert counting._calls_of(date(2026, 7, 2), name) == 7
     assert counting._calls_of(date(2026, 7, 1), name) == 5
-    utc = Calls(database, Config.model_validate({"mongodb": config.mongodb}))
+    utc = ApiUsageMilestones(database, Config.model_validate({"mongodb": config.mongodb}))
     assert utc._calls_of(date(2026, 7, 2), name) == 12
 
 
 def test_a_day_that_is_over_is_counted_once_more_as_a_whole(mongo_uri: str, database: Database) -> None:
     name = database.usage_logs.create_index("created_at")
-    counting = Calls(database, shop.config_for(mongo_uri, database))
+    counting = ApiUsageMilestones(database, shop.config_for(mongo_uri, database))
     zone = ZoneInfo("Europe/Rome")
     midnight = business_days.start(date(2026, 7, 2), zone)
     api_calls(database, 60, midnight - timedelta(hours=5))

@@ -11,7 +11,7 @@ from daemon import clock
 from daemon.demo.embedded_mongo import wait_for
 from daemon.demo.simulator import Dashboard
 from daemon.mongo.types import Database
-from daemon.rollup.rollup import Nightly
+from daemon.rollup.rollup import Rollup
 from rules.business_days import business_day
 from tests import shop
 from tests.oracle import assert_books_balance, events, recount, totals
@@ -36,7 +36,7 @@ def told_of(db: Database, license_id: ObjectId | None) -> list[str]:
 
 
 def note(db: Database, config: Any) -> str:
-    found: str = Nightly(db, config).row(business_day(clock.now(), config.time.zone))["auto_notes"]
+    found: str = Rollup(db, config).row(business_day(clock.now(), config.time.zone))["auto_notes"]
     return found
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from daemon.demo.embedded_mongo import wait_for
 from daemon.mongo.types import Database
-from daemon.rollup.rollup import Nightly
+from daemon.rollup.rollup import Rollup
 from daemon.store import checkpoint as checkpoints
 from rules import business_days
 from rules.insights import daily
@@ -57,14 +57,14 @@ def test_growth_is_told_on_the_day_that_closed_and_again_only_after_its_rest(
         for n in range(4):
             shop.license(database, shop.customer(database, f"C{n}"), plans["agency"])
         wait_for(lambda: len(told(database, event_type="license_created")) == 4, "the licences")
-    nightly = Nightly(database, config)
+    nightly = Rollup(database, config)
     today = business_days.business_day(nightly.now(), config.time.zone)
     closed = business_days.last_closed(nightly.now(), config.time.rollup_at, config.time.zone)
     _open_twelve_days_ago_and_sell_three_days_ago(database, today, closed)
     with shop.running(config) as run:
         assert run.leader is not None
         for _ in range(2):
-            run.leader.jobs.put(run.leader.diary.keep)
+            run.leader.jobs.put(run.leader.diary.emit)
         wait_for(lambda: _kept(database, today), "the diary", 20)
 
     assert told(database, **{"metadata.growth_period": "7_days"}) == [

@@ -9,7 +9,7 @@ from daemon import clock
 from daemon.demo.embedded_mongo import wait_for
 from daemon.demo.simulator import Dashboard
 from daemon.mongo.types import Database
-from daemon.rollup.rollup import Nightly
+from daemon.rollup.rollup import Rollup
 from daemon.store import checkpoint as checkpoints
 from daemon.store import gaps
 from rules import business_days
@@ -128,7 +128,7 @@ def test_a_milestone_the_dashboard_repeats_counts_once_in_the_note(mongo_uri: st
             )
     today = business_day(clock.now(), config.time.zone)
 
-    note = Nightly(database, config).row(today)["auto_notes"]
+    note = Rollup(database, config).row(today)["auto_notes"]
     assert note.count("25 clienti") == 1
     assert database.business_events.count_documents({}) == 3
 
@@ -166,5 +166,5 @@ def test_a_date_a_week_and_a_month_that_the_dashboard_tells_too_stand_once_befor
         database.business_events.insert_many(theirs_after)
         wait_for(lambda: database.business_events.count_documents(OURS) == 0, "ours to be withdrawn")
 
-    note = Nightly(database, config).row(today)["auto_notes"]
+    note = Rollup(database, config).row(today)["auto_notes"]
     assert note.count("loro") == 3

@@ -11,7 +11,7 @@ from daemon import clock
 from daemon.demo.embedded_mongo import wait_for
 from daemon.demo.simulator import Dashboard
 from daemon.mongo.types import Database
-from daemon.rollup.rollup import Nightly
+from daemon.rollup.rollup import Rollup
 from daemon.store import documents, indexes
 from daemon.store.ledger import day_sums as stored_flows
 from daemon.store.ledger import reader as ledger
@@ -50,7 +50,7 @@ def test_the_second_half_withdraws_what_an_earlier_batch_told_of_the_first(
     changed = database.business_events.find_one({"event_type": "plan_upgraded"}) or {}
     assert (changed["metadata"]["previous_license"], changed["metadata"]["previous_plan"]) == (old, "pro")
     assert_books_balance(database)
-    row = Nightly(database, config).row(business_day(clock.now(), config.time.zone))
+    row = Rollup(database, config).row(business_day(clock.now(), config.time.zone))
     moved = {kind: sums for kind, sums in row["mrr_movements"].items() if sums["count"] and kind != "opening"}
     assert moved == {"expansion": {"count": 1, "amount": 12.0}}
     assert (row["churned_customers"], row["mrr"]) == (0, 19.99)
@@ -101,11 +101,11 @@ def test_a_plan_changed_over_midnight_never_left_and_both_rows_say_so(database: 
     life.license(local(date(2025, 6, 1), 9), "A", "ada")
     life.set(local(evening, 23, 50), "A", status="cancelled")
     life.store(local(evening, 23, 55))
-    nightly = Nightly(database, config_of(database))
+    nightly = Rollup(database, config_of(database))
     left = nightly.row(evening)
     life.license(local(date(2025, 6, 11), 0, 40), "B", "ada", "agency")
     life.store(local(date(2025, 6, 12), 7), reopen=True)
-    nightly.catch_up(local(date(2025, 6, 12), 7))
+    nightly.close_missing(local(date(2025, 6, 12), 7))
 
     assert (left["churned_customers"], left["mrr"], left["auto_notes"]) == (1, 0.0, "❌ Licenza cancellata: Pro, ada")
     stayed, moved = row_of(database, evening), row_of(database, date(2025, 6, 11))

@@ -13,7 +13,7 @@ from daemon.demo.simulator import Dashboard
 from daemon.demo.simulator.weights import PAID
 from daemon.mongo.collections import CHECKPOINT
 from daemon.mongo.types import Database
-from daemon.rollup.rollup import Nightly
+from daemon.rollup.rollup import Rollup
 from rules.business_days import business_day
 from tests import shop
 from tests.oracle import assert_books_balance, assert_each_event_once, assert_each_payment_once, events, recount, totals
@@ -90,7 +90,7 @@ def test_a_payment_lives_through_all_its_statuses_and_the_note_tells_it(mongo_ur
     stored = database.business_events.find_one({"event_type": "payment_completed"}) or {}
     assert (stored["amount"], stored["currency"], stored["plan_name"]) == (9.75, "EUR", "pro")
     assert (stored["metadata"]["payment_id"], stored["metadata"]["transaction_id"]) == (payment, "txn_1")
-    note = Nightly(database, config).row(business_day(clock.now(), config.time.zone))["auto_notes"]
+    note = Rollup(database, config).row(business_day(clock.now(), config.time.zone))["auto_notes"]
     assert "💰 Pagamento ricevuto: €9.75 • " in note
     assert "↩️ Pagamento rimborsato: €9.75 a Ada" in note
     assert_books_balance(database)

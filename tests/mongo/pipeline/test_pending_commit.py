@@ -8,8 +8,8 @@ import pytest
 
 from daemon.errors import Unavailable
 from daemon.mongo.types import Database
-from daemon.pipeline.pending_commit import Flight
-from daemon.pipeline.prefetch import Foresight
+from daemon.pipeline.pending_commit import PendingCommit
+from daemon.pipeline.prefetch import Prefetch
 from daemon.store.commit import Committer, Writes
 from daemon.store.lease import LEASE_ID
 from rules.model.decision import Decision, Mirror
@@ -28,16 +28,16 @@ def backlog(db: Database, plans: dict[str, Any]) -> Any:
 
 
 @pytest.fixture
-def took_off(monkeypatch: pytest.MonkeyPatch) -> list[Flight]:
+def took_off(monkeypatch: pytest.MonkeyPatch) -> list[PendingCommit]:
     """Every commit that went on in the background."""
-    flights: list[Flight] = []
-    take_off = Flight.take_off
+    flights: list[PendingCommit] = []
+    take_off = PendingCommit.start
 
-    def keep(flight: Flight) -> None:
+    def keep(flight: PendingCommit) -> None:
         flights.append(flight)
         take_off(flight)
 
-    monkeypatch.setattr(Flight, "take_off", keep)
+    monkeypatch.setattr(PendingCommit, "take_off", keep)
     return flights
 
 
@@ -45,19 +45,19 @@ def took_off(monkeypatch: pytest.MonkeyPatch) -> list[Flight]:
 def looked_ahead(monkeypatch: pytest.MonkeyPatch) -> list[Decision]:
     """What had been decided meanwhile, each time a batch was decided on with states that were looked up ahead."""
     newer: list[Decision] = []
-    sources = Foresight.sources
+    sources = Prefetch.sources
 
-    def keep(sight: Foresight) -> tuple[Decision | Mirror, ...]:
+    def keep(sight: Prefetch) -> tuple[Decision | Mirror, ...]:
         found = sources(sight)
         newer.extend([sight.newer] if len(found) > 1 else [])
         return found
 
-    monkeypatch.setattr(Foresight, "sources", keep)
+    monkeypatch.setattr(Prefetch, "sources", keep)
     return newer
 
 
 def test_a_batch_prepared_while_the_last_commits_knows_what_that_leaves_behind(
-    mongo_uri: str, database: Database, took_off: list[Flight], looked_ahead: list[Decision]
+    mongo_uri: str, database: Database, took_off: list[PendingCommit], looked_ahead: list[Decision]
 ) -> None:
     plans = shop.plans(database)
     config = shop.config_for(mongo_uri, database, stream={"batch_size": 7})
@@ -75,7 +75,7 @@ def test_a_batch_prepared_while_the_last_commits_knows_what_that_leaves_behind(
 
 @pytest.mark.parametrize("failing", [2, 3, 5])
 def test_a_batch_that_was_prepared_on_one_that_failed_is_never_written(
-    mongo_uri: str, database: Database, took_off: list[Flight], monkeypatch: pytest.MonkeyPatch, failing: int
+    mongo_uri: str, database: Database, took_off: list[PendingCommit], monkeypatch: pytest.MonkeyPatch, failing: int
 ) -> None:
     plans = shop.plans(database)
     config = shop.config_for(mongo_uri, database, stream={"batch_size": 7})

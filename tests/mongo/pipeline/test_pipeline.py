@@ -11,8 +11,8 @@ from pymongo import UpdateOne
 from daemon import clock
 from daemon.demo.embedded_mongo import wait_for
 from daemon.mongo.types import Database
-from daemon.rollup.rollup import Nightly
-from daemon.source.stream import Heard
+from daemon.rollup.rollup import Rollup
+from daemon.source.stream import StreamItem
 from rules.business_days import business_day
 from tests import shop
 from tests.oracle import assert_books_balance, assert_each_event_once, events, recount, totals
@@ -129,11 +129,11 @@ def test_the_last_check_flood_neither_reaches_us_nor_makes_us_write_while_the_ch
     with shop.running(shop.config_for(mongo_uri, database)) as run:
         before = database.analytics_checkpoint.find_one({"_id": "checkpoint"})
         assert before is not None and run.leader is not None and run.leader.pipeline is not None
-        arrived: list[Heard] = []
+        arrived: list[StreamItem] = []
         handle = run.leader.pipeline.handle
 
-        def listen(heard: Sequence[Heard], waiting: Sequence[Heard] = ()) -> None:
-            arrived.extend(item for item in heard if item.what is not None)
+        def listen(heard: Sequence[StreamItem], waiting: Sequence[StreamItem] = ()) -> None:
+            arrived.extend(item for item in heard if item.item is not None)
             handle(heard, waiting)
 
         run.leader.pipeline.handle = listen  # type: ignore[method-assign]
@@ -257,7 +257,7 @@ def test_the_days_row_has_the_dashboards_shape_and_keeps_what_a_person_wrote(
     with shop.running(config):
         license = shop.license(database, shop.customer(database, "TechCorp"), plans["pro"])
         wait_for(lambda: events(database)["payment_completed", license] == 1, "the payment")
-    nightly = Nightly(database, config)
+    nightly = Rollup(database, config)
     today = business_day(clock.now(), config.time.zone)
     nightly.write(today, final=False)
     database.historical_analytics.update_one({}, {"$set": {"notes": "Giornata memorabile"}})

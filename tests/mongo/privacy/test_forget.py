@@ -10,16 +10,16 @@ from bson import ObjectId
 
 from daemon import clock
 from daemon.demo.embedded_mongo import wait_for
-from daemon.diagnostics.verification import Proof
-from daemon.errors import SomebodyForgotten
+from daemon.diagnostics.verification import Verification
+from daemon.errors import ErasureListChanged
 from daemon.mongo.types import Database
-from daemon.privacy.forget import Erasure, NobodyKnown, Report
+from daemon.privacy.forget import CustomerNotFound, ForgetReport, ForgetRequest
 from daemon.privacy.log_files import mask
-from daemon.rollup.rollup import Nightly
+from daemon.rollup.rollup import Rollup
 from daemon.store import forgotten, gaps, indexes
 from daemon.store.checkpoint import load
 from daemon.store.commit import Committer
-from daemon.store.lease import LeaseOffice
+from daemon.store.lease import Leaser
 from rules import business_days
 from rules.model.changes import Plan
 from rules.privacy import erasure
@@ -44,9 +44,9 @@ def holders(db: Database, *texts: str) -> list[str]:
     ]
 
 
-def forget(db: Database, config: Any, who: Any, *, others: bool = False, also: tuple[str, ...] = ()) -> Report:
-    job = Erasure(db, config, others=others)
-    return job.carry_out(job.person(str(who), also), clock.now(), lambda _: None)
+def forget(db: Database, config: Any, who: Any, *, others: bool = False, also: tuple[str, ...] = ()) -> ForgetReport:
+    job = ForgetRequest(db, config, others=others)
+    return job.execute(job.person(str(who), also), clock.now(), lambda _: None)
 
 
 def reconciling(db: Database) -> bool:
@@ -59,7 +59,7 @@ def told(db: Database, customer_id: Any) -> set[str]:
 
 
 def write_row(db: Database, config: Any) -> dict[str, Any]:
-    nightly = Nightly(db, config)
+    nightly = Rollup(db, config)
     return nightly.write_today(nightly.now())
 
 
@@ -123,7 +123,7 @@ def test_it_does_not_come_back_by_updates_rebuilds_reconciliation_or_restarts(da
         gaps.open_gap(database, "requested", "again", None, clock.now())
         wait_for(lambda: database.analytics_gaps.count_documents({"closed_at": None}) == 0, "the reconciliation")
         wait_for(lambda: not reconciling(database), "the reconciliation")
-        assert Proof(database, config).documents() == []
+        assert Verification(database, config).documents() == []
     database.customers.replace_one({"_id": mario}, {"name": NAME, "email": MAIL})
     database.licenses.update_one({"_id": license}, {"$set": {"status": "suspended"}})
     with shop.running(config):
@@ -202,7 +202,7 @@ def test_again_changes_nothing_and_the_audit_names_nobody(database: Database, co
     assert len({entry["subject"] for entry in audit}) == 1
     assert str(mario) not in json.dumps(audit, default=str)
     assert [entry["proof"] for entry in audit] == ["holds"] * 3
-    with pytest.raises(NobodyKnown):
+    with pytest.raises(CustomerNotFound):
         forget(database, config, ObjectId())
 
 
@@ -215,7 +215,7 @@ def test_stopped_anywhere_the_same_command_completes_it(database: Database, conf
         theirs(database, None, metadata={"source": "command_line"})
         wait_for(lambda: events(database)["new_customer", mario] == 1, "the customer")
         write_row(database, config)
-        job = Erasure(database, config)
+        job = ForgetRequest(database, config)
         left = iter(range(steps))
 
         def stop(_: int) -> None:
@@ -223,7 +223,7 @@ def test_stopped_anywhere_the_same_command_completes_it(database: Database, conf
                 raise KeyboardInterrupt
 
         try:
-            job.carry_out(job.person(str(mario)), clock.now(), stop)
+            job.execute(job.person(str(mario)), clock.now(), stop)
         except KeyboardInterrupt:
             database.customers.delete_one({"_id": mario})
             forget(database, config, mario, also=(MAIL,))
@@ -236,16 +236,16 @@ def test_what_was_decided_before_cannot_be_committed_any_more(mongo_uri: str, da
     mario = shop.customer(database, NAME)
     with shop.running(config):
         pass
-    office = LeaseOffice(database, "test", 30)
+    office = Leaser(database, "test", 30)
     with database.client.start_session() as session:
-        lease = office.take(session)
+        lease = office.acquire(session)
         assert lease is not None
         checkpoint = load(database)
         assert checkpoint is not None
         committer = Committer(database, lease, config.settings(), 10, forgotten.count(database))
         committer.advance(checkpoint)
         forget(database, config, mario)
-        with pytest.raises(SomebodyForgotten):
+        with pytest.raises(ErasureListChanged):
             committer.advance(checkpoint)
         Committer(database, lease, config.settings(), 10, forgotten.count(database)).advance(checkpoint)
 
@@ -255,7 +255,7 @@ def test_a_row_that_was_made_before_is_written_again_without_the_name(database: 
     with shop.running(config):
         mario = shop.customer(database, NAME)
         wait_for(lambda: events(database)["new_customer", mario] == 1, "the customer")
-        nightly = Nightly(database, config)
+        nightly = Rollup(database, config)
         today = business_days.business_day(nightly.now(), config.time.zone)
         made = nightly.row(today)
         assert NAME in made["auto_notes"]
@@ -290,7 +290,7 @@ SIGHTS = [
 
 @pytest.mark.parametrize(("name", "text", "expected"), SIGHTS)
 def test_a_name_is_found_whole_and_cut_and_never_inside_another_word(name: str, text: str, expected: str) -> None:
-    needles = erasure.needles([name], [PRO])
+    needles = erasure.name_patterns([name], [PRO])
 
     assert needles.without(text) == expected
     assert needles.holds({"deep": [text]}) == (text != expected and FORGOTTEN not in text)
@@ -327,7 +327,7 @@ def test_a_namesake_keeps_the_name(database: Database, config: Any) -> None:
         write_row(database, config)
         forget(database, config, mario)
         row = database.historical_analytics.find_one({})
-        rebuilt = Nightly(database, config).row(business_days.business_day(clock.now(), config.time.zone))
+        rebuilt = Rollup(database, config).row(business_days.business_day(clock.now(), config.time.zone))
 
     assert (told(database, mario), told(database, other)) == (
         {f"Nuovo cliente: {FORGOTTEN}"},
@@ -411,7 +411,7 @@ def test_the_log_is_overwritten_in_place_while_the_daemon_goes_on_appending(tmp_
     file.write_text("\n".join(lines()) + "\n")
     old.write_text("\n".join(lines()))
     with file.open("a") as daemon:
-        masked = mask(file, erasure.needles([NAME, "Perù Caffè", "Pro"], [PRO]), "7")
+        masked = mask(file, erasure.name_patterns([NAME, "Perù Caffè", "Pro"], [PRO]), "7")
         daemon.write(json.dumps({"event": "later"}) + "\n")
     first, second, third, fourth, _, later = file.read_text().splitlines()
 
@@ -458,5 +458,5 @@ def test_the_command_asks_first_and_tells_what_it_did(mongo_uri: str, database: 
 def test_the_placeholder_customer_is_nobody_to_forget(database: Database, config: Any) -> None:
     indexes.create(database)
     database.customers.insert_one({"name": "Manuale", "email": "manual@chatello.io"})
-    with pytest.raises(NobodyKnown, match="placeholder"):
+    with pytest.raises(CustomerNotFound, match="placeholder"):
         forget(database, config, "manual@chatello.io")

@@ -8,7 +8,7 @@ from daemon.demo.embedded_mongo import wait_for
 from daemon.demo.simulator import Dashboard
 from daemon.mongo.types import Database
 from daemon.pipeline import api_milestones
-from daemon.rollup.rollup import Nightly
+from daemon.rollup.rollup import Rollup
 from daemon.store import events as told_by_people
 from rules.business_days import business_day
 from tests import shop
@@ -40,7 +40,7 @@ def person_tells(db: Database, kind: str, description: str) -> None:
 
 def note(uri: str, db: Database) -> str:
     config = shop.config_for(uri, db)
-    found: str = Nightly(db, config).write_today(Nightly(db, config).now())["auto_notes"]
+    found: str = Rollup(db, config).write_today(Rollup(db, config).now())["auto_notes"]
     return found
 
 
@@ -54,12 +54,12 @@ def test_a_full_day_reads_as_the_dashboards_table_shows_it(mongo_uri: str, datab
     database.usage_logs.create_index("created_at")
     with shop.running(shop.config_for(mongo_uri, database)) as run:
         assert run.leader is not None
-        run.leader.jobs.put(api_milestones.tell(run.leader.calls.count(lambda: None)))
+        run.leader.jobs.put(api_milestones.emit(run.leader.calls.count(lambda: None)))
         shop.customer(database, "TechCorp Italia")
         license = shop.license(database, startup, plans["pro"])
         wait_for(lambda: events(database)["license_created", license] == 1, "the licence")
         database.usage_logs.insert_many([{"endpoint": "/api/chat", "created_at": clock.now()} for _ in range(104)])
-        run.leader.jobs.put(api_milestones.tell(run.leader.calls.count(lambda: None)))
+        run.leader.jobs.put(api_milestones.emit(run.leader.calls.count(lambda: None)))
         person_tells(database, "feature_released", "Rilasciata integrazione Claude 3.5 Sonnet")
         person_tells(database, "marketing_campaign", 'Campagna email "Founders Deal" inviata')
         person_tells(database, "partnership", "Accordo partnership con WP Engine")
@@ -127,7 +127,7 @@ def test_a_busy_day_of_the_real_dashboard_has_a_bounded_note_with_every_kind_cou
     config = shop.config_for(mongo_uri, database)
     today = business_day(clock.now(), config.time.zone)
     long = config.model_copy(update={"rules": config.rules.model_copy(update={"note_length": 5000})})
-    found = Nightly(database, long).row(today)["auto_notes"]
+    found = Rollup(database, long).row(today)["auto_notes"]
 
     assert len(note(mongo_uri, database)) <= 600
     kinds = {event["event_type"] for event in database.business_events.find()}

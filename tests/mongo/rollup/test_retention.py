@@ -9,12 +9,12 @@ import pytest
 from daemon import clock
 from daemon.config.loader import load
 from daemon.config.schema import Config
-from daemon.diagnostics.row_audit import Audit
-from daemon.diagnostics.verification import Proof
+from daemon.diagnostics.row_audit import RowAudit
+from daemon.diagnostics.verification import Verification
 from daemon.errors import ConfigurationError
 from daemon.mongo.types import Database
 from daemon.rollup.retention import Retention
-from daemon.rollup.rollup import Nightly
+from daemon.rollup.rollup import Rollup
 from daemon.store import checkpoint as checkpoints
 from daemon.store import indexes
 from daemon.store.checkpoint import CHECKPOINT_ID
@@ -30,14 +30,14 @@ DAYS = 500
 START = (clock.now() - timedelta(days=DAYS)).replace(hour=12)
 
 
-def story(db: Database, config: Config, *, told: bool = False) -> Nightly:
+def story(db: Database, config: Config, *, told: bool = False) -> Rollup:
     """A shop of which the daemon told some movements and events every few days, with a row for each day and month.
 
     The dates are moved into the past in the database: movements, events, and the time the checkpoint stands at.
     """
     indexes.create(db)
     once(db, f"story {told}", lambda: _live(db, config, told))
-    return Nightly(db, config)
+    return Rollup(db, config)
 
 
 def _live(db: Database, config: Config, told: bool) -> None:
@@ -63,26 +63,29 @@ def _live(db: Database, config: Config, told: bool) -> None:
         db.analytics_ledger.update_one({"_id": line["_id"]}, {"$set": {"at": at, "day": day}})
         about = {"license_id": line["license_id"]} if line["license_id"] else {"customer_id": line["customer_id"]}
         db.business_events.update_many({**about, "event_date": {"$gt": at}}, {"$set": {"event_date": at}})
-    nightly = Nightly(db, config)
+    nightly = Rollup(db, config)
     if told:
-        nightly.catch_up(nightly.now())
+        nightly.close_missing(nightly.now())
     else:
         _finish(db, nightly)
 
 
-def _finish(db: Database, nightly: Nightly) -> None:
+def _finish(db: Database, nightly: Rollup) -> None:
     """A final row, with no numbers in it, for each day and month."""
     row = {"final": True, "revision": 0, "auto_notes": "", "notes": ""}
-    made = [{**row, "date": business_days.stored(day), "period_type": "daily"} for day in nightly.owed(nightly.now())]
-    months = nightly.owed_months(nightly.now())
+    made = [
+        {**row, "date": business_days.stored(day), "period_type": "daily"}
+        for day in nightly.missing_days(nightly.now())
+    ]
+    months = nightly.missing_months(nightly.now())
     made += [{**row, "date": business_days.stored(month.first), "period_type": "monthly"} for month in months]
     db.historical_analytics.insert_many(made)
 
 
-def kept(db: Database, config: Config, **sections: Any) -> tuple[Nightly, int, int]:
+def kept(db: Database, config: Config, **sections: Any) -> tuple[Rollup, int, int]:
     wanted = Config.model_validate({**config.model_dump(), "mongodb": config.mongodb, "retention": sections})
-    nightly = Nightly(db, wanted)
-    gone = Retention(nightly, wanted).keep(lambda: None)
+    nightly = Rollup(db, wanted)
+    gone = Retention(nightly, wanted).run(lambda: None)
     return nightly, gone.events, gone.lines
 
 
@@ -103,9 +106,9 @@ def test_nothing_goes_by_default(database: Database, config: Config) -> None:
         {"event_date": START, "event_type": "new_customer", "metadata": {"source": "chatello-analytics"}}
     )
     before = list(database.analytics_ledger.find())
-    nightly = Nightly(database, config)
+    nightly = Rollup(database, config)
 
-    assert Retention(nightly, config).keep(lambda: None) == (0, 0)
+    assert Retention(nightly, config).run(lambda: None) == (0, 0)
     assert list(database.analytics_ledger.find()) == before
     assert database.business_events.count_documents({}) == 1
 
@@ -123,7 +126,7 @@ def test_old_movements_become_a_balance_and_every_row_that_can_be_made_anew_is_w
     assert gone > 20
     assert database.analytics_ledger.count_documents({}) == lines - gone
     assert (ledger_sums(database), totals(database)) == (sums, numbers)
-    assert Proof(database, config).numbers().mismatches == []
+    assert Verification(database, config).numbers().mismatches == []
     ids = [line["_id"] for line in database.analytics_ledger.find({}, {"_id": 1}).sort("_id", 1)]
     assert ids == list(range(ids[0], lines + 1)), "still without a hole"
     opening = list(database.analytics_ledger.find({"reason": "retention"}))
@@ -132,14 +135,14 @@ def test_old_movements_become_a_balance_and_every_row_that_can_be_made_anew_is_w
     checkpoint = checkpoints.load(database)
     assert checkpoint is not None
     assert by_plan == checkpoint.totals.by_plan
-    audit = Audit(nightly)
+    audit = RowAudit(nightly)
     span = audit.span(None, None)
     assert span is not None
     assert span[0] == ledger.first_day(database)
     assert span[0] > cut + timedelta(days=30)
     assert [finding for finding in audit.findings(*span) if not finding.holds] == []
     assert kept(database, config, ledger_days=400)[1:] == (0, 0), "nothing is left to do"
-    assert nightly.catch_up(nightly.now()) == []
+    assert nightly.close_missing(nightly.now()) == []
     assert rows(database) == stood
 
 
@@ -151,14 +154,14 @@ def test_a_late_fact_about_a_day_let_go_of_counts_from_then_on_and_changes_no_ol
     stood = rows(database)
     old = {"day": business_days.stored(START.date()), "seq": 1, "moved": True}
     database.analytics_checkpoint.update_one({"_id": CHECKPOINT_ID}, {"$set": {"reopened": [old]}})
-    nightly.catch_up(nightly.now())
+    nightly.close_missing(nightly.now())
 
     assert rows(database) == stood
     assert checkpoints.reopened(database) == []
     owed = database.historical_analytics.find_one({"date": business_days.stored(START.date() + timedelta(days=20))})
     assert owed is not None
     database.historical_analytics.delete_one({"_id": owed["_id"]})
-    assert nightly.owed(nightly.now()) == [], "a row nobody can make any more is not owed"
+    assert nightly.missing_days(nightly.now()) == [], "a row nobody can make any more is not owed"
 
 
 def test_a_stop_between_two_steps_loses_nothing_and_the_next_run_goes_on(
@@ -176,12 +179,12 @@ def test_a_stop_between_two_steps_loses_nothing_and_the_next_run_goes_on(
     )
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
-            Retention(Nightly(database, wanted), wanted).keep(stop)
+            Retention(Rollup(database, wanted), wanted).run(stop)
         assert ledger_sums(database) == sums
-        assert Proof(database, config).numbers().mismatches == []
-    Retention(Nightly(database, wanted), wanted).keep(lambda: None)
+        assert Verification(database, config).numbers().mismatches == []
+    Retention(Rollup(database, wanted), wanted).run(lambda: None)
 
-    assert Retention(Nightly(database, wanted), wanted).keep(lambda: None) == (0, 0)
+    assert Retention(Rollup(database, wanted), wanted).run(lambda: None) == (0, 0)
     assert ledger_sums(database) == sums
     assert ledger.digest(database, 10**9)["lines"] > 0
 
@@ -203,7 +206,7 @@ def test_old_events_of_ours_go_others_stay_and_the_notes_of_their_days_stay_too(
         event["event_date"].date() >= cut or event["_id"] == theirs["_id"] for event in database.business_events.find()
     }
     assert left == {True}
-    assert [finding for finding in Audit(nightly).findings(START.date(), cut) if not finding.holds] == []
+    assert [finding for finding in RowAudit(nightly).findings(START.date(), cut) if not finding.holds] == []
     assert rows(database) == stood
 
 
@@ -216,11 +219,11 @@ def test_events_of_a_day_that_is_owed_its_row_stay(database: Database, config: C
 
     assert oldest is not None
     assert business_days.business_day(oldest["event_date"], config.time.zone) >= owed
-    assert Nightly(database, config).owed(Nightly(database, config).now()) == [owed]
+    assert Rollup(database, config).missing_days(Rollup(database, config).now()) == [owed]
     opening = database.analytics_ledger.find_one({"reason": "retention"})
     assert opening is not None
     assert opening["day"].date() + timedelta(days=1) <= periods.before(owed, 2)
-    assert Audit(Nightly(database, config)).nightly.catch_up(Nightly(database, config).now()) == [owed]
+    assert RowAudit(Rollup(database, config)).nightly.close_missing(Rollup(database, config).now()) == [owed]
 
 
 @pytest.mark.parametrize("section", [{"ledger_days": 399}, {"events_days": 29}, {"events_days": -1}])

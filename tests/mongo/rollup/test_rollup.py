@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 
 from daemon import clock
 from daemon.mongo.types import Database
-from daemon.rollup.rollup import Nightly
-from daemon.rollup.row_builder import Rebuild
+from daemon.rollup.rollup import Rollup
+from daemon.rollup.row_builder import RowBuilder
 from daemon.store import checkpoint as checkpoints
 from daemon.store import indexes, rows
 from daemon.store.ledger import day_sums as server_flows
@@ -43,7 +43,7 @@ def test_the_row_of_each_day_equals_an_independent_recount_as_of_that_midnight(
     for name in ("analytics_ledger", "analytics_checkpoint", "analytics_mirror"):
         database[name].delete_many({})
     book(database, followed.movements, followed.totals, local(span[-1] + 2 * days.ONE_DAY))
-    rebuild = Rebuild(database, Settings())
+    rebuild = RowBuilder(database, Settings())
     sums: dict[date, list[Movement]] = {}
     for movement in followed.movements:
         sums.setdefault(days.business_day(movement.at, ZONE), []).append(movement)
@@ -66,11 +66,11 @@ def test_the_row_of_each_day_equals_an_independent_recount_as_of_that_midnight(
 
 
 def test_what_is_owed_after_months_away_is_every_day_and_month_as_of_its_own_midnight(life: Life) -> None:
-    nightly = Nightly(life.db, config_of(life.db))
-    written = nightly.catch_up(local(date(2025, 6, 30), 12))
+    nightly = Rollup(life.db, config_of(life.db))
+    written = nightly.close_missing(local(date(2025, 6, 30), 12))
 
     assert written == list(days.between(date(2025, 3, 14), date(2025, 6, 29)))
-    assert nightly.catch_up(local(date(2025, 6, 30), 12)) == []
+    assert nightly.close_missing(local(date(2025, 6, 30), 12)) == []
     numbers = {day: row_of(life.db, day) for day in written}
     assert [numbers[date(2025, 3, 13) + timedelta(n)]["mrr"] for n in (1, 16, 17, 20)] == [23.97, 43.96, 47.97, 27.98]
     month = row_of(life.db, date(2025, 4, 1), "monthly")
@@ -82,8 +82,8 @@ def test_what_is_owed_after_months_away_is_every_day_and_month_as_of_its_own_mid
 
 
 def test_a_month_that_the_ledger_did_not_see_whole_says_so(life: Life) -> None:
-    nightly = Nightly(life.db, config_of(life.db))
-    nightly.catch_up(local(date(2025, 6, 30), 12))
+    nightly = Rollup(life.db, config_of(life.db))
+    nightly.close_missing(local(date(2025, 6, 30), 12))
 
     march, may = row_of(life.db, date(2025, 3, 1), "monthly"), row_of(life.db, date(2025, 5, 1), "monthly")
     assert march["measured_from"] == local(date(2025, 3, 14), 15)
@@ -113,13 +113,13 @@ def test_after_days_away_exactly_the_missing_days_are_owed_and_never_today(
     life: Life, now: datetime, owed: list[int]
 ) -> None:
     """Over the night that has 23 hours."""
-    nightly = Nightly(life.db, config_of(life.db))
+    nightly = Rollup(life.db, config_of(life.db))
     for day in days.between(date(2025, 3, 14), date(2025, 3, 28)):
         nightly.write(day, final=True)
     move_clock(life.db, now)
 
-    assert [day.day for day in nightly.catch_up(now)] == owed
-    assert nightly.catch_up(now) == []
+    assert [day.day for day in nightly.close_missing(now)] == owed
+    assert nightly.close_missing(now) == []
     today = days.business_day(now, ZONE)
     nightly.write_today(now)
     assert row_of(life.db, today)["final"] is False
@@ -137,12 +137,12 @@ def test_after_days_away_exactly_the_missing_days_are_owed_and_never_today(
 def test_a_month_is_closed_on_the_first_of_the_next_with_its_last_day(
     life: Life, now: datetime, owed: list[str]
 ) -> None:
-    nightly = Nightly(life.db, config_of(life.db))
+    nightly = Rollup(life.db, config_of(life.db))
     move_clock(life.db, now)
-    assert [str(month) for month in nightly.owed_months(now)] == owed
-    nightly.catch_up(now)
+    assert [str(month) for month in nightly.missing_months(now)] == owed
+    nightly.close_missing(now)
 
-    assert nightly.owed_months(now) == []
+    assert nightly.missing_months(now) == []
     monthly = rows.read(life.db, date.min, date.max, Kind.MONTHLY)
     assert [f"{row['date']:%Y-%m}" for row in monthly] == owed
 
@@ -155,8 +155,8 @@ def test_the_day_of_twenty_five_hours_takes_in_all_of_them(database: Database) -
         life.customer(at, f"c{place}")
     life.customer(local(date(2025, 10, 27), 0), "next")
     life.store(local(date(2025, 10, 28)))
-    nightly = Nightly(database, config_of(database))
-    nightly.catch_up(local(date(2025, 10, 28)))
+    nightly = Rollup(database, config_of(database))
+    nightly.close_missing(local(date(2025, 10, 28)))
 
     assert [row_of(database, date(2025, 10, day))["new_customers"] for day in (26, 27)] == [3, 1]
     assert [entry["time"] for entry in row_of(database, date(2025, 10, 26))["auto_events"]] == [
@@ -188,14 +188,14 @@ def test_two_processes_that_close_days_at_once_write_each_row_once(life: Life, m
 def test_a_late_fact_amends_its_day_and_every_later_day_and_month_and_tells_each_field(
     life: Life, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    nightly = Nightly(life.db, config_of(life.db))
+    nightly = Rollup(life.db, config_of(life.db))
     now = local(date(2025, 6, 30), 12)
-    nightly.catch_up(now)
+    nightly.close_missing(now)
     before = {row["date"]: row for row in rows.read(life.db, date.min, date.max)}
     life.license(local(date(2025, 5, 20), 9), "L-late", "dario")
     life.store(now, reopen=True)
     capsys.readouterr()
-    nightly.catch_up(now)
+    nightly.close_missing(now)
 
     amended = {row["date"].date(): row for row in rows.read(life.db, date.min, date.max) if row["revision"]}
     assert list(amended) == list(days.between(date(2025, 5, 20), date(2025, 6, 29)))
@@ -214,27 +214,27 @@ def test_a_late_fact_amends_its_day_and_every_later_day_and_month_and_tells_each
 
 
 def test_a_row_amended_twice_keeps_what_it_first_reported(life: Life) -> None:
-    nightly = Nightly(life.db, config_of(life.db))
+    nightly = Rollup(life.db, config_of(life.db))
     now = local(date(2025, 6, 30), 12)
-    nightly.catch_up(now)
+    nightly.close_missing(now)
     for number in (1, 2):
         life.license(local(date(2025, 5, 20), 9), f"L-late{number}", "dario")
         life.store(now, reopen=True)
-        nightly.catch_up(now)
+        nightly.close_missing(now)
 
     row = row_of(life.db, date(2025, 6, 1))
     assert (row["revision"], row["mrr"], row["first_reported"]["mrr"]) == (2, 51.95, 35.97)
 
 
 def test_a_note_told_late_reopens_its_own_day_only(life: Life) -> None:
-    nightly = Nightly(life.db, config_of(life.db))
+    nightly = Rollup(life.db, config_of(life.db))
     now = local(date(2025, 6, 30), 12)
-    nightly.catch_up(now)
+    nightly.close_missing(now)
     late = {"event_type": "media_mention", "event_date": local(date(2025, 4, 4)), "description": "Articolo su Wired"}
     life.db.business_events.insert_one(late)
     entry = {"day": days.stored(date(2025, 4, 4)), "seq": 0, "moved": False}
     life.db.analytics_checkpoint.update_one({"_id": "checkpoint"}, {"$push": {"reopened": entry}})
-    nightly.catch_up(now)
+    nightly.close_missing(now)
 
     changed = [row["date"].day for row in rows.read(life.db, date.min, date.max) if row["revision"]]
     row = row_of(life.db, date(2025, 4, 4))

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from daemon.mongo.types import Database
-from daemon.rollup.row_builder import Rebuild
+from daemon.rollup.row_builder import RowBuilder
 from daemon.store import indexes
 from rules import business_days
 from rules.model.ledger import Movement, MovementKind, Reason, Totals
@@ -33,7 +33,7 @@ def _cost_of_a_row(database: Database, lines: int, begun: date, day: date) -> di
     news = [Movement(local(day, n), MovementKind.NEW, Reason.LICENSE_CREATED, str(n), "c", str(n)) for n in range(5)]
     database.analytics_ledger.delete_many({})
     book(database, [*opening, *news], Totals(), local(day, 12))
-    rebuild = Rebuild(database, Settings())
+    rebuild = RowBuilder(database, Settings())
     return {
         "closed": examined(database, lambda: rebuild.row(periods.day(day))),
         "live": examined(database, lambda: rebuild.live(day)),

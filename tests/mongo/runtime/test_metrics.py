@@ -7,11 +7,11 @@ from pymongo.errors import OperationFailure
 
 from daemon.config.schema import Mongodb
 from daemon.mongo import client as connection
-from daemon.mongo.monitoring import EAR
+from daemon.mongo.monitoring import COMMAND_MONITOR
 from daemon.mongo.types import Database
 from daemon.runtime.metrics import REGISTRY
 from daemon.store import gaps
-from daemon.store.lease import LeaseOffice
+from daemon.store.lease import Leaser
 from tests import shop
 
 
@@ -29,8 +29,8 @@ def test_the_driver_tells_how_far_the_server_is_and_which_commands_it_answered(
         with pytest.raises(OperationFailure):
             client[database.name].customers.find_one({"$nonsense": 1})
 
-    assert EAR.cluster_seconds >= newest.time
-    assert value("cluster_timestamp_seconds") == EAR.cluster_seconds
+    assert COMMAND_MONITOR.cluster_seconds >= newest.time
+    assert value("cluster_timestamp_seconds") == COMMAND_MONITOR.cluster_seconds
     assert value("mongodb_commands_total", command="find") == answered + 1
     assert value("mongodb_command_failures_total", command="find") == refused + 1
 
@@ -66,16 +66,16 @@ def test_a_held_document_shows_once_counted(mongo_uri: str, database: Database) 
 
 def test_a_standby_asks_one_read_of_the_server_at_each_look(mongo_uri: str, database: Database) -> None:
     with database.client.start_session() as session:
-        assert LeaseOffice(database, "holder", 60).take(session) is not None
+        assert Leaser(database, "holder", 60).acquire(session) is not None
 
     def asked() -> dict[str, float]:
         (family,) = [family for family in REGISTRY.collect() if family.name.endswith("mongodb_commands")]
         return {sample.labels["command"]: sample.value for sample in family.samples if sample.name.endswith("_total")}
 
     with connection.connect(Mongodb(uri=SecretStr(mongo_uri))) as client, client.start_session() as session:
-        office = LeaseOffice(client[database.name], "standby", 60)
+        office = Leaser(client[database.name], "standby", 60)
         before = asked()
-        refused = [office.take(session) for _ in range(3)]
+        refused = [office.acquire(session) for _ in range(3)]
         after = asked()
 
     assert refused == [None, None, None]

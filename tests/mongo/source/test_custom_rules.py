@@ -113,7 +113,7 @@ def test_a_new_rule_needs_no_reconciliation_and_hears_what_was_written_since_the
     with shop.running(config) as run:
         settle(database)
         assert run.leader is not None
-        run.leader.adopt(config_with(mongo_uri, database, URGENT, RELEASE, mongodb={"database": database.name}))
+        run.leader.set_config(config_with(mongo_uri, database, URGENT, RELEASE, mongodb={"database": database.name}))
         settle(database)
         database.features.insert_one({"title": "X", "state": "released"})
         settle(database)

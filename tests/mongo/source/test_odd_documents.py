@@ -5,7 +5,7 @@ from bson import Code, Decimal128, MaxKey, MinKey, ObjectId
 from bson.datetime_ms import DatetimeMS
 
 from daemon import clock
-from daemon.diagnostics.verification import Proof
+from daemon.diagnostics.verification import Verification
 from daemon.mongo.types import Database
 from daemon.store import dead_letters, gaps
 from tests import shop
@@ -50,7 +50,7 @@ def test_no_odd_document_stops_the_daemon_or_unsettles_the_proof(
         booked = database.analytics_ledger.count_documents({})
         gaps.open_gap(database, "requested", "a test", None, clock.now())
         shop.until(lambda: gaps.count_open(database) == 0, "the reconciliation")
-        proof = Proof(database, config)
+        proof = Verification(database, config)
 
         assert proof.numbers().mismatches == []
         assert proof.documents() == []

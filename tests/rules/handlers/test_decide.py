@@ -86,7 +86,7 @@ def test_each_turn_of_a_licence_is_told_exactly_once(history: list[Change]) -> N
 
     for change in history:
         told = len(shop.events)
-        before = {i: state.worth.active for i, state in shop.licenses.items() if state.worth}
+        before = {i: state.value.active for i, state in shop.licenses.items() if state.value}
         assert before.keys() == oracle.good.keys()
         shop.apply([change])
         oracle.follow(change)
@@ -170,7 +170,7 @@ def test_a_licence_expires_at_the_instant_it_ends_whoever_notices(history: list[
         assert cause.startswith("82") or at == EPOCH + timedelta(milliseconds=int(cause))
     for state in shop.licenses.values():
         if state.license and state.license.expires_at and history:
-            assert not (state.worth and state.worth.active and state.license.expires_at <= history[-1].at)
+            assert not (state.value and state.value.active and state.license.expires_at <= history[-1].at)
 
 
 @many

@@ -7,7 +7,7 @@ import pytest
 
 from rules.handlers.license_events import read_license
 from rules.model.changes import Change, LicenseStatus, Operation, Source
-from rules.revenue.pricing import Unintelligible
+from rules.revenue.pricing import InvalidDocument
 from rules.settings.settings import Settings
 from tests.rules.examples import T0, Story
 
@@ -34,7 +34,7 @@ GOOD: dict[str, Any] = {"customer_id": 1, "plan_id": 2, "status": "active", "exp
     ids=str,
 )
 def test_a_licence_nobody_can_understand_names_the_field_at_fault(bad: dict[str, Any]) -> None:
-    with pytest.raises(Unintelligible, match=f"^{next(iter(bad))} must be"):
+    with pytest.raises(InvalidDocument, match=f"^{next(iter(bad))} must be"):
         read_license({**GOOD, **bad}, SETTINGS)
 
 

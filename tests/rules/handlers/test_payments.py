@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from rules.handlers import payments
 from rules.model.changes import Change, Operation, Origin, PaymentStatus, Source
 from rules.model.events import Event, EventType
-from rules.revenue.pricing import Unintelligible
+from rules.revenue.pricing import InvalidDocument
 from rules.settings.settings import Settings
 from tests.rules.examples import T0, Story
 from tests.rules.histories import cuts
@@ -170,7 +170,7 @@ def test_a_payment_in_another_currency_is_told_by_its_rate_or_held() -> None:
 def test_a_payment_nobody_can_understand_is_held_silences_nothing_and_is_told_once_it_is_mended(
     bad: dict[str, Any],
 ) -> None:
-    with pytest.raises(Unintelligible, match=f"^{next(iter(bad))} must be"):
+    with pytest.raises(InvalidDocument, match=f"^{next(iter(bad))} must be"):
         payments.read_payment(GOOD | bad, Settings())
     shop = till().pays(**bad)
     shop.license("L1")

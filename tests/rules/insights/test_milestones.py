@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.insights.milestones import MEASURED, Lookout, Milestone, following, highest, measured, reached, seed
+from rules.insights.milestones import MEASURED, Milestone, MilestoneTracker, following, highest, measured, reached, seed
 from rules.model.decision import Memory
 from rules.model.events import Event, EventType
 from rules.model.ledger import Totals
@@ -152,7 +152,7 @@ memories = st.dictionaries(st.sampled_from([*MEASURED, Milestone.API_CALLS]).map
 
 @given(memories, st.lists(totals, max_size=30))
 def test_a_lookout_tells_and_remembers_what_a_look_at_each_number_would(memory: Memory, ways: list[Totals]) -> None:
-    lookout = Lookout(memory, Settings())
+    lookout = MilestoneTracker(memory, Settings())
     seen = [event for standing in ways for event in lookout.look(standing, AT)]
 
     expected = []

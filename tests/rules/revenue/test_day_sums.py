@@ -51,7 +51,7 @@ def test_days_add_up_to_what_their_movements_add_up_to(history: list[Change]) ->
     for name in ("customers", "paying_customers", "subscribers", "mrr_cents", "one_time_cents"):
         assert getattr(whole, name) == getattr(shop.totals, name)
     assert sum(cents for _, cents in whole.by_kind.values()) == shop.totals.mrr_cents
-    assert set(SUMS) | {"by_kind"} == set(day_sums.Flows.__slots__)
+    assert set(SUMS) | {"by_kind"} == set(day_sums.DaySums.__slots__)
 
 
 @given(histories())

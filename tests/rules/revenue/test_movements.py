@@ -2,18 +2,18 @@ from dataclasses import replace
 
 import pytest
 
-from rules.model.changes import Worth
+from rules.model.changes import LicenseValue
 from rules.model.ledger import Movement, MovementKind, PlanTotals, Reason, Totals
 from rules.model.states import CustomerState
 from rules.revenue import movements
 from tests.rules.examples import T0
 
-PRO = Worth("pro", True, 799, True)
-AGENCY = Worth("agency", True, 1999, True)
-OFF = Worth("pro", False, 0, False)
+PRO = LicenseValue("pro", True, 799, True)
+AGENCY = LicenseValue("agency", True, 1999, True)
+OFF = LicenseValue("pro", False, 0, False)
 
 
-def movement(before: Worth | None, after: Worth | None) -> Movement:
+def movement(before: LicenseValue | None, after: LicenseValue | None) -> Movement:
     return Movement(T0, MovementKind.NEUTRAL, Reason.REPRICE, "82", "ada", "L1", before=before, after=after)
 
 
@@ -75,7 +75,9 @@ def test_a_copy_of_totals_shares_nothing() -> None:
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, PRO), (PRO, OFF), (PRO, AGENCY), (PRO, None)])
-def test_as_opening_balances_a_movement_adds_up_to_the_same(before: Worth | None, after: Worth | None) -> None:
+def test_as_opening_balances_a_movement_adds_up_to_the_same(
+    before: LicenseValue | None, after: LicenseValue | None
+) -> None:
     line = replace(movement(before, after), plan_id=(after or before or OFF).plan_id)
     movements.settle(line, CustomerState("ada", {}, mrr_cents=5000, paid_licenses=3))
     plainly, as_balances = Totals(), Totals()

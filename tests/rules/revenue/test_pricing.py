@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.revenue.pricing import MAX_CENTS, Unintelligible, cents, per_month, read_limit, read_plan
+from rules.revenue.pricing import MAX_CENTS, InvalidDocument, cents, per_month, read_limit, read_plan
 
 RATES = {"USD": Decimal("0.9")}
 
@@ -52,7 +52,7 @@ def test_a_price_becomes_cents_once_rounding_half_to_even(price: Any, expected: 
     ids=lambda value: type(value).__name__,
 )
 def test_a_doubtful_price_is_refused_by_name(price: Any) -> None:
-    with pytest.raises(Unintelligible, match=r"^price must be"):
+    with pytest.raises(InvalidDocument, match=r"^price must be"):
         cents(price)
 
 
@@ -75,7 +75,7 @@ def test_a_month_of_a_yearly_price_rounds_half_to_even() -> None:
 
 @pytest.mark.parametrize("period", ["", "monthly", 0, -1, 1.5, True, 1201, float("nan"), float("inf"), [], {}])
 def test_an_unknown_billing_period_is_refused(period: Any) -> None:
-    with pytest.raises(Unintelligible, match=r"^billing_period must be"):
+    with pytest.raises(InvalidDocument, match=r"^billing_period must be"):
         per_month(1200, period)
 
 
@@ -93,13 +93,13 @@ def test_a_lifetime_flag_may_be_written_as_a_number(flag: Any, expected: bool) -
 
 @pytest.mark.parametrize("flag", ["true", 2, [], float("nan")])
 def test_a_doubtful_lifetime_flag_is_refused(flag: Any) -> None:
-    with pytest.raises(Unintelligible, match=r"^is_lifetime must be"):
+    with pytest.raises(InvalidDocument, match=r"^is_lifetime must be"):
         read_plan(1, {"name": "p", "price": 1, "is_lifetime": flag}, {})
 
 
 @pytest.mark.parametrize("name", [None, "", "  ", 7, "\u202e\u200b"])
 def test_a_plan_without_a_readable_name_is_refused(name: Any) -> None:
-    with pytest.raises(Unintelligible, match=r"^name must be"):
+    with pytest.raises(InvalidDocument, match=r"^name must be"):
         read_plan(1, {"name": name, "price": 1}, {})
 
 
@@ -113,9 +113,9 @@ def test_another_currency_needs_a_rate() -> None:
     dollars = {"name": "p", "price": 7.99, "currency": "USD"}
 
     assert read_plan(1, dollars, RATES).price_cents == 719
-    with pytest.raises(Unintelligible, match=r"^currency must be"):
+    with pytest.raises(InvalidDocument, match=r"^currency must be"):
         read_plan(1, dollars, {})
-    with pytest.raises(Unintelligible, match=r"^currency must be"):
+    with pytest.raises(InvalidDocument, match=r"^currency must be"):
         read_plan(1, {**dollars, "currency": ["USD"]}, RATES)
 
 
@@ -125,7 +125,7 @@ def test_a_limit_that_is_no_positive_count_is_no_limit(limit: Any) -> None:
 
 
 def test_an_error_shows_no_more_than_a_glimpse_of_a_long_value() -> None:
-    with pytest.raises(Unintelligible) as caught:
+    with pytest.raises(InvalidDocument) as caught:
         cents("9" * 100_000)
 
     assert len(str(caught.value)) < 120

@@ -5,13 +5,13 @@ from hypothesis import strategies as st
 
 from rules.model.ledger import MovementKind
 from rules.revenue import rates
-from rules.revenue.day_sums import Flows, KindSum
+from rules.revenue.day_sums import DaySums, KindSum
 from rules.revenue.rates import Rates, Start
 
 AMOUNTS = st.integers(0, 10**9)
 
 
-def flows(new: int = 0, expansion: int = 0, contraction: int = 0, churn: int = 0, reactivation: int = 0) -> Flows:
+def flows(new: int = 0, expansion: int = 0, contraction: int = 0, churn: int = 0, reactivation: int = 0) -> DaySums:
     """Flows of these amounts in cents, all positive."""
     amounts = {
         MovementKind.NEW: new,
@@ -20,7 +20,7 @@ def flows(new: int = 0, expansion: int = 0, contraction: int = 0, churn: int = 0
         MovementKind.CHURN: -churn,
         MovementKind.REACTIVATION: reactivation,
     }
-    return Flows(by_kind={kind: KindSum(1, cents) for kind, cents in amounts.items() if cents})
+    return DaySums(by_kind={kind: KindSum(1, cents) for kind, cents in amounts.items() if cents})
 
 
 def test_chartmoguls_example_of_average_revenue_per_account() -> None:
@@ -40,8 +40,8 @@ def test_reactivation_counts_for_retention_and_new_business_does_not() -> None:
 
 
 def test_customer_churn_is_of_those_who_were_there_at_the_start() -> None:
-    assert rates.customer_churn_rate(Start(8, 1), Flows(churned_customers=1)) == 0.125
-    assert rates.customer_churn_rate(Start(3, 1), Flows(churned_customers=1)) == 0.333333
+    assert rates.customer_churn_rate(Start(8, 1), DaySums(churned_customers=1)) == 0.125
+    assert rates.customer_churn_rate(Start(3, 1), DaySums(churned_customers=1)) == 0.333333
 
 
 def test_the_quick_ratio_is_what_was_won_for_what_was_lost() -> None:

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.model.ledger import MovementKind, Totals
-from rules.revenue.day_sums import Flows, KindSum
+from rules.revenue.day_sums import DaySums, KindSum
 from rules.rows import monthly_note, periods
-from rules.rows.period_data import Books
+from rules.rows.period_data import PeriodData
 from rules.rows.provenance import NAMES
 from rules.settings.catalog import SEPARATOR
 from rules.settings.settings import Settings
@@ -19,18 +19,18 @@ NUMBERS = st.integers(-(10**9), 10**9)
 
 
 def test_a_month_in_which_nothing_happened_says_how_things_stand() -> None:
-    note = monthly_note.note(MAY, Books(Totals(customers=3, paying_customers=2, mrr_cents=1598)), Settings())
+    note = monthly_note.note(MAY, PeriodData(Totals(customers=3, paying_customers=2, mrr_cents=1598)), Settings())
 
     assert note == ("📅 Maggio 2025: clienti 3 (=), paganti 2 (=) • 📈 MRR €15.98 (=) • 🎫 Nuove licenze: 0")
 
 
 def test_a_month_that_went_badly_says_so() -> None:
     churn = {MovementKind.CHURN: KindSum(2, -1598)}
-    flows = Flows(customers=-1, paying_customers=-2, subscribers=-2, mrr_cents=-1598, cancellations=2, by_kind=churn)
+    flows = DaySums(customers=-1, paying_customers=-2, subscribers=-2, mrr_cents=-1598, cancellations=2, by_kind=churn)
     flows.churned_customers = 2
     totals = Totals(customers=3, paying_customers=1, subscribers=2, mrr_cents=1598)
 
-    assert monthly_note.note(MAY, Books(totals, flows, looked_back=flows), Settings()).split(SEPARATOR) == [
+    assert monthly_note.note(MAY, PeriodData(totals, flows, looked_back=flows), Settings()).split(SEPARATOR) == [
         "📅 Maggio 2025: clienti 3 (-1), paganti 1 (-2)",
         "📉 MRR €15.98 (-€15.98)",
         "🎫 Nuove licenze: 0",
@@ -43,22 +43,24 @@ def test_a_month_that_went_badly_says_so() -> None:
 def test_a_month_counted_from_its_middle_names_the_day_in_the_shops_own_zone() -> None:
     begun = datetime(2025, 5, 13, 22, 30, tzinfo=UTC)
 
-    assert monthly_note.note(MAY, Books(measured_from=begun), Settings()).startswith("📅 Maggio 2025 (dal giorno 14): ")
+    assert monthly_note.note(MAY, PeriodData(measured_from=begun), Settings()).startswith(
+        "📅 Maggio 2025 (dal giorno 14): "
+    )
 
 
 def test_the_owners_words_and_emoji_are_used() -> None:
     settings = Settings(texts={"month_sales": "Vendute {value}"}, emojis={"summary": "🗓️"})
-    note = monthly_note.note(MAY, Books(flows=Flows(sales=4)), settings)
+    note = monthly_note.note(MAY, PeriodData(flows=DaySums(sales=4)), settings)
 
     assert note.startswith("🗓️ Maggio 2025")
     assert " Vendute 4" in note
 
 
-@given(st.builds(Flows, *[NUMBERS] * 10), st.builds(Totals, NUMBERS, NUMBERS, NUMBERS, NUMBERS), st.integers(80, 200))
+@given(st.builds(DaySums, *[NUMBERS] * 10), st.builds(Totals, NUMBERS, NUMBERS, NUMBERS, NUMBERS), st.integers(80, 200))
 def test_a_months_note_is_one_line_within_its_length_and_every_part_can_be_explained(
-    flows: Flows, totals: Totals, length: int
+    flows: DaySums, totals: Totals, length: int
 ) -> None:
-    settings, known = Settings(note_length=length), Books(totals, flows, looked_back=flows)
+    settings, known = Settings(note_length=length), PeriodData(totals, flows, looked_back=flows)
     note = monthly_note.note(MAY, known, settings)
 
     assert len(note) <= length

@@ -11,7 +11,7 @@ from rules.revenue import day_sums, rates
 from rules.rows import period_data, periods, provenance
 from rules.rows import row as rollup
 from rules.rows.accounts import Account
-from rules.rows.period_data import Beginning
+from rules.rows.period_data import LedgerStart
 from rules.rows.periods import Period
 from rules.rows.provenance import Number, Question
 from rules.rows.row import NUMBERS
@@ -64,7 +64,7 @@ def test_every_number_of_a_row_is_what_its_movements_add_up_to(history: list[Cha
     if not by_day:
         return
     sums = {day: day_sums.of_day(lines) for day, lines in by_day.items()}
-    begin = Beginning(min(by_day), by_day[min(by_day)][0].at)
+    begin = LedgerStart(min(by_day), by_day[min(by_day)][0].at)
     span = business_days(history)
     for period in (*map(periods.day, sorted(by_day)[-3:]), *list(periods.months(span[0], span[-1]))[-1:]):
         known = period_data.of(period, totals_at(by_day, period.last), sums, begin)

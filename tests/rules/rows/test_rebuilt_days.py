@@ -10,10 +10,10 @@ from rules import business_days as days
 from rules.model.changes import Change
 from rules.model.ledger import Movement, Totals
 from rules.revenue import day_sums, movements, rates
-from rules.revenue.day_sums import Flows
+from rules.revenue.day_sums import DaySums
 from rules.revenue.rates import Start
 from rules.rows import period_data, periods, row
-from rules.rows.period_data import Beginning
+from rules.rows.period_data import LedgerStart
 from rules.settings.settings import Settings
 from tests.rules.calendar_recount import ZONE, business_days, recounted
 from tests.rules.histories import histories
@@ -37,7 +37,7 @@ def test_the_row_of_each_day_is_a_recount_as_of_its_midnight(history: list[Chang
         return
     shop, by_day = ledger_by_day(history)
     totals, sums = Totals(), {day: day_sums.of_day(lines) for day, lines in by_day.items()}
-    begin = Beginning(min(by_day), by_day[min(by_day)][0].at) if by_day else None
+    begin = LedgerStart(min(by_day), by_day[min(by_day)][0].at) if by_day else None
 
     for expected in recounted(history):
         before = movements.copy(totals)
@@ -61,7 +61,7 @@ def test_a_days_rates_are_those_of_its_last_thirty_days_and_have_no_value_before
     if not by_day:
         return
     sums = {day: day_sums.of_day(lines) for day, lines in by_day.items()}
-    begin = Beginning(min(by_day), by_day[min(by_day)][0].at)
+    begin = LedgerStart(min(by_day), by_day[min(by_day)][0].at)
     known = {found.day: found for found in recounted(history)}
     for day in (*list(known)[-3:], *(day for day in list(known)[28:34])):
         period = periods.day(day)
@@ -85,10 +85,10 @@ def test_of_a_walk_over_days_the_flows_that_are_needed_make_the_same_books_as_al
     age: int, length: int, is_month: bool
 ) -> None:
     """And an opening balance that lies before the walk is not among them."""
-    begin = Beginning(date(2025, 3, 14), datetime(2025, 3, 14, 9, tzinfo=UTC))
+    begin = LedgerStart(date(2025, 3, 14), datetime(2025, 3, 14, 9, tzinfo=UTC))
     first = begin.day + age * days.ONE_DAY
     walk = [periods.month(first)] if is_month else [periods.day(first + n * days.ONE_DAY) for n in range(length)]
-    everything = {begin.day + n * days.ONE_DAY: Flows(mrr_cents=1) for n in range(150)}
+    everything = {begin.day + n * days.ONE_DAY: DaySums(mrr_cents=1) for n in range(150)}
     since = period_data.needed_from(walk[0], begin)
     needed = {day: moved for day, moved in everything.items() if day >= since}
 
@@ -112,12 +112,12 @@ def test_a_months_sums_are_those_of_its_days_and_its_totals_those_of_its_last(hi
         return
     shop, by_day = ledger_by_day(history)
     sums = {day: day_sums.of_day(lines) for day, lines in by_day.items()}
-    begin = Beginning(min(by_day), by_day[min(by_day)][0].at) if by_day else None
+    begin = LedgerStart(min(by_day), by_day[min(by_day)][0].at) if by_day else None
     span = business_days(history)
     for month in periods.months(span[0], span[-1]):
         found = period_data.of(month, totals_at(by_day, month.last), sums, begin)
         made = row.row(month, found, shop.plans, SETTINGS)
-        daily = [sums.get(day, Flows()) for day in days.between(month.first, month.last)]
+        daily = [sums.get(day, DaySums()) for day in days.between(month.first, month.last)]
 
         assert made["new_customers"] == sum(day.new_customers for day in daily)
         assert made["churned_customers"] == sum(day.churned_customers for day in daily)

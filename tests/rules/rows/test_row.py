@@ -7,7 +7,7 @@ from rules.model.ledger import MovementKind, PlanTotals, Totals
 from rules.model.states import FormerName, PlanState
 from rules.revenue import day_sums
 from rules.rows import periods
-from rules.rows.period_data import Beginning, Books
+from rules.rows.period_data import LedgerStart, PeriodData
 from rules.rows.period_data import of as books_of
 from rules.rows.row import NUMBERS, auto_event, plan_key, revenue_by_plan, row
 from rules.settings.settings import Settings
@@ -20,8 +20,8 @@ DOCS = Path(__file__).parents[3] / "docs" / "rows.md"
 NOTHING = {"count": 0, "amount": 0.0}
 
 
-def books(story: Story, **more: Any) -> Books:
-    return Books(story.shop.totals, day_sums.of_day(story.shop.movements), **more)
+def books(story: Story, **more: Any) -> PeriodData:
+    return PeriodData(story.shop.totals, day_sums.of_day(story.shop.movements), **more)
 
 
 def plan(name: str) -> PlanState:
@@ -67,7 +67,7 @@ def test_a_row_has_the_dashboards_fields_and_ours() -> None:
 
 
 def test_every_field_of_a_row_is_described_in_the_docs() -> None:
-    made = row(DAY, Books(), {}, SETTINGS)
+    made = row(DAY, PeriodData(), {}, SETTINGS)
     beside = ("notes", "auto_notes", "auto_events", "auto_events_total", "final", "revision", "first_reported")
     described = DOCS.read_text(encoding="utf-8")
 
@@ -76,13 +76,13 @@ def test_every_field_of_a_row_is_described_in_the_docs() -> None:
 
 
 def test_the_dashboards_numbers_are_doubles_even_when_they_are_zero() -> None:
-    made = row(DAY, Books(), {}, SETTINGS)
+    made = row(DAY, PeriodData(), {}, SETTINGS)
 
     assert (type(made["mrr"]), type(made["arr"])) == (float, float)
 
 
 def test_a_month_is_stored_under_its_first_day_and_its_rates_look_back_over_itself() -> None:
-    made = row(periods.month(date(2024, 2, 11)), Books(), {}, SETTINGS)
+    made = row(periods.month(date(2024, 2, 11)), PeriodData(), {}, SETTINGS)
 
     assert (made["date"], made["period_type"]) == (datetime(2024, 2, 1, tzinfo=UTC), "monthly")
     assert made["rates_days"] == 29
@@ -101,7 +101,7 @@ def test_an_opening_balance_is_no_days_news() -> None:
     ]
     started = Shop().follow(found)
 
-    made = row(DAY, Books(started.totals, day_sums.of_day(started.movements)), started.plans, SETTINGS)
+    made = row(DAY, PeriodData(started.totals, day_sums.of_day(started.movements)), started.plans, SETTINGS)
 
     assert {movement.kind for movement in started.movements} == {MovementKind.OPENING}
     assert (made["new_customers"], made["one_time_revenue"], made["reactivated_customers"]) == (0, 0.0, 0)
@@ -155,7 +155,7 @@ def test_an_auto_event_written_by_others_is_bounded_whatever_it_holds() -> None:
 
 def test_a_row_looks_back_only_where_the_ledger_reaches_behind_the_whole_of_the_time() -> None:
     """The ledger's first day is half known: the first window that is known whole begins with the next one."""
-    begin = Beginning(DAY.first, datetime(2025, 8, 20, 13, tzinfo=UTC))
+    begin = LedgerStart(DAY.first, datetime(2025, 8, 20, 13, tzinfo=UTC))
     after = [periods.day(DAY.first + timedelta(days=n)) for n in (0, 29, 30)]
 
     found = [books_of(period, Totals(), {}, begin) for period in after]

@@ -10,7 +10,7 @@ from rules.insights import calendar
 from rules.model.changes import Change
 from rules.model.events import EventType
 from rules.rows.daily_note import Fact, compose, emoji
-from rules.settings.catalog import STYLES, TEXTS, check_texts, say
+from rules.settings.catalog import STYLES, TEXTS, check_texts, render
 from rules.settings.settings import Settings
 from rules.settings.thresholds import CalendarOptions, Thresholds
 from tests.rules.histories import histories
@@ -29,11 +29,11 @@ def test_every_event_of_a_change_is_told_in_the_owners_words(history: list[Chang
 
 
 def test_a_name_with_braces_is_text() -> None:
-    assert say(TEXTS, "new_customer", name="{amount} {name}") == "Nuovo cliente: {amount} {name}"
+    assert render(TEXTS, "new_customer", name="{amount} {name}") == "Nuovo cliente: {amount} {name}"
 
 
 def test_a_text_that_was_left_out_is_the_houses() -> None:
-    assert say({}, "best_day", value=4) == "Giorno record: 4 nuovi clienti!"
+    assert render({}, "best_day", value=4) == "Giorno record: 4 nuovi clienti!"
 
 
 @pytest.mark.parametrize("text", ["", "{nome}", "{name!r}", "{name.x}", "{", "a } b"])

@@ -11,7 +11,7 @@ from rules.handlers.decide import Mirror, decide
 from rules.model.changes import Change, Operation, Source
 from rules.model.events import Event, EventType
 from rules.settings import custom_rules
-from rules.settings.custom_rules import CustomRule, told
+from rules.settings.custom_rules import CustomRule, rendered
 from rules.settings.settings import Settings
 from rules.text import MAX_TEXT
 
@@ -65,21 +65,21 @@ def test_every_value_is_one_short_line(value: object, text: str) -> None:
 
 
 def test_a_text_of_which_nothing_is_left_is_the_rules_name() -> None:
-    assert told(replace(TICKET, text="{subject}"), {"subject": "\u200b"}, lambda at: at) == "ticket"
+    assert rendered(replace(TICKET, text="{subject}"), {"subject": "\u200b"}, lambda at: at) == "ticket"
 
 
 @given(
     st.one_of(st.text(), st.binary(), st.floats(), st.decimals(), st.integers(), st.dictionaries(st.text(), st.text()))
 )
 def test_whatever_a_field_holds_the_text_is_one_bounded_line(value: object) -> None:
-    line = told(TICKET, {"number": value, "subject": value}, lambda at: at)
+    line = rendered(TICKET, {"number": value, "subject": value}, lambda at: at)
 
     assert line.isprintable() or "\u200d" in line
     assert 0 < len(line) <= MAX_TEXT
 
 
 def test_a_field_of_a_megabyte_is_cut() -> None:
-    assert len(told(TICKET, {"subject": "x" * 1_000_000}, lambda at: at)) < MAX_TEXT
+    assert len(rendered(TICKET, {"subject": "x" * 1_000_000}, lambda at: at)) < MAX_TEXT
 
 
 MISTAKES = [
