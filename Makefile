@@ -1,45 +1,54 @@
-# Everything a person does here. `make` alone lists it.
+# All development commands. `make` alone lists them.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3
+export PYTHON
 VENV := .venv
 BIN := $(VENV)/bin
+# The demo runs in the development environment if that exists, else in a smaller one of its own.
+DEMO_VENV := $(if $(wildcard $(VENV)/.installed),$(VENV),.venv-demo)
+WORKERS ?= 4
+UPGRADE := --upgrade
 MEASURES := $(CURDIR)/.measures.jsonl
-unexport PYTHONDONTWRITEBYTECODE  # else each of the many processes of the tests compiles the daemon anew
+unexport PYTHONDONTWRITEBYTECODE  # otherwise each of the many test processes compiles the daemon again
 SECONDS_FLAG = $(if $(filter command line environment,$(origin SECONDS)),--seconds $(SECONDS))
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header
 
-.PHONY: help setup demo test soak bench measures check format pages pictures lock clean
+.PHONY: help setup demo quick test coverage soak bench measures check format pages pictures lock clean
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z]+):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-9s  %s\n", $$1, $$2 }'
 
-setup: $(VENV)/.installed  ## set everything up in .venv, from pinned packages
+setup: $(VENV)/.installed  ## install the pinned development packages into .venv
 
 $(VENV)/.installed: pyproject.toml requirements/dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: apt-get install python3"; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv is missing: apt-get install python3-venv"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements/dev.txt
-	$(BIN)/python -m compileall -q -j 0 -x '/(mypy|mypyc|pip|setuptools|pkg_resources)/' $(VENV)/lib
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $@
+	@requirements/install.sh $(VENV) requirements/dev.txt
 
-demo: setup  ## run the main job on a throw-away MongoDB; make demo SECONDS=20 ends by itself
-	@$(BIN)/chatello-analytics demo $(SECONDS_FLAG)
+.venv-demo/.installed: pyproject.toml requirements/demo.txt
+	@requirements/install.sh .venv-demo requirements/demo.txt
 
-test: setup  ## run the whole test suite on a real replica set of its own
-	$(BIN)/pytest -n 4
+demo: $(DEMO_VENV)/.installed  ## run the daemon on a throw-away MongoDB; make demo SECONDS=20 stops after 20 s
+	@$(DEMO_VENV)/bin/chatello-analytics demo $(SECONDS_FLAG)
 
-soak: setup  ## tell random stories of faults for MINUTES (default 10), a new seed each round
+quick: setup check  ## checks, and the tests that need neither MongoDB nor a browser (under a minute)
+	$(BIN)/pytest -q -n $(WORKERS) --hypothesis-profile=quick tests/rules tests/daemon
+
+test: setup  ## run all tests on their own replica set; make test T=tests/rules/test_text.py runs only T
+	$(BIN)/pytest $(if $(T),$(T),-n $(WORKERS))
+
+coverage: setup  ## run all tests (or only T) and report the lines without a test; details in htmlcov/
+	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term:skip-covered --cov-report=html $(T)
+
+soak: setup  ## run random fault simulations for MINUTES (default 10), with a new seed each round
 	@end=$$(( $$(date +%s) + 60 * $(or $(MINUTES),10) )); \
 	while [ $$(date +%s) -lt $$end ]; do CHATELLO_TEST_STORIES=50 $(BIN)/pytest -q -x tests/simulation || exit 1; done
 
-measures: setup  ## run the faults RUNS times (default 10) and put what they measured into docs/reliability.md
+measures: setup  ## run the fault tests RUNS times (default 10) and write their measurements to docs/reliability.md
 	@rm -f $(MEASURES); for run in $$(seq $(or $(RUNS),10)); do echo "== run $$run"; \
 	CHATELLO_TEST_MEASURES=$(MEASURES) $(BIN)/pytest -q tests/faults tests/system/test_process.py || exit 1; done
 	$(BIN)/python -m tests.measurements $(MEASURES)
 
-bench: setup  ## measure speed and weight; make bench ONLY=backlog SCALE=0.1 tries a part of it
+bench: setup  ## measure speed and memory; make bench ONLY=backlog SCALE=0.1 runs a part of it
 	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(SCALE),--scale $(SCALE)) $(if $(ROUNDS),--repetitions $(ROUNDS))
 
 check: setup  ## format, lint, types and import contracts
@@ -48,21 +57,22 @@ check: setup  ## format, lint, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: setup  ## put the code into shape
+format: setup  ## format the code and apply safe lint fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-pages: setup  ## make the pages of docs/ that come from the code
+pages: setup  ## regenerate the docs and dashboards that come from the code
 	$(BIN)/python -m tests.generated_docs
 
-pictures: setup  ## take the pictures of the page in docs/ anew
+pictures: setup  ## retake the screenshots of the page in docs/
 	$(BIN)/python -m tests.screenshots
 
-lock: setup  ## resolve and pin all dependencies anew
+lock: setup  ## resolve and pin all dependencies to their newest versions; make lock UPGRADE= keeps the pinned ones
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --python-version 3.11 --extra dev --no-header pyproject.toml -o requirements/dev.txt
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header -c requirements/dev.txt pyproject.toml -o requirements/run.txt
-	echo 'hatchling>=1.27' | $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header -c requirements/dev.txt - -o requirements/build.txt
+	$(COMPILE) $(UPGRADE) --extra dev pyproject.toml -o requirements/dev.txt
+	$(COMPILE) -c requirements/dev.txt pyproject.toml -o requirements/run.txt
+	echo 'hatchling>=1.27' | $(COMPILE) -c requirements/dev.txt - -o requirements/build.txt
+	printf '%s\n' 'hatchling>=1.27' 'editables>=0.5' | $(COMPILE) -c requirements/dev.txt --extra demo pyproject.toml - -o requirements/demo.txt
 
-clean:  ## remove what setup and the tools made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+clean:  ## remove the environments and the tools' caches
+	rm -rf $(VENV) .venv-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov dist

@@ -1,1 +1,1 @@
-"""`make bench`: how fast and how light the daemon is, as ratios measured in one interleaved run. Asserts no time."""
+"""`make bench`: speed and resource usage of the daemon, as ratios measured in interleaved rounds. Asserts no time."""

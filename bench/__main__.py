@@ -1,4 +1,4 @@
-"""The command behind `make bench`."""
+"""The command of `make bench`."""
 
 import logging
 import time
@@ -9,7 +9,7 @@ import click
 import structlog
 
 from bench import backlog, burst, commands, feed, idle, large, latency, page, server
-from bench.measures import Bench, Row, say
+from bench.measures import Bench, Row, print_line
 from bench.subject import ROOT
 
 GROUPS: dict[str, Callable[[Bench], list[Row]]] = {
@@ -23,18 +23,18 @@ GROUPS: dict[str, Callable[[Bench], list[Row]]] = {
 }
 
 
-def _chosen(_context: click.Context, _option: click.Parameter, given: str) -> list[str]:
-    names = given.split(",")
-    if stray := [name for name in names if name not in GROUPS]:
-        raise click.BadParameter(f"there is no {stray[0]!r}; wanted some of {', '.join(GROUPS)}")
+def _names(_context: click.Context, _option: click.Parameter, value: str) -> list[str]:
+    names = value.split(",")
+    if unknown := [name for name in names if name not in GROUPS]:
+        raise click.BadParameter(f"unknown group {unknown[0]!r}; expected any of {', '.join(GROUPS)}")
     return names
 
 
 @click.command()
-@click.option("--only", default=",".join(GROUPS), callback=_chosen, help="Some groups of rows, with commas between.")
-@click.option("--scale", default=1.0, help="How much of everything: 0.05 tries it out, and leaves docs/ alone.")
-@click.option("--repetitions", default=3, help="Rounds in which the contenders take turns; medians are told.")
-@click.option("--into", type=click.Path(path_type=Path), help="Where performance.md and .json go.")
+@click.option("--only", default=",".join(GROUPS), callback=_names, help="Groups to measure, separated by commas.")
+@click.option("--scale", default=1.0, help="Scale of all quantities; below 1, docs/ is not changed.")
+@click.option("--repetitions", default=3, help="Number of interleaved rounds; the table shows medians.")
+@click.option("--into", type=click.Path(path_type=Path), help="Folder of performance.md and .json.")
 def main(only: list[str], scale: float, repetitions: int, into: Path | None) -> None:
     """Measure the daemon on a throw-away MongoDB; write docs/performance.md and .json. Asserts no time.
 
@@ -45,17 +45,17 @@ def main(only: list[str], scale: float, repetitions: int, into: Path | None) -> 
     measured = page.load(folder)
     for name in only:
         began = time.perf_counter()
-        say(f"== {name}")
+        print_line(f"== {name}")
         with server.running() as running:
             bench = Bench(running, scale, repetitions)
             described = page.machine(bench)
             found = GROUPS[name](bench)
         for row in found:
-            say(f"{row.what}: {row.found}; wanted {row.goal}")
+            print_line(f"{row.what}: {row.found}; goal {row.goal}")
         measured[name] = page.group(bench, found, described)
         page.write(folder, measured, list(GROUPS))
-        say(f"== {name}: {time.perf_counter() - began:.0f} s")
-    say(f"written: {folder / page.PAGE}")
+        print_line(f"== {name}: {time.perf_counter() - began:.0f} s")
+    print_line(f"written: {folder / page.PAGE}")
 
 
 if __name__ == "__main__":

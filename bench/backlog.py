@@ -1,4 +1,4 @@
-"""A backlog that waits in the oplog: ours against the bare programs and what a registry offers instead."""
+"""A backlog in the oplog: the daemon against minimal programs and packages from a registry."""
 
 import tempfile
 from collections.abc import Callable
@@ -6,22 +6,22 @@ from functools import partial
 from pathlib import Path
 
 from bench import peers, recording, shop, state
-from bench.measures import Bench, Row, Told, median, rounds, run_bare, say, with_server
+from bench.measures import Bench, Row, Sample, median, print_line, run_bare, run_rounds, with_server
 from bench.peers import Peer, PeerFailed
 from bench.state import State
-from bench.subject import Subject, instant
+from bench.subject import Subject, timestamp_of
 
 STOCK = 20_000
 CHANGES = 100_000
 NOISE = 10
-"""Updates of `last_check` for each change they hide."""
+"""Updates of `last_check` per relevant change."""
 
-OURS = "the daemon"
-Samples = dict[str, list[Told]]
+DAEMON = "the daemon"
+Samples = dict[str, list[Sample]]
 
 
 class Backlog:
-    """One waiting backlog, written anew for every run."""
+    """A backlog that is written again for every run."""
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
@@ -29,65 +29,65 @@ class Backlog:
         self.changes = bench.scaled(CHANGES)
         stock = bench.scaled(STOCK)
         self.backlog = shop.Backlog(stock, self.changes)
-        self.state = state.taken_over(self.server, stock)
+        self.state = state.bootstrapped(self.server, stock)
 
     def wait(self, before: Callable[[], object] = lambda: None, noise: int = 0) -> State:
-        """Write it, behind the state's checkpoint; `before` is what a reader does before that."""
+        """Restore the state and write the backlog after its checkpoint; call `before` in between."""
         self.state.restore(self.server)
         before()
         self.start = self.server.now()
         self.backlog.write(self.server.db, noise)
         return self.state
 
-    def daemon(self, noise: int = 0) -> Told:
-        """Ours: from the lease, which it then has, to the commit of the last change."""
+    def daemon(self, noise: int = 0) -> Sample:
+        """Measure the daemon from the acquired lease to the commit of the last change."""
         self.wait(noise=noise)
         return with_server(self.server, self._daemon)
 
-    def _daemon(self) -> Told:
+    def _daemon(self) -> Sample:
         with Subject(self.server.uri) as subject:
-            began = instant(subject.wait_for("lease.taken"))
+            began = timestamp_of(subject.wait_for("lease.taken"))
             cpu = subject.cpu_seconds()
-            ended = instant(subject.wait_for_changes(self.changes))
+            ended = timestamp_of(subject.wait_for_changes(self.changes))
             return {
                 "seconds": ended - began,
                 "cpu_seconds": subject.cpu_seconds() - cpu,
                 "peak_megabytes": subject.peak_megabytes(),
             }
 
-    def reader(self, noise: int = 0) -> Told:
+    def reader(self, noise: int = 0) -> Sample:
         self.wait(noise=noise)
         start = (str(self.start.time), str(self.start.inc))
         return with_server(self.server, lambda: run_bare(self.server, "reader", *start, str(self.changes)))
 
-    def writer(self, file: Path) -> Told:
+    def writer(self, file: Path) -> Sample:
         self.wait()
         return with_server(self.server, lambda: run_bare(self.server, "writer", str(file)))
 
-    def peer(self, peer: Peer) -> Told:
-        """One of the others; empty where it failed."""
+    def peer(self, peer: Peer) -> Sample:
+        """Measure a peer; return an empty sample if it fails."""
         self.wait(lambda: peer.prepare(self.server))
         try:
             return with_server(self.server, lambda: peer.run(self.server, self.start, self.changes))
         except PeerFailed as failed:
-            say(f"  {failed}")
+            print_line(f"  {failed}")
             return {}
 
-    def rate(self, samples: list[Told]) -> float:
+    def rate(self, samples: list[Sample]) -> float:
         return self.changes / median(samples, "seconds")
 
 
 def rows(bench: Bench) -> list[Row]:
-    """The backlog against the bare programs, hidden in noise, and against the peers."""
+    """Measure the backlog against the minimal programs, within noise, and against the peers."""
     backlog = Backlog(bench)
     with tempfile.TemporaryDirectory(prefix="chatello-bench-") as folder:
         file = Path(folder) / "transactions.bson"
         backlog.wait()
         recording.record(bench.server, file)
-        samples = rounds(
+        samples = run_rounds(
             bench,
             {
-                OURS: backlog.daemon,
+                DAEMON: backlog.daemon,
                 "bare writer": lambda: backlog.writer(file),
                 "bare reader": backlog.reader,
             },
@@ -98,25 +98,29 @@ def rows(bench: Bench) -> list[Row]:
 def _bare_rows(backlog: Backlog, samples: Samples) -> list[Row]:
     waiting = f"{backlog.changes:,} changes waiting"
     return [
-        _faster(f"{waiting}: speed against a bare writer of the same documents", 0.8, backlog, samples, "bare writer"),
-        _faster(f"{waiting}: speed against a bare reading loop", 0.4, backlog, samples, "bare reader"),
+        _speed_row(
+            f"{waiting}: speed against a bare writer of the same documents", 0.8, backlog, samples, "bare writer"
+        ),
+        _speed_row(f"{waiting}: speed against a bare reading loop", 0.4, backlog, samples, "bare reader"),
     ]
 
 
-def _faster(what: str, goal: float, backlog: Backlog, samples: Samples, than: str, aside: str = "") -> Row:
-    ours, theirs = backlog.rate(samples[OURS]), backlog.rate(samples[than])
-    found = f"{ours / theirs:.2f} ({ours:,.0f} changes a second against {theirs:,.0f}){aside}"
-    return Row(what, f"at least {goal:g}", found, ours / theirs >= goal, {OURS: samples[OURS], than: samples[than]})
+def _speed_row(what: str, goal: float, backlog: Backlog, samples: Samples, other: str, suffix: str = "") -> Row:
+    own, others = backlog.rate(samples[DAEMON]), backlog.rate(samples[other])
+    found = f"{own / others:.2f} ({own:,.0f} changes per second against {others:,.0f}){suffix}"
+    return Row(
+        what, f"at least {goal:g}", found, own / others >= goal, {DAEMON: samples[DAEMON], other: samples[other]}
+    )
 
 
 def _hidden_row(backlog: Backlog) -> Row:
-    """Daemon CPU with and without ten updates of `last_check` around every change."""
-    hidden = f"hidden in {backlog.changes * NOISE:,} updates"
-    samples = rounds(backlog.bench, {"plain": backlog.daemon, hidden: lambda: backlog.daemon(NOISE)})
-    ours, plain = median(samples[hidden], "cpu_seconds"), median(samples["plain"], "cpu_seconds")
-    what = f"the same {hidden} of `last_check`: CPU time of the daemon"
-    found = f"{ours / plain:.2f} ({ours:.2f} s against {plain:.2f} s)"
-    return Row(what, "at most 1.2", found, ours / plain <= 1.2, samples)
+    """Compare the daemon's CPU time with and without ten updates of `last_check` per change."""
+    hidden = f"within {backlog.changes * NOISE:,} updates"
+    samples = run_rounds(backlog.bench, {"plain": backlog.daemon, hidden: lambda: backlog.daemon(NOISE)})
+    own, plain = median(samples[hidden], "cpu_seconds"), median(samples["plain"], "cpu_seconds")
+    what = f"the same changes {hidden} of `last_check`: CPU time of the daemon"
+    found = f"{own / plain:.2f} ({own:.2f} s against {plain:.2f} s)"
+    return Row(what, "at most 1.2", found, own / plain <= 1.2, samples)
 
 
 def _peer_rows(backlog: Backlog) -> list[Row]:
@@ -124,20 +128,20 @@ def _peer_rows(backlog: Backlog) -> list[Row]:
         found = peers.peers(Path(folder))
         for absent in found:
             if isinstance(absent, PeerFailed):
-                say(f"  left out: {absent}")
+                print_line(f"  skipped: {absent}")
         present = [peer for peer in found if not isinstance(peer, PeerFailed)]
         contenders = {peer.package: partial(backlog.peer, peer) for peer in present}
-        samples = rounds(backlog.bench, {OURS: backlog.daemon, **contenders})
+        samples = run_rounds(backlog.bench, {DAEMON: backlog.daemon, **contenders})
     rows = [_peer_row(backlog, peer, samples) for peer in present]
     return rows + [Row(f"against {str(one)[:60]}", "-", str(one)[:200], None) for one in found if one not in present]
 
 
 def _peer_row(backlog: Backlog, peer: Peer, samples: Samples) -> Row:
     what = f"{backlog.changes:,} changes waiting: speed against {peer.package}, which only reads"
-    told = samples[peer.package]
-    if failed := [sample for sample in told if "seconds" not in sample]:
-        return Row(what, "-", f"failed in {len(failed)} of {len(told)} rounds", None, {peer.package: told})
-    row = _faster(what, 3, backlog, samples, peer.package, f"; {peer.lacks}")
+    measured = samples[peer.package]
+    if failed := [sample for sample in measured if "seconds" not in sample]:
+        return Row(what, "-", f"failed in {len(failed)} of {len(measured)} rounds", None, {peer.package: measured})
+    row = _speed_row(what, 3, backlog, samples, peer.package, f"; {peer.lacks}")
     if peer.package != "tap-mongodb":
         row.goal, row.met = "-", None
     return row

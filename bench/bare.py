@@ -1,4 +1,4 @@
-"""The bare programs we are held against, each a process of its own: a loop that reads, a writer that commits.
+"""Minimal programs for comparison, each run as a process: a loop that reads, a writer that commits, a scan, a listener.
 
 `python -m bench.bare PROGRAM URI ...` prints one JSON object.
 """
@@ -28,20 +28,20 @@ from daemon.store.mirror.states import mirror_id
 from rules.model import documents
 from rules.model.changes import Source
 
-Told = dict[str, Any]
+Result = dict[str, Any]
 
 BATCH = 1000
-PROGRAMS: dict[str, Callable[..., Told]] = {}
+PROGRAMS: dict[str, Callable[..., Result]] = {}
 
 
-def program(run: Callable[..., Told]) -> Callable[..., Told]:
+def program(run: Callable[..., Result]) -> Callable[..., Result]:
     PROGRAMS[run.__name__] = run
     return run
 
 
 @program
-def reader(db: Database, seconds: str, increment: str, count: str) -> Told:
-    """Read so many events of the daemon's own stream, with its filter, and do nothing with them."""
+def reader(db: Database, seconds: str, increment: str, count: str) -> Result:
+    """Read `count` events of the daemon's stream, with its filter, and discard them."""
     start = Timestamp(int(seconds), int(increment) + 1)
     return _measured(lambda: _read(db, start, int(count)))
 
@@ -54,8 +54,8 @@ def _read(db: Database, start: Timestamp, count: int) -> None:
 
 
 @program
-def writer(db: Database, file: str) -> Told:
-    """Commit what a daemon once committed: the same commands, made in advance, in the same transactions."""
+def writer(db: Database, file: str) -> Result:
+    """Commit recorded transactions of a daemon, with the same commands prepared in advance."""
     transactions = list(recorded(Path(file)))
     with db.client.start_session() as session:
         return _measured(lambda: _write(db, session, transactions))
@@ -73,30 +73,30 @@ def _write(db: Database, session: ClientSession, transactions: list[list[Documen
 
 
 def recorded(file: Path) -> Iterator[list[Document]]:
-    """The transactions in a file of `bench.recording`."""
+    """Yield the transactions in a file of `bench.recording`."""
     for transaction in bson.decode_file_iter(file.open("rb"), CODEC):
         yield transaction["commands"]
 
 
 @program
-def scan(db: Database) -> Told:
-    """Read customers, licences and their mirror once, in `_id` order, at one snapshot, with the daemon's projection."""
+def scan(db: Database) -> Result:
+    """Read customers, licenses and their mirror once by `_id` from one snapshot, with the daemon's projection."""
     with db.client.start_session(snapshot=True) as session:
         return _measured(lambda: _scan(db, session))
 
 
 def _scan(db: Database, session: ClientSession) -> None:
     for source in (Source.PLANS, Source.CUSTOMERS, Source.LICENSES):
-        wanted = dict.fromkeys((*documents.TRACKED[source], *documents.CARRIED[source]), 1)
-        ours = {"_id": {"$gt": mirror_id(source, MinKey()), "$lt": mirror_id(source, MaxKey())}}
-        for name, query, fields in ((source.value, {}, wanted), (MIRROR, ours, None)):
+        projection = dict.fromkeys((*documents.TRACKED[source], *documents.CARRIED[source]), 1)
+        mirrored = {"_id": {"$gt": mirror_id(source, MinKey()), "$lt": mirror_id(source, MaxKey())}}
+        for name, query, fields in ((source.value, {}, projection), (MIRROR, mirrored, None)):
             for _ in db[name].find(query, fields, session=session, batch_size=BATCH).sort("_id", 1):
                 pass
 
 
 @program
-def listener(db: Database, count: str) -> Told:
-    """When each of so many events of the daemon's stream arrived, by the clock all processes share; first "ready"."""
+def listener(db: Database, count: str) -> Result:
+    """Print "ready", then return the arrival times of `count` events (perf_counter, shared by all processes)."""
     arrived: list[tuple[str, float]] = []
     with db.watch(stages(), batch_size=BATCH, max_await_time_ms=1000) as stream:
         stream.try_next()
@@ -107,7 +107,7 @@ def listener(db: Database, count: str) -> Told:
     return {"arrived": arrived}
 
 
-def _measured(work: Callable[[], object]) -> Told:
+def _measured(work: Callable[[], object]) -> Result:
     wall, cpu = time.perf_counter(), time.process_time()
     work()
     return {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}

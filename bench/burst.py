@@ -1,4 +1,4 @@
-"""Ten thousand changes in a second while the page and the API are read: what the daemon holds in memory."""
+"""Memory of the daemon during a burst of ten thousand changes while the page and the API are read."""
 
 import threading
 import time
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bench import shop, state
-from bench.measures import Bench, Row, Told, median, rounds
+from bench.measures import Bench, Row, Sample, median, run_rounds
 from bench.server import Server
 from bench.subject import Subject, ready
 
@@ -19,44 +19,44 @@ GOAL = 1.3
 
 def rows(bench: Bench) -> list[Row]:
     stock, changes = bench.scaled(STOCK), bench.scaled(CHANGES)
-    begun = state.taken_over(bench.server, stock)
-    samples = rounds(bench, {"the daemon": lambda: _burst(bench.server, begun, shop.Backlog(stock, changes))})
+    begun = state.bootstrapped(bench.server, stock)
+    samples = run_rounds(bench, {"the daemon": lambda: _burst(bench.server, begun, shop.Backlog(stock, changes))})
     idle, peak, read = (median(samples["the daemon"], name) for name in ("idle_megabytes", "peak_megabytes", "reads"))
     late = median(samples["the daemon"], "seconds_behind")
     found = (
         f"{peak / idle:.2f} ({peak:.0f} MB against {idle:.0f} MB idle; "
-        f"all told {late:.1f} s after the last write, {read:.0f} reads answered)"
+        f"all recorded {late:.1f} s after the last write, {read:.0f} reads answered)"
     )
     what = f"a burst of {changes:,} changes while page and API are read: resident memory against idle"
     return [Row(what, f"at most {GOAL}", found, peak / idle <= GOAL, samples)]
 
 
-def _burst(server: Server, begun: state.State, backlog: shop.Backlog) -> Told:
+def _burst(server: Server, begun: state.State, backlog: shop.Backlog) -> Sample:
     begun.restore(server)
     with ready(server.uri) as subject:
         for _ in range(WARM_READS):
             for path in READ:
                 subject.get(path)
         idle = subject.resident_megabytes()
-        subject.forget_peak()
+        subject.reset_peak()
         with _readers(subject) as answered:
             began = time.perf_counter()
             backlog.write(server.db)
             written = time.perf_counter()
             subject.wait_for_changes(backlog.changes)
-            told = time.perf_counter()
+            recorded = time.perf_counter()
         return {
             "idle_megabytes": idle,
             "peak_megabytes": subject.peak_megabytes(),
             "seconds_writing": written - began,
-            "seconds_behind": told - written,
+            "seconds_behind": recorded - written,
             "reads": len(answered),
         }
 
 
 @contextmanager
 def _readers(subject: Subject) -> Iterator[list[str]]:
-    """Read page, API and metrics in turn all the while."""
+    """Read page, API and metrics in turn in a thread."""
     stop, answered = threading.Event(), list[str]()
 
     def read() -> None:

@@ -1,4 +1,4 @@
-"""How long a person waits for the command line, and the daemon for what it imports."""
+"""Start time of the command line, and import time of the daemon."""
 
 import os
 import statistics
@@ -14,8 +14,8 @@ from daemon.errors import ConfigurationError
 
 GOAL_SECONDS = 0.5
 RUNS = 15
-NOWHERE = "mongodb://"
-"""No connection string: `run` reads its configuration, loads, binds its port, and ends where it would connect."""
+INVALID_URI = "mongodb://"
+"""Lets `run` read its configuration, import, bind its port, and end where it would connect."""
 
 
 class Command(NamedTuple):
@@ -24,20 +24,20 @@ class Command(NamedTuple):
     has_goal: bool = True
 
 
-ALL = "import of the whole daemon with its web, which a thread loads while the stream begins"
-LIBRARIES = "import of the libraries alone that this loads"
-FOREIGN = "import pymongo, structlog, prometheus_client, schedule, fastapi, uvicorn, jinja2"
+ALL = "import of the whole daemon with its web server, which a thread loads while the stream opens"
+LIBRARIES = "import of the libraries that this loads"
+LIBRARY_IMPORTS = "import pymongo, structlog, prometheus_client, schedule, fastapi, uvicorn, jinja2"
 COMMANDS = {
     "`chatello-analytics run` until it would connect": Command(("-m", "daemon", "run"), ConfigurationError.exit_status),
     ALL: Command(("-c", "import daemon.app, daemon.web.app, uvicorn"), has_goal=False),
-    LIBRARIES: Command(("-c", FOREIGN), has_goal=False),
+    LIBRARIES: Command(("-c", LIBRARY_IMPORTS), has_goal=False),
     "`chatello-analytics --help`": Command(("-m", "daemon", "--help")),
     "`chatello-analytics run --help`": Command(("-m", "daemon", "run", "--help")),
 }
 
 
 def rows(_bench: Bench) -> list[Row]:
-    """All commands in turn, round by round."""
+    """Run all commands in turn, round by round."""
     took: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for _ in range(RUNS):
         for name, command in COMMANDS.items():
@@ -55,7 +55,7 @@ def _row(name: str, command: Command, took: list[float]) -> Row:
 
 
 def _seconds(command: Command) -> float:
-    environment = {**os.environ, "MONGODB_URI": NOWHERE, "CHATELLO_HTTP__PORT": str(free_port())}
+    environment = {**os.environ, "MONGODB_URI": INVALID_URI, "CHATELLO_HTTP__PORT": str(free_port())}
     began = time.perf_counter()
     done = subprocess.run(
         [sys.executable, *command.arguments], cwd=ROOT, capture_output=True, env=environment, check=False

@@ -1,4 +1,4 @@
-"""The newest events out of a million, as the dashboard's table and the page ask for them."""
+"""Queries for the newest of a million events, as the dashboard's table and the page make them."""
 
 import statistics
 import time
@@ -17,17 +17,17 @@ EVENTS = 1_000_000
 STOCK = 1000
 CHUNK = 10_000
 DAYS = 90
-"""The old cron keeps events that long."""
-ASKED = 60
+"""Retention of events by the old cron job."""
+REQUESTS = 60
 GOAL_MS = 20.0
-RARE, MIDDLING = EventType.MILESTONE_REACHED, EventType.PARTNERSHIP
-FREQUENT = tuple(kind for kind in EventType if kind not in (RARE, MIDDLING))[:4]
-EVERY = {RARE: 10_000, MIDDLING: 200}
-"""One of so many events; the rest is of the frequent types."""
-QUESTIONS = {
+RARE, MEDIUM = EventType.MILESTONE_REACHED, EventType.PARTNERSHIP
+FREQUENT = tuple(kind for kind in EventType if kind not in (RARE, MEDIUM))[:4]
+EVERY = {RARE: 10_000, MEDIUM: 200}
+"""One event of each type per this number of events; the others are of the frequent types."""
+QUERIES = {
     "the newest 50 of 7 days": "days=7&limit=50",
     "50 of a rare type (1 in 10,000), of 30 days": f"days=30&limit=50&type={RARE}",
-    "50 of a middling type (1 in 200), of 30 days": f"days=30&limit=50&type={MIDDLING}",
+    "50 of a medium type (1 in 200), of 30 days": f"days=30&limit=50&type={MEDIUM}",
     "50 of a frequent type (1 in 4), of 30 days": f"days=30&limit=50&type={FREQUENT[0]}",
     "50 of a rare and a frequent type, of 30 days": f"days=30&limit=50&type={RARE}&type={FREQUENT[0]}",
 }
@@ -35,11 +35,11 @@ QUESTIONS = {
 
 def rows(bench: Bench) -> list[Row]:
     count = bench.scaled(EVENTS, CHUNK)
-    state.taken_over(bench.server, STOCK)
-    newest = datetime.now(UTC)  # noqa: TID251 - the API asks by the machine's clock
+    state.bootstrapped(bench.server, STOCK)
+    newest = datetime.now(UTC)  # noqa: TID251 - the API uses the system clock
     for chunk in _chunks(count, newest):
         bench.server.db.business_events.insert_many(chunk, ordered=False)
-    return [_row(name, count, _ask(bench.server, question)) for name, question in QUESTIONS.items()]
+    return [_row(name, count, _measure(bench.server, question)) for name, question in QUERIES.items()]
 
 
 def _row(name: str, count: int, milliseconds: list[float]) -> Row:
@@ -49,7 +49,7 @@ def _row(name: str, count: int, milliseconds: list[float]) -> Row:
 
 
 def _chunks(count: int, newest: datetime) -> Iterator[list[dict[str, Any]]]:
-    """A month's worth of every type, evenly over the days."""
+    """Yield events of all types, evenly distributed over the days."""
     step = timedelta(days=DAYS) / count
     for first in range(0, count, CHUNK):
         yield [event_document(_event(n, newest - (count - n) * step)) for n in range(first, first + CHUNK)]
@@ -61,11 +61,11 @@ def _event(number: int, at: datetime) -> Event:
     return Event(f"bench:{number}", kind, at, f"Evento {number}", customer, license, "pro", 799)
 
 
-def _ask(server: Server, question: str) -> list[float]:
-    """Milliseconds of each answer, over one loopback connection a time."""
+def _measure(server: Server, question: str) -> list[float]:
+    """Return the milliseconds of each response, each over its own loopback connection."""
     took = []
     with ready(server.uri) as subject:
-        for _ in range(ASKED):
+        for _ in range(REQUESTS):
             began = time.perf_counter()
             subject.get(f"/api/get_recent_events?{question}")
             took.append(1000 * (time.perf_counter() - began))

@@ -1,4 +1,4 @@
-"""Samples, rounds and rows: contenders take turns, medians are compared, a ratio is what is told."""
+"""Samples, rounds and rows: contenders alternate, and rows show the ratio of their medians."""
 
 import json
 import statistics
@@ -11,68 +11,68 @@ from typing import Any
 from bench.server import Server
 from bench.subject import ROOT
 
-Told = dict[str, float]
-Contender = Callable[[], Told]
-"""Does the work once, begun from the same state; what it took, by name of the measure."""
+Sample = dict[str, float]
+Contender = Callable[[], Sample]
+"""Do the work once from the same state; return the measured values by name."""
 
 
 @dataclass(slots=True)
 class Row:
-    """One line of the table: what was measured, what came out, what was wanted."""
+    """One line of the table: description, goal and result."""
 
     what: str
     goal: str
     found: str
     met: bool | None
-    """None where there is no goal, or nothing to compare with."""
-    samples: Mapping[str, list[Told]] = field(default_factory=dict)
+    """None without a goal or a comparison."""
+    samples: Mapping[str, list[Sample]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What every row needs: the server, how much of everything (1.0: as the issue says), and how often."""
+    """Server, scale of all quantities (1.0 is full size) and number of rounds."""
 
     server: Server
     scale: float
     repetitions: int
 
     def scaled(self, count: int, step: int = 4000) -> int:
-        """So many, at this bench's scale, in whole steps."""
+        """Return `count` at the bench's scale, rounded down to a multiple of `step`, at least one step."""
         return max(step, int(count * self.scale) // step * step)
 
 
-def rounds(bench: Bench, contenders: Mapping[str, Contender]) -> dict[str, list[Told]]:
-    """Every contender once a round, in turn: whatever drifts, drifts for all."""
-    samples: dict[str, list[Told]] = {name: [] for name in contenders}
+def run_rounds(bench: Bench, contenders: Mapping[str, Contender]) -> dict[str, list[Sample]]:
+    """Run every contender once per round, so that drift affects all of them."""
+    samples: dict[str, list[Sample]] = {name: [] for name in contenders}
     for number in range(bench.repetitions):
         for name, work in contenders.items():
-            told = work()
-            samples[name].append(told)
-            shown = ", ".join(f"{key} {value:.3g}" for key, value in told.items())
-            say(f"  round {number + 1} of {bench.repetitions}, {name}: {shown}")
+            sample = work()
+            samples[name].append(sample)
+            shown = ", ".join(f"{key} {value:.3g}" for key, value in sample.items())
+            print_line(f"  round {number + 1} of {bench.repetitions}, {name}: {shown}")
     return samples
 
 
-def median(samples: list[Told], measure: str) -> float:
+def median(samples: list[Sample], measure: str) -> float:
     return statistics.median(sample[measure] for sample in samples)
 
 
-def with_server(server: Server, work: Callable[[], Told]) -> Told:
-    """The same, with the CPU time the server spent meanwhile."""
+def with_server(server: Server, work: Callable[[], Sample]) -> Sample:
+    """Run `work` and add the CPU time of the server to its sample."""
     before = server.cpu_seconds()
-    told = work()
-    return {**told, "server_cpu_seconds": server.cpu_seconds() - before}
+    sample = work()
+    return {**sample, "server_cpu_seconds": server.cpu_seconds() - before}
 
 
 def run_bare(server: Server, name: str, *arguments: str) -> dict[str, Any]:
-    """What one of `bench.bare` tells."""
+    """Run a program of `bench.bare`; return its output."""
     command = [sys.executable, "-m", "bench.bare", name, server.uri, *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
     if done.returncode:
         raise RuntimeError(f"{name} failed: {done.stderr[-2000:]}")
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     print(text, flush=True)

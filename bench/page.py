@@ -1,4 +1,4 @@
-"""docs/performance.json and the table in docs/performance.md: what was measured, on which machine."""
+"""docs/performance.json and the table in docs/performance.md: results, and the machine they were measured on."""
 
 import json
 import os
@@ -18,14 +18,14 @@ from bench.subject import ROOT
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 PAGE, NUMBERS = "performance.md", "performance.json"
-HEAD = "| what | wanted | found | |\n| --- | --- | --- | --- |\n"
+HEAD = "| measurement | goal | result | |\n| --- | --- | --- | --- |\n"
 
 Measured = dict[str, dict[str, Any]]
-"""By group: its rows, and when and on what they were measured."""
+"""By group: rows, scale and machine."""
 
 
 def machine(bench: Bench) -> dict[str, str]:
-    """What the numbers depend on."""
+    """Return the properties of the machine that affect the results."""
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
@@ -56,7 +56,7 @@ def load(folder: Path) -> Measured:
 
 
 def write(folder: Path, measured: Measured, order: list[str]) -> None:
-    """Put the numbers into both files; of the page only what stands between the two marks is touched."""
+    """Write both files; in the page only the text between the two markers is replaced."""
     folder.mkdir(parents=True, exist_ok=True)
     known = {name: measured[name] for name in order if name in measured}
     (folder / NUMBERS).write_text(json.dumps(known, indent=1) + "\n")
@@ -73,7 +73,7 @@ def group(bench: Bench, rows: list[Row], described: dict[str, str]) -> dict[str,
 
 def _table(measured: Measured) -> str:
     lines = [_line(row) for one in measured.values() for row in one["rows"]]
-    machines = {_described(one["machine"]) for one in measured.values()}
+    machines = {_machine_line(one["machine"]) for one in measured.values()}
     return HEAD + "".join(lines) + "\n" + "".join(f"{line}\n" for line in sorted(machines))
 
 
@@ -82,6 +82,6 @@ def _line(row: dict[str, Any]) -> str:
     return f"| {row['what']} | {row['goal']} | {row['found']} | {mark} |\n"
 
 
-def _described(described: dict[str, str]) -> str:
+def _machine_line(described: dict[str, str]) -> str:
     facts = ", ".join(f"{name} {value}" for name, value in described.items() if name not in ("measured", "commit"))
     return f"Measured {described['measured']} at {described['commit']}: {facts}."

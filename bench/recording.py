@@ -1,6 +1,6 @@
-"""What the daemon writes for a backlog, heard at the driver: commands by transaction, for the bare writer to repeat.
+"""Recording of the daemon's writes for a backlog, as commands by transaction, which the bare writer repeats.
 
-The real `Leader` runs in this process, on a client with a listener; what it commits in transactions is kept.
+The real `LeaderTerm` runs in this process, on a client with a command listener.
 """
 
 import threading
@@ -13,6 +13,8 @@ from pymongo import MongoClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from bench.server import DATABASE, Server
+from daemon import clock
+from daemon.config.active import ActiveConfig
 from daemon.config.schema import Config
 from daemon.demo.embedded_mongo import wait_for
 from daemon.leader.lease_renewal import LeaseRenewer
@@ -27,7 +29,7 @@ WRITES = {"insert": "documents", "update": "updates", "delete": "deletes"}
 
 
 class Recorder(CommandListener):
-    """Keeps the writes of each transaction once it is committed."""
+    """Collects the writes of committed transactions."""
 
     def __init__(self) -> None:
         self.transactions: list[list[Document]] = []
@@ -45,7 +47,7 @@ class Recorder(CommandListener):
             self.transactions.append(self._open)
 
     def failed(self, event: CommandFailedEvent) -> None:
-        """An aborted transaction is begun anew: the next one starts empty."""
+        """Do nothing: a retried transaction starts with an empty list."""
 
 
 def _bare(name: str, command: Any) -> Document:
@@ -54,7 +56,7 @@ def _bare(name: str, command: Any) -> Document:
 
 
 def record(server: Server, file: Path) -> int:
-    """Have the waiting backlog committed, and write what that took to `file`; the number of transactions."""
+    """Let a leader commit the backlog, write its transactions to `file`, and return their number."""
     recorder = Recorder()
     config = Config.model_validate({"mongodb": {"uri": server.uri, "database": DATABASE}})
     client: MongoClient[Document]
@@ -68,19 +70,19 @@ def record(server: Server, file: Path) -> int:
 
 def _lead(client: MongoClient[Document], config: Config, until: Timestamp) -> None:
     db = database(client, config.mongodb)
-    stop, ready = threading.Event(), threading.Event()
-    office = Leaser(db, "the recorder", config.lease.seconds)
+    stop, ready, health = threading.Event(), threading.Event(), Health()
+    leaser = Leaser(db, "recorder", config.lease.seconds)
     with client.start_session() as session:
-        lease = office.acquire(session)
-        assert lease is not None, "nobody else leads"
-        leader = LeaderTerm(db, lease, config, Health(), stop, ready)
+        lease = leaser.acquire(session)
+        assert lease is not None, "the lease is held by another daemon"
+        leader = LeaderTerm(db, lease, ActiveConfig(config), health, stop, ready)
         thread = threading.Thread(target=leader.lead, daemon=True)
-        with LeaseRenewer(office, lease, config.lease.seconds / 3):
+        with LeaseRenewer(leaser, lease, health, clock.monotonic()):
             thread.start()
             wait_for(lambda: _is_done(db, until, thread), "the backlog to be committed", 600)
             stop.set()
             thread.join(60)
-        office.release(lease)
+        leaser.release(lease)
 
 
 def _is_done(db: Database, until: Timestamp, thread: threading.Thread) -> bool:

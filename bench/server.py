@@ -1,4 +1,4 @@
-"""The one mongod everything is measured on: started here, deleted at the end, never anybody else's."""
+"""The mongod of the benchmark: started here and deleted at the end."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from daemon.mongo.types import Database, Document
 
 DATABASE = "chatello_saas"
 OPLOG_MEGABYTES = 4000
-"""The backlog and the flood of `last_check` must never roll over, however slow a contender is."""
+"""Large enough for the backlog and its `last_check` updates, however slow a contender is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +35,19 @@ class Server:
     @property
     def pid(self) -> int:
         process = self.mongo.members[0].process
-        assert process is not None, "the server runs as long as this object is used"
+        assert process is not None, "the server is not running"
         return process.pid
 
     def cpu_seconds(self) -> float:
         return processes.cpu_seconds(self.pid)
 
     def now(self) -> Timestamp:
-        """The cluster time of the newest write."""
+        """Return the cluster time of the newest write."""
         time: Timestamp = self.client.admin.command("ping")["operationTime"]
         return time
 
     def operations(self) -> dict[str, int]:
-        """What the server itself counts: operations by kind since it began (serverStatus, opcounters)."""
+        """Return the operations by kind since the server started (serverStatus, opcounters)."""
         return dict(self.client.admin.command("serverStatus")["opcounters"])
 
 

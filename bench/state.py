@@ -1,4 +1,4 @@
-"""A database as it stood, to begin each run from: the same documents, nothing of the run before."""
+"""Saved contents of a database, restored before each run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ CHUNK = 5000
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All collections of a shop that a daemon took over, as the server stores them."""
+    """All collections of a bootstrapped shop, as raw BSON."""
 
     collections: dict[str, list[RawBSONDocument]]
 
     def restore(self, server: Server) -> None:
-        """Make the database this one again, its checkpoint standing at the server's present time."""
+        """Restore the database and set its checkpoint to the server's current time."""
         server.client.drop_database(DATABASE)
         shop.open_shop(server.db)
         indexes.create(server.db)
@@ -40,25 +40,25 @@ class State:
         server.db[CHECKPOINT].update_one({"_id": CHECKPOINT_ID}, {"$set": now})
 
 
-def taken_over(server: Server, stock: int) -> State:
-    """A shop with so many customers and licences, taken over by the daemon, which then stopped."""
+def bootstrapped(server: Server, stock: int) -> State:
+    """Create a shop, run the daemon's first start, stop it, and return the saved state."""
     server.client.drop_database(DATABASE)
     shop.open_shop(server.db)
     shop.fill(server.db, stock)
     with ready(server.uri):
         pass
-    return keep(server, lambda name: name != "plans")
+    return save(server, lambda name: name != "plans")
 
 
-def keep(server: Server, wanted: Callable[[str], bool]) -> State:
+def save(server: Server, is_included: Callable[[str], bool]) -> State:
     raw = cast("Database[RawBSONDocument]", server.client.get_database(DATABASE, codec_options=RAW))
-    names = [name for name in raw.list_collection_names() if wanted(name)]
-    return State({name: _documents(raw[name], _but_the_lease(name)) for name in names})
+    names = [name for name in raw.list_collection_names() if is_included(name)]
+    return State({name: _documents(raw[name], _query_without_lease(name)) for name in names})
 
 
 def _documents(collection: Collection[RawBSONDocument], query: dict[str, Any]) -> list[RawBSONDocument]:
     return list(collection.find(query))
 
 
-def _but_the_lease(name: str) -> dict[str, Any]:
+def _query_without_lease(name: str) -> dict[str, Any]:
     return {"_id": {"$ne": LEASE_ID}} if name == CHECKPOINT else {}

@@ -1,6 +1,6 @@
-"""The daemon under test: the real process, `python -m daemon run`, as systemd would start it.
+"""The measured daemon: the real process, `python -m daemon run`, as started by systemd.
 
-It is watched from outside: by its own log (the times are its lines' own), by the kernel and by the server.
+It is observed from outside: its log (with the timestamps of the lines), /proc and the server.
 """
 
 import json
@@ -24,14 +24,14 @@ from daemon.demo.embedded_mongo import die_with_parent, free_port
 Line = dict[str, Any]
 
 ROOT = Path(__file__).parent.parent
-LOOK_SECONDS = 0.02
-LONGEST_SECONDS = 60.0
+POLL_SECONDS = 0.02
+MAX_WAIT_SECONDS = 60.0
 SETTLED_SECONDS = 4.0
-"""Longer than the bell takes to ring for the first time, and to write today's row."""
+"""Longer than the scheduler takes for its first tick and today's row."""
 
 
 class Subject:
-    """One daemon process. All settings are the defaults, but for where the database is and the port."""
+    """Daemon process with default settings except for database, port and log format."""
 
     def __init__(self, uri: str, **environment: str) -> None:
         self.port = free_port()
@@ -69,19 +69,19 @@ class Subject:
         return processes.peak_megabytes(self.pid)
 
     def settled_megabytes(self) -> float:
-        """The memory it holds once that stands still: what it does first, a second after its start, is done."""
+        """Wait until the resident memory is constant, after the jobs of the start, and return it."""
         held, since, began = self.resident_megabytes(), time.perf_counter(), time.perf_counter()
-        while time.perf_counter() - since < SETTLED_SECONDS and time.perf_counter() - began < LONGEST_SECONDS:
-            time.sleep(LOOK_SECONDS)
+        while time.perf_counter() - since < SETTLED_SECONDS and time.perf_counter() - began < MAX_WAIT_SECONDS:
+            time.sleep(POLL_SECONDS)
             if (now := self.resident_megabytes()) != held:
                 held, since = now, time.perf_counter()
         return held
 
-    def forget_peak(self) -> None:
-        processes.forget_peak(self.pid)
+    def reset_peak(self) -> None:
+        processes.reset_peak(self.pid)
 
-    def look(self) -> list[Line]:
-        """The log lines that came since the last look."""
+    def read_log(self) -> list[Line]:
+        """Return the log lines since the last call."""
         with Path(self._log.name).open("rb") as log:
             log.seek(self._read)
             text = log.read()
@@ -92,21 +92,21 @@ class Subject:
         return fresh
 
     def wait_for(self, event: str, seconds: float = 120) -> Line:
-        """The first line of this event, as soon as it is there; raises TimeoutError."""
+        """Wait for the first line of this event; raise TimeoutError."""
         for line in self.lines:
             if line["event"] == event:
                 return line
         deadline = time.perf_counter() + seconds
         while time.perf_counter() < deadline:
-            for line in self.look():
+            for line in self.read_log():
                 if line["event"] == event:
                     return line
             self._check()
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
         raise TimeoutError(f"no line {event!r} within {seconds:.0f} seconds: {self.lines[-3:]}")
 
     def wait_for_changes(self, count: int, seconds: float = 240) -> Line:
-        """The line of the commit that brought the changes committed to `count`."""
+        """Wait for the commit that brings the number of committed changes to `count`; return its line."""
         deadline = time.perf_counter() + seconds
         fresh, done = self.lines, 0
         while time.perf_counter() < deadline:
@@ -115,8 +115,8 @@ class Subject:
                 if done >= count:
                     return line
             self._check()
-            time.sleep(LOOK_SECONDS)
-            fresh = self.look()
+            time.sleep(POLL_SECONDS)
+            fresh = self.read_log()
         raise TimeoutError(f"{done} of {count} changes within {seconds:.0f} seconds: {self.lines[-3:]}")
 
     def _check(self) -> None:
@@ -124,20 +124,20 @@ class Subject:
             raise RuntimeError(f"the daemon ended with {self.process.returncode}: {self.lines[-3:]}")
 
     def get(self, path: str) -> bytes:
-        """What its HTTP server answers."""
+        """Return the body of an HTTP response."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as answer:
             body: bytes = answer.read()
         return body
 
     def stop(self) -> None:
-        """Ask it to end, and see it end."""
+        """Send SIGTERM and wait for the end."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(30)
         finally:
             self.process.kill()
-            self.look()
+            self.read_log()
             self._log.close()
 
     def __enter__(self) -> Self:
@@ -147,14 +147,14 @@ class Subject:
         self.stop()
 
 
-def instant(line: Line) -> float:
-    """When a line was written, in seconds."""
+def timestamp_of(line: Line) -> float:
+    """Return the Unix time of a log line."""
     return datetime.fromisoformat(line["timestamp"]).timestamp()
 
 
 @contextmanager
 def ready(uri: str, **environment: str) -> Iterator[Subject]:
-    """A daemon that follows the stream."""
+    """Start a daemon and wait until it is ready."""
     with Subject(uri, **environment) as subject:
         subject.wait_for("daemon.ready")
         yield subject

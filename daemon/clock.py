@@ -1,14 +1,14 @@
-"""The only room that asks what time it is."""
+"""The only module that reads the system clock."""
 
 import time
 from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """The current instant, aware, in UTC."""
+    """Return the current time, aware, in UTC."""
     return datetime.now(UTC)
 
 
 def monotonic() -> float:
-    """Seconds that only ever grow; for waits and ages, never for dates."""
+    """Return seconds of a clock that never goes back; for durations and ages, not for dates."""
     return time.monotonic()

@@ -1,46 +1,46 @@
-"""What can go wrong, one class per decision: retry, reconcile, stand by, or end with an exit status.
+"""Error classes, one per decision: retry, reconcile, continue as standby, or exit with a status.
 
-Texts say what happened, to what, and what to do. Secrets never appear in them.
+Messages contain the problem, the value and a fix, and never secrets.
 """
 
 from datetime import datetime
 
 EXIT_FAILURE = 1
 EXIT_UNAVAILABLE = 75
-EXIT_LOGIN = 77
+EXIT_ACCESS_DENIED = 77
 EXIT_CONFIGURATION = 78
 
 
 class ChatelloError(Exception):
-    """The root of our errors; a leaf that reaches the top ends the process with its `exit_status`."""
+    """Base class; an error that is not handled ends the process with its `exit_status`."""
 
     exit_status = EXIT_FAILURE
 
 
 class ConfigurationError(ChatelloError):
-    """A person has to change the configuration, the server's or ours; starting again would not help."""
+    """The configuration of the daemon or the server has to be changed; a restart would not help."""
 
     exit_status = EXIT_CONFIGURATION
 
 
 class AccessDenied(ChatelloError):
-    """The database refuses the user, the password or a right."""
+    """The database rejects the user or the password, or a privilege is missing."""
 
-    exit_status = EXIT_LOGIN
+    exit_status = EXIT_ACCESS_DENIED
 
 
 class Unavailable(ChatelloError):
-    """The database does not answer, or asks to try again: wait and start from the checkpoint."""
+    """The database does not answer or asks to retry: wait, then restart from the checkpoint."""
 
     exit_status = EXIT_UNAVAILABLE
 
 
 class SnapshotTooOld(Unavailable):
-    """The server no longer keeps the snapshot that is read: what was done stays done, begin anew at a newer one."""
+    """The server no longer keeps the snapshot: keep what is done and restart with a newer snapshot."""
 
 
 class StreamBroken(ChatelloError):
-    """The change stream cannot be followed from the checkpoint: reconcile, and record the gap."""
+    """The change stream cannot be resumed from the checkpoint: record a gap and reconcile."""
 
     def __init__(self, cause: str, text: str, at: datetime | None = None) -> None:
         super().__init__(text)
@@ -49,17 +49,17 @@ class StreamBroken(ChatelloError):
 
 
 class IdempotencyKeyConflict(ChatelloError):
-    """A key that makes an event known stands for another one: the caller has to choose."""
+    """An idempotency key was used again for a different event: the caller has to choose another key."""
 
 
 class LeaseLost(ChatelloError):
-    """Another daemon holds the lease: nothing more may be written; stand by."""
+    """Another daemon holds the lease: stop writing and continue as standby."""
 
 
 class DeletionsNotAccepted(ChatelloError):
-    """Documents disappeared in a way nobody may take for deletions yet: the gap stays open, nothing is deleted.
+    """Too many documents are missing to assume deletions: delete nothing, keep the gap open, wait for approval.
 
-    `missing` counts them per collection, for the next look to compare with.
+    `missing` is their number per collection, to be compared with the next attempt.
     """
 
     def __init__(self, text: str, missing: dict[str, int]) -> None:
@@ -68,4 +68,16 @@ class DeletionsNotAccepted(ChatelloError):
 
 
 class ErasureListChanged(Unavailable):
-    """A person was forgotten since we looked: nothing based on what we knew may be written; begin anew."""
+    """The erasure list grew since it was read: discard decisions based on it and restart from the checkpoint."""
+
+
+class Reconfigured(ChatelloError):
+    """The rules changed: restart from the checkpoint with the new ones."""
+
+
+class Stopped(ChatelloError):
+    """The daemon is stopping; the work in hand is repeated after the next start."""
+
+
+class QueueClosed(ChatelloError):
+    """The change queue was closed: its consumer has ended."""

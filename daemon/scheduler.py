@@ -1,23 +1,25 @@
-"""The bell: `schedule` rings, and what is to be done is decided from the database each time.
+"""Scheduled jobs. `schedule` only decides when to look; what is due is decided from the database each time.
 
-A job that fails is logged and rings again; it can neither stop the bell nor starve another job.
+A job that fails is logged and runs again later; it can neither stop the scheduler nor delay another job for long.
 """
 
 import math
 import threading
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from typing import Protocol
 
 import schedule
 
 from daemon import clock
-from daemon.config.schema import Config
+from daemon.config.active import ActiveConfig
 from daemon.diagnostics.verification import Verification
 from daemon.errors import ChatelloError
-from daemon.rollup.retention import Retention
+from daemon.mongo.types import Database
+from daemon.rollup.retention import HistoryPruner
 from daemon.rollup.rollup import Rollup
 from daemon.runtime import logs, metrics
-from daemon.runtime.health import Health
+from daemon.runtime.health import Health, Instant
 from daemon.store import gaps
 from rules import business_days
 from rules.insights import calendar
@@ -27,88 +29,121 @@ JUMP_SECONDS = 30.0
 JOBS = ("close_days", "verify", "prune_history", "count_api_calls", "refresh_today", "count_records")
 
 Job = Callable[[], bool | None]
-"""What may be rung for; False says that it is yet to be done."""
+"""Work of the scheduler; returns False if it has to be repeated."""
 
 log = logs.get("scheduler")
 
 
 class LeaderHandle(Protocol):
-    """What the bell asks of whoever leads."""
+    """What the scheduler asks of the current leader."""
 
     def take_changed(self) -> bool:
-        """Whether anything was committed since the last call."""
+        """Return whether anything was committed since the last call."""
 
     def emit_daily_events(self) -> None:
-        """Have the pipeline tell what the day brings; it is done in its own time."""
+        """Have the pipeline's thread emit the events of the day, and wait a few seconds for it."""
 
     def count_api_calls(self) -> None:
-        """Count the day's API calls, and have the pipeline tell what they reach."""
+        """Count the day's API calls, and have the pipeline's thread emit the milestones they reach."""
 
 
 class Scheduler:
-    """Rings for the diary, the nightly rows and the live row while this daemon leads."""
+    """Runs rollups, verification, retention and the live row while this daemon leads.
+
+    `wait` sleeps between two comparisons of a verification; it is called with seconds.
+    """
 
     def __init__(
         self,
-        nightly: Rollup,
-        proof: Verification,
-        config: Config,
-        progress: Health,
-        term: LeaderHandle,
+        database: Database,
+        rollup: Rollup,
+        config: ActiveConfig,
+        health: Health,
+        leader: LeaderHandle,
+        wait: Callable[[float], None],
     ) -> None:
-        self.nightly = nightly
-        self.proof = proof
-        self.retention = Retention(nightly, config)
-        self.progress = progress
-        self.term = term
-        self.time = config.time
+        self.database = database
+        self.rollup = rollup
+        self.config = config
+        self.health = health
+        self.leader = leader
+        self.wait = wait
+        self.pruner = HistoryPruner(rollup, config.current)
+        self.time = config.current.time
+        self._heartbeat = health.heartbeat_of("scheduler")
         self._due: list[Job] = [self.verify]
-        """Jobs of the day that are yet to be done; after a start the proof: nobody knows what the last one said."""
+        """Daily jobs to be repeated. Starts with the verification, because its last result is not stored."""
+        self._last_closed = self._closed_by_clock()
+        self._last_passed = self._passed_day()
         self.scheduler = self._scheduler()
         self._offset = _clock_offset()
         for job in JOBS:
             for outcome in ("success", "failure"):
                 metrics.JOBS.labels(job, outcome)
 
-    def set_config(self, config: Config) -> None:
-        """Write rows and prove numbers by the rules of another configuration from now on."""
-        self.nightly.set_config(config)
-        self.proof.set_config(config)
-
     def _scheduler(self) -> schedule.Scheduler:
         scheduler = schedule.Scheduler()
-        at = self.time.rollup_at.strftime("%H:%M:%S")
-        scheduler.every().day.at(at, str(self.time.zone)).do(self._guarded, self.close_days)
-        scheduler.every().day.at(at, str(self.time.zone)).do(self._daily, self.verify)
-        scheduler.every().day.at(at, str(self.time.zone)).do(self._daily, self.prune_history)
         scheduler.every(10).minutes.do(self._retry_due)
         scheduler.every(10).minutes.do(self._guarded, self.close_days)
-        scheduler.every(5).minutes.do(self._guarded, self.term.count_api_calls)
+        scheduler.every(5).minutes.do(self._guarded, self.leader.count_api_calls)
         scheduler.every(math.ceil(self.time.live_row_seconds)).seconds.do(self._guarded, self.refresh_today)
         scheduler.every(1).minutes.do(self._guarded, self.count_records)
         return scheduler
 
     def run(self, stop: threading.Event) -> None:
-        """Ring until told to stop; what is owed is looked at as soon as this daemon leads."""
-        looked = False
-        self._look_up_dates()
+        """Tick until `stop` is set; missing rows are written as soon as this daemon leads."""
+        has_started = False
+        self._load_holidays()
         while not stop.wait(TICK_SECONDS):
-            self.progress.heartbeat("scheduler", clock.monotonic())
-            metrics.BELL.set(clock.now().timestamp())
-            if self.progress.role != "leader":
-                looked = False
+            self._heartbeat()
+            metrics.SCHEDULER_TICK.set(clock.now().timestamp())
+            if self.health.role != "leader":
+                has_started = False
                 continue
-            if not looked:
-                self._guarded(self.close_days)
-                self._daily(self.prune_history)
-                self._guarded(self.term.count_api_calls)
-                self._guarded(self.refresh_today)
-                looked = True
+            if not has_started:
+                self._start()
+                has_started = True
+            self._watch_day()
+            self._watch_position()
             self._follow_the_clock()
             self.scheduler.run_pending()
 
+    def _start(self) -> None:
+        self._last_passed = self._passed_day()
+        self._guarded(self.close_days)
+        self._daily(self.prune_history)
+        self._guarded(self.leader.count_api_calls)
+        self._guarded(self.refresh_today)
+
+    def _watch_day(self) -> None:
+        """Run the daily jobs once the configured time of day has passed, in the configured zone."""
+        closed = self._closed_by_clock()
+        if closed != self._last_closed:
+            self._last_closed = closed
+            self._guarded(self.close_days)
+            self._daily(self.verify)
+            self._daily(self.prune_history)
+
+    def _watch_position(self) -> None:
+        """Close days as soon as the committed position has passed them, which may be long after the start."""
+        passed = self._passed_day()
+        if passed != self._last_passed:
+            self._last_passed = passed
+            self._guarded(self.close_days)
+            self._guarded(self.refresh_today)
+
+    def _passed_day(self) -> date | None:
+        """Return the newest day that is closed by the time of the committed position; None before the first commit."""
+        seconds = self.health.at(Instant.CHECKPOINT)
+        if not seconds:
+            return None
+        return business_days.last_closed(datetime.fromtimestamp(seconds, UTC), self.time.rollup_at, self.time.zone)
+
+    def _closed_by_clock(self) -> object:
+        return business_days.last_closed(clock.now(), self.time.rollup_at, self.time.zone)
+
     def _follow_the_clock(self) -> None:
-        """A clock that was set leaves `schedule` waiting for an hour that is years away: it starts anew."""
+        """Restart `schedule` after the clock was set, because its next runs may then be years away."""
         offset = _clock_offset()
         if abs(offset - self._offset) > JUMP_SECONDS:
             log.warning("clock.jumped", seconds=round(offset - self._offset))
@@ -116,51 +151,49 @@ class Scheduler:
             self._guarded(self.close_days)
         self._offset = offset
 
-    def _look_up_dates(self) -> None:
-        """Have the year's holidays read, which takes a tenth of a second, before the pipeline asks for them."""
-        settings = self.nightly.settings
+    def _load_holidays(self) -> None:
+        """Load the year's holidays, which takes 0.1 s, before the pipeline needs them."""
+        settings = self.config.current.settings()
         calendar.holiday_names(business_days.business_day(clock.now(), settings.zone), settings.thresholds.calendar)
 
     def close_days(self) -> None:
-        """Write the rows that are owed, whatever time it is."""
-        self.term.emit_daily_events()
-        now = self.nightly.now()
-        metrics.ROWS_OWED.set(
-            len(self.nightly.missing_days(now)) + len(self.nightly.missing_months(now))
-        )  # before it is tried: what fails stays owed, and shows
-        written = self.nightly.close_missing(now)
-        metrics.ROLLUP.set(clock.now().timestamp())
-        metrics.ROWS_OWED.set(len(self.nightly.missing_days(now)))
+        """Write the missing final rows, whatever time it is."""
+        self.leader.emit_daily_events()
+        now = self.rollup.now()
+        missing = len(self.rollup.missing_days(now)) + len(self.rollup.missing_months(now))
+        metrics.ROWS_OWED.set(missing)  # before they are written: a row that fails stays missing and is counted
+        written = self.rollup.close_missing(now)
+        self.health.record(Instant.ROLLUP, clock.now().timestamp())
+        metrics.ROWS_OWED.set(len(self.rollup.missing_days(now)))
         if written:
             log.info("days.closed", days=[str(day) for day in written])
 
     def verify(self) -> bool:
-        """Ledger = running totals = source: the nightly proof, told in the log and as a metric; whether it holds."""
-        verdict = self.proof.numbers()
-        metrics.PROOF_MISMATCHES.set(len(verdict.mismatches))
-        if verdict.holds:
-            metrics.PROOF.set(clock.now().timestamp())
-            log.info("verification.passed", **verdict.totals)
-        for mismatch in verdict.mismatches:
-            log.error("verification.failed", mismatch=mismatch, cure="chatello-analytics verify, then reconcile")
-        return verdict.holds
+        """Verify ledger = running totals = source; log and export the result. Return whether they are equal."""
+        result = Verification(self.database, self.config.current, self.wait).verify_totals()
+        self.health.record_verification(clock.now().timestamp(), len(result.mismatches))
+        if result.passed:
+            log.info("verification.passed", **result.totals)
+        for mismatch in result.mismatches:
+            log.error("verification.failed", mismatch=mismatch, hint="chatello-analytics verify, then reconcile")
+        return result.passed
 
     def prune_history(self) -> None:
-        """Let go of facts that the owner does not keep for ever."""
-        self.retention.run(lambda: self.progress.heartbeat("scheduler", clock.monotonic()))
+        """Delete what is older than `[retention]` keeps."""
+        self.pruner.run(self._heartbeat)
 
     def refresh_today(self) -> None:
-        """Bring today's row up to date, if anything was committed since or somebody replaced it."""
-        now = self.nightly.now()
-        if self.term.take_changed() or self.nightly.today_was_replaced(now):
-            self.nightly.write_today(now)
+        """Write today's live row if anything was committed since, or if another writer changed it."""
+        now = self.rollup.now()
+        if self.leader.take_changed() or self.rollup.today_was_changed(now):
+            self.rollup.write_today(now)
 
     def count_records(self) -> None:
-        """Look how many gaps are open and documents held: a person may have changed that."""
-        gaps.export_counts(self.nightly.database)
+        """Count open gaps and held documents, which commands may have changed."""
+        gaps.export_counts(self.database)
 
     def _daily(self, job: Job) -> None:
-        """A job of the day; what is not done by it is tried every ten minutes, for nobody waits until tomorrow."""
+        """Run a daily job. If it fails, retry every ten minutes instead of waiting for the next day."""
         self._due = [other for other in self._due if other != job]
         if not self._guarded(job):
             self._due.append(job)
@@ -170,7 +203,7 @@ class Scheduler:
             self._daily(job)
 
     def _guarded(self, job: Job) -> bool:
-        """Run a job, whatever becomes of it; whether it is done."""
+        """Run a job, log its error, and count the outcome. Return whether it is done."""
         began, outcome, done = clock.monotonic(), "success", False
         try:
             done = job() is not False
@@ -179,10 +212,10 @@ class Scheduler:
             log.error("job.failed", job=job.__name__, problem=str(error))
         metrics.JOBS.labels(job.__name__, outcome).inc()
         metrics.JOB_SECONDS.labels(job.__name__).set(clock.monotonic() - began)
-        self.progress.heartbeat("scheduler", clock.monotonic())
+        self._heartbeat()
         return done
 
 
 def _clock_offset() -> float:
-    """Wall time less monotonic time: it only changes when the clock is set, or the machine slept."""
+    """Wall time minus monotonic time: changes only when the clock is set or the machine slept."""
     return clock.now().timestamp() - clock.monotonic()

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Installs, upgrades and uninstalls chatello-analytics beside the dashboard; `deploy/install.sh --help` tells how.
+# Installs, upgrades and uninstalls chatello-analytics on the dashboard's server; see `deploy/install.sh --help`.
 #
-# The law of this file: what runs goes on running until the new version has passed its check, and comes back if the new
-# one does not stand. Each version has a directory of its own and `current` points to one of them. Configuration and
-# secrets are never overwritten, nothing is fetched but packages of the index, and running it again changes nothing.
+# Guarantees: the running version keeps running until the new one has passed its check, and is restored if the new one
+# does not become ready. Each version has its own directory; `current` links to one of them. Configuration and secrets
+# are never overwritten, only packages of the index are downloaded, and a repeated run changes nothing.
 set -euo pipefail
 umask 022
 
@@ -15,7 +15,7 @@ readonly VERSIONS=$HOME_DIR/versions CURRENT=$HOME_DIR/current
 readonly UNIT=/etc/systemd/system/$NAME.service DROP_INS=/etc/systemd/system/$NAME.service.d
 readonly COMMAND=/usr/local/bin/$NAME
 readonly OLD_CRON=daily_analytics_cron.py
-readonly TAKEN_OUT="# taken out by $NAME, which writes these rows: "
+readonly TAKEN_OUT="# disabled by $NAME, which writes these rows: "
 
 dry='' yes='' purge='' anyway='' local_only='' make_token='' uri_file='' wheel='' python=${PYTHON:-python3}
 changed='' unfinished='' scratch=''
@@ -28,16 +28,16 @@ Usage: deploy/install.sh [install|uninstall] [OPTIONS]
   uninstall    stop and remove the daemon; configuration, secrets and the database stay
 
 Options:
-  --dry-run                say what would be done, do nothing
-  --yes                    never ask; yes to taking the old $OLD_CRON out of the crontabs
-  --mongodb-uri-file FILE  where the connection string is; - reads it from standard input
-  --http-token             make a token, so that the HTTP API may also write (off without one)
-  --local-mongodb          let the daemon speak to this machine only (MongoDB runs here)
+  --dry-run                show what would be done without doing it
+  --yes                    do not ask questions; disable the old $OLD_CRON in the crontabs
+  --mongodb-uri-file FILE  read the connection string from FILE (- for standard input)
+  --http-token             create a token; without one the HTTP API is read-only
+  --local-mongodb          allow connections to this machine only (MongoDB runs here)
   --wheel FILE             install this wheel instead of building one from the checkout
   --python PROGRAM         Python 3.11 or newer (default: python3)
-  --start-anyway           start although the check found something to look at
-  --purge                  uninstall: remove configuration, secrets, logs and user too
-  -h, --help               this text
+  --start-anyway           start even if the check finds problems
+  --purge                  uninstall: also remove configuration, secrets, logs and user
+  -h, --help               show this text
 
 Examples:
   sudo deploy/install.sh
@@ -54,7 +54,7 @@ die() {
   exit 1
 }
 
-# run COMMAND...: do it, or in a dry run only say it.
+# run COMMAND...: run the command; in a dry run only print it.
 run() {
   if [[ $dry ]]; then
     printf '   would run: %s\n' "$*"
@@ -63,7 +63,7 @@ run() {
   fi
 }
 
-# put MODE OWNER FILE: standard input becomes the file, in one step, never half of it; what is equal stays.
+# put MODE OWNER FILE: replace the file atomically with standard input; a file with equal content is not written.
 put() {
   local new
   new=$(mktemp)
@@ -83,7 +83,7 @@ put() {
 
 can_ask() { [[ ! $yes && ! $dry && -t 0 ]]; }
 
-# agreed QUESTION: what a person says; without one it is --yes that counts.
+# agreed QUESTION: ask the user; without a terminal the answer is yes if --yes is given.
 agreed() {
   if can_ask; then
     local answer
@@ -101,26 +101,27 @@ source "$HERE/deploy/installer/service.sh"
 # shellcheck source=deploy/installer/crontabs.sh
 source "$HERE/deploy/installer/crontabs.sh"
 
-# -- what must be there -------------------------------------------------------------------------------------------
+# -- requirements -----------------------------------------------------------------------------------------------
 
 require_machine() {
-  [[ $dry || $EUID == 0 ]] || die "wants root: sudo deploy/install.sh (or --dry-run)"
-  [[ $dry || -d /run/systemd/system ]] || die "systemd does not run here; deploy/docker is another way"
+  [[ $dry || $EUID == 0 ]] || die "must run as root; use sudo deploy/install.sh (or --dry-run)"
+  [[ $dry || -d /run/systemd/system ]] || die "systemd is not running on this machine; see deploy/docker for Docker"
   if [[ ! $dry ]]; then
     exec 9>/run/$NAME-install.lock
-    flock -n 9 || die "another install.sh is at work"
+    flock -n 9 || die "another install.sh is running; try again when it has finished"
   fi
 }
 
 require_python() {
-  [[ -f $HERE/requirements/run.txt ]] || die "there is nothing to install in $HERE: run it in a checkout"
-  command -v "$python" >/dev/null || die "$python is not there: apt-get install python3 python3-venv"
+  [[ -f $HERE/requirements/run.txt ]] || die "$HERE is not a checkout; run deploy/install.sh from one"
+  command -v "$python" >/dev/null || die "$python: command not found; run apt-get install python3 python3-venv"
   "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-    die "$python is older than 3.11; name a newer one with --python"
-  "$python" -c 'import ensurepip, venv' 2>/dev/null || die "Python's venv is missing: apt-get install python3-venv"
+    die "$python is older than Python 3.11; select a newer one with --python"
+  "$python" -c 'import ensurepip, venv' 2>/dev/null ||
+    die "Python's venv module is missing; run apt-get install python3-venv"
 }
 
-# -- user, configuration, secrets ---------------------------------------------------------------------------------
+# -- user, configuration, secrets -------------------------------------------------------------------------------
 
 make_user() {
   getent group $NAME >/dev/null || run groupadd --system $NAME
@@ -131,20 +132,20 @@ make_user() {
 write_configuration() {
   run install -d -m 750 -o root -g $NAME $ETC
   if [[ -e $ETC/config.toml ]]; then
-    say "   $ETC/config.toml is yours and stays as it is"
+    say "   $ETC/config.toml exists and is not changed"
   else
     put 640 root:$NAME $ETC/config.toml <"$HERE/deploy/config.toml"
   fi
 }
 
-# Read before the long work, so that nobody waits for a question.
+# Read the connection string first, so that no question interrupts the installation.
 read_uri() {
   uri=''
   if [[ $uri_file == - ]]; then uri_file=/dev/stdin; fi
   if [[ $uri_file ]]; then
     [[ -r $uri_file ]] || die "$uri_file cannot be read"
     uri=$(<"$uri_file")
-    [[ $uri ]] || die "$uri_file is empty; wanted mongodb://… or mongodb+srv://…"
+    [[ $uri ]] || die "$uri_file is empty; it must contain mongodb://… or mongodb+srv://…"
   elif [[ -s $ETC/mongodb-uri ]]; then
     return
   elif can_ask; then
@@ -152,23 +153,23 @@ read_uri() {
     echo
   fi
   if [[ ! $uri && ! $dry ]]; then
-    die "where is MongoDB? Put the connection string into a file and name it: --mongodb-uri-file FILE"
+    die "no connection string; write it to a file and pass --mongodb-uri-file FILE"
   fi
 }
 
 write_secrets() {
   local target=$ETC/mongodb-uri.new
   if [[ $dry ]]; then target=$ETC/mongodb-uri; fi
-  if [[ $uri && $uri != "$(cat $ETC/mongodb-uri 2>/dev/null)" ]]; then # taken once the check passed with it, be it the first or not
+  if [[ $uri && $uri != "$(cat $ETC/mongodb-uri 2>/dev/null)" ]]; then # renamed to mongodb-uri after the check passed
     put 600 root:root "$target" <<<"$uri"
   fi
   if [[ $make_token && ! -s $ETC/http-token ]]; then
     put 600 root:root $ETC/http-token <<<"$(head -c 32 /dev/urandom | base64 | tr -d '=+/\n')"
-    say "   a token for the HTTP API is in $ETC/http-token"
+    say "   created a token for the HTTP API in $ETC/http-token"
   fi
 }
 
-# -- the two commands ---------------------------------------------------------------------------------------------
+# -- install, uninstall -----------------------------------------------------------------------------------------
 
 install_it() {
   require_machine
@@ -188,7 +189,7 @@ install_it() {
   write_secrets
   if [[ $local_only ]]; then write_drop_in; fi
   if [[ $dry ]]; then
-    say "   would run: $NAME check, and only if it passes start $NAME.service (rolled back if it does not stand)"
+    say "   would run: $NAME check, and only if it passes start $NAME.service (rolled back if it does not become ready)"
   else
     check_version
     switch
@@ -200,10 +201,10 @@ install_it() {
 
 farewell() {
   step "done: $(systemctl show --property=StatusText --value $NAME)"
-  say "   systemctl status $NAME       how it stands
-   journalctl -fu $NAME -o cat  what it does
-   $NAME verify                 proves the numbers
-   $CURRENT/share/doc/$NAME/operations.md for the night"
+  say "   systemctl status $NAME       role and lag
+   journalctl -fu $NAME -o cat  log
+   $NAME verify                 verify the totals
+   $CURRENT/share/doc/$NAME/operations.md: what to do in an incident"
 }
 
 uninstall_it() {
@@ -217,16 +218,16 @@ uninstall_it() {
   if [[ -e $COMMAND ]] && grep -q 'Made by deploy/install.sh' $COMMAND; then run rm -f $COMMAND; fi
   run rm -rf $HOME_DIR
   if [[ $(ls -A $ETC/crontab-backups 2>/dev/null) ]]; then
-    say "   the old $OLD_CRON stays out of the crontabs; what they held is in $ETC/crontab-backups"
+    say "   the old $OLD_CRON stays disabled; backups of the crontabs are in $ETC/crontab-backups"
     if [[ $purge ]]; then run cp -a $ETC/crontab-backups /root/$NAME-crontab-backups; fi
   fi
   if [[ $purge ]]; then
     run rm -rf $ETC /var/log/$NAME
     if getent passwd $NAME >/dev/null; then run userdel $NAME; fi
   else
-    say "   $ETC stays (--purge removes it)"
+    say "   $ETC is kept (--purge removes it)"
   fi
-  say "   the database is untouched: analytics_* are the daemon's collections; a later install goes on from there"
+  say "   the database is unchanged: the daemon's collections are analytics_*; a later install resumes from them"
 }
 
 action=install
@@ -240,7 +241,7 @@ while (($#)); do
     --local-mongodb) local_only=1 ;;
     --http-token) make_token=1 ;;
     --mongodb-uri-file | --wheel | --python)
-      (($# > 1)) || die "$1 wants a value"
+      (($# > 1)) || die "$1 requires a value"
       case $1 in --wheel) wheel=$2 ;; --python) python=$2 ;; *) uri_file=$2 ;; esac
       shift
       ;;
@@ -248,7 +249,7 @@ while (($#)); do
       usage
       exit 0
       ;;
-    *) die "$1 is not understood; --help tells what is" ;;
+    *) die "unknown option: $1; see --help" ;;
   esac
   shift
 done

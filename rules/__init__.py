@@ -1,5 +1,4 @@
-"""The business rules: pure values in, pure values out.
+"""Business rules as pure functions: no clock, no file, no database, no logging.
 
-Nothing here reads a clock, a file or a database, and nothing logs. A rule that needs memory takes it
-as an argument and returns the next one.
+A rule that needs memory takes it as an argument and returns the next memory.
 """

@@ -1,6 +1,6 @@
-"""Business days: calendar days in the shop's own zone, 23 and 25 hours included.
+"""Business days: calendar days in the configured time zone, including those of 23 and 25 hours.
 
-A day is stored as its calendar date at 00:00 UTC, because the dashboard shows it with strftime in UTC.
+A day is stored as its calendar date at 00:00 UTC, because the dashboard formats it with strftime in UTC.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,12 +10,12 @@ ONE_DAY = timedelta(days=1)
 
 
 def business_day(at: datetime, zone: tzinfo) -> date:
-    """The business day an instant belongs to."""
+    """Return the business day of an instant."""
     return at.astimezone(zone).date()
 
 
 def business_days(instants: Sequence[datetime], zone: tzinfo) -> list[date]:
-    """The business day of each; of many on one day it costs hardly more than of one."""
+    """Return the business day of each instant; fast when all of them are on one day."""
     if not instants:
         return []
     first, last = business_day(min(instants), zone), business_day(max(instants), zone)
@@ -23,23 +23,23 @@ def business_days(instants: Sequence[datetime], zone: tzinfo) -> list[date]:
 
 
 def stored(day: date) -> datetime:
-    """A business day as the analytics table stores it: its date at midnight UTC."""
+    """Return a business day as the analytics table stores it: its date at midnight UTC."""
     return datetime.combine(day, time.min, UTC)
 
 
 def start(day: date, zone: tzinfo) -> datetime:
-    """The instant a business day begins, in UTC; the day's end is the start of the next."""
+    """Return the first instant of a business day, in UTC. The day ends at the start of the next one."""
     return datetime.combine(day, time.min, zone).astimezone(UTC)
 
 
 def last_closed(now: datetime, rollup_time: time, zone: tzinfo) -> date:
-    """The newest day that is owed a final row: yesterday from `rollup_time` on, before it the day before."""
+    """Return the newest day whose final row is due: yesterday from `rollup_time` on, else the day before yesterday."""
     local = now.astimezone(zone)
     return local.date() - (ONE_DAY if local.time() >= rollup_time else 2 * ONE_DAY)
 
 
 def between(first: date, last: date) -> Iterator[date]:
-    """Every day from `first` to `last`, both included."""
+    """Yield every day from `first` to `last`, both included."""
     day = first
     while day <= last:
         yield day
@@ -47,7 +47,7 @@ def between(first: date, last: date) -> Iterator[date]:
 
 
 def runs(days: Iterable[date]) -> Iterator[tuple[date, date]]:
-    """Days in ascending order as stretches without a gap: the first and the last day of each."""
+    """Group ascending days into ranges without a gap; yield the first and the last day of each range."""
     first = last = None
     for day in days:
         if first is None or last is None or day != last + ONE_DAY:
@@ -60,5 +60,5 @@ def runs(days: Iterable[date]) -> Iterator[tuple[date, date]]:
 
 
 def due(known_final: set[date], first: date, last: date) -> Iterator[date]:
-    """The days from `first` to `last` that have no final row yet, oldest first."""
+    """Return the days from `first` to `last` (both included) without a final row, oldest first."""
     return (day for day in between(first, last) if day not in known_final)

@@ -1,4 +1,4 @@
-"""A database in an administrator's hands, with a user `analytics` of the shipped role, made as deploy/mongodb tells."""
+"""A database with a user `analytics` of the shipped role, created as deploy/mongodb describes."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ ROLE: dict[str, Any] = json.loads((ROOT / "deploy" / "mongodb" / "role.json").re
 
 
 @contextmanager
-def granted(mongo: EmbeddedMongo, name: str) -> Iterator[Database]:
+def database_with_role(mongo: EmbeddedMongo, name: str) -> Iterator[Database]:
     client: MongoClient[dict[str, Any]]
     with MongoClient(uri_of(mongo, "root", "root", "admin"), tz_aware=True) as client:
         db: Database = client.get_database(name, codec_options=CODEC)
@@ -31,7 +31,7 @@ def granted(mongo: EmbeddedMongo, name: str) -> Iterator[Database]:
 
 
 def privileges(given: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-    """As createRole wants them."""
+    """Return privileges in the format of createRole."""
     return [{"resource": {"db": name, "collection": p["collection"]}, "actions": p["actions"]} for p in given]
 
 

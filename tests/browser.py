@@ -1,4 +1,4 @@
-"""A real Chromium, headless, and visits in it that notice whatever a page should not do."""
+"""Headless Chromium, and page visits that fail on anything a page must not do."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ PHONE = {"width": 390, "height": 844}
 
 
 class Visitor(NamedTuple):
-    """Who visits, and what: `origin` without a slash at its end, the token as the password of HTTP Basic."""
+    """A browser and the site to visit. `origin` has no trailing slash; the token is the password of HTTP Basic."""
 
     browser: Browser
     origin: str
@@ -25,9 +25,9 @@ class Visitor(NamedTuple):
 
     @contextmanager
     def visit(self, path: str = "/analytics", expected: str = "401", **looks: Any) -> Iterator[Page]:
-        """A page open in a context of its own; nothing may have gone wrong, nor left the origin, when it is closed.
+        """Open a page in its own context; on exit assert that there was no error and no request to another origin.
 
-        Of the statuses that a browser complains about only `expected` is none: HTTP Basic begins with a 401.
+        `expected` is the only error status that is allowed; by default the 401 with which HTTP Basic begins.
         """
         looks = {"viewport": DESKTOP, "reduced_motion": "reduce", **looks}
         if self.token:
@@ -35,32 +35,32 @@ class Visitor(NamedTuple):
         context = self.browser.new_context(**looks)
         context.set_default_timeout(15_000)
         page = context.new_page()
-        wrong: list[str] = []
-        page.on("request", lambda request: wrong.extend(_strays(request, self.origin)))
-        page.on("console", lambda line: wrong.extend(_complaints(line, expected)))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("dialog", lambda dialog: wrong.append(f"a dialog: {dialog.message}"))
+        problems: list[str] = []
+        page.on("request", lambda request: problems.extend(_requests_to_other_origins(request, self.origin)))
+        page.on("console", lambda line: problems.extend(_errors(line, expected)))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("dialog", lambda dialog: problems.append(f"a dialog: {dialog.message}"))
         try:
             page.goto(self.origin + path)
             yield page
         finally:
             context.close()
-        assert not wrong, "\n".join(wrong)
+        assert not problems, "\n".join(problems)
 
 
-def _strays(request: Request, origin: str) -> list[str]:
+def _requests_to_other_origins(request: Request, origin: str) -> list[str]:
     return [] if request.url.startswith((f"{origin}/", "data:")) else [f"left the origin: {request.url}"]
 
 
-def _complaints(line: ConsoleMessage, expected: str) -> list[str]:
-    """Errors and warnings; violations of the policy are among them."""
+def _errors(line: ConsoleMessage, expected: str) -> list[str]:
+    """Return errors and warnings, which include violations of the Content-Security-Policy."""
     is_expected = f"status of {expected} " in line.text
     return [line.text] if line.type in ("error", "warning") and not is_expected else []
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    program = tool("chromium")  # first of all: without its libraries Playwright's own driver does not even start
+    program = tool("chromium")  # first: Playwright's driver does not start without its libraries
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
         try:

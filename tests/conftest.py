@@ -1,4 +1,4 @@
-"""A real replica set for every storage test: what CHATELLO_TEST_MONGODB_URI names on purpose, a container, our own."""
+"""A real replica set for the storage tests: CHATELLO_TEST_MONGODB_URI if set, else a container, else embedded."""
 
 import os
 import signal
@@ -17,28 +17,29 @@ from tests import containers, schedule, shop
 
 
 def pytest_configure() -> None:
-    """A shell that starts us in the background has us ignore Ctrl-C, and so would every process that a test starts."""
+    """Restore SIGINT: a shell ignores it in background jobs, and child processes of the tests would inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: schedule.place(item.nodeid))
+    items.sort(key=lambda item: schedule.position(item.nodeid))
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> schedule.Scheduling:
-    return schedule.Scheduling(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> schedule.GroupScheduling:
+    return schedule.GroupScheduling(config, log)
 
 
 hypothesis.settings.register_profile(
-    "house", deadline=None, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "full", deadline=None, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
-hypothesis.settings.load_profile("house")
+hypothesis.settings.register_profile("quick", parent=hypothesis.settings.get_profile("full"), max_examples=25)
+hypothesis.settings.load_profile("full")
 
 
 @pytest.fixture(scope="session")
 def mongo_uri() -> Iterator[str]:
-    """The URI of a replica set the tests may write to."""
+    """Return the URI of a replica set that tests may write to."""
     given = os.environ.get("CHATELLO_TEST_MONGODB_URI")
     if given:
         yield given
@@ -56,7 +57,7 @@ def client(mongo_uri: str) -> Iterator[MongoClient[dict[str, Any]]]:
 
 @pytest.fixture
 def database(client: MongoClient[dict[str, Any]]) -> Iterator[Database]:
-    """An empty database of this test's own."""
+    """Return an empty database for one test."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     yield client.get_database(name, codec_options=CODEC)
     client.drop_database(name)
@@ -64,21 +65,21 @@ def database(client: MongoClient[dict[str, Any]]) -> Iterator[Database]:
 
 @pytest.fixture(scope="session")
 def brittle() -> Iterator[EmbeddedMongo]:
-    """One member with fail points, to inject faults into."""
+    """Start one member with fail points enabled."""
     with EmbeddedMongo(arguments=("--setParameter", "enableTestCommands=1")) as mongo:
         yield mongo
 
 
 @pytest.fixture
 def shop_db(brittle: EmbeddedMongo) -> Iterator[Database]:
-    """An empty database on the brittle server."""
+    """Return an empty database on the server with fail points."""
     with shop.fresh_database(brittle.uri) as database:
         yield database
 
 
 @pytest.fixture(scope="session")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedMongo]:
-    """A replica set with access control; its administrator is `root`, password `root`."""
+    """Start a replica set with access control; administrator `root`, password `root`."""
     key = tmp_path_factory.mktemp("key") / "key"
     key.write_text("0123456789abcdef" * 4)
     key.chmod(0o600)

@@ -1,8 +1,7 @@
-"""MongoDB in a container, started by testcontainers where an engine answers and already holds the image.
+"""MongoDB in a container, started by testcontainers if a docker engine is running and holds the image.
 
-The law of this room: no registry is ever asked, and nothing is published but on loopback.
-CHATELLO_TEST_MONGODB says `container` or `embedded` where a person wants one of them; CHATELLO_TEST_MONGODB_IMAGE names
-the image.
+No image is pulled from a registry, and ports are published on loopback only. CHATELLO_TEST_MONGODB selects `container`
+or `embedded`; CHATELLO_TEST_MONGODB_IMAGE names the image.
 """
 
 import os
@@ -17,25 +16,25 @@ from pymongo import MongoClient
 
 from daemon.demo.embedded_mongo import SET_NAME, EmbeddedMongo, free_port, wait_for
 
-IMAGE = os.environ.get("CHATELLO_TEST_MONGODB_IMAGE", "mongo:7.0")
+IMAGE = os.environ.get("CHATELLO_TEST_MONGODB_IMAGE", "mongo:8.0")
 
 
 @contextmanager
 def replica_set() -> Iterator[str]:
-    """The URI of a throw-away replica set: of a container where one can be had, else of the embedded server."""
-    wanted = os.environ.get("CHATELLO_TEST_MONGODB", "container" if available() else "embedded")
-    with _contained() if wanted == "container" else _embedded() as uri:
+    """Start a throw-away replica set, in a container if possible, else the embedded server; yield its URI."""
+    kind = os.environ.get("CHATELLO_TEST_MONGODB", "container" if available() else "embedded")
+    with _container() if kind == "container" else _embedded() as uri:
         yield uri
 
 
 def available() -> bool:
-    """Whether an engine answers and holds the image."""
+    """Return whether a docker engine is running and holds the image."""
     return IMAGE in images()
 
 
 def images() -> set[str]:
-    """What the engine holds, by name; nothing where no engine answers."""
-    if not _listens():
+    """Return the tags of the engine's images, an empty set if no engine is running."""
+    if not _is_listening():
         return set()
     try:
         with closing(docker.from_env(timeout=10)) as engine:
@@ -44,8 +43,8 @@ def images() -> set[str]:
         return set()
 
 
-def _listens() -> bool:
-    """Asked first: docker's library leaves a socket behind where nobody does."""
+def _is_listening() -> bool:
+    """Return whether the engine's socket is open (docker's library leaks a socket otherwise)."""
     host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
     if not host.startswith("unix://"):
         return True
@@ -60,15 +59,15 @@ def _embedded() -> Iterator[str]:
 
 
 @contextmanager
-def _contained() -> Iterator[str]:
-    """One member, known by the same address inside the container and outside."""
-    os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")  # its reaper is one more image to have
+def _container() -> Iterator[str]:
+    """Start one member, with the same address inside and outside of the container."""
+    os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")  # its reaper needs another image
     from testcontainers.core.container import DockerContainer
 
     port = free_port()
     command = f"mongod --replSet {SET_NAME} --port {port} --bind_ip_all --wiredTigerCacheSizeGB 0.5"
     container = DockerContainer(IMAGE, command=command)
-    container.ports[f"{port}/tcp"] = ("127.0.0.1", port)  # type: ignore[assignment]  # docker takes an address too
+    container.ports[f"{port}/tcp"] = ("127.0.0.1", port)  # type: ignore[assignment]  # docker accepts (address, port)
     with closing(container.get_docker_client().client), container:
         _initiate(f"127.0.0.1:{port}")
         yield f"mongodb://127.0.0.1:{port}/?replicaSet={SET_NAME}"

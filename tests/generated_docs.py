@@ -1,4 +1,4 @@
-"""Pages of docs/ that are made from the code. `python -m tests.pages` (make pages) writes them; a test compares."""
+"""Generated docs and dashboards: `python -m tests.generated_docs` (make pages) writes them, a test compares them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,28 +14,32 @@ DASHBOARDS = DOCS.parent / "deploy" / "grafana" / "dashboards"
 
 HEAD = """# Metrics
 
-Generated from `daemon/runtime/metrics.py` by `make pages`; a test keeps it up to date. `/metrics` serves them in the
-Prometheus text format on `http.host:http.port` (127.0.0.1:5013). Times are Unix timestamps: age = `time() - metric`.
-No label contains an id, a customer's name or an e-mail address. Label sets are complete from the start, except for
+Generated from `daemon/runtime/metrics.py` by `make pages`; a test keeps it up to date.
+
+`/metrics` serves the metrics in the Prometheus text format on `http.host:http.port`
+(127.0.0.1:5013). Timestamps are Unix times; the age is `time() - metric`. No label contains an id,
+a customer's name or an e-mail address. All label sets are exported from the start, except for
 commands, routes and plans.
 
-The business metrics (customers to `plan_licenses_left`) are shown by the leader alone: a standby daemon exports none of
-them. So `max by (job) (chatello_analytics_mrr_euros)` is the shop's, however many daemons run.
+Only the leader exports the business metrics (`customers` to `plan_licenses_left`); a standby
+exports none of them. So `max by (job) (chatello_analytics_mrr_euros)` is correct for any number of
+daemons.
 
-[deploy/prometheus](../deploy/prometheus/) scrapes, records and alerts; [deploy/grafana](../deploy/grafana/) draws.
+Scrape configuration, recording rules and alerts: [deploy/prometheus](../deploy/prometheus/).
+Dashboards: [deploy/grafana](../deploy/grafana/).
 
-| metric | type | labels | what it says |
+| metric | type | labels | description |
 | --- | --- | --- | --- |
 """
 
 TAIL = """
-Every one of them is on a panel of a dashboard, but for:
+Each metric is on a dashboard panel, except:
 
 """
 
 
 def families() -> Iterator[tuple[str, str, tuple[str, ...], str]]:
-    """Name, type, labels and text of every metric there is, in the order they are declared."""
+    """Yield name, type, labels and help text of every metric, in the order of declaration."""
     for declared in vars(metrics).values():
         if isinstance(declared, MetricWrapperBase):
             name, kind = _named(declared._name, str(declared._type)), str(declared._type)
@@ -47,7 +51,7 @@ def families() -> Iterator[tuple[str, str, tuple[str, ...], str]]:
 
 
 def _named(name: str, kind: str) -> str:
-    """As it stands in /metrics."""
+    """Return the name as exported on /metrics."""
     return name + {"counter": "_total", "info": "_info"}.get(kind, "")
 
 
@@ -66,4 +70,4 @@ if __name__ == "__main__":
     for file, page in PAGES.items():
         (DOCS / file).write_text(page())
     for file in boards.BOARDS:
-        (DASHBOARDS / file).write_text(boards.written(file))
+        (DASHBOARDS / file).write_text(boards.rendered(file))

@@ -1,8 +1,8 @@
-"""What the tests of faults measured, for the table in docs/reliability.md.
+"""Measurements of the fault tests, for the table in docs/reliability.md.
 
-`make measures` runs them several times with CHATELLO_TEST_MEASURES naming a file; each test notes there how long the
-daemon took until everything was told again, and how many facts were found missing or doubled. `python -m tests.measures
-FILE` puts the sums into the page, between its two marks.
+`make measures` runs them several times with CHATELLO_TEST_MEASURES set to a file. Each test appends the time until all
+events were recorded again, and the number of missing and duplicate events. `python -m tests.measurements FILE` writes
+the table into the page, between its two markers.
 """
 
 import json
@@ -16,40 +16,40 @@ from typing import Any
 
 PAGE = Path(__file__).parent.parent / "docs" / "reliability.md"
 BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
-HEAD = """| test | runs | facts told | missing | doubled | told again after, median (most) | besides |
+HEAD = """| test | runs | events recorded | missing | duplicate | recovered after, median (maximum) | others |
 | --- | --- | --- | --- | --- | --- | --- |
 """
 
 
-def note(**facts: float) -> None:
-    """Keep what the running test measured; seconds end in `_seconds`, counts are plain."""
+def record(**measured: float) -> None:
+    """Append measurements of the running test; names of durations end in `_seconds`."""
     file = os.environ.get("CHATELLO_TEST_MEASURES")
     if file:
         test = os.environ.get("PYTEST_CURRENT_TEST", "?").partition(" ")[0]
         with Path(file).open("a") as out:
-            out.write(json.dumps({"test": test, **facts}) + "\n")
+            out.write(json.dumps({"test": test, **measured}) + "\n")
 
 
 def table(lines: list[str]) -> str:
-    """One line per test function; its parameters are runs like any other."""
+    """Return the table, one line per test function; each parametrized case counts as a run."""
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for line in lines:
-        facts: dict[str, Any] = json.loads(line)
-        name = re.sub(r"\[.*", "", facts.pop("test").rpartition("::")[2])
-        for key, value in facts.items():
+        measured: dict[str, Any] = json.loads(line)
+        name = re.sub(r"\[.*", "", measured.pop("test").rpartition("::")[2])
+        for key, value in measured.items():
             found[name][key].append(value)
-    return HEAD + "".join(_row(name, facts) for name, facts in sorted(found.items()))
+    return HEAD + "".join(_row(name, values) for name, values in sorted(found.items()))
 
 
-def _row(name: str, facts: dict[str, list[float]]) -> str:
-    again = facts.pop("again_seconds", [])
-    told, missing, doubled = (facts.pop(key, []) for key in ("told", "missing", "doubled"))
-    runs = max(len(told), len(again), *map(len, facts.values()), 0)
-    took = f"{median(again):.1f} s ({max(again):.1f} s)" if again else ""
-    besides = ", ".join(f"{key.replace('_', ' ')} {median(v):,.1f} ({max(v):,.1f})" for key, v in facts.items())
+def _row(name: str, values: dict[str, list[float]]) -> str:
+    recovery = values.pop("recovery_seconds", [])
+    recorded, missing, duplicate = (values.pop(key, []) for key in ("recorded", "missing", "duplicate"))
+    runs = max(len(recorded), len(recovery), *map(len, values.values()), 0)
+    took = f"{median(recovery):.1f} s ({max(recovery):.1f} s)" if recovery else ""
+    others = ", ".join(f"{key.replace('_', ' ')} {median(v):,.1f} ({max(v):,.1f})" for key, v in values.items())
     sentence = name.removeprefix("test_").replace("_", " ")
-    counts = f"{sum(told):,.0f} | {sum(missing):,.0f} | {sum(doubled):,.0f}" if told else " | | "
-    return f"| {sentence} | {runs} | {counts} | {took} | {besides} |\n"
+    counts = f"{sum(recorded):,.0f} | {sum(missing):,.0f} | {sum(duplicate):,.0f}" if recorded else " | | "
+    return f"| {sentence} | {runs} | {counts} | {took} | {others} |\n"
 
 
 def main(file: str) -> None:

@@ -1,4 +1,4 @@
-"""Debian's Prometheus on the configuration we ship, its target and its pace changed; asked as Grafana would ask."""
+"""Debian's Prometheus with the shipped configuration (other targets, shorter intervals), queried as Grafana does."""
 
 import json
 import signal
@@ -23,12 +23,12 @@ SHIPPED = ROOT / "deploy" / "prometheus"
 
 @dataclass(frozen=True)
 class Prometheus:
-    """One that runs, at `port`."""
+    """Client of a running Prometheus at `port`."""
 
     port: int
 
     def get(self, path: str, **parameters: str) -> Any:
-        """The `data` of an answer of its HTTP API; raises with Prometheus' own words for a wrong query."""
+        """Return `data` of an API response; raise AssertionError with Prometheus' message for an invalid query."""
         query = urllib.parse.urlencode(parameters)
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}?{query}", timeout=10) as answer:
@@ -40,14 +40,14 @@ class Prometheus:
                 raise AssertionError(f"{parameters}: {refused.read().decode()}") from None
 
     def query(self, expression: str) -> list[Any]:
-        """The instant vector an expression evaluates to now; a scalar counts as one sample."""
+        """Return the instant vector of an expression; a scalar is one sample."""
         data = self.get("/api/v1/query", query=expression)
         result: list[Any] = data["result"] if data["resultType"] in ("vector", "matrix") else [data["result"]]
         return result
 
 
-def shipped(file: Path, targets: list[int], token: Path | None = None) -> dict[str, Any]:
-    """A configuration as we ship it, but for its pace, the daemons' ports and where their token lies."""
+def shipped_config(file: Path, targets: list[int], token: Path | None = None) -> dict[str, Any]:
+    """Return a shipped configuration with shorter intervals and the given ports and token file."""
     config: dict[str, Any] = yaml.safe_load(file.read_text())
     config["global"] = {"scrape_interval": "500ms", "evaluation_interval": "500ms"}
     config["rule_files"] = [str(SHIPPED / rules) for rules in config["rule_files"]]
@@ -62,19 +62,19 @@ def shipped(file: Path, targets: list[int], token: Path | None = None) -> dict[s
 
 @contextmanager
 def prometheus(folder: Path, targets: list[int], config: dict[str, Any] | None = None) -> Iterator[Prometheus]:
-    """Prometheus, scraping the daemons at these ports every half second; by deploy/prometheus unless told otherwise."""
-    made = Prometheus(free_port())
-    config = config or shipped(SHIPPED / "prometheus.yml", targets)
+    """Run Prometheus scraping these ports every 500 ms; the default configuration is deploy/prometheus."""
+    server = Prometheus(free_port())
+    config = config or shipped_config(SHIPPED / "prometheus.yml", targets)
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     command = [
         tool("prometheus"),
         *(f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"),
-        *(f"--web.listen-address=127.0.0.1:{made.port}", "--log.level=error"),
+        *(f"--web.listen-address=127.0.0.1:{server.port}", "--log.level=error"),
     ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_for(lambda: _scraped(made, len(targets)), "Prometheus to have scraped the daemon")
-        yield made
+        wait_for(lambda: _scraped(server, len(targets)), "Prometheus to have scraped the daemon")
+        yield server
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)

@@ -1,8 +1,8 @@
-"""Who runs which tests, and when, where several workers share them (`pytest -n`).
+"""Order and distribution of the tests over several workers (`pytest -n`).
 
-The law of this room: what shares something dear (a machine, a browser, a server of its own) or computes much more than
-it waits is one part, and one worker runs it, one test after another: so there is never more than one of it at a time.
-The parts begin early, so that no worker is left with one of them when the others have nothing more to do.
+Tests that share an expensive resource (a machine, a browser, a server) or that are CPU-bound form a group. One worker
+runs a group, one test after another, so that its resource exists at most once. Groups start early, so that none is left
+running alone at the end.
 """
 
 from typing import Any
@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-Part = tuple[str, ...]
-"""By the beginnings of the tests' names."""
-PATIENT: Part = ("tests/simulation/",)
-"""No part: each test for itself. They wait more than they compute, so they go well with the two parts before them."""
+Group = tuple[str, ...]
+"""Prefixes of test ids."""
+UNGROUPED: Group = ("tests/simulation/",)
+"""Distributed one by one. These tests mostly wait, so they run well beside the two CPU-bound groups before them."""
 
-ORDER: tuple[Part, ...] = (
+ORDER: tuple[Group, ...] = (
     ("tests/system/test_installer.py", "tests/system/test_systemd.py"),
     ("tests/faults/test_masses.py", "tests/system/test_process.py::test_kill_nine"),
-    PATIENT,
+    UNGROUPED,
     ("tests/system/test_page.py",),
     ("tests/faults/test_commit.py",),
     ("tests/faults/test_access.py", "tests/system/test_logs.py", "tests/system/test_process.py::test_a_wrong_password"),
@@ -29,18 +29,18 @@ ORDER: tuple[Part, ...] = (
     ("tests/faults/test_network.py",),
     ("tests/faults/test_lost_history.py",),
 )
-"""All other tests come after these, each for itself."""
+"""All other tests come after these and are distributed one by one."""
 
 
-def place(nodeid: str) -> int:
-    """Where a test stands in `ORDER`; behind all of it if it is in none of its parts."""
-    return next((n for n, part in enumerate(ORDER) if nodeid.startswith(part)), len(ORDER))
+def position(nodeid: str) -> int:
+    """Return the index of a test's group in `ORDER`, or its length for a test without a group."""
+    return next((n for n, group in enumerate(ORDER) if nodeid.startswith(group)), len(ORDER))
 
 
-class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # the library tells no types
-    """Hands out one part after another, in the order in which the tests were collected.
+class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]  # the library is untyped
+    """Distributes one group after another, in the order of collection.
 
-    In place of `--dist loadgroup`, whose marks pytest 9.2 does not see (pytest-xdist, issue 1386).
+    Replaces `--dist loadgroup`, whose marks are lost with pytest 9.2 (pytest-xdist, issue 1386).
     """
 
     def __init__(self, config: pytest.Config, log: Any) -> None:
@@ -48,6 +48,6 @@ class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # the library tell
         super().__init__(config, log)
 
     def _split_scope(self, nodeid: str) -> str:
-        """The name of a test's part."""
-        part = next((part for part in ORDER if nodeid.startswith(part)), PATIENT)
-        return nodeid if part is PATIENT else part[0]
+        """Return the name of a test's group."""
+        group = next((group for group in ORDER if nodeid.startswith(group)), UNGROUPED)
+        return nodeid if group is UNGROUPED else group[0]

@@ -1,4 +1,4 @@
-"""Pictures of the page for docs/, of a pretend shop: `python -m tests.pictures` (make pictures) takes them anew."""
+"""Screenshots of the page for docs/ with simulated data: `python -m tests.screenshots` (make pictures) retakes them."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -42,7 +42,7 @@ def main() -> None:
         db: Database = client["chatello_demo"]
         dashboard = Dashboard(db, Random(3))
         dashboard.set_up(today - PAST)
-        dashboard.live_through(today - PAST, today, customers=40)
+        dashboard.create_history(today - PAST, today, customers=40)
         with shop.process(mongo.uri, db.name, CHATELLO_TIME__LIVE_ROW_SECONDS="1") as daemon:
             wait_for(lambda: any("stream.opened" in line for line in daemon.lines), "the stream")
             for _ in range(STEPS):

@@ -1,4 +1,4 @@
-"""A small shop in a real database, and the daemon running on it: in a thread, or as a real process."""
+"""A small shop in a real database, and the daemon on it: in a thread or as a process."""
 
 import os
 import signal
@@ -17,14 +17,16 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from daemon import clock
-from daemon.app import holder_name
+from daemon.config.active import ActiveConfig
 from daemon.config.schema import Config
 from daemon.demo.embedded_mongo import free_port, wait_for
+from daemon.leader.election import holder_name
 from daemon.leader.lease_renewal import LeaseRenewer
 from daemon.leader.term import LeaderTerm
 from daemon.mongo.client import CODEC
 from daemon.mongo.client import database as open_database
 from daemon.mongo.types import Database
+from daemon.runtime import metrics
 from daemon.runtime.health import Health
 from daemon.store import indexes
 from daemon.store.lease import Leaser
@@ -36,7 +38,7 @@ PRICES = {"starter": 2.99, "pro": 7.99, "agency": 19.99, "founders": 29.0}
 
 @contextmanager
 def fresh_database(uri: str) -> Iterator[Database]:
-    """A client and an empty database of one test's own."""
+    """Connect and yield an empty database, dropped afterwards."""
     opened: MongoClient[dict[str, Any]]
     with MongoClient(uri, tz_aware=True) as opened:
         database: Database = opened.get_database(f"test_{uuid.uuid4().hex[:12]}", codec_options=CODEC)
@@ -46,8 +48,8 @@ def fresh_database(uri: str) -> Iterator[Database]:
 
 
 def plans(db: Database) -> dict[str, ObjectId]:
-    """The dashboard's four plans, freshly inserted."""
-    made: dict[str, ObjectId] = {}
+    """Insert the dashboard's four plans; return their ids by name."""
+    ids: dict[str, ObjectId] = {}
     for name, price in PRICES.items():
         lifetime = name == "founders"
         plan: dict[str, Any] = {
@@ -58,14 +60,14 @@ def plans(db: Database) -> dict[str, ObjectId]:
             "is_lifetime": lifetime,
             "lifetime_limit": 500 if lifetime else None,
         }
-        made[name] = db.plans.insert_one(plan).inserted_id
-    return made
+        ids[name] = db.plans.insert_one(plan).inserted_id
+    return ids
 
 
 def customer(db: Database, name: str, **more: Any) -> ObjectId:
     document: dict[str, Any] = {"name": name, "created_at": clock.now(), **more}
-    made: ObjectId = db.customers.insert_one(document).inserted_id
-    return made
+    customer_id: ObjectId = db.customers.insert_one(document).inserted_id
+    return customer_id
 
 
 def license(db: Database, customer_id: Any, plan_id: Any, **more: Any) -> ObjectId:
@@ -77,12 +79,12 @@ def license(db: Database, customer_id: Any, plan_id: Any, **more: Any) -> Object
         "expires_at": None,
         **more,
     }
-    made: ObjectId = db.licenses.insert_one(document).inserted_id
-    return made
+    license_id: ObjectId = db.licenses.insert_one(document).inserted_id
+    return license_id
 
 
 def begin_ledger(db: Database, day: date) -> None:
-    """Have the ledger of a running daemon begin on a past day, with one customer."""
+    """Move the first ledger line of a running daemon, one new customer, to a past day."""
     customer(db, "Prima")
     until(lambda: db.analytics_ledger.count_documents({}) > 0, "the ledger's first line")
     db.analytics_ledger.update_many({}, {"$set": {"day": business_days.stored(day)}})
@@ -100,13 +102,15 @@ def config_for(uri: str, db: Database, **sections: Any) -> Config:
 
 
 class Running:
-    """A leader in a thread of this process."""
+    """Leader in a thread of this process."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.stop = threading.Event()
         self.ready = threading.Event()
-        self.progress = Health()
+        self.active = ActiveConfig(config)
+        self.health = Health()
+        metrics.watch(self.health)
         self.error: BaseException | None = None
         self.leader: LeaderTerm | None = None
         self.thread = threading.Thread(target=self._run, daemon=True)
@@ -118,23 +122,23 @@ class Running:
                 db = open_database(client, self.config.mongodb)
                 indexes.create(db)
                 self._lead(client, db)
-        except BaseException as error:  # noqa: BLE001 - the test hears of it
+        except BaseException as error:  # noqa: BLE001 - raised in the test by `running`
             self.error = error
 
     def _lead(self, client: MongoClient[dict[str, Any]], db: Database) -> None:
-        office = Leaser(db, holder_name(), self.config.lease.seconds)
+        leaser = Leaser(db, holder_name(), self.config.lease.seconds)
         with client.start_session() as session:
-            lease = office.acquire(session)
-            assert lease is not None, "the lease is somebody else's"
-            with LeaseRenewer(office, lease, self.config.lease.seconds / 3):
-                self.leader = LeaderTerm(db, lease, self.config, self.progress, self.stop, self.ready)
+            lease = leaser.acquire(session)
+            assert lease is not None, "the lease is held by another daemon"
+            with LeaseRenewer(leaser, lease, self.health, clock.monotonic()):
+                self.leader = LeaderTerm(db, lease, self.active, self.health, self.stop, self.ready)
                 self.leader.lead()
-            office.release(lease)
+            leaser.release(lease)
 
 
 @contextmanager
 def running(config: Config) -> Iterator[Running]:
-    """The daemon's leader on a database, its stream open; stopped at the end, its error raised."""
+    """Run a leader in a thread and wait for its stream; stop it at the end and raise its error."""
     run = Running(config)
     run.thread.start()
     try:
@@ -157,7 +161,7 @@ def until(condition: Callable[[], bool], what: str, seconds: float = 30) -> None
 
 
 class Process:
-    """The real daemon process."""
+    """The daemon as a process."""
 
     def __init__(self, uri: str, db_name: str, arguments: tuple[str, ...] = (), /, **environment: str) -> None:
         self.arguments = arguments
@@ -213,13 +217,13 @@ class Process:
 
 @contextmanager
 def process(uri: str, db_name: str, arguments: tuple[str, ...] = (), /, **environment: str) -> Iterator[Process]:
-    """A daemon process, killed at the end whatever happens."""
-    made = Process(uri, db_name, arguments, **environment).start()
+    """Start a daemon process and kill it at the end."""
+    daemon = Process(uri, db_name, arguments, **environment).start()
     try:
-        yield made
+        yield daemon
     except BaseException as error:
-        error.add_note("the daemon's last lines:\n" + "".join(made.lines[-10:]))
+        error.add_note("the daemon's last lines:\n" + "".join(daemon.lines[-10:]))
         raise
     finally:
-        if made.is_running():
-            made.kill()
+        if daemon.is_running():
+            daemon.kill()

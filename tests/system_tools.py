@@ -1,4 +1,4 @@
-"""Programs of the system that some tests need: found, or the test says loudly what it did not show."""
+"""System programs that some tests need; without one, the test is skipped with the reason."""
 
 import os
 import shutil
@@ -21,16 +21,16 @@ PACKAGES = {
 
 
 def tool(name: str) -> str:
-    """The program's path. Without it the test is skipped, or fails where CHATELLO_TEST_NEEDS_TOOLS is set (CI)."""
+    """Return the path of a program; without it, skip the test, or fail it if CHATELLO_TEST_NEEDS_TOOLS is set (CI)."""
     found = shutil.which(name)
     if found is None:
         missing(name, f"it is not installed (apt-get install {PACKAGES[name]})")
     return found
 
 
-def missing(what: str, why: str, needed: str = "CHATELLO_TEST_NEEDS_TOOLS") -> NoReturn:
-    """Skip the test loudly, or fail it where nothing may be skipped: where the variable `needed` is set."""
-    told = f"NOT SHOWN: {what}: {why}"
-    if os.environ.get(needed):
-        pytest.fail(told)
-    pytest.skip(told)
+def missing(what: str, why: str, required: str = "CHATELLO_TEST_NEEDS_TOOLS") -> NoReturn:
+    """Skip the test, or fail it if the environment variable `required` is set."""
+    message = f"not tested: {what}: {why}"
+    if os.environ.get(required):
+        pytest.fail(message)
+    pytest.skip(message)

@@ -1,6 +1,6 @@
-"""What a registry offers for reading MongoDB's changes, each in a virtual environment of its own.
+"""Packages of a registry that read MongoDB's changes, each in its own virtual environment.
 
-A peer reads the same waiting backlog and gives it to nobody: what it would have to do with it is not counted.
+A peer reads the same backlog and discards it: only reading is measured.
 """
 
 import json
@@ -18,41 +18,41 @@ from bson.timestamp import Timestamp
 from bench import processes
 from bench.server import DATABASE, Server
 
-Told = dict[str, float]
+Sample = dict[str, float]
 
-HERE = Path(__file__).parent
+FOLDER = Path(__file__).parent
 COLLECTIONS = ("customers", "licenses")
 UNDECLARED = {"mongo-broadcaster": ("fastapi",)}
-"""What a package imports and does not ask for."""
+"""Undeclared dependencies of a package."""
 
 INSTALL_SECONDS = 300
 RUN_SECONDS = 300
 
 
 class PeerFailed(RuntimeError):
-    """A peer could not be installed, or did not read the backlog; the text says why."""
+    """A peer could not be installed or did not read the backlog; the message holds the reason."""
 
 
 class Peer(Protocol):
-    """One of them. `lacks` says what it does not do that the daemon does."""
+    """Package that reads changes; `lacks` describes what it does not do in comparison with the daemon."""
 
     package: str
     lacks: str
 
     def prepare(self, server: Server) -> None:
-        """Take its position, before the backlog is written."""
+        """Store the peer's position before the backlog is written."""
 
-    def run(self, server: Server, start: Timestamp, count: int) -> Told:
-        """Read the backlog behind `start`; the time from the first look at it to the last change."""
+    def run(self, server: Server, start: Timestamp, count: int) -> Sample:
+        """Read the backlog after `start`; measure from the first read to the last change."""
 
 
 def install(package: str, folder: Path) -> Path:
-    """The package in an environment of its own below `folder`; the environment's `bin`."""
+    """Install a package into its own environment below `folder`; return the environment's `bin`."""
     home = folder / package
     if not home.exists():
         venv.create(home, with_pip=True)
-        wanted = [package, *UNDECLARED.get(package, ())]
-        pip = [home / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", *wanted]
+        requirements = [package, *UNDECLARED.get(package, ())]
+        pip = [home / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", *requirements]
         done = subprocess.run(pip, capture_output=True, text=True, check=False, timeout=INSTALL_SECONDS)
         if done.returncode:
             raise PeerFailed(f"{package} cannot be installed here: {done.stderr.strip()[-300:]}")
@@ -61,12 +61,12 @@ def install(package: str, folder: Path) -> Path:
 
 @dataclass(slots=True)
 class MqBridge:
-    """Rust with bindings for Python: its consumer with a cursor in a file, committed after each batch."""
+    """Rust library with Python bindings: a consumer with a cursor in a file, committed after each batch."""
 
     bin: Path
     folder: Path
     package: str = "mq-bridge"
-    lacks: str = "no state before, no events, no exactly-once: after a kill it repeats from its last commit"
+    lacks: str = "no state before, no events, no exactly-once: repeats from its last commit after a kill"
 
     def prepare(self, server: Server) -> None:
         for file in self.folder.glob("*.json"):
@@ -79,36 +79,36 @@ class MqBridge:
             for name in COLLECTIONS:
                 server.db[name].update_one({}, {"$inc": {"touched": 1}})
             time.sleep(0.2)
-        _ended(reader, self.package)
+        _wait(reader, self.package)
 
-    def run(self, server: Server, start: Timestamp, count: int) -> Told:
-        return _told(self._start(server, count), self.package)
+    def run(self, server: Server, start: Timestamp, count: int) -> Sample:
+        return _result(self._start(server, count), self.package)
 
     def _start(self, server: Server, count: int) -> "subprocess.Popen[str]":
         arguments = (server.uri, DATABASE, str(self.folder), str(count), *COLLECTIONS)
-        return _start([self.bin / "python", HERE / "mq_bridge_reader.py", *arguments])
+        return _start([self.bin / "python", FOLDER / "mq_bridge_reader.py", *arguments])
 
 
 @dataclass(slots=True)
 class Broadcaster:
-    """Change streams to web sockets and the like, with the current document looked up."""
+    """Forwards change streams to web sockets and others, with a lookup of the current document."""
 
     bin: Path
     folder: Path
     package: str = "mongo-broadcaster"
-    lacks: str = "keeps no position at all: what happens while it is down is lost; no deletions"
+    lacks: str = "keeps no position at all: changes during downtime are lost; no deletions"
 
     def prepare(self, server: Server) -> None:
-        """It has no position to take."""
+        """Do nothing: it has no position."""
 
-    def run(self, server: Server, start: Timestamp, count: int) -> Told:
+    def run(self, server: Server, start: Timestamp, count: int) -> Sample:
         arguments = (server.uri, DATABASE, str(start.time), str(start.inc), str(count), *COLLECTIONS)
-        return _told(_start([self.bin / "python", HERE / "broadcaster_reader.py", *arguments]), self.package)
+        return _result(_start([self.bin / "python", FOLDER / "broadcaster_reader.py", *arguments]), self.package)
 
 
 @dataclass(slots=True)
 class SingerTap:
-    """A Singer tap: prints records, and its position now and then, for another program to load."""
+    """Singer tap: prints records and, at intervals, its position for another program."""
 
     bin: Path
     folder: Path
@@ -122,7 +122,7 @@ class SingerTap:
                 stream.try_next()
                 self.tokens[name] = (stream.resume_token or {}).get("_data")
 
-    def run(self, server: Server, start: Timestamp, count: int) -> Told:
+    def run(self, server: Server, start: Timestamp, count: int) -> Sample:
         out = self.folder / f"{self.package}.out"
         files = {
             "config": self._config(server),
@@ -134,9 +134,9 @@ class SingerTap:
             file = self.folder / f"{self.package}.{name}.json"
             file.write_text(json.dumps(value))
             command += [f"--{name}", file]
-        with out.open("w") as told:
-            process = subprocess.Popen(command, stdout=told, stderr=subprocess.PIPE, text=True)
-            found = _until_end(process, out, self.package)
+        with out.open("w") as records:
+            process = subprocess.Popen(command, stdout=records, stderr=subprocess.PIPE, text=True)
+            found = _measure_until_end(process, out, self.package)
         read = sum(1 for line in out.open() if '"type": "RECORD"' in line or '"type":"RECORD"' in line)
         return {**found, "records": read}
 
@@ -191,7 +191,7 @@ _SCHEMA = {
 
 
 def peers(folder: Path) -> list[Peer | PeerFailed]:
-    """All that can be installed, and for the others why not."""
+    """Return the peers that can be installed, and a PeerFailed for each of the others."""
     found: list[Peer | PeerFailed] = []
     for package, make in _MAKERS.items():
         try:
@@ -204,12 +204,14 @@ def peers(folder: Path) -> list[Peer | PeerFailed]:
 
 
 def _tap(bin: Path, folder: Path) -> Peer:
-    lacks = "reads each collection's oplog in turn; sees the current document, so a change of plan is not told as one"
+    lacks = "reads each collection's oplog in turn; sees the current document, so changes of plan are not detected"
     return SingerTap(bin, folder, "tap-mongodb", lacks)
 
 
 def _meltano(bin: Path, folder: Path) -> Peer:
-    lacks = "one collection after the other; the current document of each update; a kill repeats from its last state"
+    lacks = (
+        "one collection after the other; the current document of each update; repeats from its last state after a kill"
+    )
     return SingerTap(bin, folder, "meltanolabs-tap-mongodb", lacks)
 
 
@@ -225,25 +227,25 @@ def _start(command: Sequence[str | Path]) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def _told(process: "subprocess.Popen[str]", package: str) -> Told:
-    told: Told = json.loads(_ended(process, package).splitlines()[-1])
-    return told
+def _result(process: "subprocess.Popen[str]", package: str) -> Sample:
+    sample: Sample = json.loads(_wait(process, package).splitlines()[-1])
+    return sample
 
 
-def _ended(process: "subprocess.Popen[str]", package: str) -> str:
+def _wait(process: "subprocess.Popen[str]", package: str) -> str:
     try:
         out, problem = process.communicate(timeout=RUN_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         out, problem = process.communicate()
-        problem = f"not done after {RUN_SECONDS} seconds {problem[-300:]}"
+        problem = f"not finished after {RUN_SECONDS} seconds {problem[-300:]}"
     if process.returncode:
         raise PeerFailed(f"{package}: {problem.strip()[-300:]}")
     return out
 
 
-def _until_end(process: "subprocess.Popen[str]", out: Path, package: str) -> Told:
-    """From its first line, when it is set up, to its end; its CPU time as last seen."""
+def _measure_until_end(process: "subprocess.Popen[str]", out: Path, package: str) -> Sample:
+    """Measure from the first line of output, after the set-up, to the end; CPU time as of the last poll."""
     began, cpu = 0.0, 0.0
     while process.poll() is None:
         if not began and out.stat().st_size:
@@ -253,7 +255,7 @@ def _until_end(process: "subprocess.Popen[str]", out: Path, package: str) -> Tol
         except (OSError, IndexError):
             break
         time.sleep(0.02)
-    _ended(process, package)
+    _wait(process, package)
     return {"seconds": time.perf_counter() - (began or time.perf_counter()), "cpu_seconds": cpu}
 
 

@@ -1,4 +1,4 @@
-"""Run by mongo-broadcaster's own Python: broadcasts two collections' changes into a channel that only counts.
+"""Run in mongo-broadcaster's environment: broadcast two collections' changes to a channel that counts them.
 
 Arguments: connection string, database, start (seconds, increment), count, collections.
 """
@@ -14,7 +14,7 @@ from mongo_broadcaster.channels.base import BaseChannel
 
 
 class Counting(BaseChannel):
-    """Counts what is broadcast, and says when it is enough."""
+    """Counts messages and sets `done` after `count` of them."""
 
     def __init__(self, count: int) -> None:
         self.left = count

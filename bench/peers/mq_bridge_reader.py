@@ -1,6 +1,6 @@
-"""Run by mq-bridge's own Python: reads two collections' change streams from its cursors until so many changes came.
+"""Run in mq-bridge's environment: read two collections' change streams from its cursors until `count` changes came.
 
-Arguments: connection string, database, folder of its cursors, count, collections. A count of 0 makes the cursors.
+Arguments: connection string, database, folder of the cursors, count, collections. A count of 0 creates the cursors.
 """
 
 import sys
@@ -9,7 +9,7 @@ import time
 
 from mq_bridge import Consumer
 
-MOST = 1000
+MAX_BATCH = 1000
 
 
 def consumer(uri: str, database: str, folder: str, collection: str) -> Consumer:
@@ -27,20 +27,20 @@ def consumer(uri: str, database: str, folder: str, collection: str) -> Consumer:
     )
 
 
-def read(consumer: Consumer, told: list[int], count: int) -> None:
-    while sum(told) < count:
-        batch = consumer.poll(max=MOST, timeout_ms=500)
+def read(consumer: Consumer, batch_sizes: list[int], count: int) -> None:
+    while sum(batch_sizes) < count:
+        batch = consumer.poll(max=MAX_BATCH, timeout_ms=500)
         for message in batch:
             message.json()
-        told.append(len(batch))
+        batch_sizes.append(len(batch))
         consumer.commit()
 
 
 def main(uri: str, database: str, folder: str, count: str, *collections: str) -> None:
     consumers = [consumer(uri, database, folder, name) for name in collections]
     wall, cpu = time.perf_counter(), time.process_time()
-    told: list[int] = []
-    threads = [threading.Thread(target=read, args=(one, told, int(count) or 1)) for one in consumers]
+    batch_sizes: list[int] = []
+    threads = [threading.Thread(target=read, args=(one, batch_sizes, int(count) or 1)) for one in consumers]
     for thread in threads:
         thread.start()
     if not int(count):

@@ -1,6 +1,7 @@
-"""The years before the daemon: rows made from the documents' own dates, each marked as reconstructed.
+"""Backfill: rows for the time before the daemon, computed from dates in the documents, marked as reconstructed.
 
-A year at a time, by the server. What is there already says how far a former run came: the same command goes on.
+The server computes one year at a time. The existing rows show how far an earlier run came, so the same command
+continues it.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,78 +31,81 @@ from rules.settings import catalog
 
 
 class BackfillPlan(NamedTuple):
-    """What a backfill would do: its stretches with what stands in them, and the documents that tell no date.
+    """Day ranges of a backfill, each with the number of existing rows by kind, and unusable documents by reason.
 
-    `is_oldest`: it begins with the oldest document's day, so nothing came before.
+    `is_oldest`: it starts with the day of the oldest document.
     """
 
-    stretches: list[tuple[DayRange, dict[str, int]]]
+    ranges: list[tuple[DayRange, dict[str, int]]]
     unusable: dict[str, int]
     is_oldest: bool = True
 
 
 class Backfill:
-    """One shop's past. Reads the source, writes rows of days before the ledger, nothing else."""
+    """Backfill of one database. Reads the source collections and writes only rows of days before the ledger."""
 
     def __init__(self, database: Database, config: Config) -> None:
         self.database = database
         self.decoder = Decoder(config.time.naive_zone, config.rules.manual_email)
         self.settings = config.settings()
         self.now = server_time(database)
-        self.frame = DateContext(config.time.zone, config.time.naive_zone, self.now)
+        self.date_context = DateContext(config.time.zone, config.time.naive_zone, self.now)
         self.plans = self._plans()
 
     def plan(self, first: date | None = None, last: date | None = None) -> BackfillPlan:
-        """The days from the oldest document's (or `first`) to the one before the ledger's (or `last`)."""
-        found = daily_rows.survey(self.database, self.plans, self.frame)
+        """Plan the days from the oldest document (or `first`) to the day before the ledger starts (or `last`)."""
+        found = daily_rows.survey(self.database, self.plans, self.date_context)
         if found.first is None:
             return BackfillPlan([], found.unusable)
-        begin, end = max(found.first, first or found.first), min(self.newest(), last or date.max)
-        stretches = [(one, merging.census(self.database, *one)) for one in daily_rows.years(begin, end)]
-        return BackfillPlan(stretches, found.unusable, begin == found.first)
+        begin, end = max(found.first, first or found.first), min(self.last_day(), last or date.max)
+        ranges = [(one, merging.count_rows(self.database, *one)) for one in daily_rows.by_year(begin, end)]
+        return BackfillPlan(ranges, found.unusable, begin == found.first)
 
-    def newest(self) -> date:
-        """The last day nobody measured: the one before the ledger begins, yesterday where there is no ledger."""
-        begun = ledger.first_day(self.database)
-        return (begun or business_days.business_day(self.now, self.frame.zone)) - business_days.ONE_DAY
+    def last_day(self) -> date:
+        """Return the day before the ledger starts, or yesterday if there is no ledger."""
+        ledger_start = ledger.first_day(self.database)
+        return (ledger_start or business_days.business_day(self.now, self.date_context.zone)) - business_days.ONE_DAY
 
     def write(
-        self, outlook: BackfillPlan, *, over_dashboard: bool, again: bool, advance: Callable[[int], object]
+        self, plan: BackfillPlan, *, over_dashboard: bool, again: bool, advance: Callable[[int], object]
     ) -> list[DayRange]:
-        """Merge every stretch that is not done yet (with `again`: every one); those written."""
-        merging.prepare(self.database)
+        """Merge every range that is not complete (with `again`: every range); return the ranges written.
+
+        `over_dashboard` also replaces rows of the dashboard. `advance` is called with the days of each range.
+        """
+        merging.ensure_index(self.database)
         written: list[DayRange] = []
-        for stretch, standing in outlook.stretches:
-            if again or not is_done(stretch, standing, over_dashboard=over_dashboard):
-                stages = [*self._rows(stretch, outlook.unusable), {"$set": noted()}]
+        for day_range, existing in plan.ranges:
+            if again or not is_done(day_range, existing, over_dashboard=over_dashboard):
+                stages = [*self._rows(day_range, plan.unusable), {"$set": note_fields()}]
                 merging.merge(self.database, Source.LICENSES.value, stages, self.now, over_dashboard=over_dashboard)
-                written.append(stretch)
-            advance(stretch.days)
-        self._write_months(outlook, bool(written), over_dashboard=over_dashboard)
+                written.append(day_range)
+            advance(day_range.days)
+        self._write_months(plan, bool(written), over_dashboard=over_dashboard)
         return written
 
-    def _write_months(self, outlook: BackfillPlan, anew: bool, *, over_dashboard: bool) -> None:
-        """The months of these days that are whole; the very first may have begun with the first document."""
-        if not outlook.stretches:
+    def _write_months(self, plan: BackfillPlan, rows_changed: bool, *, over_dashboard: bool) -> None:
+        """Write the complete months of the plan; the first may start with the oldest document."""
+        if not plan.ranges:
             return
-        begin, end = outlook.stretches[0][0].first, outlook.stretches[-1][0].last
-        whole = [month for month in periods.months(begin, end) if month.first >= begin or outlook.is_oldest]
+        begin, end = plan.ranges[0][0].first, plan.ranges[-1][0].last
+        whole = [month for month in periods.months(begin, end) if month.first >= begin or plan.is_oldest]
         if not whole:
             return
         first, last = max(whole[0].first, begin), whole[-1].last
-        if anew or merging.monthly_rows(self.database, whole[0].first, last) < len(whole):
-            stages = [*merging.months(first, last), {"$set": noted()}]
+        if rows_changed or merging.count_monthly_rows(self.database, whole[0].first, last) < len(whole):
+            stages = [*merging.months(first, last), {"$set": note_fields()}]
             merging.merge(self.database, ROWS, stages, self.now, over_dashboard=over_dashboard)
 
-    def preview(self, day: date, outlook: BackfillPlan) -> Document:
-        """The row one day would have."""
-        return daily_rows.last_row(self.database, day, self.plans, self.frame, sorted(outlook.unusable))
+    def preview(self, day: date, plan: BackfillPlan) -> Document:
+        """Return the row that one day would have, without writing it."""
+        return daily_rows.last_row(self.database, day, self.plans, self.date_context, sorted(plan.unusable))
 
-    def _rows(self, stretch: DayRange, unusable: dict[str, int]) -> list[Document]:
-        return daily_rows.rows(stretch, self.plans, self.frame, sorted(unusable))
+    def _rows(self, day_range: DayRange, unusable: dict[str, int]) -> list[Document]:
+        return daily_rows.rows(day_range, self.plans, self.date_context, sorted(unusable))
 
     def _plans(self) -> Sequence[Plan]:
-        """Every plan with a price: as its document has it, else as it was last understood (deleted ones too)."""
+        """Return every plan with a price, from its document, else from the mirror (last valid version, deleted too)."""
         states = MirrorReader(self.database, self.settings).plans().values()
         plans = {state.id: state.plan for state in states if state.plan is not None}
         for plan_id, fields in snapshot.read(self.database, Source.PLANS, self.decoder, None):
@@ -112,19 +116,19 @@ class Backfill:
         return list(plans.values())
 
 
-def is_done(stretch: DayRange, standing: dict[str, int], *, over_dashboard: bool) -> bool:
-    """Whether every day has a row that would stay."""
-    staying = standing["measured"] + standing["reconstructed"] + (0 if over_dashboard else standing["dashboard"])
-    return staying == stretch.days
+def is_done(day_range: DayRange, existing: dict[str, int], *, over_dashboard: bool) -> bool:
+    """Return whether every day has a row that would not be replaced."""
+    staying = existing["measured"] + existing["reconstructed"] + (0 if over_dashboard else existing["dashboard"])
+    return staying == day_range.days
 
 
-def noted() -> Document:
-    """The row's note, in Italian, made by the server: what the day brought, in counts. No names: most are long gone."""
+def note_fields() -> Document:
+    """Return an expression for the note of a row, in Italian: counts without names, because most documents are gone."""
     parts = [
         {"$cond": [{"$gt": [f"${field}", 0]}, [_counted(field, one, many)], []]}
         for field, (one, many) in catalog.RECONSTRUCTED.items()
     ]
-    told = {
+    note = {
         "$reduce": {
             "input": {"$concatArrays": parts},
             "initialValue": "",
@@ -137,7 +141,7 @@ def noted() -> Document:
             },
         }
     }
-    return {"auto_notes": told, "notes": told}
+    return {"auto_notes": note, "notes": note}
 
 
 def _counted(field: str, one: str, many: str) -> Document:
@@ -148,9 +152,9 @@ def _counted(field: str, one: str, many: str) -> Document:
 
 
 def server_time(database: Database) -> datetime:
-    """What time the server has: ours decides nothing about a day."""
+    """Return the server's time; the local clock is not used for days."""
     with translated():
         time = database.client.admin.command("hello").get("$clusterTime", {}).get("clusterTime")
     if time is None:
-        raise Unavailable("the server tells no cluster time: it is no replica set")
+        raise Unavailable("the server returned no cluster time; the backfill requires a replica set")
     return cluster_datetime(time)

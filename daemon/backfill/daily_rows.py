@@ -1,7 +1,7 @@
-"""Rows of days before the daemon, computed by the server from the documents' lifetimes, a stretch of days at a time.
+"""Daily rows before the daemon, computed by the server from the lifetimes of documents, one range of days at a time.
 
-Every licence becomes two changes, on the day it starts and on the day it ends; everything before a stretch is its
-opening balance. Per customer they are summed up to tell who pays, per plan to tell the revenue, and over the days.
+Every license becomes two changes, on its first and its last day; changes before the range are its opening balance. The
+changes are summed per customer (paying customers) and per plan (revenue), then cumulated over the days.
 """
 
 from collections.abc import Sequence
@@ -21,13 +21,13 @@ from rules.rows import row
 
 Stage = dict[str, Any]
 
-LONGEST_SECONDS = 3600.0
-"""One look over all documents of a large shop takes longer than any other operation may."""
+TIMEOUT_SECONDS = 3600.0
+"""A scan of all documents of a large shop takes longer than other operations are allowed to."""
 
 UNKNOWN = ("deleted_documents", "past_plans_and_prices", "interruptions")
-"""What no document tells, of any day."""
-GUESSED = "some_ends"
-"""What a day's row does not know where licences count in it whose end is the latest it can have been."""
+"""Facts that no document contains, for any day."""
+GUESSED_ENDS = "some_ends"
+"""Added to the `unknown` of a row that counts licenses whose end is only the latest possible one."""
 
 
 class DayRange(NamedTuple):
@@ -42,22 +42,22 @@ class DayRange(NamedTuple):
 
 
 class SourceSurvey(NamedTuple):
-    """What the documents say of their dates: the oldest day, and how many cannot be used, by what is wrong."""
+    """Dates in the source documents: the oldest day, and the number of unusable documents by reason."""
 
     first: date | None
     unusable: dict[str, int]
 
 
-def survey(database: Database, plans: Sequence[Plan], frame: DateContext) -> SourceSurvey:
-    """One look at both collections, counted by the server."""
-    people = _one(database, Source.CUSTOMERS, [*lifetimes.customers(frame), _counted(_lacks_day())])
+def survey(database: Database, plans: Sequence[Plan], context: DateContext) -> SourceSurvey:
+    """Scan both collections on the server."""
+    people = _one(database, Source.CUSTOMERS, [*lifetimes.customers(context), _counted(_lacks_day())])
     unread, unpriced = "$unread", {"$eq": ["$plan", -1]}
     undated = {"$and": [{"$eq": ["$start", None]}, {"$ne": ["$status", "inactive"]}]}
     sold = _one(
         database,
         Source.LICENSES,
         [
-            *lifetimes.licenses(plans, frame),
+            *lifetimes.licenses(plans, context),
             {"$set": {"day": "$start"}},
             _counted(undated, unread=unread, unpriced={"$and": [{"$not": [unread]}, unpriced]}),
         ],
@@ -68,7 +68,7 @@ def survey(database: Database, plans: Sequence[Plan], frame: DateContext) -> Sou
         "unread_licenses": sold["unread"],
         "unpriced_licenses": sold["unpriced"],
     }
-    firsts = [days.business_day(found["first"], frame.zone) for found in (people, sold) if found["first"] is not None]
+    firsts = [days.business_day(found["first"], context.zone) for found in (people, sold) if found["first"] is not None]
     return SourceSurvey(min(firsts, default=None), {name: count for name, count in unusable.items() if count})
 
 
@@ -82,47 +82,50 @@ def _counted(undated: Any, **more: Any) -> Stage:
 
 
 def _one(database: Database, source: Source, stages: list[Stage]) -> Document:
-    with translated(), pymongo.timeout(LONGEST_SECONDS):
+    with translated(), pymongo.timeout(TIMEOUT_SECONDS):
         found = list(database[source.value].aggregate(stages, allowDiskUse=True))
     empty = {"first": None, "undated": 0, "unread": 0, "unpriced": 0}
     return found[0] if found else empty
 
 
-def rows(stretch: DayRange, plans: Sequence[Plan], frame: DateContext, unknown: Sequence[str]) -> list[Stage]:
-    """The stages, on the licences, that make one row for each day of a stretch."""
+def rows(day_range: DayRange, plans: Sequence[Plan], context: DateContext, unknown: Sequence[str]) -> list[Stage]:
+    """Return the stages, run on the licenses, that compute one row for each day of a range.
+
+    `unknown` is added to the `unknown` of every row.
+    """
     keys = plan_keys(plans)
     return [
-        *_by_customer(stretch, plans, frame),
-        {"$unionWith": {"coll": Source.LICENSES.value, "pipeline": _by_plan(stretch, plans, frame)}},
-        {"$unionWith": {"coll": Source.CUSTOMERS.value, "pipeline": _people(stretch, frame)}},
+        *_by_customer(day_range, plans, context),
+        {"$unionWith": {"coll": Source.LICENSES.value, "pipeline": _by_plan(day_range, plans, context)}},
+        {"$unionWith": {"coll": Source.CUSTOMERS.value, "pipeline": _new_customers(day_range, context)}},
         {"$group": {"_id": "$day", **_day_sums(plans, keys)}},
-        {"$set": {"day": lifetimes.stored_day("$_id", frame)}},
+        {"$set": {"day": lifetimes.stored_day("$_id", context)}},
         {"$unset": "_id"},
-        {"$densify": {"field": "day", "range": {"step": 1, "unit": "day", "bounds": _bounds(stretch)}}},
+        {"$densify": {"field": "day", "range": {"step": 1, "unit": "day", "bounds": _bounds(day_range)}}},
         {"$setWindowFields": {"sortBy": {"day": 1}, "output": _running(_level_names(keys))}},
-        {"$match": {"day": {"$gte": days.stored(stretch.first)}}},
-        {"$project": _row(keys, frame, unknown)},
+        {"$match": {"day": {"$gte": days.stored(day_range.first)}}},
+        {"$project": _row(keys, context, unknown)},
     ]
 
 
 def plan_keys(plans: Sequence[Plan]) -> list[str]:
-    """The names revenue is told by, sorted; plans of one name share it."""
+    """Return the keys of `revenue_by_plan`, sorted; plans with the same name share one."""
     return sorted({row.plan_key(PlanState(plan.id, {}, plan)) for plan in plans})
 
 
-def _bounds(stretch: DayRange) -> list[Any]:
-    return [days.stored(stretch.first - days.ONE_DAY), days.stored(stretch.last + days.ONE_DAY)]
+def _bounds(day_range: DayRange) -> list[Any]:
+    return [days.stored(day_range.first - days.ONE_DAY), days.stored(day_range.last + days.ONE_DAY)]
 
 
 # -- changes ------------------------------------------------------------------------------------------------
 
 
-def _changes(stretch: DayRange, plans: Sequence[Plan], frame: DateContext) -> list[Stage]:
-    """Two changes of each licence that counts, those before the stretch dated the day before it."""
+def _changes(day_range: DayRange, plans: Sequence[Plan], context: DateContext) -> list[Stage]:
+    """Return stages for the two changes of each counted license; earlier changes are dated the day before the range."""
     price = _of_plan([plan.price_cents if plan.is_lifetime else 0 for plan in plans])
-    over = _over(stretch, frame)
+    over = _end_of(day_range, context)
     return [
-        *lifetimes.licenses(plans, frame),
+        *lifetimes.licenses(plans, context),
         {"$match": {"unread": False, "plan": {"$gte": 0}, "start": {"$lt": over, "$ne": None}}},
         {
             "$set": {
@@ -134,25 +137,25 @@ def _changes(stretch: DayRange, plans: Sequence[Plan], frame: DateContext) -> li
         },
         {"$unwind": "$change"},
         {"$match": {"change.day": {"$lt": over, "$ne": None}}},
-        {"$set": {"change.day": _clipped("$change.day", stretch, frame)}},
+        {"$set": {"change.day": _clipped("$change.day", day_range, context)}},
     ]
 
 
-def _over(stretch: DayRange, frame: DateContext) -> datetime:
-    """The instant a stretch is over."""
-    return days.start(stretch.last + days.ONE_DAY, frame.zone)
+def _end_of(day_range: DayRange, context: DateContext) -> datetime:
+    """Return the instant at which a range ends."""
+    return days.start(day_range.last + days.ONE_DAY, context.zone)
 
 
-def _clipped(value: str, stretch: DayRange, frame: DateContext) -> Document:
-    return {"$max": [value, days.start(stretch.first - days.ONE_DAY, frame.zone)]}
+def _clipped(value: str, day_range: DayRange, context: DateContext) -> Document:
+    return {"$max": [value, days.start(day_range.first - days.ONE_DAY, context.zone)]}
 
 
 def _of_plan(values: list[int]) -> Document:
     return {"$arrayElemAt": [{"$literal": values}, "$plan"]}
 
 
-def _by_customer(stretch: DayRange, plans: Sequence[Plan], frame: DateContext) -> list[Stage]:
-    """Who begins and ceases to pay, and to have MRR, on which day."""
+def _by_customer(day_range: DayRange, plans: Sequence[Plan], context: DateContext) -> list[Stage]:
+    """Return stages for the change of paying customers, and the customers that lost their MRR, by day."""
     paid = _of_plan([int(plan.price_cents > 0) for plan in plans])
     mrr = _of_plan([plan.mrr_cents for plan in plans])
     sums = {
@@ -161,7 +164,7 @@ def _by_customer(stretch: DayRange, plans: Sequence[Plan], frame: DateContext) -
     }
     before = {name: {"$subtract": [f"$running_{name}", f"${name}"]} for name in sums}
     return [
-        *_changes(stretch, plans, frame),
+        *_changes(day_range, plans, context),
         {"$group": {"_id": {"customer": "$customer", "day": "$change.day"}, **sums}},
         {
             "$setWindowFields": {
@@ -189,8 +192,8 @@ def _one_if(condition: Any) -> Document:
     return {"$cond": [condition, 1, 0]}
 
 
-def _by_plan(stretch: DayRange, plans: Sequence[Plan], frame: DateContext) -> list[Stage]:
-    """What each plan gains and loses, on which day."""
+def _by_plan(day_range: DayRange, plans: Sequence[Plan], context: DateContext) -> list[Stage]:
+    """Return stages for the change of each plan's numbers, by day."""
     mrr = _of_plan([plan.mrr_cents for plan in plans])
     sums: Document = {
         "active": {"$sum": "$change.sign"},
@@ -200,17 +203,17 @@ def _by_plan(stretch: DayRange, plans: Sequence[Plan], frame: DateContext) -> li
         "guessed": {"$sum": {"$cond": ["$guess", "$change.sign", 0]}},
     }
     return [
-        *_changes(stretch, plans, frame),
+        *_changes(day_range, plans, context),
         {"$group": {"_id": {"plan": "$plan", "day": "$change.day"}, **sums}},
         {"$project": {"_id": 0, "day": "$_id.day", "plan": "$_id.plan", **dict.fromkeys(sums, 1)}},
     ]
 
 
-def _people(stretch: DayRange, frame: DateContext) -> list[Stage]:
+def _new_customers(day_range: DayRange, context: DateContext) -> list[Stage]:
     return [
-        *lifetimes.customers(frame),
-        {"$match": {"day": {"$lt": _over(stretch, frame), "$ne": None}}},
-        {"$group": {"_id": _clipped("$day", stretch, frame), "customers": {"$sum": 1}}},
+        *lifetimes.customers(context),
+        {"$match": {"day": {"$lt": _end_of(day_range, context), "$ne": None}}},
+        {"$group": {"_id": _clipped("$day", day_range, context), "customers": {"$sum": 1}}},
         {"$project": {"_id": 0, "day": "$_id", "customers": 1}},
     ]
 
@@ -240,8 +243,8 @@ def _running(names: Sequence[str], prefix: str = "all_") -> Document:
     return {f"{prefix}{name}": {"$sum": f"${name}", "window": whole} for name in names}
 
 
-def _row(keys: Sequence[str], frame: DateContext, unknown: Sequence[str]) -> Document:
-    """The row in the dashboard's shape: euros as doubles, as `rules.rows.row.row` writes them."""
+def _row(keys: Sequence[str], context: DateContext, unknown: Sequence[str]) -> Document:
+    """Return the row in the dashboard's format: euros as doubles, like `rules.rows.row.row`."""
     known_gaps = {"$literal": [*UNKNOWN, *unknown]}
     return {
         "date": "$day",
@@ -256,15 +259,15 @@ def _row(keys: Sequence[str], frame: DateContext, unknown: Sequence[str]) -> Doc
         "active_licenses": "$all_active",
         "one_time_revenue": {"$divide": [{"$ifNull": ["$sold", 0]}, 100]},
         "started_licenses": {"$ifNull": ["$started", 0]},
-        "zone": {"$literal": str(frame.zone)},
+        "zone": {"$literal": str(context.zone)},
         "reconstructed": {"$literal": True},
-        "unknown": {"$concatArrays": [known_gaps, {"$cond": [_above("$all_guessed"), [GUESSED], []]}]},
+        "unknown": {"$concatArrays": [known_gaps, {"$cond": [_above("$all_guessed"), [GUESSED_ENDS], []]}]},
     }
 
 
 def _revenue(keys: Sequence[str]) -> Document:
-    """Per plan name what its licences bring a month and what was sold once, where there is anything."""
-    told = [
+    """Return MRR plus one-time sales and number of active licenses per plan name; plans without either are left out."""
+    by_plan = [
         {
             "k": {"$literal": key},
             "v": {
@@ -274,21 +277,21 @@ def _revenue(keys: Sequence[str]) -> Document:
         }
         for place, key in enumerate(keys)
     ]
-    is_told = {"$or": [{"$ne": ["$$this.v.revenue", 0]}, {"$ne": ["$$this.v.count", 0]}]}
-    return {"$arrayToObject": {"$filter": {"input": told, "cond": is_told}}}
+    has_value = {"$or": [{"$ne": ["$$this.v.revenue", 0]}, {"$ne": ["$$this.v.count", 0]}]}
+    return {"$arrayToObject": {"$filter": {"input": by_plan, "cond": has_value}}}
 
 
 def last_row(
-    database: Database, day: date, plans: Sequence[Plan], frame: DateContext, unknown: Sequence[str]
+    database: Database, day: date, plans: Sequence[Plan], context: DateContext, unknown: Sequence[str]
 ) -> Document:
-    """The row of one day, computed and not written."""
-    with translated(), pymongo.timeout(LONGEST_SECONDS):
-        stages = rows(DayRange(day, day), plans, frame, unknown)
+    """Compute the row of one day without writing it."""
+    with translated(), pymongo.timeout(TIMEOUT_SECONDS):
+        stages = rows(DayRange(day, day), plans, context, unknown)
         return next(iter(database[Source.LICENSES.value].aggregate(stages, allowDiskUse=True)), {})
 
 
-def years(first: date, last: date) -> list[DayRange]:
-    """The days from `first` to `last` in stretches that end with the calendar year."""
+def by_year(first: date, last: date) -> list[DayRange]:
+    """Split the days from `first` to `last` by calendar year."""
     found: list[DayRange] = []
     while first <= last:
         end = min(last, date(first.year, 12, 31))

@@ -1,8 +1,8 @@
-"""What the documents' own dates tell of the years before the daemon, as stages the server runs.
+"""Lifetimes of customers and licenses, from the dates in their documents, as aggregation stages.
 
-A customer is there from its creation on. A licence counts from its activation (or creation) to its end: `expires_at`
-where it ran out, else `updated_at`, which is the latest it can have been. What no document says nobody can know: those
-deleted since, plans and prices of the past, interruptions. Dates that cannot be are no dates; an ObjectId then tells.
+A customer exists since its creation. A license counts from its activation (or creation) to its end: `expires_at` if it
+expired, else `updated_at`, the latest possible end. Documents deleted since, former plans and prices, and interruptions
+are unknown. Implausible dates are ignored; the time in an ObjectId is used instead.
 """
 
 from collections.abc import Sequence
@@ -15,44 +15,44 @@ from rules.model.changes import LicenseStatus, Plan
 Stage = dict[str, Any]
 
 FLOOR = datetime(2000, 1, 1, tzinfo=UTC)
-"""Before it no date is believed: it is older than the shop, and what a broken clock or a zero writes."""
-AHEAD = timedelta(days=1)
-"""How far ahead of now a date may be: a naive one of the easternmost zone."""
+"""Earlier dates are ignored: they are older than the shop and come from broken clocks or zeros."""
+MAX_AHEAD = timedelta(days=1)
+"""Maximum plausible lead over now: that of a naive date in the easternmost time zone."""
 STATUSES = tuple(status.value for status in LicenseStatus)
 NO_ID = ("array", "object", "bool")
 
 
 class DateContext(NamedTuple):
-    """How dates are read: the zone of the business day, that of dates without one, and what time it is."""
+    """How dates are interpreted: zone of the business day, zone of dates stored without one, current time."""
 
     zone: tzinfo
     naive_zone: tzinfo
     now: datetime
 
 
-def instant(field: str, frame: DateContext) -> Document:
-    """A field's date as an instant, null where it is none that can be."""
+def instant(field: str, context: DateContext) -> Document:
+    """Return an expression for the instant of a date field; null if it is not a plausible date."""
     value = f"${field}"
     sane = [
         {"$eq": [{"$type": value}, "date"]},
         {"$gte": [value, FLOOR]},
-        {"$lte": [value, frame.now + AHEAD]},
+        {"$lte": [value, context.now + MAX_AHEAD]},
     ]
-    return {"$cond": [{"$and": sane}, _in_zone(value, frame), None]}
+    return {"$cond": [{"$and": sane}, _in_zone(value, context), None]}
 
 
-def _in_zone(value: Any, frame: DateContext) -> Any:
-    """Return the instant a stored date means: local times are stored as if UTC (as in `daemon.source.decode`)."""
-    if str(frame.naive_zone) == "UTC":
+def _in_zone(value: Any, context: DateContext) -> Any:
+    """Return an expression for the instant of a stored date; local times are stored as UTC (`daemon.source.decode`)."""
+    if str(context.naive_zone) == "UTC":
         return value
     local = {"$dateToString": {"date": value, "format": "%Y-%m-%dT%H:%M:%S.%L"}}
-    return {"$dateFromString": {"dateString": local, "timezone": str(frame.naive_zone)}}
+    return {"$dateFromString": {"dateString": local, "timezone": str(context.naive_zone)}}
 
 
-def born(frame: DateContext) -> Document:
-    """When a document was created: by `created_at`, else by its ObjectId, else null."""
+def creation_time(context: DateContext) -> Document:
+    """Return an expression for the creation time of a document: `created_at`, else from its ObjectId, else null."""
     made = {"$toDate": "$_id"}
-    sane = {"$and": [{"$gte": [made, FLOOR]}, {"$lte": [made, frame.now + AHEAD]}]}
+    sane = {"$and": [{"$gte": [made, FLOOR]}, {"$lte": [made, context.now + MAX_AHEAD]}]}
     by_id = {
         "$switch": {
             "branches": [
@@ -62,31 +62,31 @@ def born(frame: DateContext) -> Document:
             "default": None,
         }
     }
-    return {"$ifNull": [instant("created_at", frame), by_id]}
+    return {"$ifNull": [instant("created_at", context), by_id]}
 
 
-def day(value: Any, frame: DateContext) -> Document:
-    """The instant an instant's business day begins; null stays null. Cheap, as it is asked of every document."""
-    return {"$dateTrunc": {"date": value, "unit": "day", "timezone": str(frame.zone)}}
+def day_start(value: Any, context: DateContext) -> Document:
+    """Return an expression for the start of an instant's business day, or null. Cheap: it runs for every document."""
+    return {"$dateTrunc": {"date": value, "unit": "day", "timezone": str(context.zone)}}
 
 
-def stored_day(begin: Any, frame: DateContext) -> Document:
-    """A business day, known by the instant it begins, as the table stores it: its date at 00:00 UTC."""
+def stored_day(begin: Any, context: DateContext) -> Document:
+    """Return an expression for a business day as stored in rows (its date at 00:00 UTC), given its start."""
     noon = {"$add": [begin, 12 * 3600 * 1000]}
-    text = {"$dateToString": {"date": noon, "format": "%Y-%m-%d", "timezone": str(frame.zone)}}
+    text = {"$dateToString": {"date": noon, "format": "%Y-%m-%d", "timezone": str(context.zone)}}
     return {"$dateFromString": {"dateString": text, "onNull": None}}
 
 
-def customers(frame: DateContext) -> list[Stage]:
-    """Of each customer the instant the day begins on which it came, null where nothing tells."""
-    return [{"$project": {"_id": 0, "day": day(born(frame), frame)}}]
+def customers(context: DateContext) -> list[Stage]:
+    """Return stages for `day`, the start of the day on which each customer was created; null if unknown."""
+    return [{"$project": {"_id": 0, "day": day_start(creation_time(context), context)}}]
 
 
-def licenses(plans: Sequence[Plan], frame: DateContext) -> list[Stage]:
-    """Of each licence the instants its `start` and `end` day begin (null: never), customer, plan, `guess`, `unread`.
+def licenses(plans: Sequence[Plan], context: DateContext) -> list[Stage]:
+    """Return stages for `customer`, `plan`, `start`, `end`, `guess` and `unread` of each license.
 
-    `plan` is its place in `plans`, -1 for none of them; `guess` is true where the end is the latest it can have been,
-    `unread` where the daemon would hold the document.
+    `start` and `end` are the starts of its first and last day (null: never), `plan` its index in `plans` (-1: none of
+    them). `guess`: the end is only the latest possible one. `unread`: the daemon would hold the document.
     """
     return [
         {
@@ -95,26 +95,26 @@ def licenses(plans: Sequence[Plan], frame: DateContext) -> list[Stage]:
                 "customer": {"$ifNull": [_reference("customer_id"), None]},
                 "plan": {"$indexOfArray": [{"$literal": [plan.id for plan in plans]}, _reference("plan_id")]},
                 "status": 1,
-                "unread": _unread(),
-                "born": born(frame),
-                "activated": instant("activated_at", frame),
-                "updated": instant("updated_at", frame),
-                "expires": _expiry(frame),
+                "unread": _is_invalid(),
+                "born": creation_time(context),
+                "activated": instant("activated_at", context),
+                "updated": instant("updated_at", context),
+                "expires": _expiry(context),
             }
         },
         {"$set": {"start": _start(), "guess": _is_guess()}},
         {"$set": {"end": _end()}},
         {"$set": {"end": {"$cond": [{"$eq": ["$end", None]}, None, {"$max": ["$start", "$end"]}]}}},
-        {"$set": {"start": day("$start", frame), "end": day("$end", frame)}},
+        {"$set": {"start": day_start("$start", context), "end": day_start("$end", context)}},
     ]
 
 
 def _reference(name: str) -> Document:
-    """Ids written as 24 hex digits mean the same document as the ObjectId (daemon.source.totals counts so too)."""
+    """Convert ids written as 24 hex digits to the ObjectId that they mean, as in `daemon.source.totals`."""
     return {"$convert": {"input": f"${name}", "to": "objectId", "onError": f"${name}", "onNull": None}}
 
 
-def _unread() -> Document:
+def _is_invalid() -> Document:
     readable = [
         {"$in": ["$status", {"$literal": list(STATUSES)}]},
         {"$in": [{"$type": "$expires_at"}, ["date", "null", "missing"]]},
@@ -123,16 +123,16 @@ def _unread() -> Document:
     return {"$not": [{"$and": readable}]}
 
 
-def _expiry(frame: DateContext) -> Document:
-    """The end of the term; null for one that never comes or is still to come."""
+def _expiry(context: DateContext) -> Document:
+    """Return an expression for the end of the term; null if there is none or it is in the future."""
     value = "$expires_at"
-    to_come = {"$or": [{"$ne": [{"$type": value}, "date"]}, {"$gt": [value, frame.now + AHEAD]}]}
+    to_come = {"$or": [{"$ne": [{"$type": value}, "date"]}, {"$gt": [value, context.now + MAX_AHEAD]}]}
     branches = [{"case": to_come, "then": None}, {"case": {"$lt": [value, FLOOR]}, "then": FLOOR}]
-    return {"$switch": {"branches": branches, "default": _in_zone(value, frame)}}
+    return {"$switch": {"branches": branches, "default": _in_zone(value, context)}}
 
 
 def _start() -> Document:
-    """When it first counted; one that is inactive and was never activated never did."""
+    """Return an expression for the start; null for an inactive license that was never activated."""
     never = {"$and": [{"$eq": ["$status", LicenseStatus.INACTIVE.value]}, {"$eq": ["$activated", None]}]}
     return {"$cond": [never, None, {"$max": ["$born", "$activated"]}]}
 
@@ -143,6 +143,6 @@ def _is_guess() -> Document:
 
 
 def _end() -> Document:
-    """A licence whose end nothing tells counts on no day: it is over at its start."""
-    told = {"$cond": ["$guess", {"$min": ["$expires", "$updated"]}, "$expires"]}
-    return {"$cond": ["$guess", {"$ifNull": [told, "$start"]}, told]}
+    """Return an expression for the end; if it is unknown, the license ends at its start and counts on no day."""
+    end = {"$cond": ["$guess", {"$min": ["$expires", "$updated"]}, "$expires"]}
+    return {"$cond": ["$guess", {"$ifNull": [end, "$start"]}, end]}

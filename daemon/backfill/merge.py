@@ -1,4 +1,4 @@
-"""Merging reconstructed rows into the analytics table: what was measured, and what people wrote, always stands."""
+"""Merging of reconstructed rows into `historical_analytics`; measured rows and edited notes are always kept."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -15,19 +15,19 @@ from rules.rows.row import NUMBERS
 
 Stage = dict[str, Any]
 
-LONGEST_SECONDS = 3600.0
+TIMEOUT_SECONDS = 3600.0
 
 LEVELS = ("total_customers", "paying_customers", "mrr", "arr", "revenue_by_plan", "active_licenses", "zone")
 FLOWS = ("new_customers", "churned_customers", "one_time_revenue", "started_licenses")
-OTHERS_ROWS = "days_of_the_dashboard"
-"""What a month's row does not know where days of it have a row of the dashboard's."""
+DASHBOARD_ROWS = "days_of_the_dashboard"
+"""Added to the `unknown` of a month in which a day's row is the dashboard's."""
 
 MEASURED = {"$or": [{"final": {"$exists": True}}, {"revision": {"$exists": True}}]}
 RECONSTRUCTED = {"reconstructed": True}
 
 
-def census(database: Database, first: date, last: date) -> dict[str, int]:
-    """How many daily rows stand from `first` to `last`: measured, reconstructed, and the dashboard's own."""
+def count_rows(database: Database, first: date, last: date) -> dict[str, int]:
+    """Count the daily rows from `first` to `last` by kind: `measured`, `reconstructed` and `dashboard`."""
     within = {"date": {"$gte": business_days.stored(first), "$lte": business_days.stored(last)}, "period_type": "daily"}
     with translated():
         rows = database[ROWS]
@@ -37,8 +37,7 @@ def census(database: Database, first: date, last: date) -> dict[str, int]:
     return {"measured": measured, "reconstructed": made, "dashboard": whole - made - measured}
 
 
-def monthly_rows(database: Database, first: date, last: date) -> int:
-    """How many months from `first` to `last` have a row."""
+def count_monthly_rows(database: Database, first: date, last: date) -> int:
     within = {
         "date": {"$gte": business_days.stored(first), "$lte": business_days.stored(last)},
         "period_type": "monthly",
@@ -48,14 +47,14 @@ def monthly_rows(database: Database, first: date, last: date) -> int:
 
 
 def months(first: date, last: date) -> list[Stage]:
-    """The stages, on the analytics table, that make a row for each month of the days from `first` to `last`.
+    """Return the stages, run on `historical_analytics`, that compute a row for each month from `first` to `last`.
 
-    A month stands at its end as its last day does, and brought what its days brought.
+    A month has the levels of its last day and the sums of the flows of its days.
     """
     within = {"date": {"$gte": business_days.stored(first), "$lte": business_days.stored(last)}, "period_type": "daily"}
-    theirs = {"$cond": [{"$eq": ["$reconstructed", True]}, [], [OTHERS_ROWS]]}
+    dashboard = {"$cond": [{"$eq": ["$reconstructed", True]}, [], [DASHBOARD_ROWS]]}
     sums: Document = {name: {"$last": f"${name}"} for name in LEVELS} | {name: {"$sum": f"${name}"} for name in FLOWS}
-    sums["unknown"] = {"$push": {"$concatArrays": [{"$ifNull": ["$unknown", []]}, theirs]}}
+    sums["unknown"] = {"$push": {"$concatArrays": [{"$ifNull": ["$unknown", []]}, dashboard]}}
     every = {"$reduce": {"input": "$unknown", "initialValue": [], "in": {"$setUnion": ["$$value", "$$this"]}}}
     return [
         {"$match": within},
@@ -66,8 +65,8 @@ def months(first: date, last: date) -> list[Stage]:
     ]
 
 
-def prepare(database: Database) -> None:
-    """Make the unique index a merge goes by, where neither daemon nor dashboard has made it yet."""
+def ensure_index(database: Database) -> None:
+    """Create the unique index that $merge requires, unless daemon or dashboard created it."""
     with translated():
         missing = indexes.missing(database, ROWS)
         if missing:
@@ -75,9 +74,9 @@ def prepare(database: Database) -> None:
 
 
 def merge(database: Database, source: str, stages: Sequence[Stage], now: datetime, *, over_dashboard: bool) -> None:
-    """Compute rows on the server from a collection and merge them; cut off by Ctrl-C its work ends as well."""
-    whole = [*stages, {"$set": _additions(now)}, _merged(over_dashboard)]
-    with translated(), pymongo.timeout(LONGEST_SECONDS), database.client.start_session() as session:
+    """Compute rows of a collection on the server and merge them; Ctrl-C also stops the server's operation."""
+    whole = [*stages, {"$set": _additions(now)}, _merge_stage(over_dashboard)]
+    with translated(), pymongo.timeout(TIMEOUT_SECONDS), database.client.start_session() as session:
         try:
             database[source].aggregate(whole, allowDiskUse=True, session=session)
         except KeyboardInterrupt:
@@ -89,7 +88,7 @@ def _additions(now: datetime) -> Document:
     return {"auto_events": {"$literal": []}, "created_at": now, "updated_at": now}
 
 
-def _merged(over_dashboard: bool) -> Stage:
+def _merge_stage(over_dashboard: bool) -> Stage:
     return {
         "$merge": {
             "into": ROWS,
@@ -101,24 +100,24 @@ def _merged(over_dashboard: bool) -> Stage:
 
 
 def _existing(over_dashboard: bool) -> Document:
-    """The row that stands afterwards, of the one that stood and the one computed."""
-    ours = {"$eq": ["$reconstructed", True]}
+    """Return an expression for the merged row: the existing one, or the computed one if it may replace it."""
+    is_own = {"$eq": ["$reconstructed", True]}
     measured = {"$or": [{"$ne": [{"$type": f"${name}"}, "missing"]} for name in ("final", "revision")]}
-    may = {"$or": [ours, {"$not": [measured]}]} if over_dashboard else ours
-    return {"$cond": [may, {"$mergeObjects": ["$$ROOT", "$$new", _kept(ours)]}, "$$ROOT"]}
+    may_replace = {"$or": [is_own, {"$not": [measured]}]} if over_dashboard else is_own
+    return {"$cond": [may_replace, {"$mergeObjects": ["$$ROOT", "$$new", _preserved(is_own)]}, "$$ROOT"]}
 
 
-def _kept(ours: Document) -> Document:
-    """A person's note, when the row was first made, and the numbers somebody else first reported in it."""
+def _preserved(is_own: Document) -> Document:
+    """Return the kept fields: an edited note, the creation time, and the numbers that another writer first reported."""
     reported = {name: f"${name}" for name in (*NUMBERS, "auto_notes", "updated_at")}
-    is_a_persons = {
+    is_edited = {
         "$and": [
             {"$not": [{"$in": [{"$ifNull": ["$notes", ""]}, ["", None]]}]},
             {"$ne": ["$notes", {"$ifNull": ["$auto_notes", None]}]},
         ]
     }
     return {
-        "notes": {"$cond": [is_a_persons, "$notes", "$$new.notes"]},
+        "notes": {"$cond": [is_edited, "$notes", "$$new.notes"]},
         "created_at": {"$ifNull": ["$created_at", "$$new.created_at"]},
-        "first_reported": {"$cond": [ours, "$first_reported", {"$ifNull": ["$first_reported", reported]}]},
+        "first_reported": {"$cond": [is_own, "$first_reported", {"$ifNull": ["$first_reported", reported]}]},
     }

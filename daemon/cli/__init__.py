@@ -1,6 +1,6 @@
-"""The command line: `chatello-analytics COMMAND`. Turns options into calls; a module for each group of commands.
+"""Command line `chatello-analytics COMMAND`: one module for each group of commands.
 
-What a command needs beyond its options it imports inside itself, so that `--help` answers at once.
+Commands import what they need inside their functions, so that `--help` answers at once.
 """
 
 import io
@@ -16,7 +16,7 @@ from daemon.cli import backfill, dead_letters, events, explain, export, forget, 
 @click.version_option(package_name="chatello-analytics")
 @click.pass_context
 def main(context: click.Context) -> None:
-    """Keeps Chatello's analytics table true, beside the dashboard.
+    """Keep Chatello's analytics table up to date without changes to the dashboard.
 
     \b
     Examples:
@@ -26,8 +26,8 @@ def main(context: click.Context) -> None:
     """
     if os.environ.get("NO_COLOR"):  # https://no-color.org
         context.color = False
-    if isinstance(sys.stdout, io.TextIOWrapper):  # None where it is closed
-        sys.stdout.reconfigure(errors="replace")  # a terminal that has no emoji shows a question mark
+    if isinstance(sys.stdout, io.TextIOWrapper):  # None if standard output is closed
+        sys.stdout.reconfigure(errors="replace")  # a terminal without emoji shows question marks
 
 
 for command in (

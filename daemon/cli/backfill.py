@@ -1,13 +1,12 @@
-"""`backfill`: the years before the daemon."""
+"""`backfill`: rows for the time before the daemon."""
 
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from daemon.cli.common import CONFIG_OPTION, errors_as_statuses, load, opened, require_order
-from daemon.cli.progress_bar import interruptible, shown
+from daemon.cli.common import CommandContext, require_order, with_context
+from daemon.cli.progress_bar import interruptible, progress_bar
 
 if TYPE_CHECKING:
     from daemon.backfill.backfill import Backfill, BackfillPlan
@@ -16,24 +15,24 @@ DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command()
-@CONFIG_OPTION
-@click.option("--from", "first", type=DAY, help="First day (default: the oldest document's).")
-@click.option("--to", "last", type=DAY, help="Last day (default: the one before the daemon began).")
-@click.option("--overwrite-dashboard", is_flag=True, help="Also replace the numbers of rows the dashboard wrote.")
-@click.option("--again", is_flag=True, help="Also compute anew what was reconstructed before.")
-@click.option("--dry-run", is_flag=True, help="Only tell what would be written.")
+@with_context
+@click.option("--from", "first", type=DAY, help="First day (default: the day of the oldest document).")
+@click.option("--to", "last", type=DAY, help="Last day (default: the day before the ledger begins).")
+@click.option("--overwrite-dashboard", is_flag=True, help="Also replace the numbers of rows written by the dashboard.")
+@click.option("--again", is_flag=True, help="Also recompute rows that are already reconstructed.")
+@click.option("--dry-run", is_flag=True, help="Show what would be written without writing it.")
 def backfill(
-    path: Path | None,
+    context: CommandContext,
     first: datetime | None,
     last: datetime | None,
     overwrite_dashboard: bool,
     again: bool,
     dry_run: bool,
 ) -> None:
-    """Give the years before the daemon their rows, from the documents' own dates.
+    """Create rows for the time before the daemon from the dates in the documents.
 
-    Each is marked `reconstructed`, with what could not be known. Measured rows and notes that people wrote stay as they
-    are, the dashboard's rows too unless asked. Stopped by Ctrl-C, the same command goes on.
+    Each row is marked `reconstructed` and lists what is unknown. Measured rows and manually edited notes are kept; rows
+    of the dashboard are kept without --overwrite-dashboard. After Ctrl-C, run the same command again to continue.
 
     \b
     Examples:
@@ -42,39 +41,37 @@ def backfill(
       chatello-analytics backfill --from 2024-01-01 --overwrite-dashboard
     """
     require_order(first, last)
-    with errors_as_statuses(), interruptible("the same command goes on where it stopped"):
-        loaded = load(path)
-        with opened(loaded) as database:
-            from daemon.backfill.backfill import Backfill
+    with interruptible("run the same command again to continue"):
+        from daemon.backfill.backfill import Backfill
 
-            past = Backfill(database, loaded)
-            outlook = past.plan(first.date() if first else None, last.date() if last else None)
-            _print_plan(outlook)
-            if dry_run:
-                _preview(past, outlook, overwrite_dashboard=overwrite_dashboard, again=again)
-                return
-            with shown("days", sum(stretch.days for stretch, _ in outlook.stretches), "days") as advance:
-                written = past.write(outlook, over_dashboard=overwrite_dashboard, again=again, advance=advance)
-            click.echo(f"{sum(stretch.days for stretch in written)} days computed in {len(written)} steps")
+        job = Backfill(context.database, context.config)
+        plan = job.plan(first.date() if first else None, last.date() if last else None)
+        _print_plan(plan)
+        if dry_run:
+            _preview(job, plan, overwrite_dashboard=overwrite_dashboard, again=again)
+            return
+        with progress_bar("days", sum(days.days for days, _ in plan.ranges), "days") as advance:
+            written = job.write(plan, over_dashboard=overwrite_dashboard, again=again, advance=advance)
+        click.echo(f"{sum(days.days for days in written)} days computed in {len(written)} steps")
 
 
-def _print_plan(outlook: "BackfillPlan") -> None:
-    for what, count in outlook.unusable.items():
-        click.echo(f"{count} {what.replace('_', ' ')}: they count on no day", err=True)
-    if not outlook.stretches:
-        click.echo("no day before the daemon has a document that tells of it")
+def _print_plan(plan: "BackfillPlan") -> None:
+    for problem, count in plan.unusable.items():
+        click.echo(f"{count} {problem.replace('_', ' ')}: not counted on any day", err=True)
+    if not plan.ranges:
+        click.echo("no document is dated before the ledger begins")
 
 
-def _preview(past: "Backfill", outlook: "BackfillPlan", *, overwrite_dashboard: bool, again: bool) -> None:
+def _preview(job: "Backfill", plan: "BackfillPlan", *, overwrite_dashboard: bool, again: bool) -> None:
     from daemon.backfill.backfill import is_done
 
-    for stretch, standing in outlook.stretches:
-        kept = standing["measured"] + (0 if overwrite_dashboard else standing["dashboard"])
-        done = not again and is_done(stretch, standing, over_dashboard=overwrite_dashboard)
-        what = "done already" if done else f"{stretch.days - kept} days to write, {kept} rows kept"
-        click.echo(f"{stretch.first} to {stretch.last}: {what}")
-    if outlook.stretches:
-        row = past.preview(outlook.stretches[-1][0].last, outlook)
+    for days, existing in plan.ranges:
+        kept = existing["measured"] + (0 if overwrite_dashboard else existing["dashboard"])
+        done = not again and is_done(days, existing, over_dashboard=overwrite_dashboard)
+        status = "already done" if done else f"{days.days - kept} days to write, {kept} rows kept"
+        click.echo(f"{days.first} to {days.last}: {status}")
+    if plan.ranges:
+        row = job.preview(plan.ranges[-1][0].last, plan)
         click.echo(
-            f"at the end {row['total_customers']} customers, {row['paying_customers']} paying, MRR €{row['mrr']:.2f}"
+            f"at the end: {row['total_customers']} customers, {row['paying_customers']} paying, MRR €{row['mrr']:.2f}"
         )

@@ -1,13 +1,14 @@
-"""What every command shares: the option for the configuration, the database, and errors as exit statuses."""
+"""Shared by all commands: the opening of a command, parameter types, and errors as exit statuses."""
 
 import errno
+import functools
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec
 
 import click
 
@@ -17,21 +18,17 @@ from rules.text import one_line
 
 if TYPE_CHECKING:
     from daemon.config.schema import Config
+    from daemon.mongo.types import Database
 
-CONFIG_OPTION = click.option(
-    "--config",
-    "path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help=f"Configuration file (default {paths.CONFIGURATION} if it is there).",
-)
+Options = ParamSpec("Options")
 
-LONGEST = 2000
-"""Of a sentence about what went wrong."""
-NOWHERE_TO_WRITE = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO))
+MAX_MESSAGE = 2000
+"""Characters of an error message."""
+WRITE_ERRORS = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO))
 
 
 class Text(click.ParamType[str]):
-    """A text that can be stored and looked up: bytes that a terminal of another encoding sent are none."""
+    """Text that can be stored and looked up; bytes from a terminal with another encoding are rejected."""
 
     name = "text"
 
@@ -40,50 +37,78 @@ class Text(click.ParamType[str]):
         try:
             text.encode()
         except UnicodeEncodeError:
-            self.fail("wanted a text in UTF-8", param, ctx)
+            self.fail("must be UTF-8 text", param, ctx)
         return text
 
 
 TEXT = Text()
 
 
+class CommandContext:
+    """Configuration and database of one command, each opened on first use.
+
+    Parameters can so be validated before the configuration is read and before the server is contacted.
+    """
+
+    def __init__(self, path: Path | None, stack: ExitStack) -> None:
+        self.path = path
+        self._stack = stack
+
+    @functools.cached_property
+    def config(self) -> "Config":
+        """The active configuration; raises ConfigurationError."""
+        from daemon.config import loader
+
+        return loader.load(self.path, os.environ)
+
+    @functools.cached_property
+    def database(self) -> "Database":
+        """The configured database, closed when the command ends; raises ConfigurationError or Unavailable."""
+        from daemon.mongo import client as mongo_client
+
+        client = self._stack.enter_context(mongo_client.connect(self.config.mongodb))
+        return mongo_client.database(client, self.config.mongodb)
+
+
+def with_context(function: Callable[Concatenate[CommandContext, Options], None]) -> Callable[..., None]:
+    """Add `--config` to a command, pass it a CommandContext, and turn its errors into exit statuses."""
+
+    @click.option(
+        "--config",
+        "path",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help=f"Configuration file (default: {paths.CONFIGURATION} if it exists).",
+    )
+    @functools.wraps(function)
+    def command(path: Path | None, *args: Options.args, **options: Options.kwargs) -> None:
+        with _exit_on_error(), ExitStack() as stack:
+            function(CommandContext(path, stack), *args, **options)
+
+    return command
+
+
 def require_order(first: datetime | None, last: datetime | None) -> None:
-    """Raises BadParameter for a range that ends before it begins."""
+    """Raise BadParameter for a range that ends before it begins."""
     if first is not None and last is not None and first > last:
-        raise click.BadParameter(f"{first:%Y-%m-%d} lies behind --to", param_hint="--from")
-
-
-def load(path: Path | None) -> "Config":
-    from daemon.config import loader
-
-    return loader.load(path, os.environ)
+        raise click.BadParameter(f"{first:%Y-%m-%d} must not be after --to", param_hint="--from")
 
 
 @contextmanager
-def opened(loaded: "Config") -> Iterator[Any]:
-    """The configured database for one command."""
-    from daemon.mongo import client as connection
-
-    with connection.connect(loaded.mongodb) as client:
-        yield connection.database(client, loaded.mongodb)
-
-
-@contextmanager
-def errors_as_statuses() -> Iterator[None]:
-    """One clear sentence on stderr and the error's exit status, instead of a traceback."""
+def _exit_on_error() -> Iterator[None]:
+    """Print one line on stderr and exit with the error's status, instead of a traceback."""
     try:
         yield
     except ChatelloError as error:
-        _end(str(error), error.exit_status)
+        _exit_with(str(error), error.exit_status)
     except OSError as error:
-        if error.errno not in NOWHERE_TO_WRITE:
+        if error.errno not in WRITE_ERRORS:
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what waits for standard output would fail there once more
-        _end(f"this could not be written: {error.strerror}", EXIT_FAILURE)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # flushing buffered standard output would fail again
+        _exit_with(f"cannot write the output: {error.strerror}", EXIT_FAILURE)
 
 
-def _end(sentence: str, status: int) -> NoReturn:
+def _exit_with(message: str, status: int) -> NoReturn:
     from daemon.runtime import logs
 
-    click.echo(f"{logs.prefix('error')}chatello-analytics: {one_line(sentence, LONGEST)}", err=True)
+    click.echo(f"{logs.prefix('error')}chatello-analytics: {one_line(message, MAX_MESSAGE)}", err=True)
     sys.exit(status)

@@ -1,51 +1,43 @@
-"""`dead-letters`: the documents nobody could understand."""
-
-from pathlib import Path
+"""`dead-letters`: held documents."""
 
 import click
 
 from daemon import clock
-from daemon.cli.common import CONFIG_OPTION, errors_as_statuses, load, opened
+from daemon.cli.common import CommandContext, with_context
 
 
 @click.group("dead-letters")
 def dead_letters() -> None:
-    """The documents held because they could not be understood."""
+    """List and retry the documents that are held because they are invalid."""
 
 
 @dead_letters.command("list")
-@CONFIG_OPTION
-def list_dead_letters(path: Path | None) -> None:
-    """List them, the longest held first.
+@with_context
+def list_dead_letters(context: CommandContext) -> None:
+    """List the held documents with the reason, the longest held first.
 
     \b
     Example:
       chatello-analytics dead-letters list
     """
-    with errors_as_statuses():
-        loaded = load(path)
-        with opened(loaded) as database:
-            from daemon.store import dead_letters as letters
-            from rules.text import one_line
+    from daemon.store import dead_letters as store
+    from rules.text import one_line
 
-            for letter in letters.held(database):
-                where = f"{letter['_id']['k']} {one_line(str(letter['_id']['id']))}"
-                click.echo(f"{letter['first_at']:%Y-%m-%d %H:%M}  {where}  {one_line(letter['reason'])}")
+    for letter in store.held(context.database):
+        document = f"{letter['_id']['k']} {one_line(str(letter['_id']['id']))}"
+        click.echo(f"{letter['first_at']:%Y-%m-%d %H:%M}  {document}  {one_line(letter['reason'])}")
 
 
 @dead_letters.command("retry")
-@CONFIG_OPTION
-def retry_dead_letters(path: Path | None) -> None:
-    """Look at every held document again, after the database or the configuration was mended.
+@with_context
+def retry_dead_letters(context: CommandContext) -> None:
+    """Process all held documents again, after the database or the configuration has been fixed.
 
     \b
     Example:
       chatello-analytics dead-letters retry
     """
-    with errors_as_statuses():
-        loaded = load(path)
-        with opened(loaded) as database:
-            from daemon.store import gaps
+    from daemon.store import gaps
 
-            gaps.open_gap(database, "retry", "held documents are tried again", None, clock.now())
-            click.echo("asked for; the daemon takes it up within seconds (or when it starts)")
+    gaps.open_gap(context.database, "retry", "retry of held documents", None, clock.now())
+    click.echo("requested; the daemon starts within seconds (or at its next start)")

@@ -1,20 +1,19 @@
-"""`events`: the business events, told by a person and shown as they are written."""
+"""`events`: list, create and follow business events."""
 
 import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from daemon import clock
-from daemon.cli.common import CONFIG_OPTION, TEXT, errors_as_statuses, load, opened
+from daemon.cli.common import TEXT, CommandContext, with_context
 from daemon.errors import Unavailable
 from rules.model.events import EventType
-from rules.settings.custom_rules import TYPES
+from rules.settings.custom_rules import MANUAL_TYPES
 
 if TYPE_CHECKING:
     from daemon.config.schema import Config
@@ -37,21 +36,21 @@ COLORS: Mapping[str, str] = {
     EventType.SERVER_ISSUE: "red",
     EventType.MILESTONE_REACHED: "magenta",
 }
-"""Of what is good, doubtful, bad and great; the rest is cyan."""
+"""Green is good, yellow doubtful, red bad, magenta a milestone; all other types are cyan."""
 
 
 class Amount(click.FloatRange):
-    """One that can be added up: no range holds back a NaN."""
+    """A finite number in a range; FloatRange alone accepts NaN."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         amount = float(super().convert(value, param, ctx))
         if not math.isfinite(amount):
-            self.fail("wanted a finite number", param, ctx)
+            self.fail("must be a finite number", param, ctx)
         return amount
 
 
-REMEMBERED = 1000
-AGAIN_SECONDS = 2.0
+MAX_REMEMBERED = 1000
+RETRY_SECONDS = 2.0
 
 TYPE_OPTION = click.option(
     "--type",
@@ -59,49 +58,56 @@ TYPE_OPTION = click.option(
     multiple=True,
     type=click.Choice([kind.value for kind in EventType]),
     metavar="TYPE",
-    help="Only events of this type; may be given more than once.",
+    help="Show only events of this type; may be repeated.",
 )
 
 
 @click.group()
 def events() -> None:
-    """Business events: list them, tell one, watch them come."""
+    """List, create or follow business events."""
 
 
 @events.command("list")
-@CONFIG_OPTION
-@click.option("--days", default=7, show_default=True, type=click.IntRange(1, 36_500), help="How far back.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 100_000), help="The newest so many.")
+@with_context
+@click.option(
+    "--days", default=7, show_default=True, type=click.IntRange(1, 36_500), help="Number of days to look back."
+)
+@click.option(
+    "--limit", default=50, show_default=True, type=click.IntRange(1, 100_000), help="Maximum number of events."
+)
 @TYPE_OPTION
-def list_events(path: Path | None, days: int, limit: int, types: tuple[str, ...]) -> None:
-    """Show the newest events, the newest last.
+def list_events(context: CommandContext, days: int, limit: int, types: tuple[str, ...]) -> None:
+    """List the newest events, the newest last.
 
     \b
     Examples:
       chatello-analytics events list
       chatello-analytics events list --days 30 --type license_cancelled
     """
-    with errors_as_statuses():
-        loaded = load(path)
-        with opened(loaded) as database:
-            from daemon.store import events as store
+    from daemon.store import events as store
 
-            for event in reversed(store.recent(database, clock.now() - timedelta(days=days), limit, types=types)):
-                _show(event, loaded)
+    for event in reversed(store.recent(context.database, clock.now() - timedelta(days=days), limit, types=types)):
+        _show(event, context.config)
 
 
 @events.command()
-@CONFIG_OPTION
-@click.argument("kind", metavar="TYPE", type=click.Choice([kind.value for kind in TYPES]))
+@with_context
+@click.argument("kind", metavar="TYPE", type=click.Choice([kind.value for kind in MANUAL_TYPES]))
 @click.argument("description", type=TEXT)
-@click.option("--at", type=click.DateTime(["%Y-%m-%d %H:%M", "%Y-%m-%d"]), help="When, by the shop's clock [now].")
-@click.option("--customer-id", type=TEXT, help="The customer it is about.")
-@click.option("--license-id", type=TEXT, help="The licence it is about.")
-@click.option("--plan", type=TEXT, help="The plan it is about.")
-@click.option("--amount", type=Amount(-1e9, 1e9), help="An amount in euros.")
-@click.option("--key", type=TEXT, help="The same key again is the same event: for scripts that may run twice.")
-def create(path: Path | None, kind: str, description: str, at: datetime | None, key: str | None, **about: Any) -> None:
-    """Tell an event of one of the types that people tell.
+@click.option(
+    "--at",
+    type=click.DateTime(["%Y-%m-%d %H:%M", "%Y-%m-%d"]),
+    help="Time of the event in the shop's time zone (default: now).",
+)
+@click.option("--customer-id", type=TEXT, help="Id of the customer concerned.")
+@click.option("--license-id", type=TEXT, help="Id of the license concerned.")
+@click.option("--plan", type=TEXT, help="Name of the plan concerned.")
+@click.option("--amount", type=Amount(-1e9, 1e9), help="Amount in euros.")
+@click.option("--key", type=TEXT, help="Idempotency key: a second call with the same key creates no second event.")
+def create(
+    context: CommandContext, /, kind: str, description: str, at: datetime | None, key: str | None, **details: Any
+) -> None:
+    """Create a business event of one of the manual types.
 
     \b
     TYPE is feature_released, partnership, media_mention, support_ticket, server_issue, maintenance or
@@ -112,102 +118,99 @@ def create(path: Path | None, kind: str, description: str, at: datetime | None, 
       chatello-analytics events create feature_released "Rilasciata integrazione Claude 3.5 Sonnet"
       chatello-analytics events create media_mention "Articolo su Wired" --at "2026-11-20 09:30"
     """
-    from daemon.store import events
+    from daemon.store import events as store
 
-    with errors_as_statuses():
-        loaded = load(path)
-        with refusing("DESCRIPTION"):
-            event: dict[str, Any] = {"event_type": kind, "description": events.valid_description(description)}
-        event |= {"metadata": {"source": "command_line"}, "amount": about["amount"]}
-        event |= {"plan_name": events.valid_plan(about["plan"])}
-        event |= {
-            name: events.id_of_text(about[name]) if about[name] else None for name in ("customer_id", "license_id")
-        }
-        with refusing("--at"):
-            moment = events.valid_time(at.replace(tzinfo=loaded.time.zone), clock.now()) if at else None
-        with opened(loaded) as database:
-            from daemon.store import events as store
-
-            made = store.create(database, {**event, "event_date": moment}, clock.now(), key)
-        _show({**event, "event_date": moment or clock.now()}, loaded)
-        click.echo(f"stored as {made}")
+    config = context.config
+    with as_bad_parameter("DESCRIPTION"):
+        event: dict[str, Any] = {"event_type": kind, "description": store.valid_description(description)}
+    event |= {"metadata": {"source": "command_line"}, "amount": details["amount"]}
+    event |= {"plan_name": store.valid_plan(details["plan"])}
+    event |= {
+        name: store.id_of_text(details[name]) if details[name] else None for name in ("customer_id", "license_id")
+    }
+    with as_bad_parameter("--at"):
+        moment = store.valid_time(at.replace(tzinfo=config.time.zone), clock.now()) if at else None
+    event_id = store.create(context.database, {**event, "event_date": moment}, clock.now(), key)
+    _show({**event, "event_date": moment or clock.now()}, config)
+    click.echo(f"stored as {event_id}")
 
 
 @events.command()
-@CONFIG_OPTION
-@click.option("--limit", default=10, show_default=True, type=click.IntRange(0, 1000), help="Events shown at first.")
+@with_context
+@click.option(
+    "--limit", default=10, show_default=True, type=click.IntRange(0, 1000), help="Number of past events to show first."
+)
 @TYPE_OPTION
-def tail(path: Path | None, limit: int, types: tuple[str, ...]) -> None:
-    """Show the newest events, and further ones as they are written; Ctrl-C ends it.
+def tail(context: CommandContext, limit: int, types: tuple[str, ...]) -> None:
+    """Show the newest events and then new ones as they are recorded, until Ctrl-C.
 
     \b
     Examples:
       chatello-analytics events tail
       chatello-analytics events tail --type new_customer --type payment_completed
     """
-    with errors_as_statuses():
-        loaded = load(path)
-        with opened(loaded) as database, suppress(KeyboardInterrupt):
-            _follow(database, loaded, limit, types)
+    config, database = context.config, context.database
+    with suppress(KeyboardInterrupt):
+        _follow(database, config, limit, types)
 
 
-def _follow(database: Any, loaded: "Config", limit: int, types: tuple[str, ...]) -> None:
-    """The stream is open before the first events are looked up: none falls between the two."""
+def _follow(database: Any, config: "Config", limit: int, types: tuple[str, ...]) -> None:
+    """Show past events after the stream has been opened, so that no event falls between the two."""
     from daemon.store import events as store
 
     shown: dict[Any, Document] = {}
-    for heard in _received(lambda after: store.follow(database, after, threading.Event())):
-        if heard.is_quiet and limit:
+    for item in _received(lambda after: store.follow(database, after, threading.Event())):
+        if item.is_quiet and limit:
             for event in reversed(store.recent(database, clock.now() - timedelta(days=3650), limit, types=types)):
-                _show_once(event, shown, loaded)
+                _show_once(event, shown, config)
             limit = 0
-        elif heard.document is not None:
-            if not types or heard.document.get("event_type") in types:
-                _show_once(heard.document, shown, loaded)
-        elif heard.deleted in shown:
-            _show(shown.pop(heard.deleted), loaded, withdrawn=True)
+        elif item.document is not None:
+            if not types or item.document.get("event_type") in types:
+                _show_once(item.document, shown, config)
+        elif item.deleted in shown:
+            _show(shown.pop(item.deleted), config, withdrawn=True)
 
 
 def _received(follow: Callable[[str | None], Iterator[Any]]) -> Iterator[Any]:
-    """What the stream brings; while the database does not answer it is tried again behind the last event heard."""
+    """Yield the items of the stream; while the database is unavailable, retry after the last item received."""
     token: str | None = None
     while True:
         try:
-            for heard in follow(token):
-                token = heard.token or token
-                yield heard
+            for item in follow(token):
+                token = item.token or token
+                yield item
         except Unavailable as problem:
-            click.echo(f"chatello-analytics: {problem}; trying again", err=True)
-            threading.Event().wait(AGAIN_SECONDS)
+            click.echo(f"chatello-analytics: {problem}; retrying", err=True)
+            threading.Event().wait(RETRY_SECONDS)
 
 
-def _show_once(event: Document, shown: dict[Any, Document], loaded: "Config") -> None:
+def _show_once(event: Document, shown: dict[Any, Document], config: "Config") -> None:
     if event["_id"] in shown:
         return
     shown[event["_id"]] = event
-    if len(shown) > REMEMBERED:
+    if len(shown) > MAX_REMEMBERED:
         del shown[next(iter(shown))]
-    _show(event, loaded)
+    _show(event, config)
 
 
-def _show(event: Document, loaded: "Config", *, withdrawn: bool = False) -> None:
-    """One line: when by the shop's clock, emoji, what; names are other people's text and stay on their line."""
+def _show(event: Document, config: "Config", *, withdrawn: bool = False) -> None:
+    """Print one line: time in the shop's zone, type, emoji and text; customer names cannot break the line."""
     from rules.rows import daily_note
-    from rules.text import one_line
+    from rules.text import note_text, one_line
 
-    settings, kind = loaded.settings(), one_line(event.get("event_type"))
+    settings, kind = config.settings(), one_line(event.get("event_type"))
     metadata = event.get("metadata") if isinstance(event.get("metadata"), Mapping) else {}
-    emoji = daily_note.emoji(kind, metadata or {}, settings) or daily_note.style(kind, settings).emoji
+    emoji, text = daily_note.split_emoji(kind, metadata or {}, note_text(event.get("description")), settings)
     at = event.get("event_date")
-    when = f"{at.astimezone(loaded.time.zone):%Y-%m-%d %H:%M:%S}" if isinstance(at, datetime) else "?" * 19
-    text = f"{emoji} {one_line(event.get('description'))}"
-    what = click.style(text, dim=True) if withdrawn else click.style(text, fg=COLORS.get(kind, "cyan"))
-    click.echo(f"{when}  {kind:19} {what}{'  (withdrawn: somebody else told it)' if withdrawn else ''}")
+    when = f"{at.astimezone(config.time.zone):%Y-%m-%d %H:%M:%S}" if isinstance(at, datetime) else "?" * 19
+    line = f"{emoji} {text}"
+    styled = click.style(line, dim=True) if withdrawn else click.style(line, fg=COLORS.get(kind, "cyan"))
+    click.echo(f"{when}  {kind:19} {styled}{'  (withdrawn: reported externally)' if withdrawn else ''}")
 
 
 @contextmanager
-def refusing(option: str) -> Iterator[None]:
-    """A value that is refused, as a mistake in the option it came by."""
+def as_bad_parameter(option: str) -> Iterator[None]:
+    """Turn a ValueError into a BadParameter of the option."""
     try:
         yield
     except ValueError as mistake:

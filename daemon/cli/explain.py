@@ -1,13 +1,12 @@
-"""`explain`: where a number or a sentence of a row comes from."""
+"""`explain`: sources of a number or a sentence of a row."""
 
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from daemon.cli.common import CONFIG_OPTION, TEXT, errors_as_statuses, load, opened
+from daemon.cli.common import TEXT, CommandContext, with_context
 
 if TYPE_CHECKING:
     from daemon.diagnostics.explanation import Explanation, NoteSource, NumberSource
@@ -26,16 +25,18 @@ ALIASES = {
 
 
 @click.command()
-@CONFIG_OPTION
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Lines shown per sum.")
+@with_context
+@click.option(
+    "--limit", type=click.IntRange(1), default=100, show_default=True, help="Maximum number of lines per sum."
+)
 @click.argument("day", metavar="DATE")
 @click.argument("field", metavar="FIELD", type=TEXT)
-def explain(path: Path | None, limit: int, day: str, field: str) -> None:
-    """Show the movements and events that a number or a sentence of a row comes from.
+def explain(context: CommandContext, limit: int, day: str, field: str) -> None:
+    """Show the movements and events that a number or a sentence of a row is made from.
 
     DATE is a day (2026-11-22), or a month (2026-11) for a monthly row. FIELD is a number of the row, a part of one
-    (revenue_by_plan.pro, mrr_movements.churn.count), "notes" for the whole note, or some words of it. The sums are made
-    from the ledger anew; status 1 tells that they are not what the table says.
+    (revenue_by_plan.pro, mrr_movements.churn.count), "notes" for the whole note, or some words of it. The sums are
+    recomputed from the ledger; the exit status is 1 if they differ from the table.
 
     \b
     Examples:
@@ -48,31 +49,29 @@ def explain(path: Path | None, limit: int, day: str, field: str) -> None:
       chatello-analytics explain 2026-11 mrr
     """
     period = _period(day)
-    with errors_as_statuses():
-        loaded = load(path)
-        with opened(loaded) as database:
-            from daemon.diagnostics.explanation import Explanation
+    config = context.config
+    from daemon.diagnostics.explanation import Explanation
 
-            explanation = Explanation(database, loaded.settings(), limit)
-            _require_known(explanation, period)
-            name = ALIASES.get(field, field)
-            answers = [] if name in NOTES else explanation.numbers(name, period)
-            if answers:
-                holds = [_Page(explanation, loaded.time.zone, period).number(answer) for answer in answers]
-                raise SystemExit(0 if all(holds) else 1)
-            words = "" if name in NOTES else field
-            _sentences(explanation, loaded.time.zone, period, words)
+    explanation = Explanation(context.database, config.settings(), limit)
+    _require_known(explanation, period)
+    name = ALIASES.get(field, field)
+    sources = [] if name in NOTES else explanation.number_sources(name, period)
+    if sources:
+        printer = _Printer(explanation, config.time.zone, period)
+        matches = [printer.number(source) for source in sources]
+        raise SystemExit(0 if all(matches) else 1)
+    _note(explanation, config.time.zone, period, "" if name in NOTES else field)
 
 
 def _period(text: str) -> "Period":
     from rules.rows import periods
 
-    for form, made in (("%Y-%m-%d", periods.day), ("%Y-%m", periods.month)):
+    for format, period_of in (("%Y-%m-%d", periods.day), ("%Y-%m", periods.month)):
         try:
-            return made(datetime.strptime(text, form).date())  # noqa: DTZ007 - a day has no zone
+            return period_of(datetime.strptime(text, format).date())  # noqa: DTZ007 - a day has no zone
         except ValueError:
             continue
-    raise click.BadParameter(f"{text!r} is no day such as 2026-11-22 and no month such as 2026-11", param_hint="DATE")
+    raise click.BadParameter(f"{text!r} is neither a day (2026-11-22) nor a month (2026-11)", param_hint="DATE")
 
 
 def _require_known(explanation: "Explanation", period: "Period") -> None:
@@ -80,25 +79,27 @@ def _require_known(explanation: "Explanation", period: "Period") -> None:
 
     begin = ledger.first_day(explanation.database)
     if begin is None or period.last < begin:
-        raise click.BadParameter(f"the ledger begins on {begin}: nothing is known of {period}", param_hint="DATE")
-    if explanation.is_to_come(period):
-        raise click.BadParameter(f"{period} is still to come", param_hint="DATE")
+        raise click.BadParameter(
+            f"{period} is unknown: the ledger begins on {begin or 'the first start of the daemon'}", param_hint="DATE"
+        )
+    if explanation.is_in_future(period):
+        raise click.BadParameter(f"{period} is in the future", param_hint="DATE")
 
 
-def _sentences(explanation: "Explanation", zone: tzinfo, period: "Period", words: str) -> None:
-    stored = explanation.stored(period)
-    note, ours = stored.get("notes") or "", stored.get("auto_notes")
-    persons = bool(stored) and note != ours and words.casefold() in str(note).casefold()
-    if persons:
-        click.echo(f"{period}: a person wrote in notes: {_safe(note)}")
-    told = explanation.sentences(words, period)
-    for piece in told:
-        _Page(explanation, zone, period).piece(piece)
-    if not told and not persons:
+def _note(explanation: "Explanation", zone: tzinfo, period: "Period", words: str) -> None:
+    stored = explanation.stored_row(period)
+    note, generated = stored.get("notes") or "", stored.get("auto_notes")
+    is_edited = bool(stored) and note != generated and words.casefold() in str(note).casefold()
+    if is_edited:
+        click.echo(f"{period}: manually edited note: {_safe(note)}")
+    sources = explanation.note_sources(words, period)
+    for source in sources:
+        _Printer(explanation, zone, period).note(source)
+    if not sources and not is_edited:
         from rules.rows.provenance import NAMES
 
         if not words:
-            click.echo(f"{period}: the note is empty, as the day had no events")
+            click.echo(f"{period}: the note is empty because there were no events")
             return
         raise click.BadParameter(
             f"{words!r} is neither in the note of {period} nor a number of its row; numbers: {', '.join(NAMES)}",
@@ -106,37 +107,37 @@ def _sentences(explanation: "Explanation", zone: tzinfo, period: "Period", words
         )
 
 
-class _Page:
-    """Prints what was found about one period."""
+class _Printer:
+    """Prints the sources of the numbers and sentences of one period."""
 
     def __init__(self, explanation: "Explanation", zone: tzinfo, period: "Period") -> None:
         self.explanation = explanation
         self.zone = zone
         self.period = period
-        self.plans = explanation.plans(period)
+        self.plans = explanation.plan_names(period)
 
     # -- numbers --------------------------------------------------------------------------------------------
 
-    def number(self, answer: "NumberSource") -> bool:
-        """One number with its accounts; whether it is what the table says."""
-        question = answer.question
-        click.secho(f"{question.field} of {self.period}: {_plain(answer.question.answer, answer)}", bold=True)
-        if answer.unknown:
-            click.echo("  it would look back behind the day the ledger began: how things stood then nobody knows")
-            return self._compared(answer)
+    def number(self, source: "NumberSource") -> bool:
+        """Print one number with its accounts; return whether it matches the table."""
+        question = source.question
+        click.secho(f"{question.field} of {self.period}: {_plain(question.answer, source)}", bold=True)
+        if source.unknown:
+            click.echo("  unknown: the number needs data from before the ledger began")
+            return self._compare(source)
         if question.formula:
             click.echo(f"  = {question.formula}")
         for account in question.accounts:
             self._account(account, named=bool(question.formula))
-        return self._compared(answer)
+        return self._compare(source)
 
-    def _compared(self, answer: "NumberSource") -> bool:
-        if not answer.adds_up:
-            click.secho(f"  but a row made anew says {answer.made!r}: please report this", fg="red")
-        held = answer.stored is None or answer.stored == answer.made
-        if not held:
-            click.secho(f"  but the table says {answer.stored!r}: see rollup --check", fg="red")
-        return answer.adds_up and held
+    def _compare(self, source: "NumberSource") -> bool:
+        if not source.adds_up:
+            click.secho(f"  but the recomputed row contains {source.computed!r}: please report this bug", fg="red")
+        matches = source.stored is None or source.stored == source.computed
+        if not matches:
+            click.secho(f"  but the table contains {source.stored!r}: run rollup --check", fg="red")
+        return source.adds_up and matches
 
     def _account(self, account: "Account", *, named: bool) -> None:
         indent = "  "
@@ -144,15 +145,15 @@ class _Page:
             click.echo(f"  {account.name}: {_amount(account.total, account)}")
             indent = "    "
         if account.carried is not None:
-            click.echo(f"{indent}{_amount(account.before, account):>12}  as {account.first} began")
-        names = self.explanation.names(line.movement for line in account.lines)
+            click.echo(f"{indent}{_amount(account.before, account):>12}  at the start of {account.first}")
+        names = self.explanation.customer_names(line.movement for line in account.lines)
         for line in account.lines:
             click.echo(f"{indent}{_signed(line.amount, account):>12}  {self._movement(line.movement, names)}")
-        if account.untold:
+        if account.omitted:
             rest = account.total - account.before - sum(line.amount for line in account.lines)
-            click.echo(f"{indent}{_signed(rest, account):>12}  {account.untold} more (--limit shows them)")
+            click.echo(f"{indent}{_signed(rest, account):>12}  {account.omitted} more (raise --limit to show them)")
         if account.lines or account.carried is None:
-            click.echo(f"{indent}{_amount(account.total, account):>12}  in all")
+            click.echo(f"{indent}{_amount(account.total, account):>12}  total")
 
     def _movement(self, movement: "Movement", names: Mapping[Any, str]) -> str:
         parts = [f"{movement.at.astimezone(self.zone):%Y-%m-%d %H:%M:%S}", movement.kind.value, movement.reason.value]
@@ -161,33 +162,33 @@ class _Page:
             customer = _safe(str(movement.customer_id))
             parts.append(f"{_safe(name)} ({customer})" if name else f"customer {customer}")
         if movement.license_id is not None:
-            parts.append(f"licence {_safe(str(movement.license_id))}")
+            parts.append(f"license {_safe(str(movement.license_id))}")
         if movement.plan_id is not None:
             parts.append(self._plans_of(movement))
         return "  ".join(parts)
 
     def _plans_of(self, movement: "Movement") -> str:
-        worths = [worth for worth in (movement.before, movement.after) if worth is not None]
-        ids = [worth.plan_id for worth in worths] or [movement.plan_id]
+        values = [value for value in (movement.before, movement.after) if value is not None]
+        ids = [value.plan_id for value in values] or [movement.plan_id]
         return " -> ".join(dict.fromkeys(_safe(self.plans.get(plan_id, "unknown")) for plan_id in ids))
 
-    # -- sentences ------------------------------------------------------------------------------------------
+    # -- notes ----------------------------------------------------------------------------------------------
 
-    def piece(self, told: "NoteSource") -> None:
-        """One piece of a note with the events behind it."""
-        click.secho(_safe(told.text), bold=True)
-        for number in told.numbers:
-            click.echo(f"  made of {number}: chatello-analytics explain {self.period} {number}")
-        for event, movements in told.events:
+    def note(self, source: "NoteSource") -> None:
+        """Print one part of a note with its events."""
+        click.secho(_safe(source.text), bold=True)
+        for number in source.numbers:
+            click.echo(f"  based on {number}: chatello-analytics explain {self.period} {number}")
+        for event, movements in source.events:
             click.echo(f"  {self._event(event)}")
-            names = self.explanation.names(movements)
+            names = self.explanation.customer_names(movements)
             for movement in movements:
                 click.echo(f"      {self._movement(movement, names)}{_moved(movement)}")
-        if told.untold:
-            click.echo(f"  and {told.untold} more (--limit shows them)")
-        if told.gone:
-            click.echo("  its events were deleted since; the row remembers:")
-        for entry in told.gone:
+        if source.omitted:
+            click.echo(f"  and {source.omitted} more (raise --limit to show them)")
+        if source.deleted_events:
+            click.echo("  its events were deleted; the row contains:")
+        for entry in source.deleted_events:
             click.echo(f"    {_safe(entry.get('time'))}  {_safe(entry.get('type'))}  {_safe(entry.get('description'))}")
 
     def _event(self, event: Mapping[str, Any]) -> str:
@@ -195,11 +196,11 @@ class _Page:
         source = metadata.get("source") if isinstance(metadata, dict) else None
         at = event["event_date"].astimezone(self.zone)
         text = f"{_safe(event.get('event_type'))}  {_safe(event.get('description'))}"
-        return f"{at:%Y-%m-%d %H:%M:%S}  {text}  [{_safe(str(event['_id']))}, by {_safe(source) or 'others'}]"
+        return f"{at:%Y-%m-%d %H:%M:%S}  {text}  [{_safe(str(event['_id']))}, source: {_safe(source) or 'external'}]"
 
 
 def _moved(movement: "Movement") -> str:
-    """What a movement changes, where it changes something that counts."""
+    """Return the changes of MRR, revenue and counts by a movement, or "" if there is none."""
     from rules.settings.catalog import euro
 
     parts = [f"MRR {'+' if movement.mrr_cents > 0 else ''}{euro(movement.mrr_cents)}"] if movement.mrr_cents else []
@@ -209,13 +210,13 @@ def _moved(movement: "Movement") -> str:
     return f"  ({', '.join(parts)})" if parts else ""
 
 
-def _plain(value: Any, answer: "NumberSource") -> str:
-    if answer.unknown or value is None:
+def _plain(value: Any, source: "NumberSource") -> str:
+    if source.unknown or value is None:
         return "no value"
     from rules.settings.catalog import euro
 
-    money = [account.unit.value for account in answer.question.accounts] == ["cents"]
-    return euro(round(value * 100)) if money or answer.question.field == "arpa" else f"{value}"
+    money = [account.unit.value for account in source.question.accounts] == ["cents"]
+    return euro(round(value * 100)) if money or source.question.field == "arpa" else f"{value}"
 
 
 def _amount(number: int, account: "Account") -> str:
@@ -229,7 +230,7 @@ def _signed(number: int, account: "Account") -> str:
 
 
 def _safe(text: object) -> str:
-    """Names may hold anything: one line, no control characters."""
+    """Return untrusted text as one line without control characters."""
     from rules.text import one_line
 
     return one_line(text, 1000)

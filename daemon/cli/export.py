@@ -11,28 +11,38 @@ from typing import BinaryIO
 
 import click
 
-from daemon.cli.common import CONFIG_OPTION, errors_as_statuses, load, opened, require_order
-from daemon.cli.progress_bar import interruptible, shown
+from daemon.cli.common import CommandContext, require_order, with_context
+from daemon.cli.progress_bar import interruptible, progress_bar
 
 DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command()
-@CONFIG_OPTION
+@with_context
 @click.argument("table", type=click.Choice(["rows", "events", "movements"]))
 @click.option("--from", "first", type=DAY, help="First day (default: the oldest).")
 @click.option("--to", "last", type=DAY, help="Last day (default: the newest).")
-@click.option("--format", "kind", type=click.Choice(["csv", "xlsx", "parquet"]), help="Default: by --output, else csv.")
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["csv", "xlsx", "parquet"]),
+    help="File format (default: by the suffix of --output, else csv).",
+)
 @click.option(
     "--csv-style",
     type=click.Choice(["excel-it", "standard"]),
     default="excel-it",
     show_default=True,
-    help="excel-it opens by a double click in an Italian Excel; standard is what programs read.",
+    help="CSV dialect: excel-it opens directly in an Italian Excel, standard is for programs.",
 )
-@click.option("--output", "-o", default="-", help="The file, replaced when all is written; - is standard output.")
+@click.option(
+    "--output",
+    "-o",
+    default="-",
+    help="Output file, replaced only after everything is written; - is standard output (default).",
+)
 def export(
-    path: Path | None,
+    context: CommandContext,
     table: str,
     first: datetime | None,
     last: datetime | None,
@@ -40,7 +50,7 @@ def export(
     csv_style: str,
     output: str,
 ) -> None:
-    """Write rows, events or movements to a file, in constant memory.
+    """Export rows, events or movements to a file, in constant memory.
 
     \b
     Examples:
@@ -49,22 +59,19 @@ def export(
       chatello-analytics export movements --format csv --csv-style standard | head
     """
     require_order(first, last)
-    with errors_as_statuses(), interruptible("the file was left as it was; the same command begins anew"):
-        loaded = load(path)
-        format = kind or _by_suffix(output)
+    with interruptible("the file is unchanged; run the same command to start again"):
+        zone = context.config.time.zone
+        format = kind or _format_of(output)
         if output == "-" and format != "csv" and sys.stdout.isatty():
-            raise click.BadParameter(f"{format} is nothing to read on a terminal: name a file", param_hint="--output")
-        with opened(loaded) as database:
-            from daemon.export import Export
+            raise click.BadParameter(f"cannot show {format} on a terminal; name a file", param_hint="--output")
+        from daemon.export import Export
 
-            wanted = Export(
-                database, table, first.date() if first else None, last.date() if last else None, loaded.time.zone
-            )
-            with shown(table, wanted.count(), "rows") as advance:
-                _write(wanted.chunks(format, csv_style, advance), output)
+        job = Export(context.database, table, first.date() if first else None, last.date() if last else None, zone)
+        with progress_bar(table, job.count(), "rows") as advance:
+            _write(job.chunks(format, csv_style, advance), output)
 
 
-def _by_suffix(output: str) -> str:
+def _format_of(output: str) -> str:
     return {".xlsx": "xlsx", ".parquet": "parquet"}.get(Path(output).suffix.lower(), "csv")
 
 
@@ -80,7 +87,7 @@ def _write(chunks: Iterable[bytes], output: str) -> None:
 
 
 def _opened(target: Path) -> AbstractContextManager[BinaryIO]:
-    """What is written to: a file's successor; a pipe or a device itself, whose place nothing may take."""
+    """Open a temporary file that replaces a regular file, or the target itself if it is a pipe or a device."""
     try:
         if target.is_file() or not target.exists():
             return _replacing(target.resolve())
@@ -91,7 +98,7 @@ def _opened(target: Path) -> AbstractContextManager[BinaryIO]:
 
 @contextmanager
 def _replacing(target: Path) -> Iterator[BinaryIO]:
-    """A file beside the target that takes its place once it is whole and on the disk; until then nothing changes."""
+    """Yield a file in the target's folder that replaces the target once it is complete and synced to disk."""
     try:
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     except OSError as problem:

@@ -1,14 +1,13 @@
-"""`forget`: a customer's name leaves everything that is ours."""
+"""`forget`: remove a customer's name from all analytics data."""
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from daemon import clock
-from daemon.cli.common import CONFIG_OPTION, TEXT, errors_as_statuses, load, opened
-from daemon.cli.progress_bar import interruptible, shown
+from daemon.cli.common import TEXT, CommandContext, with_context
+from daemon.cli.progress_bar import interruptible, progress_bar
 from rules.text import one_line
 
 if TYPE_CHECKING:
@@ -17,19 +16,25 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@CONFIG_OPTION
+@with_context
 @click.argument("customer", type=TEXT)
 @click.option(
-    "--also", multiple=True, type=TEXT, metavar="TEXT", help="A further text that names the person; may be repeated."
+    "--also",
+    multiple=True,
+    type=TEXT,
+    metavar="TEXT",
+    help="Additional text that identifies the person; may be repeated.",
 )
-@click.option("--include-external", "others", is_flag=True, help="Also in the dashboard's events and people's notes.")
-@click.option("--dry-run", is_flag=True, help="Only tell what would be changed.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-def forget(path: Path | None, customer: str, also: tuple[str, ...], others: bool, dry_run: bool, yes: bool) -> None:
-    """Take the name and e-mail of a customer out of events, notes, mirror, dead letters and the log file.
+@click.option("--include-external", is_flag=True, help="Also redact the dashboard's events and manually edited notes.")
+@click.option("--dry-run", is_flag=True, help="Show what would be changed without changing it.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+def forget(
+    context: CommandContext, customer: str, also: tuple[str, ...], include_external: bool, dry_run: bool, yes: bool
+) -> None:
+    """Redact the name and e-mail of a customer in events, notes, mirror, dead letters and the log file.
 
-    CUSTOMER is an id or an e-mail address. Totals and movements stay, and are proved to. It may be done while the
-    daemon runs, and again; what the dashboard holds of the customer is deleted there.
+    CUSTOMER is an id or an e-mail address. Totals and movements are kept, and verified afterwards. The command is safe
+    while the daemon runs, and can be repeated. It does not change the dashboard's customers: delete the customer there.
 
     \b
     Examples:
@@ -37,39 +42,40 @@ def forget(path: Path | None, customer: str, also: tuple[str, ...], others: bool
       chatello-analytics forget 65f0c0ffee65f0c0ffee65f0 --include-external
       chatello-analytics forget 65f0c0ffee65f0c0ffee65f0 --also "M. Rossi" --yes
     """
-    with errors_as_statuses(), interruptible("the same command goes on and completes it"):
-        loaded = load(path)
-        with opened(loaded) as database:
-            from daemon.privacy.forget import ForgetRequest
+    with interruptible("run the same command again to complete it"):
+        from daemon.privacy.forget import ForgetRequest
 
-            erasure = ForgetRequest(database, loaded, others=others)
-            person = erasure.person(customer, also)
-            if dry_run or not yes:
-                with shown("looking", erasure.size(), "documents") as advance:
-                    found = erasure.survey(person, advance)
-                _print_report("would be changed", found, person)
-            if dry_run:
-                return
-            if not yes:
-                click.confirm(f"Forget the customer {one_line(str(person.id))}? This cannot be taken back", abort=True)
-            with shown("forgetting", erasure.size(), "documents") as advance:
-                report = erasure.execute(person, clock.now(), advance)
-            _print_report("changed", report, person)
-            for mismatch in report.proof:
-                click.echo(f"differs: {one_line(mismatch)}", err=True)
-            if report.proof:
-                sys.exit(1)
-            click.echo("proved: ledger and totals are what they were")
+        request = ForgetRequest(context.database, context.config, include_external=include_external)
+        subject = request.find_subject(customer, also)
+        if dry_run or not yes:
+            with progress_bar("searching", request.count_documents(), "documents") as advance:
+                found = request.survey(subject, advance)
+            _print_report("to change", found, subject)
+        if dry_run:
+            return
+        if not yes:
+            click.confirm(f"Forget the customer {one_line(str(subject.id))}? This cannot be undone", abort=True)
+        with progress_bar("redacting", request.count_documents(), "documents") as advance:
+            report = request.execute(subject, clock.now(), advance)
+        _print_report("changed", report, subject)
+        for mismatch in report.mismatches:
+            click.echo(f"mismatch: {one_line(mismatch)}", err=True)
+        if report.mismatches:
+            sys.exit(1)
+        click.echo("verified: ledger and totals are unchanged")
 
 
-def _print_report(what: str, report: "ForgetReport", person: "Subject") -> None:
-    places = ", ".join(f"{count} in {place}" for place, count in sorted(report.changed.items()))
-    click.echo(f"{what}: {places or 'nothing holds the name'}")
-    for place, count in sorted(report.left.items()):
-        click.echo(f"left: {count} {place} (--include-external changes them too)")
-    if person.needles.common:
-        click.echo("the name is short, or a word of our own texts: it is taken out only where the customer's id stands")
-    if person.in_source:
+def _print_report(action: str, report: "ForgetReport", subject: "Subject") -> None:
+    counts = ", ".join(f"{count} in {place}" for place, count in sorted(report.changed.items()))
+    click.echo(f"{action}: {counts or 'no document contains the name'}")
+    for kind, count in sorted(report.remaining.items()):
+        click.echo(f"not changed: {count} {kind} (--include-external redacts them too)")
+    if subject.name_patterns.common:
         click.echo(
-            "the dashboard still has the customer's document: delete it there; we no longer take the name from it"
+            "the name is short or a word of the catalog texts: it is redacted only in documents with the customer's id"
+        )
+    if subject.in_source:
+        click.echo(
+            "the dashboard's database still contains the customer: delete the customer in the dashboard; "
+            "the daemon no longer copies the name from it"
         )

@@ -1,4 +1,4 @@
-"""How long work shows that it gets on: on stderr, what is done, how fast, and how long it will take."""
+"""Progress bar on stderr (done, rate, time left) and Ctrl-C handling for long commands."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,8 +7,8 @@ import click
 
 
 @contextmanager
-def shown(what: str, total: float | None, unit: str) -> Iterator[Callable[[float], object]]:
-    """A bar on a terminal; elsewhere silence. Yields what is to be called with each further bit of work done."""
+def progress_bar(description: str, total: float | None, unit: str) -> Iterator[Callable[[float], object]]:
+    """Show a bar if stderr is a terminal. Yield the function to call with each amount of work done."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -30,7 +30,7 @@ def shown(what: str, total: float | None, unit: str) -> Iterator[Callable[[float
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=total, rate="")
+        task = progress.add_task(description, total=total, rate="")
 
         def advance(amount: float) -> None:
             progress.advance(task, amount)
@@ -41,10 +41,10 @@ def shown(what: str, total: float | None, unit: str) -> Iterator[Callable[[float
 
 
 @contextmanager
-def interruptible(cure: str | Callable[[], str]) -> Iterator[None]:
-    """Ctrl-C ends the work in order, with one sentence (made then, if it can only be known then) and status 130."""
+def interruptible(hint: str | Callable[[], str]) -> Iterator[None]:
+    """On Ctrl-C print one line with the hint and exit with status 130; a callable hint is evaluated at that time."""
     try:
         yield
     except KeyboardInterrupt:
-        click.echo(f"\nstopped; {cure() if callable(cure) else cure}", err=True)
+        click.echo(f"\nstopped; {hint() if callable(hint) else hint}", err=True)
         raise SystemExit(130) from None

@@ -1,37 +1,41 @@
-"""`rollup`: the rows of the analytics table, written by hand, checked, or amended over a range."""
+"""`rollup`: write, check or amend rows of the analytics table."""
 
 import sys
 from datetime import date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from daemon.cli.common import CONFIG_OPTION, errors_as_statuses, load, opened, require_order
+from daemon.cli.common import CommandContext, require_order, with_context
 
 if TYPE_CHECKING:
     from daemon.diagnostics.row_audit import RowAudit, RowFinding
     from daemon.rollup.rollup import Rollup
 
 DAY = click.DateTime(["%Y-%m-%d"])
-SHOWN = 20
-"""Differences of one row that are told; the rest is a number."""
+MAX_DIFFERENCES = 20
+"""Differences shown per row; further ones are only counted."""
 
 
 @click.command()
-@CONFIG_OPTION
-@click.option("--date", type=DAY, help="The one day to write (default: all days and months owed).")
-@click.option("--from", "first", type=DAY, help="First day of a range (default: the ledger's first).")
-@click.option("--to", "last", type=DAY, help="Last day of a range (default: the last one closed).")
-@click.option("--check", is_flag=True, help="Make the range's rows anew and tell what differs; writes nothing.")
-@click.option("--write", is_flag=True, help="Make the range's rows anew and amend those that differ.")
+@with_context
+@click.option("--date", type=DAY, help="Write only this day (default: all missing days and months).")
+@click.option("--from", "first", type=DAY, help="First day of a range (default: the ledger's first day).")
+@click.option("--to", "last", type=DAY, help="Last day of a range (default: the last closed day).")
+@click.option("--check", is_flag=True, help="Recompute the rows of the range and show the differences; writes nothing.")
+@click.option("--write", is_flag=True, help="Recompute the rows of the range and amend those that differ.")
 def rollup(
-    path: Path | None, date: datetime | None, first: datetime | None, last: datetime | None, check: bool, write: bool
+    context: CommandContext,
+    date: datetime | None,
+    first: datetime | None,
+    last: datetime | None,
+    check: bool,
+    write: bool,
 ) -> None:
-    """Write the row of a day by hand, or all rows that are owed; check or amend those of a range.
+    """Write the row of one day or all missing rows; check or amend the rows of a range.
 
-    --check compares every field of ours byte by byte, months included, and ends with status 1 if something differs.
-    Ctrl-C stops a long range and says where to go on.
+    --check compares every field of the daemon byte by byte, in daily and monthly rows. The exit status is 1 if a row
+    differs. Ctrl-C stops a long range and prints the command that continues it.
 
     \b
     Examples:
@@ -44,86 +48,85 @@ def rollup(
     if check and write:
         raise click.UsageError("--check and --write exclude each other")
     if date is not None and (check or write or first or last):
-        raise click.UsageError("--date is one day to write; for a range say --from, --to and --check or --write")
+        raise click.UsageError("--date writes one day; for a range use --from, --to and --check or --write")
     if (first or last) and not (check or write):
-        raise click.UsageError("what is to be done with the range: --check or --write?")
+        raise click.UsageError("--from/--to need --check or --write")
     require_order(first, last)
-    with errors_as_statuses():
-        loaded = load(path)
-        from daemon.runtime import logs
+    config = context.config
+    from daemon.runtime import logs
 
-        quiet = {"file": "", **({"level": "warning"} if check or write else {})}  # the file is the daemon's
-        logs.set_up(loaded.logs.model_copy(update=quiet), logs.secrets_of(loaded))
-        with opened(loaded) as database:
-            from daemon.diagnostics.row_audit import RowAudit
-            from daemon.rollup.rollup import Rollup
+    changes = {"file": "", **({"level": "warning"} if check or write else {})}  # only the daemon writes the log file
+    logs.set_up(config.logs.model_copy(update=changes), logs.secrets_of(config))
+    from daemon.config.active import ActiveConfig
+    from daemon.diagnostics.row_audit import RowAudit
+    from daemon.rollup.rollup import Rollup
 
-            nightly = Rollup(database, loaded)
-            if check or write:
-                _range(RowAudit(nightly), first and first.date(), last and last.date(), write)
-            elif date is None:
-                _missing(nightly)
-            else:
-                _day(nightly, date.date())
-
-
-def _missing(nightly: "Rollup") -> None:
-    written = nightly.close_missing(nightly.now())
-    click.echo(f"{len(written)} days written: {', '.join(map(str, written)) or 'none was owed'}")
+    writer = Rollup(context.database, ActiveConfig(config))
+    if check or write:
+        _range(RowAudit(writer), first and first.date(), last and last.date(), write)
+    elif date is None:
+        _missing(writer)
+    else:
+        _day(writer, date.date())
 
 
-def _day(nightly: "Rollup", day: date) -> None:
+def _missing(rollup: "Rollup") -> None:
+    written = rollup.close_missing(rollup.now())
+    click.echo(f"{len(written)} days written: {', '.join(map(str, written)) or 'none was missing'}")
+
+
+def _day(rollup: "Rollup", day: date) -> None:
     from daemon.store.ledger import reader as ledger
     from rules import business_days
 
-    today = business_days.business_day(nightly.now(), nightly.settings.zone)
-    begin = ledger.first_day(nightly.database)
+    today = business_days.business_day(rollup.now(), rollup.settings.zone)
+    begin = ledger.first_day(rollup.database)
     if day > today:
-        raise click.BadParameter(f"{day} is still to come", param_hint="--date")
+        raise click.BadParameter(f"{day} is in the future", param_hint="--date")
     if begin is None or day < begin:
-        raise click.BadParameter(f"{day} lies before the ledger's first day ({begin})", param_hint="--date")
-    row = nightly.write(day, final=day < today)
+        raise click.BadParameter(f"{day} is before the ledger's first day ({begin})", param_hint="--date")
+    row = rollup.write(day, final=day < today)
     click.echo(f"{day}: {row['total_customers']} customers, MRR €{row['mrr']:.2f}")
     click.echo(row["auto_notes"] or "(no events)")
 
 
 def _range(audit: "RowAudit", first: date | None, last: date | None, write: bool) -> None:
-    from daemon.cli.progress_bar import interruptible, shown
-    from daemon.diagnostics.row_audit import following, rows_in
+    from daemon.cli.progress_bar import interruptible, progress_bar
+    from daemon.diagnostics.row_audit import count_rows, next_day
 
-    span = audit.span(first, last)
-    if span is None:
-        raise click.BadParameter("no day of this range is in the ledger and closed", param_hint="--from/--to")
-    reached, seen, differing = span[0], 0, 0
+    days = audit.closed_range(first, last)
+    if days is None:
+        raise click.BadParameter("the range contains no closed day of the ledger", param_hint="--from/--to")
+    position, total, differing = days[0], 0, 0
     verb = "--write" if write else "--check"
     with (
-        interruptible(lambda: f"go on with: rollup --from {reached} --to {span[1]} {verb}"),
-        shown("rows", rows_in(*span), "rows") as advance,
+        interruptible(lambda: f"continue with: rollup --from {position} --to {days[1]} {verb}"),
+        progress_bar("rows", count_rows(*days), "rows") as advance,
     ):
-        for finding in audit.findings(*span):
-            if not finding.holds:
+        for finding in audit.findings(*days):
+            if not finding.matches:
                 differing += 1
                 _print(finding)
                 if write:
                     audit.amend(finding)
-            seen += 1
-            reached = following(finding.period)
+            total += 1
+            position = next_day(finding.period)
             advance(1)
-    told = f"{differing} amended" if write else f"{differing} differ" if differing else "all stand as they should"
-    click.echo(f"{span[0]} to {span[1]}: {seen} rows made anew, {told}")
+    result = f"{differing} amended" if write else f"{differing} differ" if differing else "no differences"
+    click.echo(f"{days[0]} to {days[1]}: {total} rows recomputed, {result}")
     if differing and not write:
-        click.echo("-> the same with --write amends them", err=True)
+        click.echo("-> run the same command with --write to amend them", err=True)
         sys.exit(1)
 
 
 def _print(finding: "RowFinding") -> None:
-    if finding.fault:
-        click.echo(f"{finding.period}: {finding.fault}")
-    for difference in finding.differences[:SHOWN]:
-        stored, made = _short(difference.before), _short(difference.after)
-        click.echo(f"{finding.period}: {difference.field}: stored {stored}, made anew {made}")
-    if len(finding.differences) > SHOWN:
-        click.echo(f"{finding.period}: and {len(finding.differences) - SHOWN} more")
+    if finding.problem:
+        click.echo(f"{finding.period}: {finding.problem}")
+    for difference in finding.differences[:MAX_DIFFERENCES]:
+        stored, computed = _short(difference.before), _short(difference.after)
+        click.echo(f"{finding.period}: {difference.field}: stored {stored}, recomputed {computed}")
+    if len(finding.differences) > MAX_DIFFERENCES:
+        click.echo(f"{finding.period}: and {len(finding.differences) - MAX_DIFFERENCES} more")
 
 
 def _short(value: Any) -> str:

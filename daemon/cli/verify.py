@@ -1,49 +1,45 @@
-"""`verify`, `reconcile`: whether the numbers are true, and how they become so again."""
+"""`verify` and `reconcile`: check the totals, and repair the mirror."""
 
 import sys
-from pathlib import Path
 
 import click
 
 from daemon import clock
-from daemon.cli.common import CONFIG_OPTION, LONGEST, errors_as_statuses, load, opened
+from daemon.cli.common import MAX_MESSAGE, CommandContext, with_context
 from rules.text import one_line
 
 
 @click.command()
-@CONFIG_OPTION
+@with_context
 @click.option("--documents", is_flag=True, help="Also compare every document with the mirror.")
-def verify(path: Path | None, documents: bool) -> None:
-    """Prove that ledger = running totals = what the database counts; exit status 1 if not.
+def verify(context: CommandContext, documents: bool) -> None:
+    """Verify that the ledger, the running totals and a fresh count of the source agree; exit with status 1 if not.
 
     \b
     Example:
       chatello-analytics verify --documents
     """
-    with errors_as_statuses():
-        loaded = load(path)
-        with opened(loaded) as database:
-            from daemon.diagnostics.verification import Verification
+    from daemon.diagnostics.verification import Verification
 
-            proof = Verification(database, loaded)
-            verdict = proof.numbers()
-            for name, number in verdict.totals.items():
-                click.echo(f"{name:18} {number}")
-            mismatches = verdict.mismatches + (proof.documents() if documents else [])
-        for mismatch in mismatches:
-            click.echo(f"differs: {one_line(mismatch, LONGEST)}", err=True)
-        if mismatches:
-            click.echo("-> chatello-analytics reconcile --dry-run shows what a repair would do", err=True)
-            sys.exit(1)
-        click.echo("proved: ledger, running totals and source agree")
+    verification = Verification(context.database, context.config)
+    result = verification.verify_totals()
+    for name, number in result.totals.items():
+        click.echo(f"{name:18} {number}")
+    mismatches = result.mismatches + (verification.verify_documents() if documents else [])
+    for mismatch in mismatches:
+        click.echo(f"mismatch: {one_line(mismatch, MAX_MESSAGE)}", err=True)
+    if mismatches:
+        click.echo("-> run `chatello-analytics reconcile --dry-run` to see what a repair would do", err=True)
+        sys.exit(1)
+    click.echo("verified: ledger, running totals and source agree")
 
 
 @click.command()
-@CONFIG_OPTION
-@click.option("--dry-run", is_flag=True, help="Only show what differs.")
-@click.option("--accept-deletions", is_flag=True, help="The disappearance of so many documents is meant.")
-def reconcile(path: Path | None, dry_run: bool, accept_deletions: bool) -> None:
-    """Ask the daemon to make its mirror equal to the source again.
+@with_context
+@click.option("--dry-run", is_flag=True, help="Show the differences without repairing them.")
+@click.option("--accept-deletions", is_flag=True, help="Approve the deletions that a reconciliation is waiting for.")
+def reconcile(context: CommandContext, dry_run: bool, accept_deletions: bool) -> None:
+    """Request a reconciliation: the daemon compares its mirror with the source and applies the differences.
 
     \b
     Examples:
@@ -51,19 +47,16 @@ def reconcile(path: Path | None, dry_run: bool, accept_deletions: bool) -> None:
       chatello-analytics reconcile
       chatello-analytics reconcile --accept-deletions
     """
-    with errors_as_statuses():
-        loaded = load(path)
-        with opened(loaded) as database:
-            from daemon.pipeline import reconciliation
-            from daemon.store import gaps
+    from daemon.pipeline import reconciliation
+    from daemon.store import gaps
 
-            if dry_run:
-                found = reconciliation.survey(database, loaded)
-                for line in found or ["nothing differs"]:
-                    click.echo(one_line(line, LONGEST))
-            elif accept_deletions:
-                waits = gaps.accept_deletions(database)
-                click.echo("accepted; the daemon goes on within seconds" if waits else "no gap waits for that")
-            else:
-                gaps.open_gap(database, "requested", "asked for on the command line", None, clock.now())
-                click.echo("asked for; the daemon takes it up within seconds (or when it starts)")
+    if dry_run:
+        found = reconciliation.survey(context.database, context.config)
+        for line in found or ["no differences"]:
+            click.echo(one_line(line, MAX_MESSAGE))
+    elif accept_deletions:
+        waiting = gaps.accept_deletions(context.database)
+        click.echo("accepted; the daemon continues within seconds" if waiting else "no gap is waiting for approval")
+    else:
+        gaps.open_gap(context.database, "requested", "requested from the command line", None, clock.now())
+        click.echo("requested; the daemon starts within seconds (or at its next start)")

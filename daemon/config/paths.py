@@ -1,4 +1,4 @@
-"""Where things are on a machine, as deploy/install.sh puts them; told without loading anything."""
+"""Paths on an installed machine (deploy/install.sh). Kept free of heavy imports."""
 
 from pathlib import Path
 

@@ -1,33 +1,33 @@
-"""A reload: which settings of a changed configuration apply at once (the rules), and which wait for a restart."""
+"""Reload of a changed configuration: the rules apply at once, all other settings need a restart."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from daemon.config.schema import Config
 
-AT_ONCE = "rules"
+RELOADABLE = "rules"
 
 
 class Reload(NamedTuple):
-    """What a reload comes to: the configuration then in force, the keys applied, and those that need a restart."""
+    """Result of a reload: the new active configuration, and the changed keys that apply or need a restart."""
 
     config: Config
     applied: list[str]
-    waiting: list[str]
+    needing_restart: list[str]
 
 
-def prepare(in_force: Config, wanted: Config) -> Reload:
-    """The rules of `wanted`, everything else as it is in force."""
-    keys = sorted(_differing(in_force.model_dump(), wanted.model_dump()))
+def prepare(active: Config, changed: Config) -> Reload:
+    """Combine the rules of `changed` with all other settings of `active`."""
+    keys = sorted(_differing(active.model_dump(), changed.model_dump()))
     return Reload(
-        in_force.model_copy(update={AT_ONCE: wanted.rules}),
-        [key for key in keys if key.partition(".")[0] == AT_ONCE],
-        [key for key in keys if key.partition(".")[0] != AT_ONCE],
+        active.model_copy(update={RELOADABLE: changed.rules}),
+        [key for key in keys if key.partition(".")[0] == RELOADABLE],
+        [key for key in keys if key.partition(".")[0] != RELOADABLE],
     )
 
 
 def _differing(left: Any, right: Any, path: str = "") -> Iterator[str]:
-    """The dotted keys whose values differ; values, which may be secrets, are never told."""
+    """Yield the dotted keys whose values differ, never the values, which may be secrets."""
     if not (isinstance(left, Mapping) and isinstance(right, Mapping)):
         if left != right:
             yield path

@@ -1,4 +1,4 @@
-"""The sections of the configuration, their defaults and their limits."""
+"""Sections of the configuration with their defaults and limits."""
 
 import ipaddress
 import re
@@ -6,34 +6,28 @@ from datetime import time
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    PlainSerializer,
-    SecretStr,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, SecretStr
 
-from daemon.config.rules import Rules, Section, listed
+from daemon.config.rules import Rules, Section, split_list
 from rules.settings.settings import Settings
 
-NO_ZONES = {"Factory", "localtime"}
-"""Files of the machine beside the zones, which not every library knows."""
+EXCLUDED_ZONES = {"Factory", "localtime"}
+"""Other files in the zone folder of a machine, unknown to some libraries."""
 
 
-def _zone(value: object) -> object:
+def _parse_zone(value: object) -> object:
     if isinstance(value, ZoneInfo):
         return value
-    if isinstance(value, str) and value in available_timezones() - NO_ZONES:
+    if isinstance(value, str) and value in available_timezones() - EXCLUDED_ZONES:
         return ZoneInfo(value)
-    raise ValueError('a zone of the IANA database, such as "Europe/Rome"')
+    raise ValueError('must be an IANA time zone such as "Europe/Rome"')
 
 
-Zone = Annotated[ZoneInfo, BeforeValidator(_zone), PlainSerializer(str)]
+Zone = Annotated[ZoneInfo, BeforeValidator(_parse_zone), PlainSerializer(str)]
 
 
 class Mongodb(Section):
-    """Where the dashboard's database is. `timeout_seconds` bounds every single operation."""
+    """The dashboard's database. `timeout_seconds` limits every single operation."""
 
     uri: SecretStr = SecretStr("mongodb://127.0.0.1:27017")
     database: str = Field(default="chatello_saas", min_length=1, max_length=63, pattern=r"^[^/\\. \"$\x00]+$")
@@ -43,33 +37,33 @@ class Mongodb(Section):
 _TOKEN = re.compile(r"[!-~]{16,512}")
 
 
-def _token(token: SecretStr) -> SecretStr:
+def _check_token(token: SecretStr) -> SecretStr:
     if token.get_secret_value() and not _TOKEN.fullmatch(token.get_secret_value()):
-        raise ValueError("wanted 16 to 512 ASCII characters without a space, such as `openssl rand -hex 32` makes")
+        raise ValueError("must be 16 to 512 ASCII characters without spaces; create one with `openssl rand -hex 32`")
     return token
 
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9a-fA-F:.]{2,45}")
 
 
-def _name(name: str) -> str:
-    """Anything more would never be the name that a browser asks for."""
+def _check_host_name(name: str) -> str:
+    """Reject anything that a browser never sends as a host name."""
     if not _NAME.fullmatch(name):
-        raise ValueError('wanted a name such as "analytics.example.com", without scheme, port or path')
+        raise ValueError('must be a host name such as "analytics.example.com", without scheme, port or path')
     return name
 
 
 class Http(Section):
-    """Where the doors are, under which further names they may be asked for, and the token that opens them."""
+    """Address of the HTTP server, additional host names it accepts, and its access token."""
 
     host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(default=5013, ge=1, le=65535)
-    hosts: Annotated[tuple[Annotated[str, AfterValidator(_name)], ...], BeforeValidator(listed)] = ()
-    token: Annotated[SecretStr, AfterValidator(_token)] = SecretStr("")
+    hosts: Annotated[tuple[Annotated[str, AfterValidator(_check_host_name)], ...], BeforeValidator(split_list)] = ()
+    token: Annotated[SecretStr, AfterValidator(_check_token)] = SecretStr("")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or address is this machine to itself."""
+    """Whether a host name or address is a loopback address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -77,10 +71,10 @@ def is_loopback(host: str) -> bool:
 
 
 def _clock_time(value: object) -> object:
-    """What a clock on the wall says: a number would be seconds, and a zone is the one of the business day."""
+    """Reject numbers, which pydantic reads as seconds, and times with a zone: the business day's zone applies."""
     if isinstance(value, str | time) and getattr(value, "tzinfo", None) is None:
         return value
-    raise ValueError('wanted a time of the day, such as "06:00"')
+    raise ValueError('must be a time of day without a zone, such as "06:00"')
 
 
 def _without_zone(at: time) -> time:
@@ -88,10 +82,10 @@ def _without_zone(at: time) -> time:
 
 
 class Time(Section):
-    """The business day's zone, when a day is closed, and how times without a zone were written.
+    """Zone of the business day, time at which a day is closed, and zone of stored local times.
 
-    `naive_zone` is the zone of a dashboard API that stores local times as if they were UTC; "UTC" takes
-    every date as it stands.
+    `naive_zone` is the zone of a dashboard API that stores local times as if they were UTC; "UTC" leaves every date
+    unchanged.
     """
 
     zone: Zone = ZoneInfo("Europe/Rome")
@@ -100,51 +94,51 @@ class Time(Section):
     naive_zone: Zone = ZoneInfo("UTC")
 
 
-class Stream(Section):
-    """How the change stream is read: changes per transaction, and how much may wait in memory."""
+class StreamSettings(Section):
+    """Reading of the change stream: changes per transaction, and maximum times in seconds."""
 
     batch_size: int = Field(default=800, ge=1, le=10_000)
     await_seconds: float = Field(default=5, ge=0.1, le=30)
     checkpoint_seconds: float = Field(default=20, ge=0.1, le=3600)
 
 
-class Lease(Section):
-    """Two daemons may run: the holder renews, the other takes over after `seconds` of silence."""
+class LeaseSettings(Section):
+    """Leader lease: the leader renews it; a standby daemon takes over `seconds` after the last renewal."""
 
     seconds: float = Field(default=8, ge=2, le=300)
 
 
-class Reconciliation(Section):
-    """Above this share of disappeared documents (and this many) a person has to accept the deletions."""
+class ReconciliationSettings(Section):
+    """Deletions above this share of the documents (and this number) need manual approval."""
 
     max_deleted_share: float = Field(default=0.2, ge=0, le=1)
     max_deleted: int = Field(default=20, ge=0)
 
 
-def _kept_long_enough(least: int) -> AfterValidator:
+def _at_least(minimum: int) -> AfterValidator:
     def check(days: int) -> int:
-        if 0 < days < least:
-            raise ValueError(f"0 for ever, or at least {least} days: rows, rates and trends look back so far")
+        if 0 < days < minimum:
+            raise ValueError(f"must be 0 (forever) or at least {minimum} days, which rows, rates and trends need")
         return days
 
     return AfterValidator(check)
 
 
 class Retention(Section):
-    """How many days facts are kept; 0 is for ever. Rows of the analytics table are never deleted.
+    """Number of days that facts are kept; 0 is forever. Rows of the analytics table are never deleted.
 
-    Of events only our own go. Of the ledger whole months go, and an opening balance stays; the database user then needs
-    the right to remove from it (deploy/mongodb).
+    External events are never deleted. Of the ledger whole months are deleted and an opening balance is kept; the
+    database user then needs the privilege to remove from it (deploy/mongodb).
     """
 
-    events_days: Annotated[int, Field(ge=0, le=36_500), _kept_long_enough(30)] = 0
-    ledger_days: Annotated[int, Field(ge=0, le=36_500), _kept_long_enough(400)] = 0
+    events_days: Annotated[int, Field(ge=0, le=36_500), _at_least(30)] = 0
+    ledger_days: Annotated[int, Field(ge=0, le=36_500), _at_least(400)] = 0
 
 
 class Logs(Section):
-    """`auto` is pretty on a terminal and JSON elsewhere. `file` gets JSON as well; "" is none.
+    """`auto` is pretty on a terminal and JSON elsewhere. `file` additionally receives JSON; "" is no file.
 
-    `batch_events` is how many events of one batch get a line each; of a larger batch they are counted.
+    `batch_events` is the maximum number of events per batch that are logged one by one; more are only counted.
     """
 
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -159,13 +153,13 @@ class Config(Section):
     mongodb: Mongodb = Mongodb()
     http: Http = Http()
     time: Time = Time()
-    stream: Stream = Stream()
-    lease: Lease = Lease()
-    reconciliation: Reconciliation = Reconciliation()
+    stream: StreamSettings = StreamSettings()
+    lease: LeaseSettings = LeaseSettings()
+    reconciliation: ReconciliationSettings = ReconciliationSettings()
     retention: Retention = Retention()
     logs: Logs = Logs()
     rules: Rules = Rules()
 
     def settings(self) -> Settings:
-        """What of the configuration the rules may see."""
+        """Return the part of the configuration that the rules use."""
         return Settings(zone=self.time.zone, **dict(self.rules))

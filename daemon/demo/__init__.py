@@ -1,1 +1,1 @@
-"""Everything that is not production: demo, embedded MongoDB, simulated dashboard."""
+"""Not for production: demo, embedded MongoDB, simulated dashboard."""

@@ -1,7 +1,6 @@
-"""The main job, to look at: a throw-away MongoDB, a pretend dashboard, and the real daemon beside them.
+"""Demonstration with a temporary MongoDB server, a simulated dashboard and the real daemon process.
 
-The daemon is the same process that `run` starts; this room sets the stage and prints what lands in the database.
-It never touches a server it did not start: whatever MONGODB_URI says, it is not read.
+The demo prints what the daemon writes to the database. It uses only the server it started; MONGODB_URI is ignored.
 """
 
 import os
@@ -33,67 +32,67 @@ from rules.settings.settings import Settings
 from rules.text import one_line
 
 DATABASE = "chatello_demo"
-DAYS_BEFORE = 21
+HISTORY_DAYS = 21
 STEP_SECONDS = 0.5
 TABLE_SECONDS = 10.0
-FLOOD = 200
-"""Updates of `last_check` per step: nearly all traffic of a real dashboard, and none of the daemon's business."""
+TOUCHES_PER_STEP = 200
+"""Updates of `last_check` per step: most writes of a real dashboard, all irrelevant to the daemon."""
 
 WIDTH = 140
 NOTE_LENGTH = 1000
 
 
 class Demo:
-    """One demo on a fresh server. `seconds` None: until Ctrl-C."""
+    """One demo on a new server. `seconds` None: until Ctrl-C."""
 
     def __init__(self, seconds: float | None, seed: int) -> None:
         self.seconds = seconds
         self.console = Console(width=None if sys.stdout.isatty() else WIDTH, soft_wrap=False, highlight=False)
-        self.chance = Random(seed)
+        self.rng = Random(seed)
         self.stop = threading.Event()
         self.zone = Settings().zone
         self.port = free_port()
         self.error: BaseException | None = None
 
     def run(self) -> None:
-        """Play the demo; raises EmbeddedUnavailable where no mongod can run, RuntimeError if the daemon dies."""
-        self._print_line("starting a throw-away MongoDB replica set ...")
+        """Run the demo; raises EmbeddedUnavailable if no mongod can run, RuntimeError if the daemon exits."""
+        self._print_line("starting a temporary MongoDB replica set ...")
         client: MongoClient[Document]
         with EmbeddedMongo() as mongo, MongoClient(mongo.uri, tz_aware=True) as client:
             db: Database = client[DATABASE]
-            dashboard = Dashboard(db, self.chance)
-            self._print_line(f"a pretend dashboard lives through the last {DAYS_BEFORE} days ...")
+            dashboard = Dashboard(db, self.rng)
+            self._print_line(f"simulating the dashboard of the last {HISTORY_DAYS} days ...")
             today = days.stored(days.business_day(clock.now(), self.zone))
-            dashboard.set_up(today - timedelta(days=DAYS_BEFORE))
-            dashboard.live_through(today - timedelta(days=DAYS_BEFORE), today)
+            dashboard.set_up(today - timedelta(days=HISTORY_DAYS))
+            dashboard.create_history(today - timedelta(days=HISTORY_DAYS), today)
             with _daemon(mongo.uri, mongo.folder / "daemon.log", self.port) as process:
-                self._play(db, dashboard, process)
+                self._run_shop(db, dashboard, process)
             self._show_table(db, days=14)
             self._show_totals(db)
 
-    def _play(self, db: Database, dashboard: Dashboard, process: subprocess.Popen[bytes]) -> None:
-        wait_for(lambda: _took_over(db) or process.poll() is not None, "the daemon to take over", 60)
-        self._print_line(f"the daemon has taken over; its page: http://127.0.0.1:{self.port}/analytics")
-        self._print_line("every line below is an event it wrote:\n")
-        teller = threading.Thread(target=self._guarded, args=(self._print_events, db), daemon=True)
-        teller.start()
+    def _run_shop(self, db: Database, dashboard: Dashboard, process: subprocess.Popen[bytes]) -> None:
+        wait_for(lambda: _is_bootstrapped(db) or process.poll() is not None, "the daemon to bootstrap", 60)
+        self._print_line(f"the daemon has bootstrapped; its page: http://127.0.0.1:{self.port}/analytics")
+        self._print_line("each line below is an event that the daemon recorded:\n")
+        printer = threading.Thread(target=self._guarded, args=(self._print_events, db), daemon=True)
+        printer.start()
         began = clock.monotonic()
-        shown = began
+        last_table = began
         with suppress(KeyboardInterrupt):
-            while self._goes_on(began, process):
+            while self._continues(began, process):
                 dashboard.step(clock.now())
-                dashboard.touch(FLOOD, clock.now())
-                if clock.monotonic() - shown > TABLE_SECONDS:
+                dashboard.touch(TOUCHES_PER_STEP, clock.now())
+                if clock.monotonic() - last_table > TABLE_SECONDS:
                     self._show_table(db, days=5)
-                    shown = clock.monotonic()
+                    last_table = clock.monotonic()
                 self.stop.wait(STEP_SECONDS)
             wait_for(lambda: _row_is_current(db), "today's row to catch up", 20)
         self.stop.set()
-        teller.join(5)
+        printer.join(5)
 
-    def _goes_on(self, began: float, process: subprocess.Popen[bytes]) -> bool:
+    def _continues(self, began: float, process: subprocess.Popen[bytes]) -> bool:
         if process.poll() is not None:
-            raise RuntimeError(f"the daemon ended by itself with status {process.returncode}")
+            raise RuntimeError(f"the daemon exited with status {process.returncode}")
         if self.error is not None:
             raise self.error
         return self.seconds is None or clock.monotonic() - began < self.seconds
@@ -115,8 +114,8 @@ class Demo:
 
     def _print(self, event: Document) -> None:
         time = event["event_date"].astimezone(self.zone)
-        look = style(event["event_type"], Settings())
-        self.console.print(Text(f"  {time:%H:%M:%S}  {look.emoji} {one_line(event['description'])}"))
+        event_style = style(event["event_type"], Settings())
+        self.console.print(Text(f"  {time:%H:%M:%S}  {event_style.emoji} {one_line(event['description'])}"))
 
     def _show_table(self, db: Database, days: int) -> None:
         table = Table(title="historical_analytics", title_justify="left", expand=False)
@@ -150,7 +149,7 @@ class Demo:
 
 @contextmanager
 def _daemon(uri: str, log: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """The real daemon on the demo's server, its log in a file that goes with the server's data."""
+    """Run the real daemon on the demo's server; its log file is deleted with the server's data."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("CHATELLO_", "MONGODB_"))}
     environment = {
         **clean,
@@ -180,18 +179,18 @@ def _checkpoint(db: Database) -> Document:
     return db[CHECKPOINT].find_one({"_id": CHECKPOINT_ID}) or {}
 
 
-def _took_over(db: Database) -> bool:
+def _is_bootstrapped(db: Database) -> bool:
     checkpoint = _checkpoint(db)
     return "cluster_time" in checkpoint and checkpoint["cluster_time"] is not None
 
 
 def _row_is_current(db: Database) -> bool:
-    """Whether today's row tells what the running totals say."""
+    """Whether today's row has the MRR of the running totals."""
     row = db.historical_analytics.find_one({"final": False}, sort=[("date", -1)])
     totals = _checkpoint(db)["totals"]
     return row is not None and round(row["mrr"] * 100) == totals["mrr_cents"]
 
 
-def play(seconds: float | None, seed: int | None, now: datetime) -> None:
-    """Play the demo; the same seed makes the same shop."""
+def run_demo(seconds: float | None, seed: int | None, now: datetime) -> None:
+    """Run the demo; the same seed creates the same shop. Raises the errors of Demo.run."""
     Demo(seconds, seed if seed is not None else now.toordinal()).run()

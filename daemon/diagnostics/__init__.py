@@ -1,1 +1,1 @@
-"""Read-only checks behind `check`, `verify`, `explain`, `rollup --check` and `rules preview`."""
+"""Read-only checks for `check`, `verify`, `explain`, `rollup --check` and `rules preview`."""

@@ -1,4 +1,4 @@
-"""Where a number or a sentence of a row comes from, read from the ledger and the events. Writes nothing."""
+"""Sources of the numbers and notes of a row, read from the ledger and the events. Writes nothing."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -18,85 +18,85 @@ from rules.model.ledger import Movement
 from rules.rows import daily_note, monthly_note, periods, provenance
 from rules.rows import row as rollup
 from rules.rows.accounts import Account
-from rules.rows.daily_note import Line
+from rules.rows.daily_note import NoteLine
 from rules.rows.periods import Period
 from rules.rows.provenance import Question
 from rules.settings.settings import Settings
 from rules.text import customer_name
 
-TOGETHER = timedelta(seconds=10)
-"""How far apart an event somebody else told may lie from the movement it tells."""
+MAX_EVENT_DISTANCE = timedelta(seconds=10)
+"""Maximum time between an external event and the movement of the same fact."""
 
 
 @dataclass(frozen=True, slots=True)
 class NumberSource:
-    """One number: the question with its accounts filled in, what the row made anew says, and what the table says.
+    """Sources of one number: the question with its filled accounts, the recomputed value and the stored value.
 
-    `unknown` is a rate that would look back behind the ledger's beginning.
+    `unknown`: the number is a rate that needs data from before the ledger began.
     """
 
     question: Question
-    made: Any
+    computed: Any
     stored: Any
     unknown: bool
 
     @property
     def adds_up(self) -> bool:
-        """Whether the accounts come to what the row says; a part that the row leaves out is nothing."""
+        """Whether the accounts add up to the recomputed value; a part that the row omits counts as 0."""
         answer = self.question.answer
-        return self.unknown or answer == self.made or (self.made is None and not answer)
+        return self.unknown or answer == self.computed or (self.computed is None and not answer)
 
 
 @dataclass(slots=True)
 class NoteSource:
-    """One piece of a note, the events behind it (the first ones, with the movements beside them), and how many more.
+    """Sources of one part of a note: its first events with their movements, and the number of events omitted.
 
-    A month's note has numbers behind it instead. `gone` are the events of a day whose own were deleted, as the row
-    kept them.
+    Parts of a monthly note have `numbers` instead. `deleted_events` are entries of the row's `auto_events`, for a day
+    whose events were deleted.
     """
 
     text: str
     events: list[tuple[Document, list[Movement]]] = field(default_factory=list)
-    untold: int = 0
+    omitted: int = 0
     numbers: tuple[str, ...] = ()
-    gone: list[Document] = field(default_factory=list)
+    deleted_events: list[Document] = field(default_factory=list)
 
 
 class Explanation:
-    """Answers for one database, each with at most `shown` lines."""
+    """Finds sources in one database, each with at most `limit` lines."""
 
-    def __init__(self, database: Database, settings: Settings, shown: int) -> None:
+    def __init__(self, database: Database, settings: Settings, limit: int) -> None:
         self.database = database
         self.settings = settings
-        self.shown = shown
-        self.rebuild = RowBuilder(database, settings)
+        self.limit = limit
+        self.row_builder = RowBuilder(database, settings)
 
-    def is_to_come(self, period: Period) -> bool:
-        """Whether none of its days has begun, by the stream's own time."""
+    def is_in_future(self, period: Period) -> bool:
+        """Whether the period begins after the checkpoint's business day."""
         checkpoint = checkpoints.load(self.database)
         now = checkpoint.at if checkpoint is not None else None
         return now is not None and period.first > business_days.business_day(now, self.settings.zone)
 
-    def stored(self, period: Period) -> Document:
-        """The row in the table; {} if there is none."""
-        return rows.of(self.database, period) or {}
+    def stored_row(self, period: Period) -> Document:
+        """Return the row in the table, or {} if there is none."""
+        return rows.get(self.database, period) or {}
 
-    def numbers(self, name: str, period: Period) -> list[NumberSource]:
-        """The answers for a field: one, or one for each of its parts; none if there is no such number."""
-        plans = self.plans(period)
-        stored = self.stored(period)
+    def number_sources(self, name: str, period: Period) -> list[NumberSource]:
+        """Return the sources of a field: one, or one per part of it; empty if there is no such number."""
+        plans = self.plan_names(period)
+        stored = self.stored_row(period)
         with translated(), self.database.client.start_session(snapshot=True) as session:
-            known = self.rebuild.books(period, session)
-            beside = {name: getattr(known.flows, name) for name in provenance.BESIDE}
-            made = self.rebuild.build(period, known, session) | beside
-            answers = []
-            for question in provenance.questions(name, period, plans, self.shown):
+            data = self.row_builder.period_data(period, session)
+            note_sums = {name: getattr(data.sums, name) for name in provenance.NOTE_SUMS}
+            row = self.row_builder.build_from(period, data, session) | note_sums
+            sources = []
+            for question in provenance.questions(name, period, plans, self.limit):
                 for account in question.accounts:
                     self._fill(account, session)
-                unknown = provenance.looks_back(question.field) and known.looked_back is None
-                made_value, stored_value = (provenance.value(row, question.field) for row in (made, stored))
-                answers.append(NumberSource(question, made_value, stored_value, unknown))
-        return answers
+                unknown = provenance.is_rate(question.field) and data.rates_sums is None
+                computed, recorded = (provenance.value(one, question.field) for one in (row, stored))
+                sources.append(NumberSource(question, computed, recorded, unknown))
+        return sources
 
     def _fill(self, account: Account, session: ClientSession) -> None:
         if account.carried is not None:
@@ -107,73 +107,75 @@ class Explanation:
                 account.add(movement, business_days.business_day(movement.at, self.settings.zone))
         account.close()
 
-    def sentences(self, text: str, period: Period) -> list[NoteSource]:
-        """The pieces of the period's note that hold `text` ("": all of them), and what each comes from."""
-        if period.kind is periods.Kind.MONTHLY:
-            return list(self._of_month(text, period))
-        found = [line for line in daily_note.lines(self._facts(period.first), self.settings) if _holds(line.text, text)]
-        told = [self._of_day(line, period.first) for line in found if line.text]
-        return told or list(self._gone(text, period))
+    def note_sources(self, text: str, period: Period) -> list[NoteSource]:
+        """Return the sources of the parts of the period's note that contain `text` ("": of all parts)."""
+        if period.kind is periods.PeriodKind.MONTHLY:
+            return list(self._monthly_note_sources(text, period))
+        found = [
+            line for line in daily_note.lines(self._facts(period.first), self.settings) if _contains(line.text, text)
+        ]
+        sources = [self._daily_note_source(line, period.first) for line in found if line.text]
+        return sources or list(self._deleted_note_sources(text, period))
 
-    def _of_month(self, text: str, period: Period) -> Iterator[NoteSource]:
+    def _monthly_note_sources(self, text: str, period: Period) -> Iterator[NoteSource]:
         with translated(), self.database.client.start_session(snapshot=True) as session:
-            known = self.rebuild.books(period, session)
-        for part in monthly_note.parts(period, known, self.settings):
-            if _holds(str(part), text):
+            data = self.row_builder.period_data(period, session)
+        for part in monthly_note.parts(period, data, self.settings):
+            if _contains(str(part), text):
                 yield NoteSource(str(part), numbers=part.numbers)
 
     def _facts(self, day: date) -> Iterator[daily_note.Fact]:
-        yield from facts(self.rebuild.events(day), self.settings)
+        yield from facts(self.row_builder.events(day), self.settings)
 
-    def _of_day(self, line: Line, day: date) -> NoteSource:
-        told = NoteSource(line.text)
+    def _daily_note_source(self, line: NoteLine, day: date) -> NoteSource:
+        source = NoteSource(line.text)
         events: list[Document] = []
-        for event in self.rebuild.events(day):
+        for event in self.row_builder.events(day):
             if event["_id"] in line.ids if line.ids else str(event.get("event_type")) == line.kind:
-                if len(events) < self.shown:
+                if len(events) < self.limit:
                     events.append(event)
                 else:
-                    told.untold += 1
-        told.events = list(self._with_movements(events, day))
-        return told
+                    source.omitted += 1
+        source.events = list(self._with_movements(events, day))
+        return source
 
     def _with_movements(self, events: list[Document], day: date) -> Iterator[tuple[Document, list[Movement]]]:
-        """Each event with the lines of the ledger that belong to the same fact."""
-        of: dict[DocId, list[Movement]] = defaultdict(list)
-        wanted = {_about(event) for event in events}
-        instants = {event["event_date"] for event in events if _about(event) is None}
+        """Yield each event with the ledger movements of the same fact."""
+        movements: dict[DocId, list[Movement]] = defaultdict(list)
+        subjects = {_subject_id(event) for event in events}
+        times = {event["event_date"] for event in events if _subject_id(event) is None}
         for movement in ledger.of_day(self.database, day):
-            for owner in {movement.license_id, movement.customer_id} & wanted:
-                of[owner].append(movement)
-            if movement.at in instants:
-                of[movement.at].append(movement)
+            for owner in {movement.license_id, movement.customer_id} & subjects:
+                movements[owner].append(movement)
+            if movement.at in times:
+                movements[movement.at].append(movement)
         for event in events:
-            near = of[_about(event) or event["event_date"]]
-            yield event, [line for line in near if abs(line.at - event["event_date"]) <= TOGETHER]
+            found = movements[_subject_id(event) or event["event_date"]]
+            yield event, [line for line in found if abs(line.at - event["event_date"]) <= MAX_EVENT_DISTANCE]
 
-    def _gone(self, text: str, period: Period) -> Iterator[NoteSource]:
-        """Of a day whose events were deleted the row alone remembers them."""
-        stored = self.stored(period)
+    def _deleted_note_sources(self, text: str, period: Period) -> Iterator[NoteSource]:
+        """Yield the stored note of a day whose events were deleted: only the row still contains them."""
+        stored = self.stored_row(period)
         note = str(stored.get("auto_notes") or "")
-        if note and _holds(note, text):
-            yield NoteSource(note, gone=list(stored.get("auto_events") or ()))
+        if note and _contains(note, text):
+            yield NoteSource(note, deleted_events=list(stored.get("auto_events") or ()))
 
-    def names(self, movements: Iterable[Movement]) -> dict[DocId, str]:
-        """What the customers of these movements are called, as far as the mirror knows."""
+    def customer_names(self, movements: Iterable[Movement]) -> dict[DocId, str]:
+        """Return the customers' names by id, for those that the mirror contains."""
         ids = list({movement.customer_id for movement in movements} - {None})
-        return {state.id: customer_name(state.fields) for state in self.rebuild.mirror.customers(ids)}
+        return {state.id: customer_name(state.fields) for state in self.row_builder.mirror.customers(ids)}
 
-    def plans(self, period: Period) -> dict[DocId, str]:
-        """What each plan is called in the row of a period."""
+    def plan_names(self, period: Period) -> dict[DocId, str]:
+        """Return the key of each plan in the row of a period, by plan id."""
         at = rollup.end(period, self.settings)
-        return {plan_id: rollup.plan_key(state, at) for plan_id, state in self.rebuild.mirror.plans().items()}
+        return {plan_id: rollup.plan_key(state, at) for plan_id, state in self.row_builder.mirror.plans().items()}
 
 
-def _about(event: Document) -> DocId:
-    """What an event is about: a licence, else a customer, else nothing but its instant."""
+def _subject_id(event: Document) -> DocId:
+    """Return the event's license id, else its customer id, else None."""
     found = event.get("license_id") or event.get("customer_id")
     return found if found is None or getattr(found, "__hash__", None) else str(found)
 
 
-def _holds(piece: str, text: str) -> bool:
-    return text.casefold() in piece.casefold()
+def _contains(part: str, text: str) -> bool:
+    return text.casefold() in part.casefold()

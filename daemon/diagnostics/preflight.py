@@ -1,4 +1,4 @@
-"""Is the database as we need it? Each finding says in plain words what is there, and how to mend what is not."""
+"""Checks of the database before a start; each failed check has a hint for its fix."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -9,13 +9,13 @@ from daemon.mongo.collections import (
     AUDIT,
     CHECKPOINT,
     DEAD_LETTERS,
+    ERASURE_LIST,
     EVENTS,
-    FORGOTTEN,
     GAPS,
-    KEPT_ROWS,
     LEDGER,
     MIRROR,
     ROWS,
+    WRITTEN_ROWS,
 )
 from daemon.mongo.types import Database, Document
 from daemon.source import api_usage, custom_rules
@@ -23,37 +23,40 @@ from daemon.source.filter import WATCHED, stages
 from daemon.store import indexes
 from rules.settings.custom_rules import CustomRule
 
-OLDEST = (6, 0)
+MINIMUM_VERSION = (6, 0)
 
-NEEDED: dict[str, tuple[str, ...]] = {
+REQUIRED_PRIVILEGES: dict[str, tuple[str, ...]] = {
     "": ("find", "changeStream", "listCollections", "listIndexes"),
     MIRROR: ("insert", "update", "remove", "createCollection", "createIndex"),
     LEDGER: ("insert", "createCollection", "createIndex"),
     CHECKPOINT: ("insert", "update", "createCollection"),
     DEAD_LETTERS: ("insert", "update", "createCollection"),
     GAPS: ("insert", "update", "createCollection", "createIndex"),
-    KEPT_ROWS: ("insert", "update", "createCollection"),
-    FORGOTTEN: ("insert", "update", "createCollection"),
+    WRITTEN_ROWS: ("insert", "update", "createCollection"),
+    ERASURE_LIST: ("insert", "update", "createCollection"),
     AUDIT: ("insert", "createCollection"),
     EVENTS: ("insert", "update", "remove", "createIndex"),
     ROWS: ("insert", "update", "createIndex"),
 }
-"""The rights the daemon uses, by collection ("": the whole database); deploy/mongodb/role.json grants just these."""
+"""Privileges of the daemon by collection ("": the whole database), as granted by deploy/mongodb/role.json."""
 
-NEEDED_TO_LET_GO: dict[str, tuple[str, ...]] = {**NEEDED, LEDGER: (*NEEDED[LEDGER], "remove")}
-"""The rights it uses where [retention] ledger_days is set."""
+REQUIRED_WITH_LEDGER_RETENTION: dict[str, tuple[str, ...]] = {
+    **REQUIRED_PRIVILEGES,
+    LEDGER: (*REQUIRED_PRIVILEGES[LEDGER], "remove"),
+}
+"""Privileges if [retention] ledger_days is set."""
 
 
 class CheckResult(NamedTuple):
-    """One thing looked at; `cure` is empty when it is as it should be."""
+    """Result of one check; `hint` is empty if the check passed."""
 
-    what: str
+    subject: str
     found: str
-    cure: str = ""
+    hint: str = ""
 
 
 def require(database: Database) -> None:
-    """The least that must hold before anything starts; raises ConfigurationError, LoginRefused or Unavailable."""
+    """Check the minimum for a start; raises ConfigurationError, AccessDenied or Unavailable."""
     with translated():
         hello = database.client.admin.command("hello")
         database.command("ping")
@@ -66,8 +69,10 @@ def require(database: Database) -> None:
         database[EVENTS].find_one({}, {"_id": 1})
 
 
-def findings(database: Database, rules: Sequence[CustomRule] = (), *, lets_go: bool = False) -> Iterator[CheckResult]:
-    """Everything `check` looks at, in the order a person would; stops at the first thing the rest needs."""
+def run_checks(
+    database: Database, rules: Sequence[CustomRule] = (), *, prunes_ledger: bool = False
+) -> Iterator[CheckResult]:
+    """Yield the results of all checks; only one if the database is unusable."""
     try:
         require(database)
     except ChatelloError as problem:
@@ -77,25 +82,25 @@ def findings(database: Database, rules: Sequence[CustomRule] = (), *, lets_go: b
     yield _version(database)
     yield _stream(database)
     if rules:
-        yield _custom(database, rules)
-    yield from _allowed_to("collections", _collections(database))
-    yield from _allowed_to("indexes", _indexes(database))
-    yield from _allowed_to(api_usage.COLLECTION, _calls(database))
-    yield from _rights(database, NEEDED_TO_LET_GO if lets_go else NEEDED)
+        yield _custom_rules(database, rules)
+    yield from _unless_denied("collections", _collections(database))
+    yield from _unless_denied("indexes", _indexes(database))
+    yield from _unless_denied(api_usage.COLLECTION, _api_usage(database))
+    yield from _privileges(database, REQUIRED_WITH_LEDGER_RETENTION if prunes_ledger else REQUIRED_PRIVILEGES)
 
 
-def _allowed_to(look_at: str, found: Iterator[CheckResult]) -> Iterator[CheckResult]:
-    """What was found, or that we may not even look."""
+def _unless_denied(subject: str, results: Iterator[CheckResult]) -> Iterator[CheckResult]:
+    """Yield the results, or one failed result if the user lacks the privileges to check."""
     try:
-        yield from found
+        yield from results
     except AccessDenied as refused:
-        yield CheckResult(look_at, "cannot be looked at", str(refused))
+        yield CheckResult(subject, "cannot be checked", str(refused))
 
 
 def _version(database: Database) -> CheckResult:
     with translated():
         version = database.client.server_info()["version"]
-    old = tuple(int(part) for part in version.split(".")[:2]) < OLDEST
+    old = tuple(int(part) for part in version.split(".")[:2]) < MINIMUM_VERSION
     return CheckResult("version", f"MongoDB {version}", "upgrade the server to 6.0 or newer" if old else "")
 
 
@@ -108,60 +113,58 @@ def _stream(database: Database) -> CheckResult:
     return CheckResult("change stream", "opens")
 
 
-def _custom(database: Database, rules: Sequence[CustomRule]) -> CheckResult:
+def _custom_rules(database: Database, rules: Sequence[CustomRule]) -> CheckResult:
     try:
-        custom_rules.require(database, rules)
+        custom_rules.validate(database, rules)
     except ChatelloError as problem:
-        return CheckResult("rules of your own", "refused", str(problem))
-    return CheckResult("rules of your own", ", ".join(f"{rule.name} on {rule.collection}" for rule in rules))
+        return CheckResult("custom rules", "refused", str(problem))
+    return CheckResult("custom rules", ", ".join(f"{rule.name} on {rule.collection}" for rule in rules))
 
 
 def _collections(database: Database) -> Iterator[CheckResult]:
     with translated():
         present = set(database.list_collection_names())
     if present.isdisjoint(WATCHED):
-        cure = f"no harm on a new shop; else check mongodb.database: it is {database.name!r}"
-        yield CheckResult("the shop", f"none of its collections is in {database.name}", cure)
+        hint = f"normal for a new shop; otherwise correct mongodb.database, which is {database.name!r}"
+        yield CheckResult("dashboard collections", f"none exists in {database.name}", hint)
         return
     for name in WATCHED:
-        yield CheckResult(name, "is there" if name in present else "does not exist yet")
+        yield CheckResult(name, "exists" if name in present else "does not exist yet")
 
 
 def _indexes(database: Database) -> Iterator[CheckResult]:
     for name in indexes.WANTED:
         keys = [", ".join(index.document["key"]) for index in indexes.missing(database, name)]
-        found = f"the daemon will make {'; '.join(keys)} when it starts" if keys else "complete"
+        found = f"the daemon creates {'; '.join(keys)} at its start" if keys else "complete"
         yield CheckResult(f"indexes of {name}", found)
         doubled = indexes.doubled(database) if keys and name == ROWS else []
         if doubled:
-            yield CheckResult(name, f"there are {', '.join(doubled)}", indexes.ONE_ROW)
+            yield CheckResult(name, f"duplicate rows: {', '.join(doubled)}", indexes.DUPLICATE_ROWS_HINT)
 
 
-def _calls(database: Database) -> Iterator[CheckResult]:
-    index = api_usage.index(database)
-    lacking = (
-        f"no index begins with {api_usage.FIELD}: the day's API calls are not counted ({api_usage.CURE} changes that)"
-    )
-    yield CheckResult(api_usage.COLLECTION, f"counted by its index {index}" if index else lacking)
+def _api_usage(database: Database) -> Iterator[CheckResult]:
+    index = api_usage.find_index(database)
+    missing = f"no index starts with {api_usage.FIELD}: the day's API calls are not counted (run {api_usage.HINT})"
+    yield CheckResult(api_usage.COLLECTION, f"counted with index {index}" if index else missing)
 
 
-def _rights(database: Database, needed: Mapping[str, tuple[str, ...]]) -> Iterator[CheckResult]:
-    """What the signed-in user may do, as the server tells; a server without access control allows all."""
+def _privileges(database: Database, needed: Mapping[str, tuple[str, ...]]) -> Iterator[CheckResult]:
+    """Compare the privileges of the authenticated user with those needed; without access control all are granted."""
     with translated():
         status = database.command("connectionStatus", showPrivileges=True)["authInfo"]
     if not status["authenticatedUsers"]:
-        yield CheckResult("rights", "the server asks for no login", "")
+        yield CheckResult("privileges", "the server has no access control")
         return
-    for name, wanted in needed.items():
-        lacking = sorted(set(wanted) - _allowed(status["authenticatedUserPrivileges"], database.name, name))
+    for name, actions in needed.items():
+        missing = sorted(set(actions) - _granted(status["authenticatedUserPrivileges"], database.name, name))
         yield CheckResult(
-            f"rights on {name or 'the database'}",
-            f"missing: {', '.join(lacking)}" if lacking else "as needed",
-            f"grant {', '.join(lacking)} on {database.name}.{name} (deploy/mongodb)" if lacking else "",
+            f"privileges on {name or 'the database'}",
+            f"missing: {', '.join(missing)}" if missing else "complete",
+            f"grant {', '.join(missing)} on {database.name}.{name} (deploy/mongodb)" if missing else "",
         )
 
 
-def _allowed(privileges: list[Document], database: str, collection: str) -> set[str]:
+def _granted(privileges: list[Document], database: str, collection: str) -> set[str]:
     allowed: set[str] = set()
     for privilege in privileges:
         resource = privilege["resource"]

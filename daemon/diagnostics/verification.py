@@ -1,7 +1,7 @@
-"""The numbers prove themselves: ledger = running totals = what the server counts in the source; mirror = source.
+"""Verification that ledger = running totals = a fresh count of the source, and that mirror = source.
 
-The source is counted as of the checkpoint's cluster time, so a proof does not need the shop to hold still. What
-differs is looked at again, because a licence may end between two looks; only what stays different is a mismatch.
+The source is counted as of the checkpoint's cluster time, so it may change during a verification. Differences are
+compared again, because a license may expire between two reads; only a lasting difference is a mismatch.
 """
 
 import time
@@ -28,88 +28,88 @@ from rules.model.changes import DocId, Plan, Source
 from rules.revenue import pricing
 from rules.revenue.pricing import InvalidDocument
 
-LOOKS = 5
-BETWEEN_LOOKS_SECONDS = 1.0
-MOST_NAMED = 100
+MAX_ATTEMPTS = 5
+RETRY_SECONDS = 1.0
+MAX_MISMATCHES = 100
 NUMBERS = ("customers", "paying_customers", "subscribers", "active_licenses", "mrr_cents")
 
 
 @dataclass(slots=True)
 class VerificationResult:
-    """What a proof found: the numbers of each book, and each mismatch as a sentence.
+    """Result of one verification: the running totals, and one sentence per mismatch.
 
-    `hindrance` is why nothing could be compared: that nothing was proved is not that something differs.
+    `unavailable_reason`: why nothing could be compared, which is not a mismatch.
     """
 
     totals: dict[str, int] = field(default_factory=dict)
     mismatches: list[str] = field(default_factory=list)
-    hindrance: str = ""
+    unavailable_reason: str = ""
 
     @property
-    def holds(self) -> bool:
-        return not self.mismatches and not self.hindrance
+    def passed(self) -> bool:
+        return not self.mismatches and not self.unavailable_reason
 
 
 class Verification:
-    """Proves one database. Reads only."""
+    """Verifies one database. Reads only."""
 
     def __init__(self, database: Database, config: Config, wait: Callable[[float], None] = time.sleep) -> None:
         self.database = database
         self.wait = wait
-        self.set_config(config)
-
-    def set_config(self, config: Config) -> None:
-        """Prove by these rules from now on."""
         self.settings = config.settings()
         self.zone = config.time.naive_zone
         self.decoder = Decoder(config.time.naive_zone, config.rules.manual_email)
         self.mirror = MirrorReader(self.database, self.settings)
 
-    def numbers(self) -> VerificationResult:
-        """Ledger = totals = source; raises Unavailable while it cannot be told, which is no mismatch."""
-        verdict = VerificationResult()
-        for look in range(LOOKS):
-            verdict = self._look()
-            if verdict.holds or look == LOOKS - 1:
+    def verify_totals(self) -> VerificationResult:
+        """Compare ledger, running totals and source; raises Unavailable while they cannot be compared."""
+        result = VerificationResult()
+        for attempt in range(MAX_ATTEMPTS):
+            result = self._compare_totals()
+            if result.passed or attempt == MAX_ATTEMPTS - 1:
                 break
-            self.wait(BETWEEN_LOOKS_SECONDS)
-        if verdict.hindrance:
-            raise Unavailable(f"no proof can be made now: {verdict.hindrance}")
-        return verdict
+            self.wait(RETRY_SECONDS)
+        if result.unavailable_reason:
+            raise Unavailable(f"verification is not possible at the moment: {result.unavailable_reason}")
+        return result
 
-    def documents(self) -> list[str]:
-        """Mirror = source, document by document; what stays different, named."""
+    def verify_documents(self) -> list[str]:
+        """Compare the mirror with the source, document by document; return one sentence per lasting difference."""
         known = forgotten.load(self.database)
-        self.decoder = Decoder(self.zone, self.settings.manual_email, known.holds)
+        self.decoder = Decoder(self.zone, self.settings.manual_email, known.contains)
         suspects = list(self._differences())
-        for _ in range(LOOKS):
+        for _ in range(MAX_ATTEMPTS):
             if not suspects:
                 break
-            self.wait(BETWEEN_LOOKS_SECONDS)
+            self.wait(RETRY_SECONDS)
             suspects = [found for found in suspects if self._still_differs(found)]
-        return [_sentence(found) for found in suspects]
+        return [_describe(found) for found in suspects]
 
-    def _look(self) -> VerificationResult:
+    def _compare_totals(self) -> VerificationResult:
         checkpoint = checkpoints.load(self.database)
         if checkpoint is None or checkpoint.cluster_time is None or checkpoint.reconciling is not None:
-            return VerificationResult(hindrance="the daemon has not taken over this database yet, or is reconciling")
+            return VerificationResult(
+                unavailable_reason="the daemon has not bootstrapped this database yet, or is reconciling"
+            )
         if checkpoint.revaluations:
-            return VerificationResult(hindrance="a plan's new price is still being applied")
+            return VerificationResult(unavailable_reason="a plan's new price is still being applied")
         totals = {name: getattr(checkpoint.totals, name) for name in NUMBERS}
         sums = ledger.sums(self.database, {"_id": {"$lte": checkpoint.seq}})
-        booked = {name: getattr(sums, name) for name in NUMBERS}
-        counted = self._counted(checkpoint.cluster_time)
-        return VerificationResult(totals, [*_compare("ledger", booked, totals), *_compare("source", counted, totals)])
+        ledger_totals = {name: getattr(sums, name) for name in NUMBERS}
+        counted = self._count_source(checkpoint.cluster_time)
+        return VerificationResult(
+            totals, [*_mismatches("ledger", ledger_totals, totals), *_mismatches("source", counted, totals)]
+        )
 
-    def _counted(self, time: Timestamp) -> dict[str, int]:
-        """The source as of the checkpoint; held licences count as when they were last understood."""
+    def _count_source(self, time: Timestamp) -> dict[str, int]:
+        """Count the source as of the checkpoint; held licenses count with their last valid state."""
         held = dead_letters.held_ids(self.database, Source.LICENSES)
         instant = cluster_datetime(time).astimezone(self.zone).replace(tzinfo=UTC)
         counted = source_totals.totals(self.database, self._plans(), held, instant, time)
-        return self._with_held(counted, held)
+        return self._add_held(counted, held)
 
     def _plans(self) -> dict[DocId, Plan]:
-        """The plans as their documents price them now; as last understood where they no longer can be."""
+        """Return the plans as their documents price them now; an invalid one as it was last valid."""
         plans = {state.id: state.plan for state in self.mirror.plans().values() if state.plan is not None}
         for plan_id, fields in snapshot.read(self.database, Source.PLANS, self.decoder, None):
             try:
@@ -118,7 +118,7 @@ class Verification:
                 continue
         return plans
 
-    def _with_held(self, counted: dict[str, int], held: list[DocId]) -> dict[str, int]:
+    def _add_held(self, counted: dict[str, int], held: list[DocId]) -> dict[str, int]:
         states = [state for state in self.mirror.licenses(held) if state.value and state.value.active]
         paid: Counter[DocId] = Counter()
         mrr: Counter[DocId] = Counter()
@@ -140,38 +140,38 @@ class Verification:
             snapshot.snapshot_time(self.database, session)
             found = 0
             for source in (Source.PLANS, Source.CUSTOMERS, Source.PAYMENTS, Source.LICENSES):
-                theirs = snapshot.read(self.database, source, self.decoder, session)
-                for difference in snapshot.differences(source, theirs, self.mirror.fields(source, session)):
+                current = snapshot.read(self.database, source, self.decoder, session)
+                for difference in snapshot.differences(source, current, self.mirror.fields(source, session)):
                     yield difference
                     found += 1
-                    if found == MOST_NAMED:
+                    if found == MAX_MISMATCHES:
                         return
 
     def _still_differs(self, found: Difference) -> bool:
-        theirs = snapshot.read_one(self.database, found.source, found.id, self.decoder)
-        ours = self.mirror.fields_of(found.source, found.id)
-        if theirs is None or ours is None:
-            return (theirs is None) != (ours is None)
-        return not documents.same(found.source, theirs, ours)
+        fields = snapshot.read_one(self.database, found.source, found.id, self.decoder)
+        mirrored = self.mirror.fields_of(found.source, found.id)
+        if fields is None or mirrored is None:
+            return (fields is None) != (mirrored is None)
+        return not documents.same(found.source, fields, mirrored)
 
 
-def verify_or_report(proof: Verification) -> VerificationResult:
-    """A verdict in every case: what kept the proof from being made is its mismatch."""
+def verify_or_report(verification: Verification) -> VerificationResult:
+    """Return the result of a verification; an error that prevents it is returned as a mismatch."""
     try:
-        return proof.numbers()
+        return verification.verify_totals()
     except ChatelloError as problem:
         return VerificationResult(mismatches=[str(problem)])
 
 
-def _compare(book: str, found: dict[str, int], totals: dict[str, int]) -> list[str]:
+def _mismatches(counted_in: str, found: dict[str, int], totals: dict[str, int]) -> list[str]:
     return [
-        f"{name}: the {book} says {found[name]}, the running totals say {totals[name]}"
+        f"{name}: {found[name]} in the {counted_in}, {totals[name]} in the running totals"
         for name in NUMBERS
         if found[name] != totals[name]
     ]
 
 
-def _sentence(found: Difference) -> str:
+def _describe(found: Difference) -> str:
     if found.found is None:
         return f"{found.source} {found.id}: in the mirror, but no longer in the source"
     if found.mirrored is None:

@@ -1,7 +1,6 @@
-"""What stands in a cell: a value of its column's kind, or text. Pure.
+"""Conversion of document values to cells: a value of the column's kind, or text. Pure.
 
-Documents are other people's too: a value that is not of its column's kind is shown as text, never dropped in silence
-and never guessed at.
+Other programs write the documents too: a value of another kind is shown as text, never dropped or guessed.
 """
 
 import json
@@ -17,7 +16,7 @@ Cell = str | int | float | bool | date | datetime | None
 
 
 class Kind(StrEnum):
-    """What a column holds; DAY is a calendar date stored at midnight UTC, INSTANT a moment."""
+    """Kind of a column's values; DAY is a calendar date stored at midnight UTC, INSTANT a point in time."""
 
     TEXT = "text"
     INTEGER = "integer"
@@ -29,7 +28,7 @@ class Kind(StrEnum):
 
 
 class Column(NamedTuple):
-    """A column: its heading, what it holds, and where that stands in the document (a dotted path)."""
+    """A column: its heading, the kind of its values, and their dotted path in the document."""
 
     name: str
     kind: Kind
@@ -37,7 +36,7 @@ class Column(NamedTuple):
 
 
 def record(document: Mapping[str, Any], columns: tuple[Column, ...]) -> list[Cell]:
-    """One line of a table."""
+    """Return one line of a table."""
     return [cell(_at(document, column.path), column.kind) for column in columns]
 
 
@@ -50,15 +49,15 @@ def _at(document: Any, path: str) -> Any:
 
 
 def cell(value: Any, kind: Kind) -> Cell:
-    """The value as its column has it; as text where it is of another kind."""
+    """Return the value converted to the column's kind; as text if it is of another kind."""
     if value is None:
         return None
-    read = _READ[kind](value)
+    read = _CONVERT[kind](value)
     return text(value) if read is None else read
 
 
 def text(value: Any) -> str:
-    """Anything as text: ids and dates as people write them, structures as JSON."""
+    """Return any value as text: dates in ISO 8601, documents and arrays as JSON."""
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, dict | list):
@@ -92,7 +91,7 @@ def _instant(value: Any) -> datetime | None:
     return value if isinstance(value, datetime) else None
 
 
-_READ = {
+_CONVERT = {
     Kind.TEXT: lambda value: value if isinstance(value, str) else None,
     Kind.INTEGER: _integer,
     Kind.NUMBER: _number,
@@ -103,10 +102,10 @@ _READ = {
 }
 
 FORMULA = frozenset("=+-@\t\r\n＝＋－＠")
-"""What makes a spreadsheet run a text (OWASP, "CSV Injection"): the first visible character of a formula, also in its
-full width, or a control that hides it."""
+"""First characters that make a spreadsheet evaluate a text (OWASP, "CSV Injection"): of a formula, also in full width,
+or a control character that hides it."""
 
 
 def is_formula(value: str) -> bool:
-    """Whether a spreadsheet could take a text for something to run; blanks before it do not protect."""
+    """Return whether a spreadsheet could evaluate a text; leading spaces do not prevent it."""
     return bool(value) and (value[0] in FORMULA or value.lstrip()[:1] in FORMULA)

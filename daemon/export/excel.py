@@ -10,14 +10,15 @@ import xlsxwriter
 from xlsxwriter.exceptions import FileCreateError
 
 from daemon.export.cells import Cell, Column, Kind, is_formula, text
+from daemon.export.headings import heading
 
-MOST_ROWS = 1_048_576
-"""Of a sheet, by the format; a longer table goes on in a further sheet."""
-MOST_CHARACTERS = 32_767
-MOST_EXACT = 2**53
+MAX_ROWS = 1_048_576
+"""Maximum of the file format per sheet; a longer table continues in another sheet."""
+MAX_CHARACTERS = 32_767
+MAX_EXACT = 2**53
 FIRST_DATE = date(1900, 3, 1)
-"""Excel believes in 29 February 1900: before March dates are one day off, before January there are none."""
-PIECE = 1 << 16
+"""Excel treats 1900 as a leap year: dates before March are one day off, and there are none before January."""
+CHUNK_BYTES = 1 << 16
 
 OPTIONS = {
     "constant_memory": True,
@@ -30,7 +31,7 @@ FORMATS: dict[str, dict[str, Any]] = {
     Kind.DAY: {"num_format": "dd/mm/yyyy"},
     Kind.INSTANT: {"num_format": "dd/mm/yyyy hh:mm:ss"},
     "heading": {"bold": True},
-    "defused": {"quote_prefix": True},
+    "escaped": {"quote_prefix": True},
 }
 WIDTHS = {Kind.INSTANT: 19, Kind.DAY: 11, Kind.TEXT: 24}
 
@@ -38,72 +39,72 @@ WIDTHS = {Kind.INSTANT: 19, Kind.DAY: 11, Kind.TEXT: 24}
 def chunks(
     columns: Sequence[Column], records: Iterable[Sequence[Cell]], name: str, zone: tzinfo
 ) -> Generator[bytes, None, None]:
-    """The file in pieces, once all of it is written: a ZIP has its table of contents at the end.
+    """Yield the file in chunks after it is complete, because a ZIP file has its directory at the end.
 
-    Raises OSError where there is no room for it; what was written goes with its folder, however this ends.
+    Raises OSError if the disk is full. The temporary folder is always deleted.
     """
     with tempfile.TemporaryDirectory(prefix="chatello-export-") as folder:
-        book = Path(folder, "book")
+        file = Path(folder, "workbook.xlsx")
         try:
-            with xlsxwriter.Workbook(book, {**OPTIONS, "tmpdir": folder}) as opened:
-                _Sheets(opened, columns, name, zone).fill(records)
+            with xlsxwriter.Workbook(file, {**OPTIONS, "tmpdir": folder}) as workbook:
+                _Sheets(workbook, columns, name, zone).fill(records)
         except FileCreateError as problem:
             raise problem.args[0] from None
-        with book.open("rb") as file:
-            while piece := file.read(PIECE):
-                yield piece
+        with file.open("rb") as opened:
+            while chunk := opened.read(CHUNK_BYTES):
+                yield chunk
 
 
 class _Sheets:
-    """Writes one table over as many sheets as it needs."""
+    """Writes one table to as many sheets as it needs."""
 
-    def __init__(self, book: Any, columns: Sequence[Column], name: str, zone: tzinfo) -> None:
-        self.book = book
+    def __init__(self, workbook: Any, columns: Sequence[Column], name: str, zone: tzinfo) -> None:
+        self.workbook = workbook
         self.columns = columns
         self.name = name
         self.zone = zone
-        self.formats = {kind: book.add_format(look) for kind, look in FORMATS.items()}
+        self.formats = {kind: workbook.add_format(properties) for kind, properties in FORMATS.items()}
         self.sheets = 0
 
     def fill(self, records: Iterable[Sequence[Cell]]) -> None:
         sheet, line = self._begin(), 1
         for record in records:
-            if line == MOST_ROWS:
+            if line == MAX_ROWS:
                 sheet, line = self._begin(), 1
-            for place, (column, value) in enumerate(zip(self.columns, record, strict=True)):
-                self._write(sheet, line, place, value, column.kind)
+            for index, (column, value) in enumerate(zip(self.columns, record, strict=True)):
+                self._write(sheet, line, index, value, column.kind)
             line += 1
 
     def _begin(self) -> Any:
         self.sheets += 1
-        sheet = self.book.add_worksheet(self.name if self.sheets == 1 else f"{self.name} {self.sheets}")
+        sheet = self.workbook.add_worksheet(self.name if self.sheets == 1 else f"{self.name} {self.sheets}")
         sheet.freeze_panes(1, 0)
-        for place, column in enumerate(self.columns):
-            sheet.set_column(place, place, WIDTHS.get(column.kind, 12))
-        for place, column in enumerate(self.columns):
-            sheet.write_string(0, place, column.name[:MOST_CHARACTERS], self.formats["heading"])
+        for index, column in enumerate(self.columns):
+            sheet.set_column(index, index, WIDTHS.get(column.kind, 12))
+        for index, column in enumerate(self.columns):
+            sheet.write_string(0, index, heading(column.name)[:MAX_CHARACTERS], self.formats["heading"])
         return sheet
 
-    def _write(self, sheet: Any, line: int, place: int, value: Cell, kind: Kind) -> None:
-        """Each value by the method of its own kind: `write` would guess, and take a text for a formula."""
+    def _write(self, sheet: Any, line: int, index: int, value: Cell, kind: Kind) -> None:
+        """Write a value by the method of its type: `write` would guess and could turn a text into a formula."""
         if value is None:
             return
         if isinstance(value, bool):
-            sheet.write_boolean(line, place, value)
-        elif isinstance(value, int | float) and abs(value) <= MOST_EXACT:
-            sheet.write_number(line, place, value, self.formats.get(kind))
+            sheet.write_boolean(line, index, value)
+        elif isinstance(value, int | float) and abs(value) <= MAX_EXACT:
+            sheet.write_number(line, index, value, self.formats.get(kind))
         elif isinstance(value, date) and self._is_showable(value):
-            sheet.write_datetime(line, place, self._local(value), self.formats.get(kind))
+            sheet.write_datetime(line, index, self._local(value), self.formats.get(kind))
         else:
-            self._write_text(sheet, line, place, text(value))
+            self._write_text(sheet, line, index, text(value))
 
-    def _write_text(self, sheet: Any, line: int, place: int, value: str) -> None:
-        look = self.formats["defused"] if is_formula(value) else None
-        sheet.write_string(line, place, value[:MOST_CHARACTERS], look)
+    def _write_text(self, sheet: Any, line: int, index: int, value: str) -> None:
+        cell_format = self.formats["escaped"] if is_formula(value) else None
+        sheet.write_string(line, index, value[:MAX_CHARACTERS], cell_format)
 
     def _is_showable(self, value: date) -> bool:
         return (value.date() if isinstance(value, datetime) else value) >= FIRST_DATE and value.year < 9999
 
     def _local(self, value: date) -> date:
-        """Excel knows no zones: a moment is shown by the shop's own clock."""
+        """Convert an instant to the shop's local time, because Excel has no time zones."""
         return value.astimezone(self.zone).replace(tzinfo=None) if isinstance(value, datetime) else value

@@ -1,13 +1,14 @@
-"""One export: which table of which days, and its bytes in the format asked for."""
+"""One export: a table, its range of days, and its bytes in one of the formats."""
 
 from collections.abc import Callable, Generator, Iterator
 from datetime import date, tzinfo
 
-from daemon.export import excel, parquet, plain
+from daemon.export import excel, headings, parquet, plain
 from daemon.export import reader as export_reader
 from daemon.export.cells import Cell, Column, record
-from daemon.export.tables import TABLES, further
-from daemon.mongo.types import Database
+from daemon.export.tables import TABLES, extra_columns
+from daemon.mongo.types import Database, ReadOnlyDocument
+from rules.text import without_private_parts
 
 MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8",
@@ -16,13 +17,13 @@ MEDIA_TYPES = {
 }
 FORMATS = tuple(MEDIA_TYPES)
 STYLES = tuple(plain.STYLES)
-"""How a CSV is written: `excel-it` opens by a double click in an Italian Excel, `standard` is what programs read."""
+"""CSV styles: an Italian Excel opens `excel-it` by double click; `standard` is for programs."""
 
 
 class Export:
-    """The days from `first` to `last` (None: without that bound) of "rows", "events" or "movements".
+    """Export of "rows", "events" or "movements" of the days from `first` to `last` (None: unbounded).
 
-    Nothing is read before `chunks` or `count` is called; `chunks` reads one page of documents at a time.
+    The database is not read until `chunks` or `count` is called; `chunks` reads one page of documents at a time.
     """
 
     def __init__(self, database: Database, table: str, first: date | None, last: date | None, zone: tzinfo) -> None:
@@ -30,40 +31,51 @@ class Export:
         self.table = table
         self.days = (first, last)
         self.zone = zone
-        self.wanted = export_reader.bounds(table, first, last, zone)
+        self.query = export_reader.day_filter(table, first, last, zone)
 
     def count(self) -> int:
-        """About how many lines it will have: documents may be written meanwhile."""
-        return export_reader.count(self.database, self.table, self.wanted)
+        """Return the approximate number of lines; documents may be written before `chunks` is called."""
+        return export_reader.count(self.database, self.table, self.query)
 
-    def file_name(self, format: str) -> str:
-        """A name for the file, such as chatello-rows-2026-01-01-2026-11-23.csv."""
-        return "-".join(["chatello", self.table, *(str(day) for day in self.days if day is not None)]) + f".{format}"
+    def file_name(self, format: str, style: str = STYLES[0]) -> str:
+        """Return a file name such as chatello-righe-2026-01-01-2026-11-23.csv, in English for programs."""
+        table = headings.FILES[self.table] if _is_for_people(format, style) else self.table
+        return "-".join(["chatello", table, *(str(day) for day in self.days if day is not None)]) + f".{format}"
 
     def chunks(
         self, format: str, style: str = STYLES[0], advance: Callable[[int], object] | None = None
     ) -> Generator[bytes, None, None]:
-        """The file's bytes. `advance` is told now and then how many more lines were read.
+        """Return the file as an iterator of bytes; `advance` is called with the number of lines read since then.
 
-        Raises ConfigurationError for Parquet without pyarrow, Unavailable where the database stops answering.
+        Raises ConfigurationError for Parquet without pyarrow, and Unavailable if the database does not answer.
         """
         columns = self._columns()
         lines = self._records(columns, advance)
         if format == "csv":
             return plain.chunks(columns, lines, plain.STYLES[style], self.zone)
         if format == "xlsx":
-            return excel.chunks(columns, lines, self.table, self.zone)
-        parquet.require()
+            return excel.chunks(columns, lines, headings.SHEETS[self.table], self.zone)
+        parquet.import_pyarrow()
         return parquet.chunks(columns, lines)
 
     def _columns(self) -> tuple[Column, ...]:
         known = TABLES[self.table]
         if self.table != "rows":
             return known
-        return known + further(export_reader.fields(self.database, self.table, self.wanted))
+        return known + extra_columns(export_reader.fields(self.database, self.table, self.query))
 
     def _records(self, columns: tuple[Column, ...], advance: Callable[[int], object] | None) -> Iterator[list[Cell]]:
-        for place, document in enumerate(export_reader.read(self.database, self.table, self.wanted), 1):
-            yield record(document, columns)
-            if advance is not None and place % plain.LINES == 0:
-                advance(plain.LINES)
+        for number, document in enumerate(export_reader.read(self.database, self.table, self.query), 1):
+            yield record(_shown(document) if self.table == "events" else document, columns)
+            if advance is not None and number % plain.LINES_PER_CHUNK == 0:
+                advance(plain.LINES_PER_CHUNK)
+
+
+def _is_for_people(format: str, style: str) -> bool:
+    return format == "xlsx" or (format == "csv" and plain.STYLES[style].is_italian)
+
+
+def _shown(event: ReadOnlyDocument) -> ReadOnlyDocument:
+    """Return an event whose text has no e-mail address and no license key; the dashboard writes both."""
+    text = event.get("description")
+    return {**event, "description": without_private_parts(text)} if isinstance(text, str) else event

@@ -1,6 +1,6 @@
-"""Parquet: typed columns for programs, a row group at a time. pyarrow is large and so an optional extra.
+"""Parquet: typed columns for programs, written by row group. pyarrow is large and therefore an optional extra.
 
-A value that is not of its column's kind is null here: a column has one type.
+A value of another kind than its column is null, because a column has one type.
 """
 
 import tempfile
@@ -12,8 +12,8 @@ from typing import Any
 from daemon.errors import ConfigurationError
 from daemon.export.cells import Cell, Column, Kind
 
-GROUP = 10_000
-PIECE = 1 << 16
+ROW_GROUP_LINES = 10_000
+CHUNK_BYTES = 1 << 16
 INT64 = 2**63
 
 _PYTHON: dict[Kind, type | tuple[type, ...]] = {
@@ -27,30 +27,30 @@ _PYTHON: dict[Kind, type | tuple[type, ...]] = {
 }
 
 
-def require() -> Any:
-    """pyarrow; raises ConfigurationError where it is not installed."""
+def import_pyarrow() -> Any:
+    """Return the module pyarrow; raises ConfigurationError if it is not installed."""
     try:
-        import pyarrow.parquet  # noqa: PLC0415 - 0.2 s and 40 MB of memory, for those who ask for Parquet only
+        import pyarrow.parquet  # noqa: PLC0415 - takes 0.2 s and 40 MB of memory, needed only for Parquet
     except ImportError:
         raise ConfigurationError(
-            "Parquet needs pyarrow, which is not installed: pip install 'pyarrow>=18' beside chatello-analytics "
-            "(its extra [parquet]), or export to CSV or XLSX"
+            "Parquet requires pyarrow, which is not installed; run pip install 'pyarrow>=18' in the environment of "
+            "chatello-analytics (extra [parquet]), or export to CSV or XLSX"
         ) from None
     return pyarrow
 
 
 def chunks(columns: Sequence[Column], records: Iterable[Sequence[Cell]]) -> Generator[bytes, None, None]:
-    """The file in pieces, once all of it is written: its description stands at the end."""
-    arrow = require()
+    """Yield the file in chunks after it is complete, because its metadata is at the end."""
+    arrow = import_pyarrow()
     schema = arrow.schema([(column.name, _types(arrow)[column.kind]) for column in columns])
     with tempfile.TemporaryFile(prefix="chatello-export-") as file:
         with arrow.parquet.ParquetWriter(file, schema, compression="zstd") as writer:
             lines = iter(records)
-            while group := list(islice(lines, GROUP)):
+            while group := list(islice(lines, ROW_GROUP_LINES)):
                 writer.write_table(_table(arrow, schema, columns, group))
         file.seek(0)
-        while piece := file.read(PIECE):
-            yield piece
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk
 
 
 def _types(arrow: Any) -> dict[Kind, Any]:
@@ -66,8 +66,8 @@ def _types(arrow: Any) -> dict[Kind, Any]:
 
 
 def _table(arrow: Any, schema: Any, columns: Sequence[Column], group: Sequence[Sequence[Cell]]) -> Any:
-    values = [[_typed(line[place], column.kind) for line in group] for place, column in enumerate(columns)]
-    arrays = [arrow.array(held, type=one.type) for held, one in zip(values, schema, strict=True)]
+    values = [[_typed(line[index], column.kind) for line in group] for index, column in enumerate(columns)]
+    arrays = [arrow.array(column, type=field.type) for column, field in zip(values, schema, strict=True)]
     return arrow.Table.from_arrays(arrays, schema=schema)
 
 

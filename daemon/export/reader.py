@@ -1,7 +1,4 @@
-"""Reads whole stretches of what is kept, one document at a time, for exports.
-
-Bounds are business days, both included.
-"""
+"""Queries for exports, one document at a time. Bounds are business days, both included."""
 
 from collections.abc import Iterator
 from datetime import date, datetime, tzinfo
@@ -16,44 +13,44 @@ Filter = dict[str, Any]
 
 PAGE = 1000
 TABLES = {"rows": (ROWS, "date"), "events": (EVENTS, "event_date"), "movements": (LEDGER, "_id")}
-"""What can be read, the collection it is in, and the order it comes in."""
+"""Collection and sort field of each table."""
 
 
-def bounds(table: str, first: date | None, last: date | None, zone: tzinfo) -> Filter:
-    """The filter for the days from `first` to `last` (None, or an end of the calendar: no bound) of one table."""
+def day_filter(table: str, first: date | None, last: date | None, zone: tzinfo) -> Filter:
+    """Return the filter of a table for the days from `first` to `last`; None or an end of the calendar: no bound."""
     field = {"rows": "date", "events": "event_date", "movements": "day"}[table]
-    wanted: dict[str, datetime] = {}
+    bounds: dict[str, datetime] = {}
     if first is not None and first > date.min + business_days.ONE_DAY:
-        wanted["$gte"] = business_days.start(first, zone) if table == "events" else business_days.stored(first)
+        bounds["$gte"] = business_days.start(first, zone) if table == "events" else business_days.stored(first)
     if last is not None and last < date.max - business_days.ONE_DAY:
         after = last + business_days.ONE_DAY
-        wanted["$lt"] = business_days.start(after, zone) if table == "events" else business_days.stored(after)
-    return {field: wanted} if wanted else {}
+        bounds["$lt"] = business_days.start(after, zone) if table == "events" else business_days.stored(after)
+    return {field: bounds} if bounds else {}
 
 
-def read(database: Database, table: str, wanted: Filter) -> Iterator[Document]:
-    """The documents in order, a page at a time: memory does not grow with their number, here nor on the server.
+def read(database: Database, table: str, query: Filter) -> Iterator[Document]:
+    """Yield the documents in order, read in pages: memory use does not depend on their number, here or on the server.
 
-    Those of one instant come as they were written, which is how the index has them; sorted by more than it holds, the
-    server would gather all before it gives the first.
+    Documents of one instant keep the order of the index, in which they were inserted. With additional sort fields the
+    server would have to sort everything before it returns the first document.
     """
     collection, order = TABLES[table]
     with translated():
-        found = database[collection].find(wanted, batch_size=PAGE, allow_disk_use=True)
+        found = database[collection].find(query, batch_size=PAGE, allow_disk_use=True)
         yield from found.sort(order, 1)
 
 
-def count(database: Database, table: str, wanted: Filter) -> int:
+def count(database: Database, table: str, query: Filter) -> int:
     with translated():
-        if not wanted:
+        if not query:
             return database[TABLES[table][0]].estimated_document_count()
-        return database[TABLES[table][0]].count_documents(wanted)
+        return database[TABLES[table][0]].count_documents(query)
 
 
-def fields(database: Database, table: str, wanted: Filter) -> dict[str, set[str]]:
-    """The names of all top-level fields, each with the BSON types of its values, as the server sees them."""
+def fields(database: Database, table: str, query: Filter) -> dict[str, set[str]]:
+    """Return the names of all top-level fields, each with the BSON types of its values."""
     stages: list[Document] = [
-        {"$match": wanted},
+        {"$match": query},
         {"$project": {"field": {"$objectToArray": "$$ROOT"}}},
         {"$unwind": "$field"},
         {"$group": {"_id": "$field.k", "types": {"$addToSet": {"$type": "$field.v"}}}},

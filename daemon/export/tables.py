@@ -1,4 +1,4 @@
-"""Which columns each table has. A row's fields that are not listed here come behind those that are, by name."""
+"""Columns of each table. Other fields of a row follow the listed columns, sorted by name."""
 
 from collections.abc import Mapping
 
@@ -81,8 +81,8 @@ MOVEMENTS: tuple[Column, ...] = (
 
 TABLES: Mapping[str, tuple[Column, ...]] = {"rows": ROWS, "events": EVENTS, "movements": MOVEMENTS}
 
-ELSEWHERE = frozenset(("_id", "auto_events", "mrr_movements"))
-"""Fields of a row that are told by other columns, or by the events."""
+OMITTED = frozenset(("_id", "auto_events", "mrr_movements"))
+"""Fields of a row that other columns or the events table contain."""
 
 _BY_TYPES: Mapping[frozenset[str], Kind] = {
     frozenset(("int", "long")): Kind.INTEGER,
@@ -92,11 +92,11 @@ _BY_TYPES: Mapping[frozenset[str], Kind] = {
 }
 
 
-def further(found: Mapping[str, set[str]]) -> tuple[Column, ...]:
-    """Columns for the fields of rows that nobody listed, such as another writer's; `found` has their BSON types."""
-    listed = {column.path for column in ROWS} | ELSEWHERE
-    strangers = sorted(name for name in found.keys() - listed if "." not in name and name)
-    return tuple(Column(name, _kind(found[name]), name) for name in strangers)
+def extra_columns(found: Mapping[str, set[str]]) -> tuple[Column, ...]:
+    """Return columns for unlisted fields of rows, such as another writer's; `found` has the BSON types by field."""
+    listed = {column.path for column in ROWS} | OMITTED
+    names = sorted(name for name in found.keys() - listed if "." not in name and name)
+    return tuple(Column(name, _kind(found[name]), name) for name in names)
 
 
 def _kind(types: set[str]) -> Kind:

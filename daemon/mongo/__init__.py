@@ -1,1 +1,1 @@
-"""The driver: client, error translation, monitoring, collection names, pagination, cluster time."""
+"""Access to MongoDB: client, error translation, monitoring, collection names, pagination, cluster time."""

@@ -1,6 +1,6 @@
-"""Opens the database and translates what the driver raises into our decisions.
+"""Creation of the client, and translation of driver errors to the classes of `daemon.errors`.
 
-The client reads dates of any year, survives invalid UTF-8, and never retries longer than its timeout.
+The client reads dates of any year, replaces invalid UTF-8, and never retries longer than its timeout.
 """
 
 from collections.abc import Iterator
@@ -23,19 +23,20 @@ from pymongo.errors import (
 
 from daemon.config.schema import Mongodb
 from daemon.errors import AccessDenied, ChatelloError, ConfigurationError, SnapshotTooOld, StreamBroken, Unavailable
-from daemon.mongo.monitoring import COMMAND_MONITOR
+from daemon.mongo.monitoring import CommandMonitor
 from daemon.mongo.types import Database, Document
+from daemon.runtime.health import Health
 
-HISTORY_LOST = {286: "history_lost", 136: "history_lost", 280: "fatal", 260: "bad_token", 10334: "event_too_large"}
-BAD_TOKEN = {9, 15}
+CAUSES_BY_CODE = {286: "history_lost", 136: "history_lost", 280: "fatal", 260: "bad_token", 10334: "event_too_large"}
+BAD_TOKEN_CODES = {9, 15}
 FIRST_ASSERTION = 40_000
-"""The server refuses a malformed token by whichever assertion it meets first: 40647, 50796, 50811 and others."""
-LOGIN = {13, 18, 8000}
-NO_REPLICA_SET = {20, 40573}
+"""The server rejects a malformed token with the first failing assertion: 40647, 50796, 50811 and others."""
+ACCESS_DENIED_CODES = {13, 18, 8000}
+NO_REPLICA_SET_CODES = {20, 40573}
 SNAPSHOT_TOO_OLD = 239
 
-BATCH = 1000
-"""Documents a cursor asks for at once. Left to itself the server sends 16 MB, which is ten times that in Python."""
+BATCH_SIZE = 1000
+"""Documents per cursor batch. By default the server sends 16 MB, which is ten times that in Python objects."""
 
 CODEC: CodecOptions[Document] = CodecOptions(
     tz_aware=True,
@@ -44,10 +45,10 @@ CODEC: CodecOptions[Document] = CodecOptions(
 )
 
 
-def connect(config: Mongodb) -> MongoClient[Document]:
-    """A client that fails within `timeout_seconds`; raises ConfigurationError for an unusable URI.
+def connect(config: Mongodb, health: Health | None = None) -> MongoClient[Document]:
+    """Return a client that fails within `timeout_seconds`.
 
-    Of a mongodb+srv one the hosts are asked of DNS here: where it does not tell them that is Unavailable, and may pass.
+    Raises ConfigurationError for an invalid URI, and Unavailable if the hosts of a mongodb+srv URI cannot be resolved.
     """
     try:
         return MongoClient(
@@ -58,22 +59,21 @@ def connect(config: Mongodb) -> MongoClient[Document]:
             socketTimeoutMS=int((config.timeout_seconds + 30) * 1000),
             tz_aware=True,
             maxPoolSize=10,
-            event_listeners=[COMMAND_MONITOR],
+            event_listeners=[CommandMonitor(health or Health())],
         )
     except (DriverConfigurationError, InvalidURI, ValueError, TypeError) as problem:
-        if _is_of_dns(problem.__cause__):
+        if _is_dns_error(problem.__cause__):
             raise Unavailable(
-                f"DNS does not tell the servers of the name in mongodb.uri: {problem}; does this machine's DNS answer, "
-                "and is the name the right one?"
+                f"cannot resolve the host in mongodb.uri: {problem}; check the host name and this machine's DNS"
             ) from problem
         raise ConfigurationError(
-            "mongodb.uri: not a usable MongoDB connection string; wanted mongodb://HOST:PORT/?replicaSet=NAME "
-            "or mongodb+srv://HOST (the value is not shown, it may hold a password)"
+            "mongodb.uri: not a valid MongoDB connection string; use mongodb://HOST:PORT/?replicaSet=NAME "
+            "or mongodb+srv://HOST (the value is not shown, because it may contain a password)"
         ) from None
 
 
-def _is_of_dns(cause: BaseException | None) -> bool:
-    from dns.exception import DNSException  # noqa: PLC0415 - the driver's own, and loaded for mongodb+srv alone
+def _is_dns_error(cause: BaseException | None) -> bool:
+    from dns.exception import DNSException  # noqa: PLC0415 - a dependency of PyMongo, loaded only for mongodb+srv
 
     return isinstance(cause, DNSException | OSError)
 
@@ -84,14 +84,14 @@ def database(client: MongoClient[Document], config: Mongodb) -> Database:
 
 @contextmanager
 def bounded(seconds: float) -> Iterator[None]:
-    """Have everything the block asks of the database answered in so many seconds altogether, or raise Unavailable."""
+    """Limit all database operations of the block to so many seconds in total; raise Unavailable after that."""
     with pymongo.timeout(seconds), translated():
         yield
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn driver errors inside the block into ours, keeping the cause."""
+    """Translate driver errors inside the block, keeping them as the cause."""
     try:
         yield
     except PyMongoError as error:
@@ -99,27 +99,29 @@ def translated() -> Iterator[None]:
 
 
 def translate(error: PyMongoError) -> ChatelloError:
-    """Which decision a driver error asks for (field notes: error classes).
+    """Return the daemon's error for a driver error (field notes: error classes).
 
-    Never StreamBroken: only the stream can be, and after a failed write the checkpoint has to be read back first.
+    Never StreamBroken, which only the change stream causes: after a failed write the checkpoint has to be read first.
     """
     if isinstance(error, OperationFailure):
         return _operation_failure(error)
-    text = _reason(error)
+    text = _message(error)
     if isinstance(error, ServerSelectionTimeoutError) and _is_tls(text):
-        return ConfigurationError(f"TLS to the database fails: {text}; check tls options and certificates in the URI")
+        return ConfigurationError(
+            f"TLS handshake with the database failed: {text}; check the TLS options and certificates in mongodb.uri"
+        )
     if isinstance(error, ServerSelectionTimeoutError) and "available for replica set name" in text:
         return ConfigurationError(
-            f"no server answers under this replica set name: {text}; "
+            f"no server of this replica set is reachable: {text}; "
             "replicaSet= in mongodb.uri must be the name the servers use (rs.status().set)"
         )
     if isinstance(error, ConnectionFailure | ExecutionTimeout):
         return Unavailable(f"the database does not answer: {text}")
-    return Unavailable(f"the database driver reports {type(error).__name__}: {text}")
+    return Unavailable(f"the database driver raised {type(error).__name__}: {text}")
 
 
-def _reason(error: PyMongoError) -> str:
-    """The driver's text as far as it is for people: without its settings and its picture of the servers."""
+def _message(error: PyMongoError) -> str:
+    """Return the first line of the driver's message, without its settings and topology description."""
     text = str(error).partition(" (configured timeouts")[0].partition(", Timeout: ")[0]
     return text.splitlines()[0][:300] if text else "no reason given"
 
@@ -130,26 +132,30 @@ def _is_tls(text: str) -> bool:
 
 def _operation_failure(error: OperationFailure) -> ChatelloError:
     code, text = error.code or 0, str(error.details.get("errmsg", "") if error.details else error)[:300]
-    text = text.partition(", lsid: ")[0]  # of the refused command only what a person can read
-    if code in LOGIN:
-        return AccessDenied(f"the database refuses us: {text}; check user, password and role (deploy/mongodb)")
-    if code in NO_REPLICA_SET:
+    text = text.partition(", lsid: ")[0]  # omit the binary session id of the rejected command
+    if code in ACCESS_DENIED_CODES:
+        return AccessDenied(f"the database denied access: {text}; check user, password and role (deploy/mongodb)")
+    if code in NO_REPLICA_SET_CODES:
         return ConfigurationError(
-            f"the MongoDB server is not a replica set ({text}); change streams and transactions need one: "
+            f"the MongoDB server is not a replica set ({text}); change streams and transactions require one: "
             "start mongod with --replSet NAME and run rs.initiate() once"
         )
     kind = SnapshotTooOld if code == SNAPSHOT_TOO_OLD else Unavailable
     return kind(
-        f"the database reports error {code} ({error.details.get('codeName', '?') if error.details else '?'}): {text}"
+        f"the database returned error {code} ({error.details.get('codeName', '?') if error.details else '?'}): {text}"
     )
 
 
 def stream_failure(error: PyMongoError, *, opening: bool = False) -> ChatelloError:
-    """Which decision an error of the change stream asks for; a bad token shows itself when `opening` with it."""
+    """Return the daemon's error for an error of the change stream; a bad token is detected when `opening` it."""
     code = error.code if isinstance(error, OperationFailure) else None
-    if code in HISTORY_LOST:
+    if code in CAUSES_BY_CODE:
         text = str(error).partition(", full error")[0][:300]
-        return StreamBroken(HISTORY_LOST[code], f"the change stream ended for good: {text}")
-    if opening and code is not None and (code in BAD_TOKEN or (code >= FIRST_ASSERTION and code not in NO_REPLICA_SET)):
-        return StreamBroken("bad_token", "the stored resume token is not one the server understands")
+        return StreamBroken(CAUSES_BY_CODE[code], f"the change stream cannot be resumed: {text}")
+    if opening and code is not None and _is_bad_token(code):
+        return StreamBroken("bad_token", "the server rejects the stored resume token")
     return translate(error)
+
+
+def _is_bad_token(code: int) -> bool:
+    return code in BAD_TOKEN_CODES or (code >= FIRST_ASSERTION and code not in NO_REPLICA_SET_CODES)

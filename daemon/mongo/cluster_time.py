@@ -1,4 +1,4 @@
-"""TODO: daemon/mongo/cluster_time.py."""
+"""Cluster times: conversion, the newest one, neighbors, and the one inside a resume token."""
 
 import re
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ _TOKEN = re.compile(r"82([0-9a-fA-F]{8})([0-9a-fA-F]{8})[0-9a-fA-F]*")
 
 
 def cluster_datetime(time: Timestamp) -> datetime:
-    """A cluster time as an instant, in whole seconds."""
+    """Return a cluster time as an instant, in whole seconds."""
     return time.as_datetime()
 
 
 def token_time(token: object) -> Timestamp | None:
-    """The cluster time a resume token stands at, read from its KeyString: 0x82, seconds, increment.
+    """Return the cluster time of a resume token, read from its KeyString: 0x82, seconds, increment.
 
-    The server writes every token so (src/mongo/db/pipeline/resume_token.h); None for one it did not.
+    This is the server's format (src/mongo/db/pipeline/resume_token.h); None for a token in any other.
     """
     data = token.get("_data") if isinstance(token, Mapping) else None
     found = _TOKEN.fullmatch(data) if isinstance(data, str) else None
@@ -28,17 +28,17 @@ def token_time(token: object) -> Timestamp | None:
 
 
 def newest(database: Database) -> Timestamp:
-    """The cluster time of the newest write the server we write to knows."""
+    """Return the cluster time of the newest write that the primary knows."""
     with translated():
         time: Timestamp = database.command("ping")["operationTime"]
     return time
 
 
 def following(time: Timestamp) -> Timestamp:
-    """The cluster time right after `time`: startAtOperationTime is inclusive."""
+    """Return the next cluster time: startAtOperationTime is inclusive."""
     return Timestamp(time.time, time.inc + 1)
 
 
 def preceding(time: Timestamp) -> Timestamp:
-    """The cluster time right before `time`: from it on the stream brings the changes of `time` itself once more."""
+    """Return the previous cluster time: a stream resumed after it repeats the changes of `time`."""
     return Timestamp(time.time, time.inc - 1) if time.inc else Timestamp(time.time - 1, 0xFFFFFFFE)

@@ -1,4 +1,4 @@
-"""The collections the daemon keeps, and the two it shares with the dashboard."""
+"""Names of the daemon's own collections and of the two it shares with the dashboard, and ids of events."""
 
 import hashlib
 
@@ -9,19 +9,19 @@ LEDGER = "analytics_ledger"
 CHECKPOINT = "analytics_checkpoint"
 DEAD_LETTERS = "analytics_dead_letters"
 GAPS = "analytics_gaps"
-KEPT_ROWS = "analytics_rows"
-FORGOTTEN = "analytics_forgotten"
+WRITTEN_ROWS = "analytics_rows"
+ERASURE_LIST = "analytics_forgotten"
 AUDIT = "analytics_audit"
 EVENTS = "business_events"
 ROWS = "historical_analytics"
 
 SOURCE_NAME = "chatello-analytics"
-"""Stands in `metadata.source` of every business event of ours."""
+"""Value of `metadata.source` of the daemon's own business events."""
 
-OWN = (MIRROR, LEDGER, CHECKPOINT, DEAD_LETTERS, GAPS, KEPT_ROWS, FORGOTTEN, AUDIT)
+OWN = (MIRROR, LEDGER, CHECKPOINT, DEAD_LETTERS, GAPS, WRITTEN_ROWS, ERASURE_LIST, AUDIT)
 SHARED = (EVENTS, ROWS)
 
 
 def event_id(key: str) -> ObjectId:
-    """The `_id` of the event with this natural key, made of nothing else: a replay collides."""
+    """Return the `_id` of an event, derived only from its natural key, so that a replay collides."""
     return ObjectId(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[:12])

@@ -1,28 +1,25 @@
-"""Listens to the driver: counts the commands, and hears how far the server is. Every answer tells its cluster time."""
+"""Listener of the driver: counts commands and reads the cluster time that every server reply carries."""
 
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from daemon.runtime import metrics
+from daemon.runtime.health import Health, Instant
 
 
 class CommandMonitor(CommandListener):
-    """One for all clients of the process. `cluster_seconds` is the newest cluster time heard, 0 before the first."""
+    """Counts the commands of one client and records the newest cluster time."""
 
-    def __init__(self) -> None:
-        self.cluster_seconds = 0
+    def __init__(self, health: Health) -> None:
+        self.health = health
 
     def started(self, event: CommandStartedEvent) -> None:
-        """Nothing is known yet."""
+        """Do nothing: only replies are counted."""
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
         metrics.COMMANDS.labels(event.command_name).inc()
-        told = event.reply.get("$clusterTime")
-        if told and told["clusterTime"].time > self.cluster_seconds:
-            self.cluster_seconds = told["clusterTime"].time
-            metrics.CLUSTER.set(self.cluster_seconds)
+        cluster_time = event.reply.get("$clusterTime")
+        if cluster_time and cluster_time["clusterTime"].time > self.health.at(Instant.CLUSTER):
+            self.health.record(Instant.CLUSTER, cluster_time["clusterTime"].time)
 
     def failed(self, event: CommandFailedEvent) -> None:
         metrics.COMMAND_FAILURES.labels(event.command_name).inc()
-
-
-COMMAND_MONITOR = CommandMonitor()

@@ -1,4 +1,4 @@
-"""The driver's types as the rest of the daemon names them."""
+"""The driver's types under the names that the daemon uses."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,7 @@
-"""The day's API calls: counted on the bell, and told by the pipeline where a milestone is reached.
+"""Milestones of API usage: calls are counted by the scheduler, events are emitted by the pipeline.
 
-What was counted of the present day long ago is not counted again; a day that is over is counted once more, whole. The
-first time ever the busiest of the days before is the level to pass, in silence.
+Counts of the present day are incremental; a day that is over is counted once more as a whole. At the first count the
+busiest of the earlier days becomes the level to pass, without an event.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,6 +13,7 @@ from daemon.config.schema import Config
 from daemon.mongo.types import Database
 from daemon.pipeline.pipeline import Pipeline
 from daemon.runtime import logs
+from daemon.runtime.health import Heartbeat
 from daemon.source import api_usage
 from daemon.store import checkpoint as checkpoints
 from rules import business_days
@@ -21,23 +22,23 @@ from rules.insights import milestones
 from rules.insights.milestones import Milestone
 
 OLDEST = timedelta(days=400)
-"""How far back the busiest day is looked for: a year, and some."""
+"""How far back the busiest day is searched."""
 
 LATEST = timedelta(minutes=10)
-"""A call's own date may lie that far behind its arrival: clocks differ, and the API writes when it is done."""
+"""A call may be dated this long before it is written: clocks differ, and the API writes when the call ends."""
 
 log = logs.get("api_usage")
 
 
 class UsageCount(NamedTuple):
-    """So many calls were made on a day, as seen at an instant of it."""
+    """Number of calls of a day up to an instant."""
 
     calls: int
     at: datetime
 
 
 class ApiUsageMilestones:
-    """The API calls of one shop. Asked from the bell's thread; `tell` is for the pipeline's."""
+    """Counts the API calls of one shop, in the scheduler's thread."""
 
     def __init__(self, database: Database, config: Config) -> None:
         self.database = database
@@ -48,18 +49,18 @@ class ApiUsageMilestones:
         self._calls = 0
         self._warned = False
 
-    def count(self, beat: Callable[[], None]) -> list[UsageCount]:
-        """What there is to tell since the last time, oldest day first; `beat` is called between counts."""
+    def count(self, heartbeat: Heartbeat) -> list[UsageCount]:
+        """Return the counts since the last call, oldest day first; empty if there is no index to count by."""
         checkpoint = checkpoints.load(self.database)
         if checkpoint is None or checkpoint.at is None or checkpoint.reconciling is not None:
             return []
         now = checkpoint.at
-        index = api_usage.index(self.database)
+        index = api_usage.find_index(self.database)
         if index is None:
             self._warn()
             return []
         is_seeded = Milestone.API_CALLS.value in checkpoint.memory.get(MILESTONES, {})
-        before = [] if is_seeded else [self._busiest(now, index, beat)]
+        before = [] if is_seeded else [self._busiest(now, index, heartbeat)]
         return [*before, *self._count(now, index)]
 
     def _count(self, now: datetime, index: str) -> Iterator[UsageCount]:
@@ -77,17 +78,17 @@ class ApiUsageMilestones:
         self._settle(max(self._settled, now - LATEST), index)
 
     def _settle(self, until: datetime, index: str) -> None:
-        """What lies so far back is not counted again today."""
+        """Add the calls before `until` to the part that is not counted again today."""
         self._calls += self._between(self._settled, until, index)
         self._settled = until
 
-    def _busiest(self, now: datetime, index: str, beat: Callable[[], None]) -> UsageCount:
+    def _busiest(self, now: datetime, index: str, heartbeat: Heartbeat) -> UsageCount:
         oldest = api_usage.first_at(self.database, index)
         yesterday = business_days.business_day(now, self.settings.zone) - business_days.ONE_DAY
         first = max(oldest.date() if oldest else yesterday, yesterday - OLDEST)
         most = 0
         for day in business_days.between(first, yesterday):
-            beat()
+            heartbeat()
             most = max(most, self._calls_of(day, index))
         log.info("api_usage.seeded", busiest_day=most, since=str(first))
         return UsageCount(most, now)
@@ -99,20 +100,20 @@ class ApiUsageMilestones:
         )
 
     def _between(self, start: datetime, end: datetime, index: str) -> int:
-        return api_usage.calls(self.database, self._stored(start), self._stored(end), index)
+        return api_usage.count_calls(self.database, self._stored(start), self._stored(end), index)
 
     def _stored(self, instant: datetime) -> datetime:
-        """An instant as the API stores it: its local time, as if it were UTC."""
+        """Return an instant as the API stores it: local time as if it were UTC."""
         return instant.astimezone(self.naive_zone).replace(tzinfo=UTC)
 
     def _warn(self) -> None:
         if not self._warned:
-            log.warning("api_usage.not_counted", problem="usage_logs has no index on created_at", cure=api_usage.CURE)
+            log.warning("api_usage.not_counted", problem="usage_logs has no index on created_at", hint=api_usage.HINT)
         self._warned = True
 
 
 def emit(counted: list[UsageCount]) -> Callable[[Pipeline], None]:
-    """The pipeline's job: commit what the counts say, and the highest one as the level to pass from now on."""
+    """Return the pipeline's job: commit the milestones of these counts and the new level to pass."""
     return partial(_emit, counted)
 
 

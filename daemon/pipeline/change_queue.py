@@ -1,24 +1,21 @@
-"""The hand-over between the reader and the pipeline: ordered, bounded, and never older than it must be.
+"""Bounded queue between the reader thread and the pipeline, in order.
 
-The pipeline takes whatever is there, one change when the shop is quiet and a full batch when it is behind; the
-reader waits when `limit` items are waiting already. A reader's error comes out behind everything it had read.
+The pipeline takes what is there: one change when the shop is quiet, a full batch when it is behind. The reader waits
+while `limit` items are queued. An error of the reader is raised after everything it had read.
 """
 
 import threading
 import time
 from collections import deque
 
+from daemon.errors import QueueClosed
 from daemon.source.stream import StreamItem
 
 WAIT_SECONDS = 0.05
 
 
-class Closed(Exception):
-    """The inbox was closed: nobody takes any more."""
-
-
 class ChangeQueue:
-    """One reader puts, one pipeline takes."""
+    """One producer, one consumer."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -27,27 +24,27 @@ class ChangeQueue:
         self._closed = threading.Event()
         self._error: BaseException | None = None
 
-    def put(self, heard: StreamItem) -> None:
-        """Hand over one item; waits while the inbox is full, raises Closed once nobody takes any more."""
+    def put(self, item: StreamItem) -> None:
+        """Append an item; wait while the queue is full. Raises QueueClosed once the consumer has ended."""
         while len(self._items) >= self.limit:
             if self._closed.wait(WAIT_SECONDS):
-                raise Closed
+                raise QueueClosed
         if self._closed.is_set():
-            raise Closed
-        self._items.append(heard)
+            raise QueueClosed
+        self._items.append(item)
         if not self._arrived.is_set():
             self._arrived.set()
-            time.sleep(0)  # the taker waits for it, and for Python's lock, which this thread would hold for a while
+            time.sleep(0)  # lets the consumer have the GIL, which this thread would keep for a while
 
     def fail(self, error: BaseException) -> None:
-        """The reader ended with this error."""
+        """Record the error that ended the reader."""
         self._error = error
         self._arrived.set()
 
     def get_batch(self, most: int, timeout: float) -> list[StreamItem]:
-        """Up to `most` items in order, waiting up to `timeout` seconds for the first.
+        """Return up to `most` items in order; wait up to `timeout` seconds for the first.
 
-        Raises the reader's error when everything it had read is taken.
+        Raises the reader's error once everything it had read is taken.
         """
         if not self._items and self._error is None:
             self._arrived.clear()
@@ -59,7 +56,7 @@ class ChangeQueue:
         return taken
 
     def peek(self, most: int) -> list[StreamItem]:
-        """The next items, up to `most`, left where they are."""
+        """Return up to `most` next items without removing them."""
         return list(self._items)[:most]
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
-"""What the log says of a commit, once it is done.
+"""Log lines about a commit.
 
-The events of a batch larger than `logs.batch_events` are counted, not told one by one: journald keeps 10,000 lines in
-30 seconds and drops the rest, and of a backlog of 100,000 changes a fifth of the time went into lines nobody reads.
+Events of a batch larger than `logs.batch_events` are counted instead of logged one by one: journald keeps 10,000 lines
+in 30 seconds and drops the rest, and of a backlog of 100,000 changes a fifth of the time was spent on these lines.
 """
 
 import logging
@@ -17,7 +17,7 @@ log = logs.get("pipeline")
 
 
 def log_commit(decision: Decision, changes: Sequence[Change], events: int, most: int) -> None:
-    """A line per event (of up to `most`), held and released document, and one for the batch; `events` were new."""
+    """Log each event (if at most `most`), each held and released document, and the batch; `events` of it were new."""
     are_few = len(decision.events) <= most
     for event in decision.events if are_few and log.is_enabled_for(logging.INFO) else ():
         _log_event(event)
@@ -27,7 +27,7 @@ def log_commit(decision: Decision, changes: Sequence[Change], events: int, most:
             collection=held.source.value,
             id=held.id,
             problem=held.reason,
-            cure="mend the document; a good version of it is taken up by itself",
+            hint="correct the document; a valid version of it is applied automatically",
         )
     for source, doc_id in decision.released:
         log.info("document.released", collection=source.value, id=doc_id)

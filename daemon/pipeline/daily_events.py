@@ -1,6 +1,6 @@
-"""Keeps the diary: looks back over the ledger's days and has the pipeline commit what `rules.insights.daily` says.
+"""Emits the events of a day boundary: growth, trends, calendar dates, summaries (`rules.insights.daily`).
 
-Runs in the pipeline's thread, as its memory and its events move with the checkpoint.
+Runs in the pipeline's thread, because memory and events move with the checkpoint.
 """
 
 from datetime import date, timedelta
@@ -21,7 +21,7 @@ log = logs.get("daily_events")
 
 
 class DailyEvents:
-    """The diary of one shop."""
+    """Day-boundary events of one shop, computed from the ledger."""
 
     def __init__(self, database: Database, config: Config) -> None:
         self.database = database
@@ -29,18 +29,20 @@ class DailyEvents:
         self.rollup_at = config.time.rollup_at
 
     def emit(self, pipeline: Pipeline) -> None:
-        """Tell every day that began or ended and was not told yet, by the stream's own time."""
+        """Emit the events of every day that began or ended since the last call, by the stream's own time."""
         now = pipeline.checkpoint.at
         if now is None:
             return
         today = business_days.business_day(now, self.settings.zone)
         closed = business_days.last_closed(now, self.rollup_at, self.settings.zone)
         known = pipeline.checkpoint.memory
-        if daily.is_kept(today, closed, known):
+        if daily.is_up_to_date(today, closed, known):
             return
-        pages = daily.keep(today, closed, self._history(pipeline, today - business_days.ONE_DAY), known, self.settings)
-        pipeline.record(pages.events, pages.memory)
-        log.info("daily_events.emitted", today=str(today), events=len(pages.events))
+        result = daily.emit_due(
+            today, closed, self._history(pipeline, today - business_days.ONE_DAY), known, self.settings
+        )
+        pipeline.record(result.events, result.memory)
+        log.info("daily_events.emitted", today=str(today), events=len(result.events))
 
     def _history(self, pipeline: Pipeline, last: date) -> list[Day]:
         return ledger.history(self.database, pipeline.checkpoint.totals, last - LOOK_BACK, last)

@@ -1,6 +1,6 @@
-"""One commit under way: at once in the caller's thread, or in one of its own while the next batch is prepared.
+"""A commit in progress: in the caller's thread, or in one of its own while the next batch is prepared.
 
-A flight is landed before the next one takes off, so transactions follow one another in order, in one session.
+The caller waits for one before it starts the next, so transactions keep their order in one session.
 """
 
 import threading
@@ -13,7 +13,7 @@ from rules.model.changes import Change
 
 
 class PendingCommit:
-    """The commit of one decision, and what it was made of."""
+    """The commit of one decision, and the changes it was made of."""
 
     def __init__(self, committer: Committer, writes: Writes, decision: Decision, changes: Sequence[Change]) -> None:
         self.committer = committer
@@ -25,12 +25,12 @@ class PendingCommit:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin in the background. The thread ends with the process: the database is consistent either way."""
+        """Commit in the background. The thread ends with the process: the database is consistent either way."""
         self._thread = threading.Thread(target=self._run, name="commit", daemon=True)
         self._thread.start()
 
     def wait(self) -> int:
-        """The number of new events, once all is committed; raises what `Committer.write` raised."""
+        """Wait for the commit and return the number of new events; raise what `Committer.write` raised."""
         if self._thread is None:
             return self._write()
         self._thread.join()
@@ -41,7 +41,7 @@ class PendingCommit:
     def _run(self) -> None:
         try:
             self._events = self._write()
-        except BaseException as error:  # noqa: BLE001 - it is raised where the flight is landed
+        except BaseException as error:  # noqa: BLE001 - raised by `wait`
             self._error = error
 
     def _write(self) -> int:

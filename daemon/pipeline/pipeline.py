@@ -1,22 +1,25 @@
-"""The street itself: a batch of changes is decided on and committed, one transaction each, in order.
+"""Applies batches of changes in order: decide, then commit, one transaction each.
 
-Holds in memory only what the checkpoint holds, the plans, and when the next licence ends. While more is waiting, a
-batch commits in the background and the next one is prepared on what it will leave behind; never more than one is
-under way. Whatever fails here leaves the database at a checkpoint; the caller starts again from there.
+Holds in memory only what the checkpoint holds, the plans, and when the next license ends. While more is waiting, a
+batch commits in the background and the next one is prepared on the state it will leave; never more than one commit is
+pending. Any error leaves the database at a checkpoint; the caller starts again from there.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from daemon import clock
 from daemon.config.schema import Config
-from daemon.errors import StreamBroken
+from daemon.errors import Stopped, StreamBroken
 from daemon.mongo.cluster_time import cluster_datetime
-from daemon.pipeline import commit_log
+from daemon.pipeline import commit_log, expiry
+from daemon.pipeline.expiry import LicenseExpiry
 from daemon.pipeline.pending_commit import PendingCommit
 from daemon.pipeline.prefetch import Prefetcher
 from daemon.runtime import logs, metrics
+from daemon.runtime.health import Health, Instant
 from daemon.source.external_events import reported_externally
 from daemon.source.stream import StreamItem, StreamPosition
 from daemon.store import dead_letters
@@ -24,18 +27,13 @@ from daemon.store.checkpoint import Checkpoint
 from daemon.store.commit import Committer
 from daemon.store.mirror.reader import MirrorReader
 from rules import business_days
-from rules.handlers import payment_matching, payments
+from rules.handlers import fact_matching, payments
 from rules.handlers.decide import Decision, Mirror, decide
 from rules.model.changes import Change, Discontinuity, DocId, Operation, Origin, Source, Undecodable
 from rules.model.decision import Memories, Revaluation
 from rules.model.events import Event
 from rules.model.states import LicenseState
 from rules.revenue import pricing
-
-Beat = Callable[[], None]
-
-MOST_DUE = 1000
-"""Licences that end are applied in steps of this many: a transaction stays small whatever happened."""
 
 log = logs.get("pipeline")
 
@@ -44,66 +42,82 @@ class Pipeline:
     """Applies changes for the holder of the lease, from the checkpoint on."""
 
     def __init__(
-        self, reader: MirrorReader, committer: Committer, checkpoint: Checkpoint, config: Config, beat: Beat
+        self,
+        reader: MirrorReader,
+        committer: Committer,
+        checkpoint: Checkpoint,
+        config: Config,
+        health: Health,
+        stop: threading.Event,
     ) -> None:
-        """`beat` is called at every commit: a new price, or a mass of ends, takes many and is progress all along."""
         self.reader = reader
         self.committer = committer
         self.checkpoint = checkpoint
         self.settings = config.settings()
         self.batch_size = config.stream.batch_size
         self.batch_events = config.logs.batch_events
+        self.health = health
+        self.stop = stop
         self.plans = reader.plans()
-        self.next_due = reader.next_due()
-        """At or before the next end of a licence."""
-        self.changed = True
-        """Whether anything was committed since somebody last looked (the live row does)."""
         self.is_behind = False
         """Whether more is waiting already: then the next batch is prepared while this one commits."""
-        self.beat = beat
+        self._heartbeat = health.heartbeat_of("pipeline")
+        self._expiry = LicenseExpiry(reader)
+        self._has_changed = True
         self._pending: PendingCommit | None = None
         self._prefetcher = Prefetcher(reader)
 
-    def handle(self, heard: Sequence[StreamItem], waiting: Sequence[StreamItem] = ()) -> None:
-        """Commit everything heard; a plan's change closes its batch, a discontinuity ends the stream.
+    def step(self) -> None:
+        """Record progress; raise Stopped if the daemon is stopping. Called at every commit and during long reads."""
+        self._heartbeat()
+        if self.stop.is_set():
+            raise Stopped
 
-        What is `waiting` behind it is looked up meanwhile.
+    def take_changed(self) -> bool:
+        """Return whether anything was committed since the last call."""
+        changed, self._has_changed = self._has_changed, False
+        return changed
+
+    def handle(self, items: Sequence[StreamItem], waiting: Sequence[StreamItem] = ()) -> None:
+        """Commit all items; a change of a plan closes its batch, a discontinuity raises StreamBroken.
+
+        The mirror states that the `waiting` items need are prefetched.
         """
         self.is_behind = bool(waiting)
-        self._prefetcher.turn([one.item for one in waiting if isinstance(one.item, Change)])
+        self._prefetcher.advance([one.item for one in waiting if isinstance(one.item, Change)])
         changes: list[Change] = []
         undecodable: list[Undecodable] = []
         position: StreamPosition | None = None
-        for what, position in heard:
-            if isinstance(what, Discontinuity):
-                self._apply_and_sweep(changes, undecodable, None)
+        for item, position in items:
+            if isinstance(item, Discontinuity):
+                self._apply_and_revalue(changes, undecodable, None)
                 self.flush()
-                raise StreamBroken(what.cause, f"{what.what or 'the database'}: {what.cause}", what.at)
-            if isinstance(what, Undecodable):
-                undecodable.append(what)
+                raise StreamBroken(item.cause, f"{item.namespace or 'the database'}: {item.cause}", item.at)
+            if isinstance(item, Undecodable):
+                undecodable.append(item)
                 log.warning(
-                    "document.unidentifiable", collection=what.source.value, document=what.raw, problem=what.reason
+                    "document.unidentifiable", collection=item.source.value, document=item.raw, problem=item.reason
                 )
-            elif what is not None:
-                changes.append(what)
-                if what.source is Source.PLANS:
-                    self._apply_and_sweep(changes, undecodable, position)
+            elif item is not None:
+                changes.append(item)
+                if item.source is Source.PLANS:
+                    self._apply_and_revalue(changes, undecodable, position)
                     changes, undecodable = [], []
-        self._apply_and_sweep(changes, undecodable, position)
+        self._apply_and_revalue(changes, undecodable, position)
 
     def advance(self) -> None:
         """Store the position reached while nothing relevant happened."""
         self.flush()
         self.committer.advance(self.checkpoint)
-        metrics.CHECKPOINT.set(self._checkpoint_seconds())
+        self.health.record(Instant.CHECKPOINT, self.checkpoint.seconds)
 
     def flush(self) -> None:
-        """Wait until what is under way is committed; raises what kept it from being, and then this pipeline is done."""
-        flight, self._pending = self._pending, None
-        if flight is not None:
-            self._committed(flight, flight.wait())
+        """Wait until the pending commit is done. After an error it raises, the pipeline must not be used any more."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            self._committed(pending, pending.wait())
 
-    def _apply_and_sweep(
+    def _apply_and_revalue(
         self, changes: list[Change], undecodable: list[Undecodable], position: StreamPosition | None
     ) -> None:
         if changes or undecodable:
@@ -113,26 +127,22 @@ class Pipeline:
         self.run_pending_revaluations()
 
     def _reach(self, position: StreamPosition) -> None:
-        """Nothing relevant up to here: move on in memory, and let end what ends by now."""
-        self.checkpoint.token, self.checkpoint.cluster_time = position
+        """Advance in memory to a position at which nothing relevant happened, and end the licenses due by then."""
+        self.checkpoint.move_to(*position)
         self.expire_due(cluster_datetime(position.cluster_time))
 
     def expire_due(self, instant: datetime) -> None:
-        """Let every licence end whose time has come by `instant`."""
-        while self.next_due is not None and self.next_due <= instant:
+        """End every license whose time has come by `instant`."""
+        while self._expiry.is_due(instant):
             self.flush()
-            due = self.reader.due(instant, MOST_DUE)
-            until = due[-1].license.expires_at if due and due[-1].license else None
-            if until is not None:
-                self._commit([_tick(until)], due, None, ())
-            self._look_for_ends()
-            if until is None:
+            due = self._expiry.due(instant)
+            change = expiry.tick(due)
+            if change is not None:
+                self._commit([change], due, None, ())
+            self.flush()
+            self._expiry.refresh()
+            if change is None:
                 return
-
-    def _look_for_ends(self) -> None:
-        """Know exactly when the next licence ends, once everything is committed."""
-        self.flush()
-        self.next_due = self.reader.next_due()
 
     def apply(
         self,
@@ -140,12 +150,12 @@ class Pipeline:
         position: StreamPosition | None,
         undecodable: Sequence[Undecodable] = (),
     ) -> None:
-        """Decide and commit one batch, its licences' ends included; `position` then is the checkpoint's."""
+        """Decide and commit one batch, including the licenses that end by its last change; then store `position`."""
         if not changes:
             self._commit(changes, (), position, undecodable)
             return
         horizon = max(change.at for change in changes)
-        if self.next_due is None or self.next_due > horizon:
+        if not self._expiry.is_due(horizon):
             self._commit(changes, (), position, undecodable)
         elif len(changes) == 1:
             self.expire_due(horizon)
@@ -161,24 +171,25 @@ class Pipeline:
         undecodable: Sequence[Undecodable],
     ) -> None:
         self.flush()
-        due = self.reader.due(horizon, MOST_DUE + 1)
-        if len(due) > MOST_DUE:
+        due = self._expiry.all_due(horizon)
+        if due is None:
             middle = len(changes) // 2
             self.apply(changes[:middle], None)
             self.apply(changes[middle:], position, undecodable)
             return
         self._commit(changes, due, position, undecodable)
-        self._look_for_ends()
+        self.flush()
+        self._expiry.refresh()
 
     def reprice(self) -> None:
-        """Read plans again that the settings now price otherwise (another rate), as if they had just been written.
+        """Read plans again that the settings price differently now (another rate), and held payments that became valid
 
-        So payments that were held, and now can be understood.
+        Each is applied as if it had just been written.
         """
         at = self._now(self.checkpoint)
         cause = f"settings:{at.isoformat()}"
         rates = self.settings.rates
-        stale = [plan_id for plan_id, state in self.plans.items() if not pricing.is_read_alike(state, rates)]
+        stale = [plan_id for plan_id, state in self.plans.items() if not pricing.is_unchanged_by_rates(state, rates)]
         for plan_id in stale:
             change = Change(Source.PLANS, Operation.UPDATE, plan_id, at, cause, origin=Origin.RECOVERED)
             self.apply([change], None)
@@ -190,15 +201,15 @@ class Pipeline:
                 self.apply([change], None)
 
     def run_pending_revaluations(self) -> None:
-        """Value every licence of a changed plan anew, in steps, going on where a former run stopped."""
+        """Revalue every license of a changed plan, in steps; continue where an earlier run stopped."""
         while self.checkpoint.revaluations:
             self.flush()
-            sweep, after = self.checkpoint.revaluations[0]
-            states = self.reader.licenses_on(sweep.plan_id, after, self.batch_size)
+            revaluation, after = self.checkpoint.revaluations[0]
+            states = self.reader.licenses_on(revaluation.plan_id, after, self.batch_size)
             rest = self.checkpoint.revaluations[1:]
             if len(states) == self.batch_size:
-                rest = [(sweep, states[-1].id), *rest]
-            self._commit([_revalue(sweep, state.id) for state in states], states, None, (), sweeps=rest)
+                rest = [(revaluation, states[-1].id), *rest]
+            self._commit([_revalue(revaluation, state.id) for state in states], states, None, (), revaluations=rest)
 
     def _commit(
         self,
@@ -206,15 +217,15 @@ class Pipeline:
         loaded: Iterable[LicenseState],
         position: StreamPosition | None,
         undecodable: Sequence[Undecodable],
-        sweeps: list[tuple[Revaluation, Any]] | None = None,
+        revaluations: list[tuple[Revaluation, Any]] | None = None,
     ) -> None:
-        """One transaction. `position` None keeps the stream's position: more of the same fact is to come."""
-        under_way = self._pending.decision if self._pending is not None else None
-        known = self.reader.load(changes, self._known(), loaded, self._prefetcher.sources(under_way))
-        self._prefetcher.look(under_way)
+        """Commit one transaction. `position` None keeps the stream position, more of the same change follows."""
+        pending = self._pending.decision if self._pending is not None else None
+        known = self.reader.load(changes, self._known(), loaded, self._prefetcher.sources(pending))
+        self._prefetcher.start(pending)
         decision = decide(known, changes, self.settings)
         self._drop_externally_reported(decision)
-        self._commit_decision(decision, known, changes, position, undecodable, sweeps)
+        self._commit_decision(decision, known, changes, position, undecodable, revaluations)
 
     def _commit_decision(
         self,
@@ -223,17 +234,17 @@ class Pipeline:
         changes: Sequence[Change],
         position: StreamPosition | None,
         undecodable: Sequence[Undecodable],
-        sweeps: list[tuple[Revaluation, Any]] | None = None,
+        revaluations: list[tuple[Revaluation, Any]] | None = None,
     ) -> None:
-        self.beat()
-        following = self.checkpoint.following(decision, position, sweeps)
+        self.step()
+        following = self.checkpoint.following(decision, position, revaluations)
         today = business_days.business_day(self._now(following), self.settings.zone)
         writes = self.committer.prepare(decision, known, following, today, undecodable)
         self._prefetcher.note(decision)
         self.flush()
         self.checkpoint = following
         self.plans.update(decision.plans)
-        self._await_ends(decision)
+        self._expiry.note(decision)
         self._pending = PendingCommit(self.committer, writes, decision, changes)
         if self.is_behind:
             self._pending.start()
@@ -241,55 +252,44 @@ class Pipeline:
             self.flush()
 
     def _known(self) -> Mirror:
-        """What the checkpoint and the plans tell; the states a batch needs are still to be loaded."""
+        """Return a mirror with checkpoint and plans; the states that a batch needs are still to be loaded."""
         now = self.checkpoint
         return Mirror(plans=self.plans, totals=now.totals, position=now.position, memory=now.memory)
 
     def record(self, events: list[Event], memory: Memories) -> None:
-        """Commit events that no change brought (growth, a date), and what their rules remember from now on."""
+        """Commit events that no change caused (growth, a date), and what their rules remember from now on."""
         known = self._known()
         decision = decide(known, (), self.settings)
-        told = reported_externally(self.committer.database, events, self.settings) if events else set()
-        decision.events = [event for event in events if event.key not in told]
+        external = reported_externally(self.committer.database, events, self.settings) if events else set()
+        decision.events = [event for event in events if event.key not in external]
         decision.memory |= memory
         self._commit_decision(decision, known, (), None, ())
 
     def _drop_externally_reported(self, decision: Decision) -> None:
-        """A recovered fact that somebody told while we were away is theirs."""
+        """Drop recovered events that an external event reported during the gap."""
         recovered = [event for event in decision.events if event.metadata.get("recovered")]
         if recovered:
-            told = reported_externally(self.committer.database, recovered, self.settings)
-            decision.events = [event for event in decision.events if event.key not in told]
-            payment_matching.leave_external(decision, told)
+            external = reported_externally(self.committer.database, recovered, self.settings)
+            decision.events = [event for event in decision.events if event.key not in external]
+            fact_matching.mark_external(decision, external)
 
     def _now(self, checkpoint: Checkpoint) -> datetime:
-        """The stream's own time; ours only while the first start has none yet."""
+        """Return the stream's own time; this machine's only during the first start, which has none yet."""
         return checkpoint.at or clock.now()
 
-    def _committed(self, flight: PendingCommit, events: int) -> None:
-        self.changed = True
-        self._measure(flight.decision, flight.changes)
-        commit_log.log_commit(flight.decision, flight.changes, events, self.batch_events)
-
-    def _await_ends(self, decision: Decision) -> None:
-        """Keep `next_due` at or before the next end."""
-        ends = [state.ends_at for state in decision.licenses.values() if state and state.ends_at]
-        if ends:
-            self.next_due = min([*ends, self.next_due] if self.next_due else ends)
+    def _committed(self, pending: PendingCommit, events: int) -> None:
+        self._has_changed = True
+        self._measure(pending.decision, pending.changes)
+        commit_log.log_commit(pending.decision, pending.changes, events, self.batch_events)
 
     def _measure(self, decision: Decision, changes: Sequence[Change]) -> None:
         metrics.committed(decision, changes, clock.now())
-        metrics.CHECKPOINT.set(self._checkpoint_seconds())
+        if decision.events:
+            self.health.record(Instant.EVENT, max(event.at for event in decision.events).timestamp())
+        self.health.record(Instant.CHECKPOINT, self.checkpoint.seconds)
         metrics.BUSINESS.show(decision.totals, self.plans)
 
-    def _checkpoint_seconds(self) -> float:
-        time = self.checkpoint.cluster_time
-        return float(time.time) if time is not None else 0.0
 
-
-def _tick(instant: datetime) -> Change:
-    return Change(Source.CLOCK, Operation.TICK, None, instant, "")
-
-
-def _revalue(sweep: Revaluation, license_id: DocId) -> Change:
-    return Change(Source.LICENSES, Operation.REVALUE, license_id, sweep.at, sweep.cause, origin=sweep.origin)
+def _revalue(revaluation: Revaluation, license_id: DocId) -> Change:
+    at, cause, origin = revaluation.at, revaluation.cause, revaluation.origin
+    return Change(Source.LICENSES, Operation.REVALUE, license_id, at, cause, origin=origin)

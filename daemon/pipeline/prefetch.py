@@ -1,6 +1,6 @@
-"""Looks up what the next batch will need of the mirror while the present one is decided on: the two overlap.
+"""Prefetch of the mirror states that the next batch needs, while the present one is decided.
 
-What is found is as old as the moment the look began: whatever was under way then, or decided since, goes before it.
+The states are as old as the start of the read: decisions pending then or made since take precedence.
 """
 
 import threading
@@ -13,37 +13,37 @@ from rules.model.decision import Decision, Mirror
 
 
 class Prefetch:
-    """One look ahead, begun at once, in a thread of its own."""
+    """One read, started at once in a thread of its own."""
 
-    def __init__(self, reader: MirrorReader, changes: Sequence[Change], under_way: Decision | None) -> None:
+    def __init__(self, reader: MirrorReader, changes: Sequence[Change], pending: Decision | None) -> None:
         self.newer = Decision()
-        """The states decided since; only these are kept."""
-        if under_way is not None:
-            self.note(under_way)
+        """The states decided since the start; nothing else of a decision is kept."""
+        if pending is not None:
+            self.note(pending)
         self._found: Mirror | None = None
-        self._thread = threading.Thread(target=self._look, args=(reader, changes), name="foresight", daemon=True)
+        self._thread = threading.Thread(target=self._read, args=(reader, changes), name="prefetch", daemon=True)
         self._thread.start()
 
     def note(self, decision: Decision) -> None:
-        """Something was decided on meanwhile."""
+        """Add a decision made since the start."""
         self.newer.customers.update(decision.customers)
         self.newer.licenses.update(decision.licenses)
         self.newer.payments.update(decision.payments)
 
     def sources(self) -> tuple[Decision | Mirror, ...]:
-        """Where states are to be taken from, the newest first; what is in none of them has to be looked up."""
+        """Wait for the read and return where to take states from, newest first; others are still to be read."""
         self._thread.join()
         return (self.newer,) if self._found is None else (self.newer, self._found)
 
-    def _look(self, reader: MirrorReader, changes: Sequence[Change]) -> None:
+    def _read(self, reader: MirrorReader, changes: Sequence[Change]) -> None:
         try:
             self._found = reader.load(changes, Mirror())
         except ChatelloError:
-            return  # whoever needs it looks itself, and hears the same where it lasts
+            return  # the batch reads the states itself, and raises the error if it persists
 
 
 class Prefetcher:
-    """The looks ahead of a pipeline: the one its batch in hand was prepared by, and the one for the batch behind it."""
+    """The two prefetches of a pipeline: for the batch in hand and for the next one."""
 
     def __init__(self, reader: MirrorReader) -> None:
         self.reader = reader
@@ -51,25 +51,25 @@ class Prefetcher:
         self._next: Prefetch | None = None
         self._waiting: Sequence[Change] = ()
 
-    def turn(self, waiting: Sequence[Change]) -> None:
-        """The next batch is in hand; `waiting` is what comes behind it."""
+    def advance(self, waiting: Sequence[Change]) -> None:
+        """Start on the next batch; `waiting` are the changes after it."""
         self._present, self._next = self._next, None
         self._waiting = waiting
 
-    def sources(self, under_way: Decision | None) -> tuple[Decision | Mirror, ...]:
-        """What is known of the mirror's states without asking, or will be stored shortly; the newest first."""
+    def sources(self, pending: Decision | None) -> tuple[Decision | Mirror, ...]:
+        """Return the states that are known without a read, newest first."""
         if self._present is not None:
             return self._present.sources()
-        return () if under_way is None else (under_way,)
+        return () if pending is None else (pending,)
 
-    def look(self, under_way: Decision | None) -> None:
-        """Begin to look up what is waiting, once."""
+    def start(self, pending: Decision | None) -> None:
+        """Start the prefetch for the waiting changes, once."""
         if self._waiting:
-            self._next = Prefetch(self.reader, self._waiting, under_way)
+            self._next = Prefetch(self.reader, self._waiting, pending)
             self._waiting = ()
 
     def note(self, decision: Decision) -> None:
-        """Something was decided on: no look ahead knows of it."""
-        for sight in (self._present, self._next):
-            if sight is not None:
-                sight.note(decision)
+        """Add a decision that neither prefetch can have read."""
+        for prefetch in (self._present, self._next):
+            if prefetch is not None:
+                prefetch.note(decision)

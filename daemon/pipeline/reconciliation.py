@@ -1,12 +1,12 @@
-"""Makes the mirror equal to the source again: the one way for first start, lost history, drop, restore, repair.
+"""Makes the mirror equal to the source: after a first start, lost history, a drop, a restore, or on request.
 
-The source is read at one snapshot; every difference becomes a Change and goes through the same door as the
-stream's; the stream then goes on from the snapshot's cluster time: no overlap, no hole. A run that is cut off
-leaves `reconciling` in the checkpoint and is begun anew.
+The source is read at one snapshot. Every difference becomes a Change and is applied like the stream's; the stream then
+continues from the snapshot's cluster time, so nothing overlaps and nothing is missed. An interrupted run leaves
+`reconciling` in the checkpoint and is repeated.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -16,11 +16,11 @@ from daemon.errors import DeletionsNotAccepted
 from daemon.mongo.client import translated
 from daemon.mongo.cluster_time import cluster_datetime
 from daemon.mongo.types import ClientSession, Database, Timestamp
-from daemon.pipeline.pipeline import Beat, Pipeline
+from daemon.pipeline.pipeline import Pipeline
 from daemon.runtime import logs, metrics
 from daemon.source import snapshot
 from daemon.source.custom_rules import CustomRuleMatcher
-from daemon.source.decode import Decoder, unreadable
+from daemon.source.decode import Decoder, unusable_id
 from daemon.source.external_events import external_events_between
 from daemon.source.filter import DISCONTINUITIES
 from daemon.source.snapshot import Difference
@@ -31,19 +31,21 @@ from rules.handlers import payments
 from rules.model.changes import Change, DocId, Fields, Operation, Origin, Source
 
 ORDER = (Source.PLANS, Source.CUSTOMERS, Source.PAYMENTS, Source.LICENSES)
-"""Plans first, they price licences; customers next, the others name them; where there are payments, no licence stands
-for one."""
+"""Plans price licenses, the others name customers, and where payments exist no license stands for one."""
 
 NAMED = 5
 STEP = 1000
-"""Documents of the mirror after which a walk has got on."""
+"""Documents of the mirror between two records of progress."""
 SECOND = timedelta(seconds=1)
 
 log = logs.get("reconciliation")
 
 
 class SnapshotDiff:
-    """One comparison of source and mirror at one snapshot. Writes nothing."""
+    """Comparison of source and mirror at one snapshot. Writes nothing.
+
+    `on_progress` is called as documents are read, because reading a large shop without differences takes long.
+    """
 
     def __init__(
         self,
@@ -51,49 +53,48 @@ class SnapshotDiff:
         reader: MirrorReader,
         decoder: Decoder,
         session: ClientSession,
-        beat: Beat = lambda: None,
+        on_progress: Callable[[], None] = lambda: None,
     ) -> None:
-        """`beat` is called as documents pass: a large shop in which nothing differs takes its time too."""
         self.database = database
         self.reader = reader
-        self.beat = beat
+        self.on_progress = on_progress
         self.decoder = decoder
         self.session = session
         self.cluster_time: Timestamp = snapshot.snapshot_time(database, session)
         self.mirrored: Counter[Source] = Counter()
-        self.passed_over: list[Any] = []
-        """Ids of the collection walked last that are no plain values, the first of them."""
+        self.invalid_ids: list[Any] = []
+        """Ids of the collection read last that are not plain values."""
 
     def differences(self, source: Source) -> Iterator[Difference]:
-        self.passed_over = []
-        found = snapshot.read(self.database, source, self.decoder, self.session, self.passed_over)
+        self.invalid_ids = []
+        found = snapshot.read(self.database, source, self.decoder, self.session, self.invalid_ids)
         return snapshot.differences(source, found, self._mirror(source))
 
     def _mirror(self, source: Source) -> Iterator[tuple[DocId, Fields]]:
-        """The mirror's documents that stand for one in the source, counted as they pass.
+        """Yield the mirrored documents that exist in the source, and count them.
 
-        A held one shows no fields: it differs from whatever is there, and so is tried again.
+        A held document has no fields here: it always differs and so is tried again.
         """
         self.mirrored[source] = 0
         for number, document in enumerate(self.reader.documents(source, self.session), 1):
             if number % STEP == 0:
-                self.beat()
+                self.on_progress()
             if document.get("present", True):
                 self.mirrored[source] += 1
                 yield document["_id"]["id"], {} if document.get("held") else decoded_fields(document)
 
 
 def survey(database: Database, config: Config) -> list[str]:
-    """What a reconciliation would take over or delete, a line per kind with the first ids; writes nothing."""
+    """Return what a reconciliation would apply or delete, a line per kind with the first ids. Writes nothing."""
     known = forgotten.load(database)
-    decoder = Decoder(config.time.naive_zone, config.rules.manual_email, known.holds)
+    decoder = Decoder(config.time.naive_zone, config.rules.manual_email, known.contains)
     reader = MirrorReader(database, config.settings())
     counts: Counter[str] = Counter()
     first: dict[str, list[str]] = {}
     with translated(), database.client.start_session(snapshot=True) as session:
-        walk = SnapshotDiff(database, reader, decoder, session)
+        diff = SnapshotDiff(database, reader, decoder, session)
         for source in ORDER:
-            for found in walk.differences(source):
+            for found in diff.differences(source):
                 kind = f"{source} {_kind(found)}"
                 counts[kind] += 1
                 if counts[kind] <= NAMED:
@@ -108,7 +109,7 @@ def _kind(found: Difference) -> str:
 
 
 class Reconciliation:
-    """One run. `recovered` counts what runs before it, cut off, took over already."""
+    """One run. `recovered` counts what earlier, interrupted runs committed."""
 
     def __init__(
         self,
@@ -128,51 +129,51 @@ class Reconciliation:
         self.commits = 0
         self.knows_payments = payments.is_after_bootstrap(pipeline.checkpoint.memory)
 
-    def run(self, since: datetime | None, gap: Mapping[str, Any], beat: Beat) -> Timestamp:
-        """Commit every difference; the cluster time to follow the stream from.
+    def run(self, since: datetime | None, gap: Mapping[str, Any]) -> Timestamp:
+        """Commit every difference; return the cluster time to follow the stream from.
 
-        `since` is when the stream was last followed; None on the first start, which is silent.
-        Raises SnapshotTooOld when the server no longer keeps the snapshot; what was committed by then is done.
-        Raises DeletionsNotAccepted when too much disappeared, or when a restore may still be bringing it back,
-        with everything else committed.
+        `since` is when the stream was last followed; None on the first start, which emits no events.
+        Raises SnapshotTooOld if the server no longer keeps the snapshot; what is committed by then stays.
+        Raises DeletionsNotAccepted if too many documents disappeared, or if a restore may still bring them back; all
+        other differences are committed.
         """
         with translated(), self.database.client.start_session(snapshot=True) as session:
-            walk = SnapshotDiff(self.database, self.pipeline.reader, self.decoder, session, beat)
-            until = cluster_datetime(walk.cluster_time)
-            gone = {source: self._apply(walk, source, since, until, beat) for source in ORDER}
+            diff = SnapshotDiff(self.database, self.pipeline.reader, self.decoder, session, self.pipeline.step)
+            until = cluster_datetime(diff.cluster_time)
+            gone = {source: self._apply(diff, source, since, until) for source in ORDER}
             if any(gone.values()):
-                self._check_deletions(walk, gone, gap)
+                self._check_deletions(diff, gone, gap)
                 for source in reversed(ORDER):
-                    self._delete(walk, source, until, beat)
+                    self._delete(diff, source, until)
             if since is not None:
-                self._remember_external(walk, since, until)
-            self._recover(walk, since, until, beat)
+                self._remember_external(diff, since, until)
+            self._recover(diff, since, until)
             self.pipeline.expire_due(until)
-            return walk.cluster_time
+            return diff.cluster_time
 
-    def _apply(self, walk: SnapshotDiff, source: Source, since: datetime | None, until: datetime, beat: Beat) -> int:
-        """Commit what is new or different in one collection; how many documents disappeared from it."""
+    def _apply(self, diff: SnapshotDiff, source: Source, since: datetime | None, until: datetime) -> int:
+        """Commit what is new or different in one collection; return how many documents disappeared from it."""
         gone = 0
-        batch: list[Change] = []
-        for difference in walk.differences(source):
-            if difference.found is None:
-                gone += 1
-                continue
-            batch.append(self._found(difference, difference.found, since, until, walk.cluster_time))
-            if len(batch) == self.batch_size:
-                self._commit(batch, beat)
-                batch = []
-        self._commit(batch, beat)
-        if walk.passed_over:
-            self.pipeline.apply([], None, [unreadable(source, doc_id, until) for doc_id in walk.passed_over])
+
+        def found() -> Iterator[Change]:
+            nonlocal gone
+            for difference in diff.differences(source):
+                if difference.found is None:
+                    gone += 1
+                else:
+                    yield self._found(difference, difference.found, since, until, diff.cluster_time)
+
+        self._commit(found())
+        if diff.invalid_ids:
+            self.pipeline.apply([], None, [unusable_id(source, doc_id, until) for doc_id in diff.invalid_ids])
         return gone
 
     def _found(
         self, difference: Difference, fields: Fields, since: datetime | None, until: datetime, time: Timestamp
     ) -> Change:
-        """A document that appeared or differs, dated by its own creation where that is sane, else by the gap's end.
+        """Return the change of a document that is new or different, dated by its creation if that lies in the gap.
 
-        Payments that were there before the daemon knew of payments at all are no news.
+        Payments older than the daemon's knowledge of payments are applied without events.
         """
         is_new = difference.mirrored is None
         made = _made(fields, since, until) if is_new else until
@@ -187,69 +188,66 @@ class Reconciliation:
             origin=Origin.BOOTSTRAP if since is None or is_old else Origin.RECOVERED,
         )
 
-    def _remember_external(self, walk: SnapshotDiff, since: datetime, until: datetime) -> None:
-        """What others told meanwhile of facts told before the gap; of those found in it they were asked already."""
-        told = external_events_between(self.database, since, until, _cause(walk.cluster_time), walk.session)
-        while batch := list(islice(told, self.batch_size)):
+    def _remember_external(self, diff: SnapshotDiff, since: datetime, until: datetime) -> None:
+        """Apply external events of the gap that report facts from before it; facts found in it are matched already."""
+        external = external_events_between(self.database, since, until, _cause(diff.cluster_time), diff.session)
+        for batch in _batches(external, self.batch_size):
             self.pipeline.apply(batch, None)
 
-    def _recover(self, walk: SnapshotDiff, since: datetime | None, until: datetime, beat: Beat) -> None:
-        """What the owner's own rules would have heard in the gap, as far as the documents tell."""
-        judge = CustomRuleMatcher(self.database, self.rules, self.decoder)
-        found = judge.recovered(since, until, _cause(walk.cluster_time), walk.session) if since is not None else ()
-        batch: list[Change] = []
-        for change in found:
-            batch.append(change)
-            if len(batch) == self.batch_size:
-                self._commit(batch, beat)
-                batch = []
-        self._commit(batch, beat)
+    def _recover(self, diff: SnapshotDiff, since: datetime | None, until: datetime) -> None:
+        """Commit what the custom rules would have emitted during the gap, as far as the documents show it."""
+        matcher = CustomRuleMatcher(self.database, self.rules, self.decoder)
+        if since is not None:
+            self._commit(matcher.recovered(since, until, _cause(diff.cluster_time), diff.session))
 
-    def _delete(self, walk: SnapshotDiff, source: Source, until: datetime, beat: Beat) -> None:
-        batch: list[Change] = []
-        for difference in walk.differences(source):
-            if difference.found is None:
-                batch.append(_gone(difference, until, walk.cluster_time))
-            if len(batch) == self.batch_size:
-                self._commit(batch, beat)
-                batch = []
-        self._commit(batch, beat)
+    def _delete(self, diff: SnapshotDiff, source: Source, until: datetime) -> None:
+        gone = (found for found in diff.differences(source) if found.found is None)
+        self._commit(_gone(found, until, diff.cluster_time) for found in gone)
 
-    def _commit(self, batch: list[Change], beat: Beat) -> None:
-        beat()
-        if batch:
+    def _commit(self, changes: Iterable[Change]) -> None:
+        for batch in _batches(changes, self.batch_size):
+            self.pipeline.step()
             self.pipeline.apply(batch, None)
             self.pipeline.run_pending_revaluations()
             self.commits += 1
             self.recovered.update(f"{change.source}_{change.op}" for change in batch)
             metrics.RECOVERED.labels(batch[0].source.value).inc(len(batch))
             log.info("difference.committed", **self.recovered)
+        self.pipeline.step()
 
-    def _check_deletions(self, walk: SnapshotDiff, gone: dict[Source, int], gap: Mapping[str, Any]) -> None:
+    def _check_deletions(self, diff: SnapshotDiff, gone: dict[Source, int], gap: Mapping[str, Any]) -> None:
         if gap.get("accept_deletions"):
             return
         missing = {source.value: count for source, count in gone.items() if count}
         for source, count in gone.items():
-            known = walk.mirrored[source]
-            if source is Source.PAYMENTS:  # nothing follows from their going, and old ones may be cleared away
+            known = diff.mirrored[source]
+            if (
+                source is Source.PAYMENTS
+            ):  # no event or movement follows from a deleted payment, and old ones may be cleared
                 continue
             if count > self.limits.max_deleted and count > known * self.limits.max_deleted_share:
                 raise DeletionsNotAccepted(
-                    f"{count} of {known} {source} disappeared from the database; if that is meant, say "
+                    f"{count} of {known} {source} disappeared from the database; if that is intended, run "
                     "'chatello-analytics reconcile --accept-deletions'; if not, restore the collection: "
-                    "it is looked at again every minute",
+                    "it is compared again every minute",
                     missing,
                 )
         if _may_be_coming_back(gap) and missing != gap.get("missing"):
             named = ", ".join(f"{count} {source}" for source, count in missing.items())
             raise DeletionsNotAccepted(
-                f"{named} disappeared with a collection, which may be on its way back: looked at again in a minute",
+                f"{named} disappeared with a collection that may be restored: compared again in a minute",
                 missing,
             )
 
 
+def _batches(changes: Iterable[Change], size: int) -> Iterator[list[Change]]:
+    iterator = iter(changes)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
 def _may_be_coming_back(gap: Mapping[str, Any]) -> bool:
-    """After a drop or rename, or while deletions are questioned, only what two looks miss alike is gone."""
+    """After a drop, or while deletions wait for approval, a document is only gone if two comparisons miss it."""
     causes = {gap.get("cause"), *gap.get("further_causes", ())}
     return bool(causes & set(DISCONTINUITIES)) or gap.get("missing") is not None
 
@@ -263,7 +261,7 @@ def _cause(time: Timestamp) -> str:
 
 
 def _made(fields: Fields, since: datetime | None, until: datetime) -> datetime | None:
-    """When a document says it was made, where that lies in the gap; its ends are whole seconds."""
+    """Return `created_at` if it lies in the gap, whose ends are whole seconds; else None."""
     made = fields.get("created_at")
     if since is None or not isinstance(made, datetime) or not since < made < until + SECOND:
         return None

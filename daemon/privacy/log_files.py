@@ -1,7 +1,7 @@
-"""The log file kept by us, cleaned in place while the daemon goes on writing to it.
+"""Redaction of the daemon's log file in place, while the daemon appends to it.
 
-What is taken out is overwritten by as many signs: no byte moves, so whoever appends or renames the file meanwhile is
-not disturbed. Lines are JSON in ASCII, as `daemon.runtime.logs` writes them.
+Each name is overwritten by a mask of the same length: no byte moves, so the file can be appended to or renamed at the
+same time. Lines are JSON in ASCII, as `daemon.runtime.logs` writes them.
 """
 
 import json
@@ -15,51 +15,53 @@ from rules.privacy.erasure import NamePatterns
 MASK = "*"
 
 
-def mask(file: Path, needles: NamePatterns, customer_id: str) -> int:
-    """Overwrite the person's name and address in the log and its renamed predecessors; how many lines held one."""
-    return sum(_mask(one, needles, customer_id) for one in (file, *file.parent.glob(f"{file.name}.*")) if one.is_file())
+def mask_files(file: Path, patterns: NamePatterns, customer_id: str) -> int:
+    """Mask the customer's names and e-mail in the log and its rotated files; return the number of lines changed."""
+    files = (file, *file.parent.glob(f"{file.name}.*"))
+    return sum(_mask_file(one, patterns, customer_id) for one in files if one.is_file())
 
 
-def _mask(file: Path, needles: NamePatterns, customer_id: str) -> int:
+def _mask_file(file: Path, patterns: NamePatterns, customer_id: str) -> int:
     changed = 0
     with file.open("r+b") as log:
         while True:
-            place, line = log.tell(), log.readline()
+            position, line = log.tell(), log.readline()
             if not line:
                 return changed
-            masked = masked_line(line, needles, customer_id)
+            masked = masked_line(line, patterns, customer_id)
             if masked != line:
-                log.seek(place)
+                log.seek(position)
                 log.write(masked)
                 changed += 1
 
 
-def masked_line(line: bytes, needles: NamePatterns, customer_id: str) -> bytes:
-    """The line, as long as it was, without what the needles find in any of its texts."""
+def masked_line(line: bytes, patterns: NamePatterns, customer_id: str) -> bytes:
+    """Return the line with all matches of the patterns in its strings masked; its length is unchanged."""
     try:
-        told = json.loads(line)
+        record = json.loads(line)
     except ValueError:
         return line
-    tied = isinstance(told, dict) and told.get("customer_id") == customer_id
-    for text in sorted({found for one in _texts(told) for found in _found(one, needles, tied)}, key=len, reverse=True):
+    about_customer = isinstance(record, dict) and record.get("customer_id") == customer_id
+    found = {match for text in _strings(record) for match in _matches(text, patterns, about_customer)}
+    for text in sorted(found, key=len, reverse=True):
         plain = json.dumps(text)[1:-1].encode("ascii")
         line = line.replace(plain, MASK.encode() * len(plain))
     return line
 
 
-def _found(text: str, needles: NamePatterns, tied: bool) -> Iterator[str]:
-    yield from needles.found(text)
-    if tied:  # a line about the person: also a name that is a common word
-        for name in needles.common:
+def _matches(text: str, patterns: NamePatterns, about_customer: bool) -> Iterator[str]:
+    yield from patterns.find(text)
+    if about_customer:  # such a line also contains names that are common words
+        for name in patterns.common:
             yield from (match[0] for match in re.finditer(re.escape(name), text, re.IGNORECASE))
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
         for one in value.values():
-            yield from _texts(one)
+            yield from _strings(one)
     elif isinstance(value, list):
         for one in value:
-            yield from _texts(one)
+            yield from _strings(one)

@@ -1,163 +1,186 @@
-"""What becomes of one document when a person is forgotten: ours told anew without the name, others' left or counted.
+"""Redaction of one document: own documents lose the customer's name, external ones are kept and counted.
 
-A namesake is somebody else: what is tied to another customer's id keeps its name.
+A document with the id of another customer of the same name keeps the name.
 """
 
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from daemon.mongo.collections import EVENTS, KEPT_ROWS, ROWS, SOURCE_NAME
+from daemon.mongo.collections import EVENTS, ROWS, SOURCE_NAME, WRITTEN_ROWS
 from daemon.mongo.types import Document
-from daemon.privacy.documents import is_through_us
+from daemon.privacy.documents import is_own_event
 from daemon.rollup.row_builder import RowBuilder
 from rules.model.changes import Plan
 from rules.privacy import erasure, rendering
 from rules.privacy.erasure import NamePatterns
-from rules.rows import amendment
-from rules.rows.periods import Kind
-from rules.settings.catalog import FORGOTTEN
+from rules.rows import amendment, note_grammar
+from rules.rows.note_grammar import PersonalText
+from rules.rows.periods import PeriodKind
+from rules.settings.catalog import FORGOTTEN, MARKS
 from rules.settings.settings import Settings
 
-IDENTITY = frozenset(("_id", "period_type", "event_type"))
-"""Not texts: what a document is known by."""
+IDENTITY_FIELDS = frozenset(("_id", "period_type", "event_type"))
+"""Fields that identify a document and are never redacted."""
 
-
-NOBODY = {"customer_name": FORGOTTEN}
+FORGOTTEN_METADATA = {"customer_name": FORGOTTEN}
 
 
 class Subject(NamedTuple):
-    """Whom it is about: the id, the licences, and what is looked for in texts. `in_source`: not deleted there yet."""
+    """The customer to erase, its license ids, and the patterns of its names.
+
+    `in_source`: its document still exists in the source.
+    """
 
     id: Any
     licenses: list[Any]
-    needles: NamePatterns
+    name_patterns: NamePatterns
     in_source: bool
 
-    def is_named_in(self, event: Mapping[str, Any]) -> bool:
-        """Whether an event, or a row's entry of one, is about this customer."""
+    def is_subject_of(self, event: Mapping[str, Any]) -> bool:
+        """Whether an event, or an entry of a row's `auto_events`, is about this customer."""
         return str(event.get("customer_id")) == str(self.id)
 
 
 class Redactor:
-    """Cleans for one person. `others`: also what the dashboard or a person wrote.
+    """Redacts documents for one customer.
 
-    `days` are those with an event about the person, whose notes are composed anew from the events that stand.
+    `affected_days` have an event about the customer: their notes are composed again from the stored events.
+    `include_external`: also redact texts of the dashboard and manually edited notes.
     """
 
     def __init__(
-        self, person: Subject, days: set[date], rebuild: RowBuilder, plans: Mapping[str, Plan], *, others: bool
+        self,
+        subject: Subject,
+        affected_days: set[date],
+        row_builder: RowBuilder,
+        plans: Mapping[str, Plan],
+        *,
+        include_external: bool,
     ) -> None:
-        self.person = person
-        self.needles = person.needles
-        self.days = days
-        self.rebuild = rebuild
-        self.settings: Settings = rebuild.settings
+        self.subject = subject
+        self.name_patterns = subject.name_patterns
+        self.affected_days = affected_days
+        self.row_builder = row_builder
+        self.settings: Settings = row_builder.settings
         self.plans = plans
-        self.others = others
+        self.include_external = include_external
 
-    def document(self, name: str, stored: Document) -> Document:
-        """A document of collection `name` as it is to stand."""
+    def redacted(self, name: str, stored: Document) -> Document:
+        """Return the redacted form of a document of collection `name`."""
         if name == EVENTS:
-            return self._event(stored)
-        if name in (ROWS, KEPT_ROWS):
-            return self._row(stored)
-        return {**stored, **self._without(stored)}
+            return self._redacted_event(stored)
+        if name in (ROWS, WRITTEN_ROWS):
+            return self._redacted_row(stored, keeps_text=name == ROWS and not self.include_external)
+        return {**stored, **self._redacted_fields(stored)}
 
-    def left(self, name: str, stored: Document) -> str | None:
-        """What kind of text of somebody else holds the name and stays; None where none does."""
-        if self.others or name not in (EVENTS, ROWS):
+    def remaining_text(self, name: str, stored: Document) -> str | None:
+        """Return which kind of external text still contains the name, or None."""
+        if self.include_external or name not in (EVENTS, ROWS):
             return None
-        if name == EVENTS and not is_through_us(stored):
-            return "events of the dashboard" if self._names(stored) else None
-        if name == ROWS and not is_row_of_ours(stored):
-            return "rows of the dashboard" if self._names(stored) else None
-        is_theirs = name == ROWS and has_own_note(stored) and self.needles.holds(stored.get("notes"))
-        return "notes that a person wrote" if is_theirs else None
+        if name == EVENTS and not is_own_event(stored):
+            return "events of the dashboard" if self._contains_name(stored) else None
+        if name == ROWS and not is_own_row(stored):
+            return "rows of the dashboard" if self._contains_name(stored) else None
+        is_edited = name == ROWS and self.name_patterns.matches(personal_text(stored).text)
+        return "notes that a person wrote" if is_edited else None
 
-    def _names(self, stored: Document) -> bool:
-        return not self._is_namesakes(stored) and self.needles.holds(speaking(stored))
+    def _contains_name(self, stored: Document) -> bool:
+        return not self._is_about_other_customer(stored) and self.name_patterns.matches(text_fields(stored))
 
-    def _is_namesakes(self, event: Mapping[str, Any]) -> bool:
-        return event.get("customer_id") is not None and not self.person.is_named_in(event)
+    def _is_about_other_customer(self, event: Mapping[str, Any]) -> bool:
+        return event.get("customer_id") is not None and not self.subject.is_subject_of(event)
 
-    def _without(self, stored: Document, *but: str) -> Document:
-        texts = {name: value for name, value in speaking(stored).items() if name not in but}
-        return {name: self.needles.without(value) for name, value in texts.items()}
+    def _redacted_fields(self, stored: Document, *excluded: str) -> Document:
+        texts = {name: value for name, value in text_fields(stored).items() if name not in excluded}
+        return {name: self.name_patterns.redact(value) for name, value in texts.items()}
 
     # -- events ----------------------------------------------------------------------------------------------
 
-    def _event(self, event: Document) -> Document:
-        if not (is_through_us(event) or self.others) or self._is_of_a_namesake(event):
+    def _redacted_event(self, event: Document) -> Document:
+        if not (is_own_event(event) or self.include_external) or self._states_other_customers_fact(event):
             return event
-        if self.person.is_named_in(event) and (names_somebody(event) or self.needles.holds(speaking(event))):
+        if self.subject.is_subject_of(event) and (
+            carries_name(event) or self.name_patterns.matches(text_fields(event))
+        ):
             event = erasure.redacted_event(event, self.plans, self.settings)
-        return {**event, **self._without(event)}
+        return {**event, **self._redacted_fields(event)}
 
-    def _is_of_a_namesake(self, event: Mapping[str, Any]) -> bool:
-        """An event that tells a fact of another customer: the name in it is that customer's."""
+    def _states_other_customers_fact(self, event: Mapping[str, Any]) -> bool:
+        """Whether an event is a fact of another customer, so that the name in it belongs to that customer."""
         metadata = event.get("metadata")
         facts = metadata if isinstance(metadata, Mapping) else {}
-        return self._is_namesakes(event) and (facts.get("source") == SOURCE_NAME or "customer_name" in facts)
+        return self._is_about_other_customer(event) and (facts.get("source") == SOURCE_NAME or "customer_name" in facts)
 
     # -- rows ------------------------------------------------------------------------------------------------
 
-    def _row(self, row: Document) -> Document:
-        if not is_row_of_ours(row) and not self.others:
+    def _redacted_row(self, row: Document, *, keeps_text: bool) -> Document:
+        """Redact a row. `keeps_text`: a person's note or comment stays; the generated note before it is redacted."""
+        if not is_own_row(row) and not self.include_external:
             return row
-        theirs = has_own_note(row) and not self.others
-        cleaned = {**row, **self._without(row, "auto_events", *(["notes"] if theirs else []))}
-        cleaned["auto_events"] = self._entries(row.get("auto_events"))
-        if self._is_composed_anew(row) and (told := self.rebuild.note_and_events(row["date"].date())):
-            cleaned |= self._is_named(told)
-            if not has_own_note(row):
-                cleaned["notes"] = cleaned["auto_notes"]
-        return {name: value for name, value in cleaned.items() if name in row}
+        personal = personal_text(row)
+        if not keeps_text:
+            personal = personal._replace(text=self.name_patterns.redact(personal.text))
+        redacted = {**row, **self._redacted_fields(row, "auto_events", "notes")}
+        redacted["auto_events"] = self._redacted_entries(row.get("auto_events"))
+        if self._needs_new_note(row) and (composed := self.row_builder.note_and_events(row["date"].date())):
+            redacted |= self._redacted_note(composed)
+        redacted["notes"] = personal.with_note(redacted.get("auto_notes", row.get("notes")))
+        return {name: value for name, value in redacted.items() if name in row}
 
-    def _is_composed_anew(self, row: Document) -> bool:
-        """A daily row that we measured, on a day with an event about the person or with the name in its text."""
+    def _needs_new_note(self, row: Document) -> bool:
+        """Whether it is a measured daily row of an affected day, or one whose text contains the name."""
         day = row.get("date")
-        if not isinstance(day, datetime) or not amendment.is_ours(row) or row.get("period_type") != Kind.DAILY:
+        if not isinstance(day, datetime) or not amendment.is_own(row) or row.get("period_type") != PeriodKind.DAILY:
             return False
-        return day.date() in self.days or self.needles.holds([row.get("auto_notes"), row.get("auto_events")])
+        return day.date() in self.affected_days or self.name_patterns.matches(
+            [row.get("auto_notes"), row.get("auto_events")]
+        )
 
-    def _is_named(self, told: Document) -> Document:
-        """Note and entries as a day's events tell them; where a namesake is in them, the note stays as it is."""
-        entries = self._entries(told["auto_events"])
-        namesake = any(self._is_namesakes(entry) and self.needles.holds(entry.get("description")) for entry in entries)
-        note = told["auto_notes"] if namesake else self.needles.without(told["auto_notes"])
-        return {**told, "auto_events": entries, "auto_notes": note}
+    def _redacted_note(self, composed: Document) -> Document:
+        """Redact a note and its entries; keep the note if an event of another customer contains the same name."""
+        entries = self._redacted_entries(composed["auto_events"])
+        is_shared = any(
+            self._is_about_other_customer(entry) and self.name_patterns.matches(entry.get("description"))
+            for entry in entries
+        )
+        note = composed["auto_notes"] if is_shared else self.name_patterns.redact(composed["auto_notes"])
+        return {**composed, "auto_events": entries, "auto_notes": note}
 
-    def _entries(self, stored: Any) -> Any:
-        return [self._entry(one) for one in stored] if isinstance(stored, list) else stored
+    def _redacted_entries(self, stored: Any) -> Any:
+        return [self._redacted_entry(one) for one in stored] if isinstance(stored, list) else stored
 
-    def _entry(self, entry: Any) -> Any:
-        """An entry of `auto_events`; one about the person in which no name was found is told again without any."""
-        if not isinstance(entry, dict) or self._is_namesakes(entry):
+    def _redacted_entry(self, entry: Any) -> Any:
+        """Redact an entry of `auto_events`; render it again if it is about the customer but no name was found in it."""
+        if not isinstance(entry, dict) or self._is_about_other_customer(entry):
             return entry
-        cleaned: Document = self.needles.without(entry)
-        if not self.person.is_named_in(entry) or FORGOTTEN in str(cleaned.get("description")):
-            return cleaned
-        facts = {"event_type": entry.get("type"), "amount": entry.get("amount"), "metadata": NOBODY}
-        return {**cleaned, "description": rendering.rendered(facts, self.plans, self.settings) or FORGOTTEN}
+        redacted: Document = self.name_patterns.redact(entry)
+        if not self.subject.is_subject_of(entry) or _is_redacted(str(redacted.get("description"))):
+            return redacted
+        facts = {"event_type": entry.get("type"), "amount": entry.get("amount"), "metadata": FORGOTTEN_METADATA}
+        return {**redacted, "description": rendering.rendered(facts, self.plans, self.settings) or FORGOTTEN}
 
 
-def speaking(document: Mapping[str, Any]) -> Document:
-    """What of a document may hold a text."""
-    return {name: value for name, value in document.items() if name not in IDENTITY}
+def text_fields(document: Mapping[str, Any]) -> Document:
+    """Return the fields of a document that may contain text."""
+    return {name: value for name, value in document.items() if name not in IDENTITY_FIELDS}
 
 
-def is_row_of_ours(row: Mapping[str, Any]) -> bool:
-    """Whether we wrote a row, measured or reconstructed."""
-    return amendment.is_ours(row) or bool(row.get("reconstructed"))
+def is_own_row(row: Mapping[str, Any]) -> bool:
+    """Whether the daemon wrote a row, measured or reconstructed."""
+    return amendment.is_own(row) or bool(row.get("reconstructed"))
 
 
-def has_own_note(row: Mapping[str, Any]) -> bool:
-    """Whether a row's note is not the one we made."""
-    return bool(row.get("notes") != row.get("auto_notes"))
+def personal_text(row: Mapping[str, Any]) -> PersonalText:
+    """Return what a person wrote into a row's note."""
+    return note_grammar.personal_text(row.get("notes"), [row.get("auto_notes")])
 
 
-def names_somebody(event: Mapping[str, Any]) -> bool:
-    """Whether an event carries a customer's name beside its text."""
+def carries_name(event: Mapping[str, Any]) -> bool:
+    """Whether an event's metadata contains a customer's name."""
     metadata = event.get("metadata")
-    return isinstance(metadata, Mapping) and metadata.get("customer_name") not in (None, FORGOTTEN)
+    return isinstance(metadata, Mapping) and metadata.get("customer_name") not in (None, *MARKS)
+
+
+def _is_redacted(text: str) -> bool:
+    return any(mark in text for mark in MARKS)

@@ -1,1 +1,1 @@
-"""Daily and monthly rows: due days, row computation, retention."""
+"""Rollup: missing days and months, computation of rows, retention."""

@@ -1,7 +1,7 @@
-"""How long facts are kept, where the owner wants them to go: never before the rows made of them are final.
+"""Retention: deletes old events and ledger lines as configured, never before the rows of their days are final.
 
-Rows are for ever. Of the ledger whole months go, and a balance stays in their place; rows whose rates looked back into
-them are not made anew any more.
+Rows are never deleted. Whole months of ledger lines are replaced by an opening balance; rows whose rates cover them can
+no longer be rebuilt.
 """
 
 from collections.abc import Callable
@@ -19,61 +19,61 @@ log = logs.get("retention")
 
 
 class Pruned(NamedTuple):
-    """What a run let go of."""
+    """Number of events and ledger lines deleted by one run."""
 
     events: int
     lines: int
 
 
-class Retention:
-    """Lets go of what is older than the configuration keeps; nothing by default."""
+class HistoryPruner:
+    """Deletes events and ledger lines older than the configured limits; nothing by default."""
 
-    def __init__(self, nightly: Rollup, config: Config) -> None:
-        self.nightly = nightly
-        self.database = nightly.database
-        self.wanted = config.retention
+    def __init__(self, rollup: Rollup, config: Config) -> None:
+        self.rollup = rollup
+        self.database = rollup.database
+        self.limits = config.retention
         self.zone = config.time.zone
 
-    def run(self, beat: Callable[[], object]) -> Pruned:
-        """Let go of what has had its time; may be stopped after any step."""
-        events = self._events(beat) if self.wanted.events_days else 0
-        lines = self._lines(beat) if self.wanted.ledger_days else 0
+    def run(self, heartbeat: Callable[[], object]) -> Pruned:
+        """Delete old events and ledger lines in small steps; an interruption after any step loses no data."""
+        events = self._prune_events(heartbeat) if self.limits.events_days else 0
+        lines = self._prune_ledger(heartbeat) if self.limits.ledger_days else 0
         if events or lines:
             log.info("history.pruned", events=events, lines=lines)
         return Pruned(events, lines)
 
-    def _events(self, beat: Callable[[], object]) -> int:
-        cut = self._cut(self.wanted.events_days)
-        ledger_retention.note_events_cut(self.database, cut)
-        dropped = 0
-        while found := ledger_retention.drop_events(self.database, business_days.start(cut, self.zone)):
-            dropped += found
-            beat()
-        return dropped
+    def _prune_events(self, heartbeat: Callable[[], object]) -> int:
+        cut = self._events_cut(self.limits.events_days)
+        ledger_retention.record_events_cutoff(self.database, cut)
+        deleted = 0
+        while count := ledger_retention.delete_events(self.database, business_days.start(cut, self.zone)):
+            deleted += count
+            heartbeat()
+        return deleted
 
-    def _lines(self, beat: Callable[[], object]) -> int:
+    def _prune_ledger(self, heartbeat: Callable[[], object]) -> int:
         cut = self._ledger_cut()
         last = ledger_retention.last_line_before(self.database, cut)
-        dropped = 0
-        while last is not None and (found := ledger_retention.fold(self.database, last, cut - business_days.ONE_DAY)):
-            dropped += found
-            beat()
-        return dropped
+        deleted = 0
+        while last is not None and (count := ledger_retention.fold(self.database, last, cut - business_days.ONE_DAY)):
+            deleted += count
+            heartbeat()
+        return deleted
 
     def _ledger_cut(self) -> date:
-        """The first of a month; so early that rows that are owed can still be made (see `ledger.first_day`)."""
-        now = self.nightly.now()
-        cut = business_days.business_day(now, self.zone) - timedelta(days=self.wanted.ledger_days)
-        owed = self._due()
-        return min([cut.replace(day=1), *([periods.before(owed, 2)] if owed else [])])
+        """Return the first day to keep, a 1st: missing rows can still be built (see `ledger.first_day`)."""
+        now = self.rollup.now()
+        cut = business_days.business_day(now, self.zone) - timedelta(days=self.limits.ledger_days)
+        missing = self._first_due_day()
+        return min([cut.replace(day=1), *([periods.months_before(missing, 2)] if missing else [])])
 
-    def _cut(self, kept: int) -> date:
-        """The first day whose events stay: so many days ago, and never one whose row is still owed."""
-        cut = business_days.business_day(self.nightly.now(), self.zone) - timedelta(days=kept)
-        return min(cut, self._due() or cut)
+    def _events_cut(self, days: int) -> date:
+        """Return the first day whose events are kept: `days` ago, or an earlier first day without its row."""
+        cut = business_days.business_day(self.rollup.now(), self.zone) - timedelta(days=days)
+        return min(cut, self._first_due_day() or cut)
 
-    def _due(self) -> date | None:
-        """The first day that a row is still to be made of."""
-        now = self.nightly.now()
-        owed = [*self.nightly.missing_days(now), *(month.first for month in self.nightly.missing_months(now))]
-        return min(owed, default=None)
+    def _first_due_day(self) -> date | None:
+        """Return the first day of all missing rows, None if no row is missing."""
+        now = self.rollup.now()
+        missing = [*self.rollup.missing_days(now), *(month.first for month in self.rollup.missing_months(now))]
+        return min(missing, default=None)

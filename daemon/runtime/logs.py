@@ -1,7 +1,7 @@
-"""The log: one JSON line per fact on stdout, pretty on a terminal, and in a file if one is configured.
+"""Logging: one JSON line per event on stdout, pretty on a terminal, and in a file if configured.
 
 Events are named `noun.past_verb`; docs/logs.md lists them. With journald (JOURNAL_STREAM set) each line carries its
-priority as `<N>`; the rest stays valid JSON. Secrets and e-mail addresses are taken out of every line, at any depth.
+priority as `<N>`; the rest stays valid JSON. Secrets and e-mail addresses are removed from every line, at any depth.
 """
 
 import json
@@ -25,7 +25,7 @@ _LOGIN = re.compile(r"(://)[^@/\s]*@")
 _BEARER = re.compile(r"(bearer\s+)[^\s\"',;]+", re.IGNORECASE)
 _MAIL = re.compile(r"[^\s@/:*<>()\[\],;\"'\\=]{1,64}@[^\s@/:*<>()\[\],;\"'\\]{1,255}")
 SHORTEST_SECRET = 6
-"""A shorter one would take common words out of the log, and protects nothing."""
+"""Characters; a shorter secret would remove common words from the log."""
 
 _encode = json.JSONEncoder(default=str, ensure_ascii=True).encode
 
@@ -33,9 +33,9 @@ Line = MutableMapping[str, Any]
 
 
 def set_up(config: Logs, secrets: Iterable[str] = ()) -> None:
-    """Configure logging for the whole process; `secrets` never show, wherever they turn up.
+    """Configure logging of the process; `secrets` are masked in every value.
 
-    Raises ConfigurationError where the configured file cannot be written.
+    Raises ConfigurationError if the configured file cannot be written.
     """
     pretty = config.format == "pretty" or (config.format == "auto" and sys.stdout.isatty())
     console = structlog.dev.ConsoleRenderer(sort_keys=False, repr_native_str=True)
@@ -60,7 +60,7 @@ def get(name: str) -> Any:
 
 
 def secrets_of(section: BaseModel) -> Iterator[str]:
-    """Every secret of a configuration as it may turn up in a text; of a connection string its password."""
+    """Yield every secret of a configuration in the forms that a text may contain; of a URI the password."""
     for _name, value in section:
         if isinstance(value, BaseModel):
             yield from secrets_of(value)
@@ -79,7 +79,7 @@ def _forms(secret: str) -> Iterator[str]:
 
 
 class Redaction:
-    """Takes known secrets, logins in addresses, bearer tokens and e-mail addresses out of a line."""
+    """Masks known secrets, logins in URLs, bearer tokens and e-mail addresses."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self.secrets = sorted({one for one in secrets if len(one) >= SHORTEST_SECRET}, key=len, reverse=True)
@@ -107,9 +107,9 @@ class Redaction:
 
 
 class LogFile:
-    """Writes each line as JSON to a file that is renamed to .1, .2 and on when it is full.
+    """Writes each line as JSON to a file that is rotated to .1, .2 and so on when it is full.
 
-    A file that cannot be written ends nothing: the line on stdout then says so.
+    If the file cannot be written, the line on stdout carries `log_file_problem` and the daemon continues.
     """
 
     def __init__(self, config: Logs) -> None:
@@ -119,7 +119,7 @@ class LogFile:
         except OSError as error:
             raise ConfigurationError(
                 f"logs.file: cannot write {config.file} ({error.strerror}); "
-                "wanted a file in a directory that is there and that the daemon may write to"
+                "set it to a file in an existing directory that the daemon may write to"
             ) from None
 
     def __call__(self, _logger: object, _method: str, line: Line) -> Line:
@@ -131,14 +131,14 @@ class LogFile:
 
 
 class _Strict(RotatingFileHandler):
-    """Lets an error out instead of printing a traceback for every line."""
+    """Raises an error instead of printing a traceback for every line."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
         raise  # noqa: PLE0704 - the library calls this from its `except`
 
 
 def as_json(line: Line) -> str:
-    """The line in ASCII: a hostile name can neither break it nor move the cursor."""
+    """Return the line as ASCII JSON: a hostile name can neither break it nor move the cursor."""
     first = {name: line[name] for name in ("timestamp", "level", "event") if name in line}
     return _encode({**first, **line})
 
@@ -148,5 +148,5 @@ def render(_logger: object, _method: str, line: Line) -> str:
 
 
 def prefix(level: str) -> str:
-    """How a line tells journald its priority; nothing elsewhere."""
+    """Return the priority prefix of journald (sd-daemon(3)); empty without journald."""
     return f"<{_PRIORITIES[level]}>" if "JOURNAL_STREAM" in os.environ else ""

@@ -1,10 +1,11 @@
-"""What Prometheus sees: base units, timestamps instead of ages, label sets complete from the start.
+"""Prometheus metrics: base units, timestamps instead of ages, label sets complete from the start.
 
-Metrics move after a commit, never inside a transaction that may run twice. docs/metrics.md is made from this file.
+Metrics change after a commit, never inside a transaction that may run twice. docs/metrics.md is generated from this
+file.
 """
 
 from collections import Counter as Tally
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from importlib.metadata import version
@@ -15,6 +16,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from daemon import clock
+from daemon.runtime.health import Health, Instant
 from rules.handlers.decide import Decision
 from rules.model.changes import Change, DocId, Origin, Source
 from rules.model.events import EventType
@@ -49,78 +52,112 @@ def _histogram(name: str, text: str, buckets: tuple[float, ...], labels: tuple[s
 
 # The process
 BUILD = Info(f"{PREFIX}_build", "Version of the daemon.", registry=REGISTRY)
-ROLE = _gauge("role", "1 for what this daemon does at the moment, 0 for everything else.", ("role",))
+ROLE = _gauge("role", "1 for the current role of this daemon, 0 for all other roles.", ("role",))
 LEADER = _gauge("leader", "1 while this daemon holds the lease.")
-READY = _gauge("ready", "1 while /readyz answers 200: it follows the stream or stands by, and every part gets on.")
-HEALTHY = _gauge("healthy", "1 while /healthz answers 200: no part stopped getting on. The watchdog goes by the same.")
-RELOADED = _gauge("config_last_reload_successful", "0 while the file read on SIGHUP was wrong and the old one is kept.")
+READY = _gauge("ready", "1 while /readyz answers 200: leader or standby, and all components make progress.")
+HEALTHY = _gauge(
+    "healthy", "1 while all components make progress (same condition as /healthz and the systemd watchdog)."
+)
+RELOADED = _gauge(
+    "config_last_reload_successful",
+    "1 if the last configuration reload succeeded, 0 if it failed and the previous configuration is in force.",
+)
 
 # The stream
-STREAM_CONTACT = _gauge("stream_contact_timestamp_seconds", "When the stream last answered.")
-STREAM_TOKEN = _gauge("stream_token_timestamp_seconds", "Cluster time of the newest position heard.")
-CHECKPOINT = _gauge("checkpoint_timestamp_seconds", "Cluster time of the committed position.")
-CLUSTER = _gauge("cluster_timestamp_seconds", "Newest cluster time the server told: the head of its oplog, about.")
-RESTARTS = _counter("stream_restarts_total", "Times the stream was opened anew, by reason.", ("reason",))
-GAPS = _gauge("gaps_open", "Discontinuities of the stream that are not closed yet.")
-GAPS_RECORDED = _counter("gaps_total", "Discontinuities of the stream that were recorded, by cause.", ("cause",))
-RECOVERED = _counter("recovered_total", "Differences that reconciliations found and committed.", ("collection",))
-DEAD_LETTERS = _gauge("dead_letters", "Documents held because they could not be understood; looked at every minute.")
+STREAM_CONTACT = _gauge("stream_contact_timestamp_seconds", "Unix time of the last reply of the change stream.")
+STREAM_TOKEN = _gauge(
+    "stream_token_timestamp_seconds", "Unix time (cluster time) of the newest position received from the change stream."
+)
+CHECKPOINT = _gauge("checkpoint_timestamp_seconds", "Unix time (cluster time) of the committed position.")
+CLUSTER = _gauge(
+    "cluster_timestamp_seconds",
+    "Unix time of the newest cluster time seen in a server reply (approximates the oplog head).",
+)
+RESTARTS = _counter("stream_restarts_total", "Total number of change stream restarts, by reason.", ("reason",))
+GAPS = _gauge("gaps_open", "Number of gaps in the change stream that are not closed, refreshed every minute.")
+GAPS_RECORDED = _counter("gaps_total", "Total number of gaps recorded in the change stream, by cause.", ("cause",))
+RECOVERED = _counter(
+    "recovered_total",
+    "Total number of differences found and committed by reconciliations, by collection.",
+    ("collection",),
+)
+DEAD_LETTERS = _gauge("dead_letters", "Number of held documents (dead letters), refreshed every minute.")
 
-# What was committed
-CHANGES = _counter("changes_total", "Source changes committed, by collection.", ("collection",))
-EVENTS = _counter("events_total", "Business events written, by type.", ("type",))
-LAST_EVENT = _gauge("event_timestamp_seconds", "When the newest business event written happened.")
-MOVEMENTS = _counter("movements_total", "Ledger movements written, by kind.", ("kind",))
+# Commits
+CHANGES = _counter("changes_total", "Total number of source changes committed, by collection.", ("collection",))
+EVENTS = _counter("events_total", "Total number of business events written, by type.", ("type",))
+LAST_EVENT = _gauge("event_timestamp_seconds", "Unix time of the newest business event written.")
+MOVEMENTS = _counter("movements_total", "Total number of ledger movements written, by kind.", ("kind",))
 MOVED = _counter(
-    "mrr_moved_euros_total", "MRR that ledger movements moved, by kind; the sign is the kind's.", ("kind",)
+    "mrr_moved_euros_total",
+    "Total MRR of the ledger movements in euros, by kind; always positive, the kind implies the sign.",
+    ("kind",),
 )
-COMMITS = _counter("commits_total", "Transactions committed.")
-RETRIES = _counter("commit_retries_total", "Times a transaction had to be run again before it was committed.")
-COMMIT_SECONDS = _histogram("commit_seconds", "Duration of a commit.", SECONDS)
+COMMITS = _counter("commits_total", "Total number of transactions committed.")
+RETRIES = _counter("commit_retries_total", "Total number of transaction retries before a commit.")
+COMMIT_SECONDS = _histogram("commit_seconds", "Duration of a commit in seconds.", SECONDS)
 DELAY = _histogram(
-    "change_delay_seconds", "Age of a batch's oldest change, by the server's clock, at its commit.", DELAY_SECONDS
+    "change_delay_seconds",
+    "Age in seconds of the oldest change of a batch at its commit (server time of the write to local time).",
+    DELAY_SECONDS,
 )
 
-# The bell: days, proof, jobs
-ROLLUP = _gauge("rollup_success_timestamp_seconds", "When the last owed rows were last found or made complete.")
-ROWS_OWED = _gauge("rows_owed", "Business days and months that still lack their final row.")
-ROWS = _counter("rows_total", "Rows of historical_analytics written: today's live row, and final ones.", ("row",))
-PROOF = _gauge("proof_success_timestamp_seconds", "When ledger, running totals and source were last found equal.")
-PROOF_MISMATCHES = _gauge("proof_mismatches", "Numbers that differed in the last proof; 0 when it held.")
-BELL = _gauge("bell_timestamp_seconds", "When the scheduler last looked whether something is due.")
-JOBS = _counter("jobs_total", "Runs of scheduled jobs, by outcome.", ("task", "outcome"))
-JOB_SECONDS = _gauge("job_duration_seconds", "Duration of a scheduled job's last run.", ("task",))
+# Scheduler: days, verification, jobs
+ROLLUP = _gauge("rollup_success_timestamp_seconds", "Unix time of the last run that left no due row missing.")
+ROWS_OWED = _gauge("rows_owed", "Number of business days and months without a final row.")
+ROWS = _counter(
+    "rows_total", "Total number of historical_analytics rows written, by row (live: today, final: closed).", ("row",)
+)
+PROOF = _gauge(
+    "proof_success_timestamp_seconds",
+    "Unix time of the last verification that found ledger, running totals and source equal.",
+)
+PROOF_MISMATCHES = _gauge("proof_mismatches", "Number of mismatches found by the last verification.")
+SCHEDULER_TICK = _gauge("scheduler_last_tick_timestamp_seconds", "Unix time of the last tick of the scheduler.")
+JOBS = _counter("jobs_total", "Total number of scheduled job runs, by task and outcome.", ("task", "outcome"))
+JOB_SECONDS = _gauge("job_duration_seconds", "Duration of the last run of a scheduled job in seconds.", ("task",))
 
-# The doors
-COMMANDS = _counter("mongodb_commands_total", "Commands MongoDB answered.", ("command",))
+# MongoDB and HTTP
+COMMANDS = _counter("mongodb_commands_total", "Total number of commands answered by MongoDB.", ("command",))
 COMMAND_FAILURES = _counter(
-    "mongodb_command_failures_total", "Commands MongoDB refused or never answered.", ("command",)
+    "mongodb_command_failures_total", "Total number of MongoDB commands that failed or got no reply.", ("command",)
 )
-HTTP_REQUESTS = _counter("http_requests_total", "HTTP requests answered.", ("route", "method", "code"))
-HTTP_SECONDS = _histogram("http_response_seconds", "Time until an HTTP answer began.", SECONDS, ("route",))
-LISTENERS = _gauge("http_stream_clients", "Clients that listen to events as they are written.")
+HTTP_REQUESTS = _counter("http_requests_total", "Total number of HTTP requests answered.", ("route", "method", "code"))
+HTTP_SECONDS = _histogram(
+    "http_response_seconds", "Time until the start of an HTTP response in seconds.", SECONDS, ("route",)
+)
+LISTENERS = _gauge("http_stream_clients", "Number of clients connected to the live event stream.")
+
+INSTANTS = {
+    Instant.CLUSTER: CLUSTER,
+    Instant.STREAM: STREAM_TOKEN,
+    Instant.CHECKPOINT: CHECKPOINT,
+    Instant.EVENT: LAST_EVENT,
+    Instant.ROLLUP: ROLLUP,
+    Instant.VERIFICATION: PROOF,
+}
 
 
 class PlanShown(NamedTuple):
-    """One plan's sums, and how many licences are left where they are limited."""
+    """Sums of one plan, and the number of licenses left to sell; None if the plan is not limited."""
 
     sums: PlanTotals
     left: int | None
 
 
 class Business(Collector):
-    """The shop as of the last commit. Only the leader shows it: a standby knows nothing, and nothing is not zero."""
+    """Business totals as of the last commit. Only the leader exports them, because a standby does not know them."""
 
     def __init__(self) -> None:
         self.totals: Totals | None = None
         self.plans: Mapping[DocId, PlanState] = {}
 
     def show(self, totals: Totals, plans: Mapping[DocId, PlanState]) -> None:
-        """What the next scrape will tell; both are read then, and never changed."""
+        """Export these values from the next scrape on. They are read at the scrape and must not be modified."""
         self.totals, self.plans = totals, plans
 
     def hide(self) -> None:
-        """Tell nothing until shown again: somebody else leads."""
+        """Stop exporting business metrics until `show` is called again (this instance is no longer the leader)."""
         self.totals = None
 
     def describe(self) -> Iterator[Metric]:
@@ -143,19 +180,23 @@ class Business(Collector):
         return found
 
     def _families(self, totals: Totals, plans: Mapping[str, PlanShown]) -> Iterator[Metric]:
-        paying = "Customers with an active licence that costs something."
-        yield _family("customers", "Customers.", totals.customers)
+        paying = "Number of customers with at least one active license with a price."
+        sold_once = "Revenue of lifetime sales since the start of the ledger in euros."
+        yield _family("customers", "Number of customers.", totals.customers)
         yield _family("paying_customers", paying, totals.paying_customers)
-        yield _family("subscribers", "Customers with MRR.", totals.subscribers)
-        yield _family("active_licenses", "Active licences.", totals.active_licenses)
-        yield _family("mrr_euros", "Monthly recurring revenue.", totals.mrr_cents / 100)
-        yield _family("one_time_revenue_euros", "Lifetime sales since the ledger began.", totals.one_time_cents / 100)
+        yield _family("subscribers", "Number of customers with MRR.", totals.subscribers)
+        yield _family("active_licenses", "Number of active licenses.", totals.active_licenses)
+        yield _family("mrr_euros", "Monthly recurring revenue in euros.", totals.mrr_cents / 100)
+        yield _family("one_time_revenue_euros", sold_once, totals.one_time_cents / 100)
         sums = {name: plan.sums for name, plan in plans.items()}
-        yield _by_plan("plan_licenses", "Licences of a plan, of any status.", {n: s.licenses for n, s in sums.items()})
-        yield _by_plan("plan_active_licenses", "Active licences of a plan.", {n: s.active for n, s in sums.items()})
-        yield _by_plan("plan_mrr_euros", "MRR of a plan.", {n: s.mrr_cents / 100 for n, s in sums.items()})
+        issued = "Number of licenses of a plan, of any status."
+        active = "Number of active licenses of a plan."
+        mrr = "Monthly recurring revenue of a plan in euros."
+        yield _by_plan("plan_licenses", issued, {n: s.licenses for n, s in sums.items()})
+        yield _by_plan("plan_active_licenses", active, {n: s.active for n, s in sums.items()})
+        yield _by_plan("plan_mrr_euros", mrr, {n: s.mrr_cents / 100 for n, s in sums.items()})
         left = {name: plan.left for name, plan in plans.items() if plan.left is not None}
-        yield _by_plan("plan_licenses_left", "Licences left to sell of a limited plan, such as founders.", left)
+        yield _by_plan("plan_licenses_left", "Number of licenses left to sell of a limited plan.", left)
 
 
 def _family(name: str, text: str, value: float) -> Metric:
@@ -193,14 +234,12 @@ for _row in ("live", "final"):
 
 
 def committed(decision: Decision, changes: Sequence[Change], now: datetime) -> None:
-    """Count one commit; `now` is this machine's clock, for the age of the oldest change."""
+    """Count one commit. `now` is the local time, used for the age of the oldest change."""
     COMMITS.inc()
     for source, count in Tally(change.source for change in changes if change.source is not Source.CLOCK).items():
         CHANGES.labels(source.value).inc(count)
     if changes and changes[0].origin is Origin.STREAM:
         DELAY.observe(max(0.0, (now - changes[0].at).total_seconds()))
-    if decision.events:
-        LAST_EVENT.set(max(event.at for event in decision.events).timestamp())
     for kind, count in Tally(event.type for event in decision.events).items():
         EVENTS.labels(kind.value).inc(count)
     _count_movements(decision)
@@ -210,7 +249,7 @@ def _count_movements(decision: Decision) -> None:
     lines: Tally[MovementKind] = Tally()
     cents: Tally[MovementKind] = Tally()
     for movement in decision.movements:
-        if movement.count >= 0:  # counters only rise: what is taken back was counted
+        if movement.count >= 0:  # counters never decrease: a reversal stays counted
             lines[movement.kind] += movement.count
             cents[movement.kind] += movement.mrr_cents
     for kind, count in lines.items():
@@ -218,18 +257,16 @@ def _count_movements(decision: Decision) -> None:
         MOVED.labels(kind.value).inc(abs(cents[kind]) / 100)
 
 
-def value(gauge: Gauge) -> float:
-    """What a gauge without labels stands at."""
-    return next(iter(gauge.collect())).samples[0].value
-
-
-def watch(role: Callable[[], str], is_healthy: Callable[[], bool], is_ready: Callable[[], bool]) -> None:
-    """Ask at every scrape what this daemon does, and whether it gets on."""
-    HEALTHY.set_function(is_healthy)
-    READY.set_function(is_ready)
+def watch(health: Health) -> None:
+    """Export role, readiness and progress times from `health`, read at every scrape."""
+    HEALTHY.set_function(lambda: not health.stalled(clock.monotonic()))
+    READY.set_function(lambda: not health.not_ready(clock.monotonic()))
+    PROOF_MISMATCHES.set_function(lambda: health.mismatches)
     for name in ROLES:
-        ROLE.labels(name).set_function(partial(_is, role, name))
+        ROLE.labels(name).set_function(partial(_is_role, health, name))
+    for instant, gauge in INSTANTS.items():
+        gauge.set_function(partial(health.at, instant))
 
 
-def _is(role: Callable[[], str], name: str) -> bool:
-    return role() == name
+def _is_role(health: Health, name: str) -> bool:
+    return health.role == name

@@ -1,7 +1,7 @@
-"""Counts API calls from `usage_logs`, the dashboard's busiest collection: never read, never streamed, only counted.
+"""Number of API calls in `usage_logs`, the dashboard's busiest collection: documents are counted, never read.
 
-A count is one range of an index that begins with `created_at`; without such an index nothing is counted at all. Times
-are in the frame the dates are stored in.
+A count scans one range of an index that starts with `created_at`; without such an index nothing is counted. Times are
+as stored, with `time.naive_zone` not applied.
 """
 
 from datetime import datetime
@@ -13,13 +13,13 @@ from daemon.mongo.types import Database
 
 COLLECTION = "usage_logs"
 FIELD = "created_at"
-CURE = "db.usage_logs.createIndex({created_at: 1})"
-MOST_MS = 15_000
-"""A count that takes longer than this is given up: the server has other things to do."""
+HINT = "db.usage_logs.createIndex({created_at: 1})"
+MAX_MS = 15_000
+"""Time limit of one count, to protect the server."""
 
 
-def index(database: Database) -> str | None:
-    """The name of an index that can answer a range of dates; None where the collection has none."""
+def find_index(database: Database) -> str | None:
+    """Return the name of an index that can count a range of dates; None if there is none."""
     with translated():
         for found in database[COLLECTION].list_indexes():
             field, kind = next(iter(found["key"].items()))
@@ -30,22 +30,22 @@ def index(database: Database) -> str | None:
 
 
 def first_at(database: Database, index: str) -> datetime | None:
-    """When the oldest call was made; None where there is none."""
+    """Return the time of the oldest call; None if there is none."""
     query = {FIELD: {"$type": "date"}}
     with translated():
         document = database[COLLECTION].find_one(query, {FIELD: 1, "_id": 0}, sort=[(FIELD, 1)], hint=index)
     return document[FIELD] if document and isinstance(document[FIELD], datetime) else None
 
 
-def calls(database: Database, start: datetime, end: datetime, index: str) -> int:
-    """How many calls were made from `start` on and before `end`. Raises Unavailable where it takes too long."""
+def count_calls(database: Database, start: datetime, end: datetime, index: str) -> int:
+    """Count calls from `start` (included) to `end` (excluded). Raises Unavailable after `MAX_MS`."""
     with translated():
         counted = database.command(
             {
                 "count": COLLECTION,
                 "query": {FIELD: {"$gte": start, "$lt": end}},
                 "hint": index,
-                "maxTimeMS": MOST_MS,
+                "maxTimeMS": MAX_MS,
             },
             read_preference=ReadPreference.SECONDARY_PREFERRED,
         )

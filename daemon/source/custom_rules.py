@@ -1,8 +1,8 @@
-"""The owner's own rules, judged by the server: in the stream's filter where that can be, by a look-up where it cannot.
+"""Custom rules, matched by the server: in the stream's filter if possible, otherwise by a query.
 
-A filter can only let pass. So a document that is written whole is judged as it was written: by the filter, and where
-several rules share its collection once more as a literal. An update does not bring the document: it is looked up, and
-judged as it is when it is read.
+The filter only says that some rule matched. A document that is inserted or replaced is matched as it was written: by
+the filter and, if several rules share its collection, once more as a literal. An update event has no document: the
+document is queried and matched as it is at that time.
 """
 
 import re
@@ -24,29 +24,29 @@ from daemon.source.decode import Decoder, event_time
 from rules.model.changes import Change, Operation, Origin, Source
 from rules.model.documents import is_id
 from rules.settings import custom_rules
-from rules.settings.custom_rules import CARRIED, CustomRule
+from rules.settings.custom_rules import CARRIED_IDS, CustomRule
 
 LOGICAL = ("$and", "$or", "$nor")
 
 
 def filters(rules: Sequence[CustomRule]) -> list[Document]:
-    """For each rule what lets its documents pass: whole ones that match, and updates of a field the match names."""
-    found = [condition for rule in rules for condition in (_whole(rule), _touching(rule))]
+    """Return filters for matching inserted or replaced documents, and for updates of a field that a match reads."""
+    found = [condition for rule in rules for condition in (_written_whole(rule), _updates(rule))]
     return [condition for condition in found if condition]
 
 
-def _whole(rule: CustomRule) -> Document:
+def _written_whole(rule: CustomRule) -> Document:
     written = {"operationType": {"$in": ["insert", "replace"]}, "ns.coll": rule.collection}
-    match = below("fullDocument", rule.match)
+    match = prefixed("fullDocument", rule.match)
     return {"$and": [written, *([match] if match else [])]}
 
 
-def _touching(rule: CustomRule) -> Document | None:
-    """Updates at or below a field of the match; all of them where the match speaks of the whole document."""
+def _updates(rule: CustomRule) -> Document | None:
+    """Return a filter for updates at or below a field of the match; for all updates if the match is not plain."""
     updated: Document = {"operationType": "update", "ns.coll": rule.collection}
     if not is_plain(rule.match):
         return updated
-    roots = "|".join(re.escape(root) for root in roots_of(rule))
+    roots = "|".join(re.escape(root) for root in root_fields(rule))
     pattern = f"^({roots})([.]|$)"
     touched = {"$regexMatch": {"input": "$$this.k", "regex": pattern}}
     set_fields = {"$objectToArray": {"$ifNull": ["$updateDescription.updatedFields", {}]}}
@@ -58,21 +58,21 @@ def _touching(rule: CustomRule) -> Document | None:
     return {**updated, "$or": described} if roots else None
 
 
-def below(prefix: str, match: Mapping[str, Any]) -> Document | None:
-    """The match for a document that stands in the field `prefix`; None where it cannot be said so."""
+def prefixed(prefix: str, match: Mapping[str, Any]) -> Document | None:
+    """Return the match for a document embedded in the field `prefix`; None if the match is not plain."""
     if not is_plain(match):
         return None
     moved: Document = {}
     for key, condition in bson_values(match).items():
         if key in LOGICAL:
-            moved[key] = [below(prefix, part) for part in condition]
+            moved[key] = [prefixed(prefix, part) for part in condition]
         elif key != "$comment":
             moved[f"{prefix}.{key}"] = condition
     return moved
 
 
 def is_plain(match: Mapping[str, Any]) -> bool:
-    """Whether a match only speaks of fields: $expr, $jsonSchema and their like speak of the whole document."""
+    """Return whether a match only tests fields; $expr, $jsonSchema and similar operators test the whole document."""
     for key, condition in match.items():
         if key in LOGICAL:
             parts = condition if isinstance(condition, list | tuple) else [None]
@@ -83,8 +83,8 @@ def is_plain(match: Mapping[str, Any]) -> bool:
     return True
 
 
-def roots_of(rule: CustomRule) -> list[str]:
-    """The top-level fields a plain match looks at."""
+def root_fields(rule: CustomRule) -> list[str]:
+    """Return the top-level fields that a plain match reads; none for any other match."""
     return sorted(set(_roots(rule.match))) if is_plain(rule.match) else []
 
 
@@ -97,29 +97,29 @@ def _roots(match: Mapping[str, Any]) -> Iterator[str]:
             yield key.partition(".")[0]
 
 
-def needed(rules: Sequence[CustomRule]) -> set[str]:
-    """The top-level fields of documents that texts and matches read."""
-    paths = {path.partition(".")[0] for rule in rules for path in (*rule.fields, *CARRIED)}
-    return paths | {root for rule in rules for root in roots_of(rule)}
+def fields_read(rules: Sequence[CustomRule]) -> set[str]:
+    """Return the top-level document fields that texts and matches read."""
+    paths = {path.partition(".")[0] for rule in rules for path in (*rule.fields, *CARRIED_IDS)}
+    return paths | {root for rule in rules for root in root_fields(rule)}
 
 
 def bson_values(value: Any) -> Any:
-    """A value of the configuration as the server wants it: `{"$oid" = "..."}` and `{"$date" = ...}` become one."""
+    """Convert a configuration value to BSON types: `{"$oid" = "..."}` and `{"$date" = ...}` (Extended JSON)."""
     if isinstance(value, Mapping):
         inner = {key: bson_values(part) for key, part in value.items()}
         return json_util.object_hook(inner) if inner.keys() & {"$oid", "$date"} else inner
     return [bson_values(part) for part in value] if isinstance(value, list | tuple) else value
 
 
-def require(database: Database, rules: Sequence[CustomRule]) -> None:
-    """Try every rule on the server, which only plans it; raises ConfigurationError with the rule's key and reason."""
+def validate(database: Database, rules: Sequence[CustomRule]) -> None:
+    """Let the server plan the query of every rule; raise ConfigurationError with key and reason of an invalid one."""
     for number, rule in enumerate(rules):
         try:
             _plan(database, rule)
         except (OperationFailure, BSONError, ValueError, TypeError, OverflowError) as refusal:
             reason = (refusal.details or {}).get("errmsg") if isinstance(refusal, OperationFailure) else None
             raise ConfigurationError(
-                f"rules.custom.{number}.match: the rule {rule.name!r} is refused: {reason or refusal}"
+                f"rules.custom.{number}.match: the server rejects rule {rule.name!r}: {reason or refusal}"
                 f", got {dict(rule.match)!r:.200}"
             ) from None
 
@@ -132,7 +132,7 @@ def _plan(database: Database, rule: CustomRule) -> None:
             with database.watch([{"$match": {"$or": filters([rule])}}], max_await_time_ms=1) as stream:
                 stream.try_next()
     except OperationFailure as refusal:
-        if refusal.code in _NOT_THE_RULE:
+        if refusal.code in _UNRELATED_CODES:
             with translated():
                 raise
         raise
@@ -141,12 +141,12 @@ def _plan(database: Database, rule: CustomRule) -> None:
             raise
 
 
-_NOT_THE_RULE = (13, 18, 8000, 40573, 50)
-"""Codes that speak of the login, the server or its time, not of the query."""
+_UNRELATED_CODES = (13, 18, 8000, 40573, 50)
+"""Error codes of authentication, server or time limit: not caused by the query."""
 
 
 class CustomRuleMatcher:
-    """Turns what the stream and a reconciliation bring of watched collections into changes for the rules that match."""
+    """Converts documents of watched collections, from stream or reconciliation, to changes with the matching rules."""
 
     def __init__(self, database: Database, rules: Sequence[CustomRule], decoder: Decoder) -> None:
         self.database = database.with_options(codec_options=CODEC)
@@ -156,18 +156,18 @@ class CustomRuleMatcher:
             self.rules[rule.collection].append(rule)
 
     def watches(self, event: Document) -> bool:
-        """Whether an event of the stream is of a collection with rules."""
+        """Return whether a change event belongs to a collection with rules."""
         return bool(self.rules) and event.get("ns", {}).get("coll") in self.rules and "documentKey" in event
 
     def change(self, event: Document) -> Change | None:
-        """The change an event of the stream brings to the rules; None where no rule matches after all."""
+        """Return the change for a change event; None if no rule matches."""
         doc_id = event["documentKey"]["_id"]
         if not is_id(doc_id):
             return None
         rules = self.rules[event["ns"]["coll"]]
         document: Document | None = event.get("fullDocument")
         if event["operationType"] == Operation.UPDATE or document is None:
-            matching = self._looked_up(self._without_recorded(rules, doc_id), doc_id)
+            matching = self._find_matching(self._without_recorded(rules, doc_id), doc_id)
         elif len(rules) == 1 and is_plain(rules[0].match):
             matching = [(rules[0], document)]
         else:
@@ -178,7 +178,7 @@ class CustomRuleMatcher:
     def recovered(
         self, since: datetime, until: datetime, cause: str, session: ClientSession | None
     ) -> Iterator[Change]:
-        """Matching documents made in a gap, as far as their `_id` tells when: per rule one range of its index."""
+        """Yield changes of matching documents created in a gap, if their `_id` contains a time: one range per rule."""
         made = {"_id": {"$gte": ObjectId.from_datetime(since), "$type": "objectId"}}
         for rules in self.rules.values():
             for rule in rules:
@@ -188,25 +188,25 @@ class CustomRuleMatcher:
                         yield self._change([(rule, document)], document["_id"], at, cause, Origin.RECOVERED)
 
     def _without_recorded(self, rules: list[CustomRule], doc_id: Any) -> list[CustomRule]:
-        """Those that have not spoken of the document yet: an update that matches still is no news."""
+        """Return the rules without an event for the document yet: an update that still matches is not a new fact."""
         ids = {event_id(custom_rules.key(rule, doc_id)): rule for rule in rules}
         with translated():
-            told = {event["_id"] for event in self.database[EVENTS].find({"_id": {"$in": list(ids)}}, {"_id": 1})}
-        return [rule for known, rule in ids.items() if known not in told]
+            recorded = {event["_id"] for event in self.database[EVENTS].find({"_id": {"$in": list(ids)}}, {"_id": 1})}
+        return [rule for known, rule in ids.items() if known not in recorded]
 
-    def _looked_up(self, rules: list[CustomRule], doc_id: object) -> list[tuple[CustomRule, Document]]:
+    def _find_matching(self, rules: list[CustomRule], doc_id: object) -> list[tuple[CustomRule, Document]]:
         with translated():
             return [(rule, document) for rule in rules for document in self._find(rule, {"_id": doc_id}, None)]
 
     def _find(self, rule: CustomRule, which: Document, session: ClientSession | None) -> Iterator[Document]:
         query = {"$and": [which, bson_values(rule.match)]}
-        fields = dict.fromkeys(needed([rule]), 1)
+        fields = dict.fromkeys(fields_read([rule]), 1)
         return iter(self.database[rule.collection].find(query, fields, session=session))
 
     def _matches(self, rule: CustomRule, document: Document, doc_id: object) -> bool:
-        """Whether the document as it was written matches: the server is asked about the literal."""
+        """Return whether the document matches as it was written: the server evaluates it as a literal."""
         if not is_plain(rule.match):
-            return bool(self._looked_up([rule], doc_id))
+            return bool(self._find_matching([rule], doc_id))
         literal = [{"$documents": [{"$literal": document}]}, {"$match": bson_values(rule.match)}, {"$limit": 1}]
         with translated():
             return bool(list(self.database.aggregate(literal)))
@@ -214,13 +214,13 @@ class CustomRuleMatcher:
     def _change(
         self, matching: list[tuple[CustomRule, Document]], doc_id: Any, at: datetime, cause: str, origin: Origin
     ) -> Change:
-        values = {path: at_path(document, path) for rule, document in matching for path in (*rule.fields, *CARRIED)}
+        values = {path: at_path(document, path) for rule, document in matching for path in (*rule.fields, *CARRIED_IDS)}
         fields = {"rules": tuple(rule.name for rule, _ in matching), "values": self.decoder.values(values)}
         return Change(Source.CUSTOM, Operation.INSERT, doc_id, at, cause, fields, origin=origin)
 
 
 def at_path(document: Any, path: str) -> Any:
-    """The value at a dotted path; None where there is none. A number leads into an array."""
+    """Return the value at a dotted path (a number is an array index); None if there is none."""
     for name in path.split("."):
         if isinstance(document, list) and name.isdecimal():
             document = document[int(name)] if int(name) < len(document) else None

@@ -1,8 +1,8 @@
-"""Raw change events and documents become `Change`s: BSON's corners are rounded off here and nowhere else.
+"""Decoding of change events and documents to `Change`s; the only module that handles unusual BSON values.
 
-Dates beyond year 9999 or before year 1 become the ends of the calendar, amounts in Decimal128 become Decimals, ids that
-are written as 24 hex digits become ObjectIds, long texts are cut, and of e-mail addresses only the dashboard's
-placeholder for hand-entered licences is kept. Whatever comes out can be stored. Knows BSON, not the driver.
+Dates after year 9999 or before year 1 are clamped, amounts in Decimal128 become Decimals, ids written as 24 hex digits
+become ObjectIds, long texts are cut, and of e-mail addresses only the dashboard's placeholder for hand-entered licenses
+is kept. Every decoded value can be stored. Depends on BSON, not on the driver.
 """
 
 import re
@@ -22,29 +22,30 @@ from rules.model.documents import AMOUNTS, CARRIED, TRACKED, is_id
 from rules.privacy import erasure
 
 MAX_TEXT = 500
-"""Characters of a text that are kept; nothing the rules read is longer."""
+"""Maximum number of characters of a text; the rules read nothing longer."""
 
 MAX_BYTES = 4096
-"""Of a container or binary: a thousand documents of ours then fit into one message to the server."""
+"""Maximum size of a container or binary: a thousand mirror documents then fit into one message to the server."""
 
-FIRST = datetime(1, 1, 2, tzinfo=UTC)
-LAST = datetime(9999, 12, 30, tzinfo=UTC)
-FIRST_DAY = datetime(1970, 1, 2, tzinfo=UTC)
-LAST_DAY = datetime(9999, 12, 1, tzinfo=UTC)
+MIN_DATE = datetime(1, 1, 2, tzinfo=UTC)
+MAX_DATE = datetime(9999, 12, 30, tzinfo=UTC)
+MIN_EVENT_DATE = datetime(1970, 1, 2, tzinfo=UTC)
+MAX_EVENT_DATE = datetime(9999, 12, 1, tzinfo=UTC)
 _HEX_ID = re.compile(r"[0-9a-fA-F]{24}")
 _REFERENCES = ("customer_id", "plan_id", "license_id")
 _LOCAL_TIMES = ("expires_at", "created_at")
 
 
-def unreadable(source: Source, doc_id: object, at: datetime, *, is_gone: bool = False) -> Undecodable:
-    """A document that no rule can name."""
-    return Undecodable(source, repr(doc_id)[:MAX_TEXT], "the document's _id is no plain value", at, is_gone)
+def unusable_id(source: Source, doc_id: object, at: datetime, *, is_gone: bool = False) -> Undecodable:
+    """Return the dead letter of a document whose `_id` is not a plain value, so that no rule can reference it."""
+    return Undecodable(source, repr(doc_id)[:MAX_TEXT], "the document's _id is not a plain value", at, is_gone)
 
 
 class Decoder:
-    """Decodes for one configuration. `naive_zone` is how dates without a zone were meant (UTC: as they are).
+    """Decodes for one configuration.
 
-    `is_forgotten` says of a customer's id whether its name is to be known no more.
+    `naive_zone` is the time zone of dates stored without one. `is_forgotten` returns whether a customer id is on the
+    erasure list, so that the name has to be removed.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class Decoder:
         self._as_is = _AS_IS | {datetime} if self.naive_zone is None else _AS_IS
 
     def change(self, event: ReadOnlyDocument) -> Change | Discontinuity | Undecodable:
-        """One event of the stream, as `daemon.source.filter` projects it."""
+        """Decode one change event, as projected by `daemon.source.filter`."""
         found = self._change(event)
         if isinstance(found, Change) and found.source is Source.CUSTOMERS and self.is_forgotten(found.id):
             return erasure.without_personal_data(found)
@@ -69,8 +70,8 @@ class Decoder:
             return Discontinuity(event["operationType"], at, _namespace(event))
         source = _SOURCES[event["ns"]["coll"]]
         doc_id = event["documentKey"]["_id"]
-        if not is_name(doc_id):
-            return unreadable(source, doc_id, at, is_gone=operation is Operation.DELETE)
+        if not is_usable_id(doc_id):
+            return unusable_id(source, doc_id, at, is_gone=operation is Operation.DELETE)
         cause = event["_id"]["_data"]
         if operation is Operation.UPDATE:
             described = event["updateDescription"]
@@ -91,7 +92,7 @@ class Decoder:
         return Change(source, operation, doc_id, at, cause, fields)
 
     def document(self, source: Source, raw: ReadOnlyDocument) -> Fields:
-        """The tracked and carried fields of a whole document, absent ones left out."""
+        """Return the tracked and carried fields of a document; absent ones are left out."""
         found = {name: raw[name] for name in _WHOLE[source] if name in raw}
         if "email" in found and found["email"] != self.manual_email:
             del found["email"]
@@ -102,14 +103,14 @@ class Decoder:
         return self.values(found)
 
     def external_event(self, raw: ReadOnlyDocument) -> Fields:
-        """What is read of a business event that somebody else wrote."""
+        """Return the fields of an external business event that the rules read."""
         found = {name: raw[name] for name in event_keys.FIELDS if name in raw}
         metadata = raw.get("metadata")
         if isinstance(metadata, Mapping):
             found["metadata"] = {name: metadata[name] for name in event_keys.METADATA if name in metadata}
         values = self.values(found)
         if isinstance(at := values.get("event_date"), datetime):
-            values["event_date"] = _within_reach(at)
+            values["event_date"] = _clamped(at)
         return values
 
     def values(self, fields: ReadOnlyDocument) -> dict[str, Any]:
@@ -125,23 +126,23 @@ class Decoder:
         if name in _REFERENCES and isinstance(value, str) and _HEX_ID.fullmatch(value):
             return ObjectId(value)
         if self.naive_zone is not None and name in _LOCAL_TIMES and isinstance(value, datetime):
-            within = min(max(value.replace(tzinfo=UTC), FIRST), LAST)
+            within = min(max(value.replace(tzinfo=UTC), MIN_DATE), MAX_DATE)
             return within.replace(tzinfo=self.naive_zone).astimezone(UTC)
         return value
 
 
-def is_name(doc_id: object) -> bool:
-    """Whether an `_id` can name a document to the rules: a value that is alike only where it is the same."""
+def is_usable_id(doc_id: object) -> bool:
+    """Return whether an `_id` can identify a document to the rules: equal values have to be the same BSON value."""
     return is_id(doc_id) and not isinstance(doc_id, DBRef)
 
 
-def _within_reach(value: datetime) -> datetime:
-    """A date of which every zone has one, and days before and after it too."""
-    return min(max(value, FIRST_DAY), LAST_DAY) if value.tzinfo is not None else value
+def _clamped(value: datetime) -> datetime:
+    """Clamp a date so that it and its neighboring days can be represented in every time zone."""
+    return min(max(value, MIN_EVENT_DATE), MAX_EVENT_DATE) if value.tzinfo is not None else value
 
 
 def event_time(event: ReadOnlyDocument) -> datetime:
-    """When the server made the change: its wall clock, else (before 6.0) the cluster time in whole seconds."""
+    """Return the server's wall clock time of a change or, before MongoDB 6.0, the cluster time in whole seconds."""
     wall = event.get("wallTime")
     if isinstance(wall, datetime):
         return wall
@@ -158,16 +159,16 @@ def _only_source(metadata: object) -> object:
 
 
 def _date(value: DatetimeMS) -> datetime:
-    return FIRST if int(value) < 0 else LAST
+    return MIN_DATE if int(value) < 0 else MAX_DATE
 
 
 def _amount(value: Decimal128) -> Decimal:
-    """A signalling NaN, which raises wherever it is compared, becomes a quiet one."""
+    """Convert an amount; a signaling NaN, which raises in comparisons, becomes a quiet one."""
     amount = value.to_decimal()
     return Decimal("NaN") if amount.is_nan() else amount
 
 
-def _shorter(value: str) -> str:
+def _truncated(value: str) -> str:
     return value if len(value) <= MAX_TEXT else value[:MAX_TEXT]
 
 
@@ -176,7 +177,7 @@ def _array(value: list[Any]) -> Any:
 
 
 def _bounded(value: Any) -> Any:
-    """Something that is no plain value, where a plain one was wanted: kept to be shown while it is small."""
+    """Return a value of an unexpected type unchanged if it is small, so that it can be shown, else a description."""
     size = len(encode({"": value}))
     return value if size <= MAX_BYTES else f"({type(value).__name__} of {size} bytes)"
 
@@ -186,13 +187,13 @@ _SOURCES = {source.value: source for source in Source}
 _AS_IS = frozenset((ObjectId, int, float, bool, type(None)))
 
 _PLAIN: dict[type, Callable[[Any], Any]] = {
-    str: _shorter,
+    str: _truncated,
     DatetimeMS: _date,
     list: _array,
     dict: _bounded,
     bytes: _bounded,
     Binary: _bounded,
-    Code: lambda value: _shorter(str(value)),
+    Code: lambda value: _truncated(str(value)),
 }
 
 _WHOLE = {

@@ -1,7 +1,7 @@
-"""What the server is asked to send: only changes that touch a tracked field, and of those only such fields.
+"""Filter of the change stream: only changes of tracked fields, and of those changes only the fields that are read.
 
-The fingerprint names this filter in the checkpoint: a token taken under another filter may have skipped
-changes that now matter, so a difference asks for a reconciliation.
+The fingerprint identifies the filter in the checkpoint: a resume token of another filter may have skipped changes that
+are relevant now, so a difference requires a reconciliation.
 """
 
 import hashlib
@@ -24,18 +24,18 @@ Stage = dict[str, Any]
 
 
 def stages(rules: Sequence[CustomRule] = ()) -> list[Stage]:
-    """The aggregation stages behind `$changeStream`; `rules` are the owner's own."""
-    return [{"$match": {"$or": [*_wanted(), *custom_rules.filters(rules)]}}, {"$project": _projection(rules)}]
+    """Return the aggregation stages after `$changeStream`; `rules` are the custom rules."""
+    return [{"$match": {"$or": [*_conditions(), *custom_rules.filters(rules)]}}, {"$project": _projection(rules)}]
 
 
 def fingerprint(database: str, rules: Sequence[CustomRule] = ()) -> str:
-    """A short name for the filter and the database it watches: `ours`, or `ours-theirs` where rules are added."""
-    ours = _digest([database, stages()])
-    return f"{ours}-{_digest(stages(rules))}" if rules else ours
+    """Return a digest of database and filter: `BASE`, or `BASE-RULES` with custom rules."""
+    base = _digest([database, stages()])
+    return f"{base}-{_digest(stages(rules))}" if rules else base
 
 
-def is_ours(known: str, expected: str) -> bool:
-    """Whether two fingerprints differ in the owner's own rules at most: then the position holds, no mirror is stale."""
+def same_except_custom_rules(known: str, expected: str) -> bool:
+    """Return whether only the custom rules differ: then the position is valid, because they have no mirror."""
     return known.partition("-")[0] == expected.partition("-")[0]
 
 
@@ -44,27 +44,27 @@ def _digest(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _wanted() -> list[Stage]:
+def _conditions() -> list[Stage]:
     return [
         {"operationType": {"$in": list(WHOLE)}, "ns.coll": {"$in": list(WATCHED)}},
         {"operationType": {"$in": ["drop", "rename"]}, "ns.coll": {"$in": list(WATCHED)}},
         {"operationType": "rename", "to.coll": {"$in": list(WATCHED)}},
         {"operationType": {"$in": ["dropDatabase", "invalidate"]}},
         _external_events(),
-        *(_touching(source) for source in TRACKED),
+        *(_tracked_updates(source) for source in TRACKED),
     ]
 
 
 def _external_events() -> Stage:
-    """Business events that somebody else inserts: they may tell a fact we tell too."""
-    not_ours = {"fullDocument.metadata.source": {"$ne": SOURCE_NAME}}
-    return {"operationType": "insert", "ns.coll": EVENTS, **not_ours}
+    """Return a condition for inserted external events: they may report a fact that the daemon emits too."""
+    external = {"fullDocument.metadata.source": {"$ne": SOURCE_NAME}}
+    return {"operationType": "insert", "ns.coll": EVENTS, **external}
 
 
-def _touching(source: Source) -> Stage:
-    """Updates of one collection that set, remove or truncate a tracked field or anything below it.
+def _tracked_updates(source: Source) -> Stage:
+    """Return a condition for updates that set, remove or truncate a tracked field or anything below it.
 
-    Whole fields are tested by name, which the server can do early; dotted paths need a look at the keys.
+    Whole fields are tested by name, which the server can evaluate early; dotted paths require a scan of the keys.
     """
     names = TRACKED[source]
     described = "updateDescription"
@@ -96,7 +96,7 @@ def _tracked_keys(pattern: str) -> Stage:
 def _projection(rules: Sequence[CustomRule]) -> Stage:
     names = sorted({name for source in TRACKED for name in TRACKED[source]})
     carried = {name for source in CARRIED for name in CARRIED[source]}
-    foreign = {*event_keys.FIELDS, *(f"metadata.{name}" for name in event_keys.METADATA)}
+    external = {*event_keys.FIELDS, *(f"metadata.{name}" for name in event_keys.METADATA)}
     return {
         "operationType": 1,
         "ns": 1,
@@ -104,7 +104,10 @@ def _projection(rules: Sequence[CustomRule]) -> Stage:
         "documentKey": 1,
         "clusterTime": 1,
         "wallTime": 1,
-        **{f"fullDocument.{name}": 1 for name in _shortest({*names, *carried, *foreign, *custom_rules.needed(rules)})},
+        **{
+            f"fullDocument.{name}": 1
+            for name in _shortest({*names, *carried, *external, *custom_rules.fields_read(rules)})
+        },
         "updateDescription.removedFields": 1,
         "updateDescription.truncatedArrays": 1,
         "updateDescription.updatedFields": {
@@ -118,5 +121,5 @@ def _projection(rules: Sequence[CustomRule]) -> Stage:
 
 
 def _shortest(paths: set[str]) -> list[str]:
-    """Without those below another one, which the server refuses as a collision."""
+    """Return the paths without those below another path, which the server rejects as a collision."""
     return sorted(path for path in paths if not any(path.startswith(f"{other}.") for other in paths))

@@ -1,6 +1,6 @@
-"""Reads a source collection whole, in `_id` order, at one snapshot, and walks the mirror beside it.
+"""Snapshot reads of source collections in `_id` order, and their comparison with the mirror.
 
-The walk holds one document of each side at a time: memory does not grow with the collections.
+The comparison holds one document of each side at a time, so memory does not grow with the collections.
 """
 
 from collections.abc import Iterator
@@ -13,18 +13,18 @@ from bson.timestamp import Timestamp
 from pymongo.client_session import ClientSession
 
 from daemon.errors import Unavailable
-from daemon.mongo.client import BATCH, translated
+from daemon.mongo.client import BATCH_SIZE, translated
 from daemon.mongo.collections import CHECKPOINT
 from daemon.mongo.types import Database
-from daemon.source.decode import Decoder, is_name
+from daemon.source.decode import Decoder, is_usable_id
 from rules.model import documents
 from rules.model.changes import DocId, Fields, Source
 
-MOST_PASSED_OVER = 1000
+MAX_SKIPPED = 1000
 
 
 class Difference(NamedTuple):
-    """A document whose tracked fields differ between source and mirror; None where it is missing there."""
+    """A document whose tracked fields differ between source (`found`) and mirror (`mirrored`); None: missing there."""
 
     source: Source
     id: DocId
@@ -33,7 +33,10 @@ class Difference(NamedTuple):
 
 
 def snapshot_time(database: Database, session: ClientSession) -> Timestamp:
-    """The cluster time a snapshot session reads at. Must be its first read; the checkpoint collection must exist."""
+    """Return the cluster time of a snapshot session. Must be its first read.
+
+    Raises Unavailable if the checkpoint collection does not exist.
+    """
     with translated():
         reply = database.command("find", CHECKPOINT, limit=1, singleBatch=True, session=session)
     time: Timestamp | None = reply["cursor"].get("atClusterTime")
@@ -47,23 +50,23 @@ def read(
     source: Source,
     decoder: Decoder,
     session: ClientSession | None,
-    passed_over: list[Any] | None = None,
+    skipped: list[Any] | None = None,
 ) -> Iterator[tuple[DocId, Fields]]:
-    """Every document's id and decoded fields in `_id` order; ids that are no plain value are passed over.
+    """Yield id and decoded fields of every document, in `_id` order; documents with an unusable id are skipped.
 
-    The first of those are added to `passed_over`.
+    The first `MAX_SKIPPED` such ids are appended to `skipped`.
     """
     wanted = dict.fromkeys((*documents.TRACKED[source], *documents.CARRIED[source]), 1)
     with translated():
-        for raw in database[source.value].find({}, wanted, session=session, batch_size=BATCH).sort("_id", 1):
-            if is_name(raw["_id"]):
+        for raw in database[source.value].find({}, wanted, session=session, batch_size=BATCH_SIZE).sort("_id", 1):
+            if is_usable_id(raw["_id"]):
                 yield raw["_id"], decoder.document(source, raw)
-            elif passed_over is not None and len(passed_over) < MOST_PASSED_OVER:
-                passed_over.append(raw["_id"])
+            elif skipped is not None and len(skipped) < MAX_SKIPPED:
+                skipped.append(raw["_id"])
 
 
 def read_one(database: Database, source: Source, doc_id: DocId, decoder: Decoder) -> Fields | None:
-    """One document's decoded fields; None where it is not there."""
+    """Return the decoded fields of one document; None if it is absent."""
     with translated():
         raw = database[source.value].find_one({"_id": doc_id})
     return None if raw is None else decoder.document(source, raw)
@@ -72,14 +75,14 @@ def read_one(database: Database, source: Source, doc_id: DocId, decoder: Decoder
 def differences(
     source: Source, found: Iterator[tuple[DocId, Fields]], mirrored: Iterator[tuple[DocId, Fields]]
 ) -> Iterator[Difference]:
-    """Walk both sides, each in `_id` order, and tell where they differ."""
+    """Merge both sides, each in `_id` order, and yield the differences."""
     left, right = next(found, None), next(mirrored, None)
     while left is not None or right is not None:
-        if right is None or (left is not None and order(left[0]) < order(right[0])):
+        if right is None or (left is not None and sort_key(left[0]) < sort_key(right[0])):
             assert left is not None
             yield Difference(source, left[0], left[1], None)
             left = next(found, None)
-        elif left is None or order(right[0]) < order(left[0]):
+        elif left is None or sort_key(right[0]) < sort_key(left[0]):
             yield Difference(source, right[0], None, right[1])
             right = next(mirrored, None)
         else:
@@ -88,8 +91,8 @@ def differences(
             left, right = next(found, None), next(mirrored, None)
 
 
-def order(value: object) -> tuple[int, Any]:
-    """A sort key that follows the server's order of `_id`s (MongoDB manual, "Comparison/Sort Order")."""
+def sort_key(value: object) -> tuple[int, Any]:
+    """Return a key that sorts `_id`s like the server (MongoDB manual, "Comparison/Sort Order")."""
     if isinstance(value, ObjectId):
         return 6, value.binary
     if value is None:

@@ -1,6 +1,6 @@
-"""The change stream of the database: opened at a checkpoint, read until something ends it.
+"""The change stream of the database: opened at a checkpoint, read until an error ends it.
 
-Speaks the driver, decides nothing: what is heard goes out as `Heard`, what breaks comes out as our errors.
+Yields `StreamItem`s and translates driver errors; all decisions are made elsewhere.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,19 +22,19 @@ from daemon.source.filter import stages
 from rules.model.changes import Change, Discontinuity, Undecodable
 from rules.settings.custom_rules import CustomRule
 
-AT_ONCE = 250
-"""Events asked for at once: until they are read they lie beside all else as whole documents, several MB a thousand."""
+BATCH_SIZE = 250
+"""Change events per cursor batch: until they are read, they take several MB of memory per thousand."""
 
 
 class StreamPosition(NamedTuple):
-    """Where to go on: behind a resume token, or (after a reconciliation) behind a cluster time."""
+    """Where to resume: after a resume token or, following a reconciliation, after a cluster time."""
 
     token: Mapping[str, Any] | None
     cluster_time: Timestamp
 
 
 class StreamItem(NamedTuple):
-    """One fact and the position behind it; `what` None means: nothing relevant up to here."""
+    """One received item and the position after it; `item` None: nothing relevant happened up to there."""
 
     item: Change | Discontinuity | Undecodable | None
     position: StreamPosition
@@ -43,7 +43,7 @@ class StreamItem(NamedTuple):
 class Stream(AbstractContextManager["Stream"]):
     """An open change stream.
 
-    Opening and reading raise StreamBroken, Unavailable, LoginRefused or ConfigurationError.
+    Opening and reading raise StreamBroken, Unavailable, AccessDenied or ConfigurationError.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Stream(AbstractContextManager["Stream"]):
         rules: Sequence[CustomRule] = (),
     ) -> None:
         self.decoder = decoder
-        self.judge = CustomRuleMatcher(database, rules, decoder)
+        self.matcher = CustomRuleMatcher(database, rules, decoder)
         self.stages = stages(rules)
         self.start = start
         self._stream = self._open(database, start, int(await_seconds * 1000))
@@ -65,27 +65,27 @@ class Stream(AbstractContextManager["Stream"]):
         if start.token is not None:
             where = {"start_after": start.token}
         try:
-            return database.watch(self.stages, max_await_time_ms=await_ms, batch_size=AT_ONCE, **where)
+            return database.watch(self.stages, max_await_time_ms=await_ms, batch_size=BATCH_SIZE, **where)
         except PyMongoError as error:
             raise stream_failure(error, opening=True) from error
 
     def read(self) -> Iterator[StreamItem]:
-        """Everything that comes, and after each quiet wait the position reached; ends only by an error."""
+        """Yield every item, and the current position after each wait without one; ends only by an error."""
         try:
             while True:
                 event = self._stream.try_next()
                 if event is not None:
                     token = event["_id"]
-                    read = self.judge.change if self.judge.watches(event) else self.decoder.change
+                    read = self.matcher.change if self.matcher.watches(event) else self.decoder.change
                     yield StreamItem(read(event), StreamPosition(token, event["clusterTime"]))
                 elif not self._stream.alive:
                     raise Unavailable("the server closed the change stream")
                 else:
-                    yield StreamItem(None, self._reached())
+                    yield StreamItem(None, self._current_position())
         except PyMongoError as error:
             raise stream_failure(error) from error
 
-    def _reached(self) -> StreamPosition:
+    def _current_position(self) -> StreamPosition:
         token = self._stream.resume_token
         time = token_time(token)
         return self.start if token is None or time is None else StreamPosition(token, time)
@@ -98,17 +98,20 @@ class Stream(AbstractContextManager["Stream"]):
     ) -> None:
         try:
             self._stream.close()
-        except (PyMongoError, AttributeError):  # the latter is PyMongo's own, while the reader's thread resumes
+        except (PyMongoError, AttributeError):  # AttributeError: PyMongo, while the reader thread resumes
             return
 
 
-def doubt(token: object, cluster_time: object, newest: Timestamp) -> tuple[str, str] | None:
-    """Why a stored position cannot be trusted, as cause and sentence; None where nothing speaks against it.
+def position_problem(token: object, cluster_time: object, newest: Timestamp) -> tuple[str, str] | None:
+    """Return why a stored position is invalid, as cause and message; None if it is valid.
 
-    The server takes a token of the future in silence and skips all until then, so it is told by its own time.
+    The server accepts a token of the future and silently skips everything before it, so the token's time is compared.
     """
     if not isinstance(cluster_time, Timestamp) or (token is not None and token_time(token) != cluster_time):
-        return "bad_token", "the stored resume token does not stand at the cluster time stored beside it"
+        return "bad_token", "the stored resume token does not match the stored cluster time"
     if cluster_time > newest:
-        return "future_token", f"the stored position {cluster_time.as_datetime()} is one the server has yet to see"
+        return (
+            "future_token",
+            f"the stored position {cluster_time.as_datetime()} is later than the server's newest write",
+        )
     return None

@@ -1,7 +1,7 @@
-"""What the source collections add up to, counted by the server at one cluster time.
+"""Totals of the source collections, counted by the server at one cluster time.
 
-Deliberately not the daemon's way of counting: the server groups the licences as they stand, without mirror,
-ledger or rules. Only the price of a plan is read by `rules.revenue.pricing`, the one rounding rule.
+Deliberately independent of the daemon's own counting: the server groups the stored licenses, without mirror, ledger or
+rules. Only plan prices are read by `rules.revenue.pricing`, which has the rounding rule.
 """
 
 import math
@@ -14,11 +14,11 @@ from daemon.mongo.client import translated
 from daemon.mongo.types import Database, Document
 from rules.model.changes import DocId, Plan
 
-NAMED: Document = {
+USABLE_ID: Document = {
     "$not": {"$type": ["object", "bool", "decimal", "javascript", "javascriptWithScope"]},
     "$ne": math.nan,
 }
-"""An `_id` that names a document to us; the others are dead letters, and count for nothing."""
+"""Condition of an `_id` that the daemon can use; documents with any other are dead letters and not counted."""
 
 
 def totals(
@@ -28,20 +28,22 @@ def totals(
     instant: datetime,
     time: Timestamp,
 ) -> dict[str, int]:
-    """Customers, paying customers, subscribers, active licences and MRR of everything that is not held, as of `time`.
+    """Return customers, paying customers, subscribers, active licenses and MRR as of `time`, without held documents.
 
-    `instant` is the moment licences are judged at, in the frame the dates are stored in. Raises Unavailable
-    when the server no longer holds the snapshot (five minutes by default).
+    Licenses are active or expired at `instant`, which is in the stored time zone like `expires_at`. Raises Unavailable
+    if the server no longer has the snapshot (kept for five minutes by default).
     """
-    counting = [{"$match": {"_id": {"$nin": list(held), **NAMED}, **_active(instant)}}, {"$set": _references()}]
+    counting = [{"$match": {"_id": {"$nin": list(held), **USABLE_ID}, **_active(instant)}}, {"$set": _references()}]
     per_plan = _aggregate(database, "licenses", [*counting, _group("plan_id")], time)
     paying = [*counting, *_owners([plan_id for plan_id, plan in plans.items() if plan.price_cents > 0])]
     subscribed = [*counting, *_owners([plan_id for plan_id, plan in plans.items() if plan.mrr_cents > 0])]
     counted = {found["_id"]: found["count"] for found in per_plan if found["_id"] in plans}
     return {
-        "customers": _one(_aggregate(database, "customers", [{"$match": {"_id": NAMED}}, {"$count": "count"}], time)),
-        "paying_customers": _one(_aggregate(database, "licenses", paying, time)),
-        "subscribers": _one(_aggregate(database, "licenses", subscribed, time)),
+        "customers": _count_of(
+            _aggregate(database, "customers", [{"$match": {"_id": USABLE_ID}}, {"$count": "count"}], time)
+        ),
+        "paying_customers": _count_of(_aggregate(database, "licenses", paying, time)),
+        "subscribers": _count_of(_aggregate(database, "licenses", subscribed, time)),
         "active_licenses": sum(counted.values()),
         "mrr_cents": sum(plans[plan_id].mrr_cents * count for plan_id, count in counted.items()),
     }
@@ -53,7 +55,7 @@ def _active(instant: datetime) -> Document:
 
 
 def _references() -> Document:
-    """Ids written as 24 hex digits mean the same document as the ObjectId."""
+    """Convert ids written as 24 hex digits to the ObjectId that they mean."""
     return {
         name: {"$convert": {"input": f"${name}", "to": "objectId", "onError": f"${name}", "onNull": None}}
         for name in ("plan_id", "customer_id")
@@ -61,7 +63,7 @@ def _references() -> Document:
 
 
 def _owners(plan_ids: list[DocId]) -> list[Document]:
-    """How many customers have a licence on one of these plans."""
+    """Return stages that count the customers with a license on one of these plans."""
     return [{"$match": {"plan_id": {"$in": plan_ids}}}, _group("customer_id"), {"$count": "count"}]
 
 
@@ -69,12 +71,12 @@ def _group(name: str) -> Document:
     return {"$group": {"_id": f"${name}", "count": {"$sum": 1}}}
 
 
-def _one(found: list[Document]) -> int:
+def _count_of(found: list[Document]) -> int:
     return int(found[0]["count"]) if found else 0
 
 
 def _aggregate(database: Database, collection: str, stages: list[Document], time: Timestamp) -> list[Document]:
-    """Run stages at a cluster time; their result is a handful of documents (one per plan)."""
+    """Run stages at a cluster time. The result has to fit into one batch: a few documents (one per plan)."""
     with translated():
         reply = database.command(
             "aggregate",

@@ -1,1 +1,1 @@
-"""The writing side: everything the daemon keeps in the database, and the one transaction that moves it."""
+"""Storage: the daemon's collections, the rows of `historical_analytics`, and the transaction that commits a batch."""

@@ -1,4 +1,4 @@
-"""The one document that says how far we are, and the state that vouches for it."""
+"""The checkpoint: one document with the committed stream position and the running totals."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,7 +11,7 @@ from pymongo.client_session import ClientSession
 from pymongo.read_concern import ReadConcern
 
 from daemon.mongo.client import translated
-from daemon.mongo.cluster_time import cluster_datetime
+from daemon.mongo.cluster_time import cluster_datetime, preceding
 from daemon.mongo.collections import CHECKPOINT
 from daemon.mongo.types import Database, Document
 from daemon.store.documents import totals_document, totals_of
@@ -24,11 +24,11 @@ CHECKPOINT_ID = "checkpoint"
 
 @dataclass(slots=True, kw_only=True)
 class Checkpoint:
-    """Everything before `cluster_time` (and `token`, where there is one) is committed.
+    """Everything up to `cluster_time` (and `token`, if set) is committed.
 
-    `position` is the cause of the last stream change applied, `seq` the last ledger line, `sweeps` the plans
-    whose licences are still being valued anew with the last licence done, `reconciling` the gap that a
-    reconciliation under way is to close.
+    `position` is the cause of the last applied stream change, `seq` the `_id` of the last ledger line, `revaluations`
+    the plans whose licenses are still being revalued, each with the last license done, `reconciling` the `_id` of the
+    gap that a running reconciliation will close.
     """
 
     epoch: int
@@ -44,18 +44,54 @@ class Checkpoint:
 
     @property
     def at(self) -> datetime | None:
-        """The stream's own time, by which a day begins and a licence ends; None until the first start is done."""
+        """Cluster time as an instant: it decides when a day starts and a license ends. None before the first start."""
         return None if self.cluster_time is None else cluster_datetime(self.cluster_time)
+
+    @property
+    def seconds(self) -> float:
+        """Cluster time in Unix seconds; 0 before the first start is done."""
+        return float(self.cluster_time.time) if self.cluster_time is not None else 0.0
+
+    def move_to(self, token: Mapping[str, Any] | None, cluster_time: Timestamp) -> None:
+        """Advance to a position at which nothing relevant happened."""
+        self.token, self.cluster_time = token, cluster_time
+
+    def reopen_at_cluster_time(self, fingerprint: str) -> None:
+        """Drop the resume token, which belongs to another filter; the stream is opened at the same cluster time.
+
+        Changes of that instant arrive again and are skipped by `position`.
+        """
+        if self.token is not None and self.cluster_time is not None:
+            self.token, self.cluster_time = None, preceding(self.cluster_time)
+        self.fingerprint = fingerprint
+
+    def distrust_position(self, last: datetime | None) -> None:
+        """Replace an impossible position by the time of the last ledger line (None: there is none)."""
+        self.token, self.cluster_time = None, None if last is None else Timestamp(last, 0)
+
+    def start_reconciliation(self, gap_id: object) -> None:
+        """Remember the gap that a reconciliation has to close before the stream is followed."""
+        self.reconciling = gap_id
+
+    def finish_reconciliation(self, cluster_time: Timestamp, memory: Memories) -> None:
+        """Continue from the snapshot's cluster time, with what the rules remember from now on."""
+        self.token, self.cluster_time = None, cluster_time
+        self.position = ""
+        self.reconciling = None
+        self.memory = {**self.memory, **memory}
 
     def following(
         self,
         decision: Decision,
         position: tuple[Mapping[str, Any] | None, Timestamp] | None,
-        sweeps: list[tuple[Revaluation, Any]] | None,
+        revaluations: list[tuple[Revaluation, Any]] | None,
     ) -> "Checkpoint":
-        """What it is once a decision is committed; `position` (token, cluster time) and `sweeps` stay where None."""
+        """Return the checkpoint after a decision is committed.
+
+        `position` (token, cluster time) and `revaluations` are kept if None.
+        """
         token, cluster_time = position if position is not None else (self.token, self.cluster_time)
-        left = self.revaluations if sweeps is None else sweeps
+        pending = self.revaluations if revaluations is None else revaluations
         return replace(
             self,
             token=token,
@@ -63,13 +99,13 @@ class Checkpoint:
             position=decision.position,
             totals=decision.totals,
             seq=self.seq + len(decision.movements),
-            revaluations=[*left, *((sweep, MinKey()) for sweep in decision.revaluations)],
+            revaluations=[*pending, *((one, MinKey()) for one in decision.revaluations)],
             memory=decision.memory,
         )
 
 
 def load(database: Database) -> Checkpoint | None:
-    """The checkpoint as a majority holds it; None before the first start."""
+    """Return the majority-committed checkpoint; None before the first start."""
     collection = database.get_collection(CHECKPOINT, read_concern=ReadConcern("majority"))
     with translated():
         document = collection.find_one({"_id": CHECKPOINT_ID})
@@ -83,14 +119,14 @@ def load(database: Database) -> Checkpoint | None:
         position=document["position"],
         totals=totals_of(document["totals"]),
         seq=document["seq"],
-        revaluations=[(revaluation_of(sweep), sweep["after"]) for sweep in document["sweeps"]],
+        revaluations=[(revaluation_of(one), one["after"]) for one in document["sweeps"]],
         reconciling=document["reconciling"],
         memory=document.get("memory", {}),
     )
 
 
 def document_of(checkpoint: Checkpoint) -> Document:
-    """All fields but `_id` and `epoch`, which only the lease sets."""
+    """Return all fields except `_id` and `epoch`, which only the lease sets."""
     return {
         "fingerprint": checkpoint.fingerprint,
         "token": checkpoint.token,
@@ -98,18 +134,18 @@ def document_of(checkpoint: Checkpoint) -> Document:
         "position": checkpoint.position,
         "totals": totals_document(checkpoint.totals),
         "seq": checkpoint.seq,
-        "sweeps": [revaluation_document(sweep, after) for sweep, after in checkpoint.revaluations],
+        "sweeps": [revaluation_document(one, after) for one, after in checkpoint.revaluations],
         "reconciling": checkpoint.reconciling,
         "memory": {rule: dict(memory) for rule, memory in checkpoint.memory.items()},
     }
 
 
-def revaluation_document(sweep: Revaluation, after: object) -> Document:
+def revaluation_document(revaluation: Revaluation, after: object) -> Document:
     return {
-        "plan_id": sweep.plan_id,
-        "at": sweep.at,
-        "cause": sweep.cause,
-        "origin": sweep.origin.value,
+        "plan_id": revaluation.plan_id,
+        "at": revaluation.at,
+        "cause": revaluation.cause,
+        "origin": revaluation.origin.value,
         "after": after,
     }
 
@@ -119,21 +155,21 @@ def revaluation_of(document: Mapping[str, Any]) -> Revaluation:
 
 
 def running_totals(database: Database, session: ClientSession) -> Totals:
-    """The running totals at the session's snapshot; all zero before the first start."""
+    """Return the running totals at the session's snapshot; all zero before the first start."""
     with translated():
         document = database[CHECKPOINT].find_one({"_id": CHECKPOINT_ID}, {"totals": 1}, session=session)
     return totals_of(document["totals"]) if document and "totals" in document else Totals()
 
 
-def reopened(database: Database) -> list[Document]:
-    """The closed days that commits since have added facts to: `{day, seq, moved, mark}` each."""
+def reopened_days(database: Database) -> list[Document]:
+    """Return the closed days to which later commits added facts, as documents `{day, seq, moved, mark}`."""
     with translated():
         document = database[CHECKPOINT].find_one({"_id": CHECKPOINT_ID}, {"reopened": 1})
     return list(document.get("reopened", ())) if document else []
 
 
-def settle_reopened(database: Database, entries: list[Document]) -> None:
-    """Strike off reopened days whose rows are written; entries added meanwhile stay."""
+def remove_reopened(database: Database, entries: list[Document]) -> None:
+    """Remove reopened days whose rows are written; entries added since they were read are kept."""
     if entries:
         with translated():
             database[CHECKPOINT].update_one({"_id": CHECKPOINT_ID}, {"$pullAll": {"reopened": entries}})

@@ -1,7 +1,7 @@
-"""The one transaction: events, ledger, mirror, dead letters and checkpoint move together or not at all.
+"""The commit: events, ledger, mirror, dead letters and checkpoint are written in one transaction.
 
-The checkpoint is moved by compare-and-set on the fencing epoch, first of all, so a former holder of the lease
-is refused before it writes a thing.
+The checkpoint is updated first, by compare-and-set on the fencing epoch, so a former leader fails before it writes
+anything.
 """
 
 from collections.abc import Iterable
@@ -39,22 +39,22 @@ DUPLICATE_KEY = 11000
 
 @dataclass(slots=True)
 class Writes:
-    """Everything one commit writes, encoded beforehand: the transaction may run more than once."""
+    """Everything that one commit writes, encoded in advance because the transaction may run more than once."""
 
     events: list[Document]
     movements: list[Document]
     mirror: MirrorWrites
-    letters: list[Write]
+    dead_letters: list[Write]
     checkpoint: Document
     reopened: list[Document]
     withdrawn: list[ObjectId]
 
 
 class Committer:
-    """Commits for the holder of one lease. Every method that writes raises LeaseLost once somebody else holds it.
+    """Commits for the holder of one lease. Methods that write raise LeaseLost once another daemon holds it.
 
-    `forgotten` counts how often somebody was to be forgotten as far as the holder knows; once it is more, every method
-    raises SomebodyForgotten: what was decided on may hold a name.
+    `erasure_count` is the version of the erasure list that decisions are based on. Once the stored count is higher,
+    methods that write raise ErasureListChanged, because a decision may contain a forgotten name.
     """
 
     def __init__(
@@ -63,9 +63,9 @@ class Committer:
         lease: Lease,
         settings: Settings,
         timeout_seconds: float,
-        forgotten: int | None = None,
+        erasure_count: int | None = None,
     ) -> None:
-        self.forgotten = forgotten
+        self.erasure_count = erasure_count
         self.database = database
         self.lease = lease
         self.settings = settings
@@ -79,46 +79,46 @@ class Committer:
         today: date,
         undecodable: Iterable[Undecodable] = (),
     ) -> Writes:
-        """What makes a decision durable and moves the checkpoint, for `write`; nothing is written yet.
+        """Return the writes of a decision and its checkpoint, for `write`.
 
-        `known` is the mirror the decision was made on; days before `today` that it touches are reopened.
+        `known` is the mirror that the decision is based on. Days before `today` that the decision touches are reopened.
         """
         return Writes(
             events=[documents.event_document(event) for event in decision.events],
             movements=self._movements(decision, checkpoint),
             mirror=mirror_writes(decision, known),
-            letters=dead_letter_writes(decision, undecodable),
+            dead_letters=dead_letter_writes(decision, undecodable),
             checkpoint=document_of(checkpoint),
             withdrawn=[collections.event_id(key) for key in decision.withdrawn],
             reopened=self._reopened(decision, checkpoint.seq, today),
         )
 
     def advance(self, checkpoint: Checkpoint) -> None:
-        """Move the checkpoint alone: nothing relevant happened up to here."""
+        """Move only the checkpoint, to a position at which nothing relevant happened."""
         with translated(), pymongo.timeout(self.timeout_seconds):
-            self._move(document_of(checkpoint), [], None)
+            self._move_checkpoint(document_of(checkpoint), [], None)
 
     def _reopened(self, decision: Decision, seq: int, today: date) -> list[Document]:
-        """The days that are over and to which a decision adds; `moved`: numbers change, then and every later day.
+        """Return the closed days that a decision touches; `moved`: the numbers of that day and all later days change.
 
-        No two commits leave equal entries, though their `seq` may be the same: one that is struck off while its row is
-        written must not take with it what came meanwhile.
+        `mark` makes the entries of two commits differ even if `seq` is equal: removing an entry after its row is
+        written must not remove an entry added in the meantime.
         """
-        begun = business_days.start(today, self.settings.zone)
-        moved = self._days_before(begun, (one.at for one in decision.movements))
-        told = self._days_before(begun, (one.at for one in decision.events))
-        told |= self._days_before(begun, (*decision.withdrawn.values(), *decision.external_event_times))
-        touched = sorted(moved | told)
+        day_start = business_days.start(today, self.settings.zone)
+        moved = self._days_before(day_start, (one.at for one in decision.movements))
+        emitted = self._days_before(day_start, (one.at for one in decision.events))
+        emitted |= self._days_before(day_start, (*decision.withdrawn.values(), *decision.external_event_times))
+        touched = sorted(moved | emitted)
         return [
             {"day": business_days.stored(day), "seq": seq, "moved": day in moved, "mark": ObjectId()} for day in touched
         ]
 
-    def _days_before(self, begun: datetime, times: Iterable[datetime]) -> set[date]:
-        """The days of those of `times` that lie before an instant; hardly ever there are any."""
+    def _days_before(self, day_start: datetime, times: Iterable[datetime]) -> set[date]:
+        """Return the business days of those `times` that are before an instant; usually there are none."""
         listed = list(times)
-        if not listed or min(listed) >= begun:
+        if not listed or min(listed) >= day_start:
             return set()
-        return {business_days.business_day(at, self.settings.zone) for at in listed if at < begun}
+        return {business_days.business_day(at, self.settings.zone) for at in listed if at < day_start}
 
     def _movements(self, decision: Decision, checkpoint: Checkpoint) -> list[Document]:
         first = checkpoint.seq - len(decision.movements) + 1
@@ -127,10 +127,10 @@ class Committer:
         return [documents.movement_document(movement, seq, day) for seq, (movement, day) in enumerate(lines, first)]
 
     def write(self, writes: Writes) -> int:
-        """Run the transaction, leaving out events that stand already; the number of events that are new.
+        """Run the transaction without the events that are already stored; return the number of new events.
 
-        Raises LeaseLost, Unavailable and what the driver's errors translate to; after any of them nothing or
-        everything was written: read the checkpoint.
+        Raises LeaseLost, Unavailable and other translated driver errors. After an error either nothing or everything
+        was written: read the checkpoint to find out.
         """
         while True:
             try:
@@ -138,71 +138,72 @@ class Committer:
                     self._transaction(writes)
                 return len(writes.events)
             except _EventsExist:
-                writes.events = self._missing(writes.events, writes.withdrawn)
+                writes.events = self._not_stored(writes.events, writes.withdrawn)
 
     def _transaction(self, writes: Writes) -> None:
         attempts: list[ClientSession] = []
 
         def attempt(session: ClientSession) -> None:
             attempts.append(session)
-            self._all(writes, session)
+            self._write_all(writes, session)
 
         self.lease.session.with_transaction(
             attempt, read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority")
         )
         metrics.RETRIES.inc(len(attempts) - 1)
 
-    def _all(self, writes: Writes, session: ClientSession) -> None:
-        self._move(writes.checkpoint, writes.reopened, session)
+    def _write_all(self, writes: Writes, session: ClientSession) -> None:
+        self._move_checkpoint(writes.checkpoint, writes.reopened, session)
         for command in (*writes.mirror.commands(), *inserts(LEDGER, writes.movements)):
-            self._run(command, session)
-        if writes.letters:
-            self.database[DEAD_LETTERS].bulk_write(writes.letters, session=session)
+            self._run_command(command, session)
+        if writes.dead_letters:
+            self.database[DEAD_LETTERS].bulk_write(writes.dead_letters, session=session)
         if writes.withdrawn:
             self.database[EVENTS].bulk_write(withdrawals(writes.withdrawn), session=session)
         self._insert_events(writes.events, session)
 
-    def _move(self, document: Document, reopened: list[Document], session: ClientSession | None) -> None:
-        ours = {"_id": CHECKPOINT_ID, "epoch": self.lease.epoch, "forgotten": self.forgotten}
+    def _move_checkpoint(self, document: Document, reopened: list[Document], session: ClientSession | None) -> None:
+        expected = {"_id": CHECKPOINT_ID, "epoch": self.lease.epoch, "forgotten": self.erasure_count}
         change: Document = {"$set": document}
         if reopened:
             change["$addToSet"] = {"reopened": {"$each": reopened}}
         if session is not None:
-            matched = self._run({"update": CHECKPOINT, "updates": [{"q": ours, "u": change}]}, session)
+            matched = self._run_command({"update": CHECKPOINT, "updates": [{"q": expected, "u": change}]}, session)
         else:
             alone = self.database.get_collection(CHECKPOINT, write_concern=WriteConcern("majority"))
-            matched = alone.update_one(ours, change).matched_count
+            matched = alone.update_one(expected, change).matched_count
         if matched != 1:
-            self._find_out(session)
+            self._raise_if_erasure_list_changed(session)
             raise LeaseLost(
-                f"the checkpoint no longer carries epoch {self.lease.epoch}: another daemon took over; standing by"
+                f"the checkpoint no longer has epoch {self.lease.epoch}: another daemon is the leader; "
+                "this one continues as standby"
             )
 
-    def _find_out(self, session: ClientSession | None) -> None:
-        """Raises SomebodyForgotten where the lease is still ours."""
+    def _raise_if_erasure_list_changed(self, session: ClientSession | None) -> None:
+        """Raise ErasureListChanged if the lease is still held, so that only the erasure list can differ."""
         if self.database[CHECKPOINT].find_one({"_id": CHECKPOINT_ID, "epoch": self.lease.epoch}, {}, session=session):
-            raise ErasureListChanged("a person was forgotten meanwhile; going on without the name")
+            raise ErasureListChanged("a customer was added to the erasure list; the daemon continues without the name")
 
     def _insert_events(self, events: list[Document], session: ClientSession) -> None:
         try:
             for command in inserts(EVENTS, events):
-                self._run(command, session)
+                self._run_command(command, session)
         except DuplicateKeyError as error:
             raise _EventsExist from error
 
-    def _run(self, command: Document, session: ClientSession) -> int:
-        """A write as the server knows it, and how many documents it found or made.
+    def _run_command(self, command: Document, session: ClientSession) -> int:
+        """Run a write command; return the number of documents matched or inserted.
 
-        The driver's own interface costs as much again as the encoding; what it adds is not needed in a transaction.
+        PyMongo's collection methods would double the cost of the encoding; a transaction needs nothing they add.
         """
-        answer = self.database.command(command, session=session)
-        if failed := answer.get("writeErrors"):
+        reply = self.database.command(command, session=session)
+        if failed := reply.get("writeErrors"):
             kind = DuplicateKeyError if failed[0].get("code") == DUPLICATE_KEY else WriteError
             raise kind(str(failed[0].get("errmsg")), failed[0].get("code"), failed[0])
-        return int(answer["n"])
+        return int(reply["n"])
 
-    def _missing(self, events: list[Document], withdrawn: list[ObjectId]) -> list[Document]:
-        """Those events whose fact will not be told yet when they are inserted, each once."""
+    def _not_stored(self, events: list[Document], withdrawn: list[ObjectId]) -> list[Document]:
+        """Return the events that are not stored once `withdrawn` is deleted, without duplicates."""
         ids = list({event["_id"] for event in events} - set(withdrawn))
         with translated():
             stored = {d["_id"] for d in self.database[EVENTS].find({"_id": {"$in": ids}}, {"_id": 1})}
@@ -211,16 +212,16 @@ class Committer:
 
 
 class _EventsExist(Exception):
-    """A duplicate `_id` aborted the transaction; run it again without the events that stand."""
+    """A duplicate `_id` aborted the transaction; it has to run again without the stored events."""
 
 
 def withdrawals(ids: Iterable[ObjectId]) -> list[Write]:
-    """Take back our own events where somebody else told the same facts; a document of theirs is never touched."""
+    """Return deletions of our own events whose facts external events report; external events are never deleted."""
     return [DeleteOne({"_id": event_id, "metadata.source": SOURCE_NAME}) for event_id in ids]
 
 
 def dead_letter_writes(decision: Decision, undecodable: Iterable[Undecodable]) -> list[Write]:
-    """One dead letter per held document, kept after its release as a record."""
+    """Return one dead letter per held document; it is kept as a record after the release."""
     writes: list[Write] = [_dead_letter(held) for held in decision.held.values()]
     writes += [_raw_dead_letter(one) for one in undecodable]
     writes += [
@@ -240,15 +241,15 @@ def _dead_letter(held: HeldDocument) -> UpdateOne:
 
 
 def _raw_dead_letter(one: Undecodable) -> UpdateOne:
-    letter_id = states.mirror_id(one.source, one.raw)
+    dead_letter_id = states.mirror_id(one.source, one.raw)
     if one.is_gone:
-        return UpdateOne({"_id": letter_id}, {"$set": {"state": "released"}})
-    return _upsert(letter_id, one.reason, {"raw": one.raw}, one.at)
+        return UpdateOne({"_id": dead_letter_id}, {"$set": {"state": "released"}})
+    return _upsert(dead_letter_id, one.reason, {"raw": one.raw}, one.at)
 
 
-def _upsert(letter_id: Document, reason: str, change: Document, at: datetime) -> UpdateOne:
+def _upsert(dead_letter_id: Document, reason: str, change: Document, at: datetime) -> UpdateOne:
     return UpdateOne(
-        {"_id": letter_id},
+        {"_id": dead_letter_id},
         {
             "$set": {"state": "held", "reason": reason, "change": change, "last_at": at},
             "$min": {"first_at": at},

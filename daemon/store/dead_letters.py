@@ -1,4 +1,4 @@
-"""Reads the dead letters; they are written only by a commit."""
+"""Queries of dead letters, which only a commit writes."""
 
 from collections.abc import Iterator
 
@@ -11,13 +11,13 @@ from rules.model.changes import DocId, Source
 
 
 def held(database: Database) -> Iterator[Document]:
-    """The documents held now, the longest held first."""
+    """Yield the documents that are held now, the longest held first."""
     with translated():
         yield from database[DEAD_LETTERS].find({"state": "held"}).sort("first_at", 1)
 
 
 def held_ids(database: Database, source: Source) -> list[DocId]:
-    """The ids of one collection's documents held now."""
+    """Return the ids of one collection's documents that are held now."""
     with translated():
         found = database[DEAD_LETTERS].find({"state": "held", "_id.k": source.value}, {"_id": 1})
         return [document["_id"]["id"] for document in found]
@@ -28,8 +28,8 @@ def count_held(database: Database) -> int:
         return database[DEAD_LETTERS].count_documents({"state": "held"})
 
 
-def newest(database: Database, state: str, limit: int, behind: PageCursor | None) -> list[Document]:
-    """The letters of one state, the newest first."""
+def newest(database: Database, state: str, limit: int, cursor: PageCursor | None) -> list[Document]:
+    """Return the dead letters of one state, newest first."""
     with translated():
         order = [("first_at", -1), ("_id", -1)]
-        return pagination.newest(database[DEAD_LETTERS], order, {"state": state}, limit, behind)
+        return pagination.newest(database[DEAD_LETTERS], order, {"state": state}, limit, cursor)

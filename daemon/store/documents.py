@@ -1,4 +1,4 @@
-"""How facts are written as documents and read back: events, ledger lines, totals. Pure: no connection, no clock."""
+"""Conversion of events, ledger lines and totals to documents and back. Pure: no connection, no clock."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -13,8 +13,11 @@ from rules.model.ledger import Movement, MovementKind, PlanTotals, Reason, Total
 
 
 def event_document(event: Event) -> Document:
-    """A business event in the dashboard's shape. `amount` is in euros, as a double."""
-    return {
+    """Return a business event in the dashboard's format. `amount` is in euros, as a double.
+
+    Fields without a value are left out, because the dashboard's "save today" fails on a null.
+    """
+    document = {
         "_id": event_id(event.key),
         "event_type": event.type.value,
         "event_date": event.at,
@@ -29,15 +32,16 @@ def event_document(event: Event) -> Document:
         "processed": False,
         "created_at": event.at,
     }
+    return {name: value for name, value in document.items() if value is not None}
 
 
 def _origin(event: Event) -> Document:
-    """The dashboard's own `source` mark (a licence entered by hand) moves beside ours."""
+    """Move the dashboard's own `source` (a license entered by hand) to `origin`, because `source` names the daemon."""
     return {"origin": event.metadata["source"]} if "source" in event.metadata else {}
 
 
 def movement_document(movement: Movement, seq: int, day: date) -> Document:
-    """A ledger line; its `_id` is its place in the ledger, counted from 1 without a hole."""
+    """Return a ledger line; its `_id` is its position in the ledger, counted from 1 without gaps."""
     return {
         "_id": seq,
         "at": movement.at,
@@ -55,8 +59,8 @@ def movement_document(movement: Movement, seq: int, day: date) -> Document:
         "subscribers": movement.subscribers,
         "active_licenses": movement.active_licenses,
         "licenses": movement.licenses,
-        "before": worth_document(movement.before),
-        "after": worth_document(movement.after),
+        "before": license_value_document(movement.before),
+        "after": license_value_document(movement.after),
         "customer_mrr": list(movement.customer_mrr),
         "cause": movement.cause,
     }
@@ -79,25 +83,25 @@ def movement_of(document: Mapping[str, Any]) -> Movement:
         subscribers=document["subscribers"],
         active_licenses=document["active_licenses"],
         licenses=document["licenses"],
-        before=worth_of(document["before"]),
-        after=worth_of(document["after"]),
+        before=license_value_of(document["before"]),
+        after=license_value_of(document["after"]),
         customer_mrr=(before, after),
         count=document.get("count", 1),
     )
 
 
-def worth_document(worth: LicenseValue | None) -> Document | None:
-    if worth is None:
+def license_value_document(value: LicenseValue | None) -> Document | None:
+    if value is None:
         return None
     return {
-        "plan_id": worth.plan_id,
-        "active": worth.active,
-        "mrr_cents": worth.mrr_cents,
-        "paid": worth.paid,
+        "plan_id": value.plan_id,
+        "active": value.active,
+        "mrr_cents": value.mrr_cents,
+        "paid": value.paid,
     }
 
 
-def worth_of(document: Mapping[str, Any] | None) -> LicenseValue | None:
+def license_value_of(document: Mapping[str, Any] | None) -> LicenseValue | None:
     if document is None:
         return None
     return LicenseValue(document["plan_id"], document["active"], document["mrr_cents"], document["paid"])

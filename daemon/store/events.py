@@ -1,21 +1,21 @@
-"""Business events for the doors: one that a person tells, the newest ones, and all as they are written.
+"""Business events: creating one for a user, listing the stored ones, following new ones.
 
-An event that comes through the API is a foreign one to the pipeline, like the dashboard's own: it may be the twin of
-one of ours.
+The pipeline treats an event created here as external, like the dashboard's: it may report the same fact as one of ours.
 """
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from bson import ObjectId
 from pymongo.change_stream import ChangeStream
+from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError, InvalidOperation, OperationFailure, PyMongoError
 
 from daemon.errors import IdempotencyKeyConflict, Unavailable
 from daemon.mongo import pagination
-from daemon.mongo.client import stream_failure, translated
+from daemon.mongo.client import BATCH_SIZE, stream_failure, translated
 from daemon.mongo.collections import EVENTS, SOURCE_NAME, event_id
 from daemon.mongo.pagination import PageCursor
 from daemon.mongo.types import Database, Document
@@ -25,19 +25,25 @@ AWAIT_MS = 2000
 ORDER = (("event_date", -1),)
 INDEXED = ("event_date", "event_type")
 NO_SUCH_INDEX = 2
+MAX_DESCRIPTION = 1000
+MAX_PLAN_NAME = 100
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 ORIGIN = "api"
-"""Stands in `metadata.source` where the caller names none."""
+"""Default of `metadata.source`."""
 
 COMPARED_FIELDS = (
     *("event_type", "customer_id", "license_id", "plan_name", "amount", "currency", "description", "metadata"),
 )
-"""What an event says; when it was told without a date, it may be told again later."""
+"""Fields that have to be equal if an idempotency key is used again; `event_date` too, if the request has one."""
+
+OPTIONAL_FIELDS = ("customer_id", "license_id", "plan_name", "amount")
+"""Fields that an event has only with a value: the dashboard's "save today" fails on a null."""
 
 
 class EventFeedItem(NamedTuple):
-    """A step of the stream of events: `token` is where it stands; an insert brings the document, a delete its id.
+    """An item of the event feed: `document` of an inserted event, or the `_id` of a `deleted` one.
 
-    A quiet one brings neither: nothing happened up to there.
+    A quiet item has neither: nothing happened up to the resume token `token`.
     """
 
     token: str
@@ -49,22 +55,51 @@ class EventFeedItem(NamedTuple):
         return self.document is None and self.deleted is None
 
 
-def create(database: Database, event: Mapping[str, Any], now: datetime, key: str | None) -> ObjectId:
-    """Store an event that a person or a script tells; its `_id`. The same `key` again is the same event.
+# -- creating -----------------------------------------------------------------------------------------------
 
-    Raises KeyTaken where the key stands for an event that says something else.
+
+def valid_description(text: str) -> str:
+    """Return the text on one line, without invisible characters. Raises ValueError if it is empty or too long."""
+    line = one_line(text, MAX_DESCRIPTION + 1)
+    if not line:
+        raise ValueError("must contain visible characters")
+    if len(line) > MAX_DESCRIPTION:
+        raise ValueError(f"must have at most {MAX_DESCRIPTION} characters")
+    return line
+
+
+def valid_plan(text: str | None) -> str | None:
+    """Return the plan name on one line, cut to `MAX_PLAN_NAME` characters; None if nothing visible is left."""
+    return one_line(text, MAX_PLAN_NAME) or None
+
+
+def id_of_text(text: str) -> ObjectId | str:
+    """Return 24 hex digits as an ObjectId, as everywhere in the dashboard's database; any other text unchanged."""
+    return ObjectId(text) if ObjectId.is_valid(text) else text
+
+
+def valid_time(at: datetime, now: datetime) -> datetime:
+    """Return the time of an event in UTC. Raises ValueError if it is in the future or before `EARLIEST`."""
+    if at > now:
+        raise ValueError(f"must not be in the future, got {at.isoformat()}")
+    if at < EARLIEST:
+        raise ValueError(f"must not be before {EARLIEST.year}, got {at.isoformat()}")
+    return at.astimezone(UTC)
+
+
+def create(database: Database, event: Mapping[str, Any], now: datetime, key: str | None) -> ObjectId:
+    """Store an event of a user or script and return its `_id`; a second call with the same `key` stores nothing.
+
+    Raises IdempotencyKeyConflict if the key was used for a different event.
     """
     document = {
         "_id": event_id(f"api:{key}") if key else ObjectId(),
         "event_type": event["event_type"],
         "event_date": event.get("event_date") or now,
-        "customer_id": event.get("customer_id"),
-        "license_id": event.get("license_id"),
-        "plan_name": event.get("plan_name"),
-        "amount": event.get("amount"),
+        **{name: event[name] for name in OPTIONAL_FIELDS if event.get(name) is not None},
         "currency": event.get("currency") or "EUR",
         "description": event["description"],
-        "auto_generated": False,
+        "auto_generated": event.get("auto_generated", False),
         "metadata": _metadata(event.get("metadata") or {}),
         "processed": False,
         "created_at": now,
@@ -73,52 +108,74 @@ def create(database: Database, event: Mapping[str, Any], now: datetime, key: str
         try:
             database[EVENTS].insert_one(document)
         except DuplicateKeyError:
-            _require_the_same(
-                database,
-                document,
-                COMPARED_FIELDS if event.get("event_date") is None else (*COMPARED_FIELDS, "event_date"),
-            )
+            names = COMPARED_FIELDS if event.get("event_date") is None else (*COMPARED_FIELDS, "event_date")
+            _require_equal(database, document, names)
     return ObjectId(document["_id"])
 
 
-def _require_the_same(database: Database, document: Document, names: tuple[str, ...]) -> None:
-    """One that was deleted in between is no contradiction: it was told, and taken back."""
+def _require_equal(database: Database, document: Document, names: tuple[str, ...]) -> None:
+    """Raise IdempotencyKeyConflict if the stored event differs; one that was deleted since is no conflict."""
     stored = database[EVENTS].find_one({"_id": document["_id"]}, dict.fromkeys(names, 1))
-    if stored is not None and any(stored.get(name) != document[name] for name in names):
+    if stored is not None and any(stored.get(name) != document.get(name) for name in names):
         raise IdempotencyKeyConflict(
-            "this key was used for an event that says something else; a new event needs a new key"
+            "the idempotency key was used for a different event; use a new key for a new event"
         )
 
 
 def _metadata(given: Mapping[str, Any]) -> Document:
-    """Nobody may pass an event off as ours: those we may withdraw."""
+    """Replace our own source name by the default: the daemon may withdraw events that have it."""
     source = given.get("source")
     return {**given, "source": ORIGIN if source in (None, SOURCE_NAME) else source}
+
+
+# -- listing ------------------------------------------------------------------------------------------------
 
 
 def recent(
     database: Database,
     since: datetime,
     limit: int,
-    behind: PageCursor | None = None,
+    cursor: PageCursor | None = None,
     types: Sequence[str] = (),
 ) -> list[Document]:
-    """The newest events since `since` (of some types only), newest first, going on behind a position."""
+    """Return at most `limit` events since `since`, of the given types (default: all), newest first, after `cursor`."""
     query: Document = {"event_date": {"$gte": since}}
     with translated():
         if types:
             try:
                 query["event_type"] = {"$in": list(types)}
-                return pagination.newest_among(database[EVENTS], INDEXED, query, limit, behind)
+                return pagination.newest_among(database[EVENTS], INDEXED, query, limit, cursor)
             except OperationFailure as error:
                 if error.code != NO_SUCH_INDEX:
                     raise
-        return pagination.newest(database[EVENTS], ORDER, query, limit, behind)
+        return pagination.newest(database[EVENTS], ORDER, query, limit, cursor)
 
 
-def position_after(page: list[Document], before: PageCursor | None) -> PageCursor:
-    """Where the list goes on behind a page that is not empty."""
-    return pagination.position_after(page, "event_date", before)
+def cursor_after(page: list[Document], before: PageCursor | None) -> PageCursor:
+    """Return the cursor after a page that is not empty; `before` is the cursor it was read with."""
+    return pagination.cursor_after(page, "event_date", before)
+
+
+def events_between(
+    database: Database, start: datetime, end: datetime, session: ClientSession | None = None
+) -> Iterable[Document]:
+    """Yield all business events of an interval (end excluded) in chronological order."""
+    query = {"event_date": {"$gte": start, "$lt": end}}
+    with translated():
+        found = database[EVENTS].find(query, session=session, batch_size=BATCH_SIZE)
+        yield from found.sort([("event_date", 1), ("_id", 1)])
+
+
+def any_event_before(database: Database, start: datetime, session: ClientSession | None = None) -> bool:
+    with translated():
+        return database[EVENTS].find_one({"event_date": {"$lt": start}}, {"_id": 1}, session=session) is not None
+
+
+def mark_processed(database: Database, start: datetime, end: datetime) -> None:
+    """Mark the events of a row as processed, as the dashboard's own rollup does."""
+    query = {"event_date": {"$gte": start, "$lt": end}, "processed": {"$ne": True}}
+    with translated():
+        database[EVENTS].update_many(query, {"$set": {"processed": True}})
 
 
 def count_between(database: Database, start: datetime, end: datetime) -> int:
@@ -126,28 +183,39 @@ def count_between(database: Database, start: datetime, end: datetime) -> int:
         return database[EVENTS].count_documents({"event_date": {"$gte": start, "$lt": end}})
 
 
+def emitted_before(database: Database, keys: set[str], before: datetime) -> set[str]:
+    """Return those of `keys` whose event is stored and dated before an instant."""
+    ids = {event_id(key): key for key in keys}
+    query = {"_id": {"$in": list(ids)}, "event_date": {"$lt": before}}
+    with translated():
+        return {ids[found["_id"]] for found in database[EVENTS].find(query, {"_id": 1})}
+
+
+# -- following ----------------------------------------------------------------------------------------------
+
+
 def follow(
     database: Database, after: str | None, stop: threading.Event, await_ms: int = AWAIT_MS
 ) -> Iterator[EventFeedItem]:
-    """Events as they are written or withdrawn, from now or behind a token; a quiet step first, and whenever none came
-    for `await_ms`.
+    """Yield inserted and deleted events, from now on or after a resume token, until `stop` is set.
 
-    Ends when `stop` is set. Raises StreamBroken for a token that cannot be gone on from, and what errors translate to.
+    The first item is quiet, and another quiet one follows after each `await_ms` without an event. Raises StreamBroken
+    for a token that cannot be resumed from, and other translated driver errors.
     """
-    wanted: list[Document] = [
+    stages: list[Document] = [
         {"$match": {"operationType": {"$in": ["insert", "delete"]}}},
         {"$project": {"operationType": 1, "documentKey": 1, "fullDocument": 1}},
     ]
     token = {"_data": after} if after else None
     opened = False
     try:
-        with database[EVENTS].watch(wanted, start_after=token, max_await_time_ms=await_ms) as stream:
+        with database[EVENTS].watch(stages, start_after=token, max_await_time_ms=await_ms) as stream:
             opened = True
             yield EventFeedItem(_position(stream, after))
             while not stop.is_set():
                 change = stream.try_next()
                 if change is None and not stream.alive:
-                    raise Unavailable("the stream of events ended")
+                    raise Unavailable("the server closed the change stream of business_events")
                 yield _feed_item(change) if change is not None else EventFeedItem(_position(stream, after))
     except InvalidOperation:
         return
@@ -155,17 +223,20 @@ def follow(
         raise stream_failure(error, opening=not opened) from error
 
 
-def as_it_stands(database: Database, heard: EventFeedItem) -> EventFeedItem | None:
-    """What was written once, as it stands now: the name in it may have been forgotten since. None if it is gone."""
-    if heard.document is None:
-        return heard
+def current_version(database: Database, item: EventFeedItem) -> EventFeedItem | None:
+    """Return an item with the event as it is stored now, because a name in it may have been redacted since.
+
+    None if the event was deleted.
+    """
+    if item.document is None:
+        return item
     with translated():
-        stored = database[EVENTS].find_one({"_id": heard.document["_id"]})
-    return None if stored is None else heard._replace(document=stored)
+        stored = database[EVENTS].find_one({"_id": item.document["_id"]})
+    return None if stored is None else item._replace(document=stored)
 
 
 def _position(stream: ChangeStream[Document], after: str | None) -> str:
-    """Where an open stream stands: the server tells with every batch."""
+    """Return the resume token of an open stream, which the server sends with every batch."""
     token = stream.resume_token
     return str(token["_data"]) if token else after or ""
 
@@ -175,49 +246,3 @@ def _feed_item(change: Mapping[str, Any]) -> EventFeedItem:
     if change["operationType"] == "insert":
         return EventFeedItem(token, document=change["fullDocument"])
     return EventFeedItem(token, deleted=change["documentKey"]["_id"])
-
-
-def emitted_before(database: Database, keys: set[str], before: datetime) -> set[str]:
-    """Those of `keys` whose event of ours stands, dated before an instant."""
-    ids = {event_id(key): key for key in keys}
-    query = {"_id": {"$in": list(ids)}, "event_date": {"$lt": before}}
-    with translated():
-        return {ids[found["_id"]] for found in database[EVENTS].find(query, {"_id": 1})}
-
-
-LONGEST_DESCRIPTION = 1000
-
-
-LONGEST_PLAN = 100
-
-
-FIRST_INSTANT = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-def valid_description(text: str) -> str:
-    """The text on one line, without what no reader can see."""
-    line = one_line(text, LONGEST_DESCRIPTION + 1)
-    if not line:
-        raise ValueError("wanted a text that can be seen")
-    if len(line) > LONGEST_DESCRIPTION:
-        raise ValueError(f"wanted at most {LONGEST_DESCRIPTION} characters")
-    return line
-
-
-def valid_plan(text: str | None) -> str | None:
-    """The name of a valid_plan; None for one that says nothing."""
-    return one_line(text, LONGEST_PLAN) or None
-
-
-def id_of_text(text: str) -> ObjectId | str:
-    """24 hex digits are an ObjectId, as everywhere in the dashboard's database."""
-    return ObjectId(text) if ObjectId.is_valid(text) else text
-
-
-def valid_time(at: datetime, now: datetime) -> datetime:
-    """When it happened, in UTC."""
-    if at > now:
-        raise ValueError("this valid_time is still to come")
-    if at < FIRST_INSTANT:
-        raise ValueError(f"wanted a valid_time since {FIRST_INSTANT.year}")
-    return at.astimezone(UTC)

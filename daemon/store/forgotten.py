@@ -1,7 +1,7 @@
-"""Who is to be forgotten: a keyed hash of each customer's id, nothing else, and how often that list grew.
+"""The erasure list: a keyed hash of the id of each forgotten customer, and how often the list was extended.
 
-The count stands in the checkpoint, and every commit is made on condition of it: once a person is on the list, nothing
-that was decided before can be written any more. A customer inserted anew has an id of its own and is somebody else.
+The count is stored in the checkpoint and every commit is conditional on it: once a customer is on the list, nothing
+decided before can be written. A customer who is inserted again has a new id and is a different customer.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from daemon.mongo.client import translated
-from daemon.mongo.collections import AUDIT, CHECKPOINT, FORGOTTEN, MIRROR
+from daemon.mongo.collections import AUDIT, CHECKPOINT, ERASURE_LIST, MIRROR
 from daemon.mongo.types import Database, Document
 from daemon.store.checkpoint import CHECKPOINT_ID
 from daemon.store.mirror.states import mirror_id
@@ -33,25 +33,24 @@ KEY = "key"
 
 @dataclass(frozen=True, slots=True)
 class ErasureList:
-    """The list as of one look at it. `count` is None until anybody ever was forgotten."""
+    """The list at one point in time. `count` is None until a customer is forgotten for the first time."""
 
     count: int | None = None
     key: bytes = b""
     hashes: frozenset[str] = field(default_factory=frozenset)
 
-    def holds(self, customer_id: object) -> bool:
-        """Whether the customer of this id is to be forgotten."""
+    def contains(self, customer_id: object) -> bool:
         return bool(self.hashes) and customer_id is not None and self.hash(customer_id) in self.hashes
 
     def hash(self, customer_id: object) -> str:
-        """The id by which the list knows a customer; 24 hex digits name the same one as the ObjectId."""
+        """Return the keyed hash of a customer id; 24 hex digits mean the same customer as the ObjectId."""
         if isinstance(customer_id, str) and ObjectId.is_valid(customer_id):
             customer_id = ObjectId(customer_id)
         return hmac.new(self.key, bson.encode({"": customer_id}), hashlib.sha256).hexdigest()
 
 
 def count(database: Database) -> int | None:
-    """How often somebody was forgotten, as every commit must know it."""
+    """Return how often the list was extended, majority-committed; None if never."""
     collection = database.get_collection(CHECKPOINT, read_concern=ReadConcern("majority"))
     with translated():
         document = collection.find_one({"_id": CHECKPOINT_ID}, {"forgotten": 1})
@@ -59,38 +58,41 @@ def count(database: Database) -> int | None:
 
 
 def load(database: Database) -> ErasureList:
-    """The list; the count is read first, so that an addition in between is found out by the next commit."""
+    """Read the list. The count is read first, so the next commit detects an addition in between."""
     known = count(database)
     if known is None:
         return ErasureList()
     with translated():
-        found = list(database.get_collection(FORGOTTEN, read_concern=ReadConcern("majority")).find())
+        found = list(database.get_collection(ERASURE_LIST, read_concern=ReadConcern("majority")).find())
     key = next((bytes(one["key"]) for one in found if one["_id"] == KEY), b"")
     return ErasureList(known, key, frozenset(one["_id"] for one in found if one["_id"] != KEY))
 
 
-def refreshed(database: Database, known: ErasureList) -> ErasureList:
-    """The list as it is now: read anew only if it grew."""
+def refresh(database: Database, known: ErasureList) -> ErasureList:
+    """Return the current list; it is read only if its count changed."""
     return known if count(database) == known.count else load(database)
 
 
 def prepare(database: Database) -> ErasureList:
-    """The list with its key, which is made on the first use."""
+    """Return the list with its key, which is created on first use."""
     with translated():
         with suppress(DuplicateKeyError):
-            database[FORGOTTEN].insert_one({"_id": KEY, "key": Binary(secrets.token_bytes(32))})
-        found = database[FORGOTTEN].find_one({"_id": KEY}) or {}
+            database[ERASURE_LIST].insert_one({"_id": KEY, "key": Binary(secrets.token_bytes(32))})
+        found = database[ERASURE_LIST].find_one({"_id": KEY}) or {}
     return ErasureList(count(database), bytes(found["key"]), load(database).hashes)
 
 
 def add(database: Database, known: ErasureList, customer_id: object, now: datetime) -> bool:
-    """Put a customer on the list and its name out of the mirror, in one transaction; whether the mirror held it."""
+    """Add a customer to the list and remove the name from the mirror, in one transaction.
+
+    Return whether the mirror contained the name.
+    """
 
     def write(session: ClientSession) -> bool:
-        database[FORGOTTEN].update_one(
+        database[ERASURE_LIST].update_one(
             {"_id": known.hash(customer_id)}, {"$setOnInsert": {"at": now}}, upsert=True, session=session
         )
-        _grow(database, session)
+        _increment_count(database, session)
         key = {"_id": mirror_id(Source.CUSTOMERS, customer_id)}
         mirrored = database[MIRROR].find_one(key, session=session)
         if mirrored is None or not mirrored["fields"]:
@@ -102,17 +104,17 @@ def add(database: Database, known: ErasureList, customer_id: object, now: dateti
     return _transaction(database, write)
 
 
-def grow(database: Database) -> None:
-    """Have everybody who writes look at the list, and at what was cleaned, again."""
+def increment_count(database: Database) -> None:
+    """Make every writer read the list, and the redacted data, again."""
 
     def write(session: ClientSession) -> bool:
-        _grow(database, session)
+        _increment_count(database, session)
         return True
 
     _transaction(database, write)
 
 
-def _grow(database: Database, session: ClientSession) -> None:
+def _increment_count(database: Database, session: ClientSession) -> None:
     database[CHECKPOINT].update_one({"_id": CHECKPOINT_ID}, {"$inc": {"forgotten": 1}}, upsert=True, session=session)
 
 
@@ -126,6 +128,6 @@ def _transaction(database: Database, write: Any) -> bool:
 
 
 def record(database: Database, entry: Document) -> None:
-    """Write what was done into the audit; nothing in it may name the person."""
+    """Write an audit entry; it must not identify the customer."""
     with translated():
         database.get_collection(AUDIT, write_concern=WriteConcern("majority")).insert_one(entry)

@@ -1,4 +1,4 @@
-"""The discontinuities of the stream, each a recorded fact from its discovery to its closing."""
+"""Gaps: recorded discontinuities of the change stream, from detection to closing."""
 
 from datetime import datetime
 from typing import Any
@@ -13,9 +13,9 @@ from daemon.store import dead_letters
 
 
 def open_gap(database: Database, cause: str, detail: str, since: datetime | None, now: datetime) -> Any:
-    """Record that the stream could not be followed from `since` (None: never was) on; the gap's `_id`.
+    """Record that the stream could not be followed since `since` (None: it never was); return the gap's `_id`.
 
-    A gap that is open already takes the new cause as a further one: one reconciliation closes both.
+    If a gap is already open, the cause is added to it, because one reconciliation closes both.
     """
     with translated():
         known = database[GAPS].find_one({"closed_at": None})
@@ -48,25 +48,25 @@ def find(database: Database, gap_id: object) -> Document | None:
         return database[GAPS].find_one({"_id": gap_id})
 
 
-def note(database: Database, gap_id: object, facts: Document) -> None:
-    """Add facts to a gap: what was recovered, why it waits, when it was closed."""
+def update(database: Database, gap_id: object, facts: Document) -> None:
+    """Set fields of a gap: `recovered`, `waiting`, `closed_at` and others."""
     with translated():
         database[GAPS].update_one({"_id": gap_id}, {"$set": facts})
 
 
-def waiting(database: Database) -> Document | None:
-    """The gap that is open, if one is: found by the stream, or asked for by a person."""
+def find_open(database: Database) -> Document | None:
+    """Return the open gap, detected by the stream or requested by a user; None if there is none."""
     with translated():
         return database[GAPS].find_one({"closed_at": None})
 
 
-def is_questioned(gap: Document) -> bool:
-    """Whether a person was asked about it, and did not answer: so it stays while it is looked at again."""
+def awaits_approval(gap: Document) -> bool:
+    """Return whether the gap waits for a user to approve deletions; the reconciliation is retried in the meantime."""
     return bool(gap.get("waiting")) and not gap.get("accept_deletions")
 
 
 def accept_deletions(database: Database) -> bool:
-    """A person says the disappearance of so many documents is meant; False if no gap waits for it."""
+    """Record that a user approves the deletion of the missing documents; False if no gap is open."""
     with translated():
         result = database[GAPS].update_one({"closed_at": None}, {"$set": {"accept_deletions": True}})
     return result.matched_count == 1
@@ -77,10 +77,10 @@ def count_open(database: Database) -> int:
         return database[GAPS].count_documents({"closed_at": None})
 
 
-def newest(database: Database, limit: int, behind: PageCursor | None) -> list[Document]:
-    """All gaps, open and closed, the newest first."""
+def newest(database: Database, limit: int, cursor: PageCursor | None) -> list[Document]:
+    """Return open and closed gaps, newest first."""
     with translated():
-        return pagination.newest(database[GAPS], [("opened_at", -1), ("_id", -1)], {}, limit, behind)
+        return pagination.newest(database[GAPS], [("opened_at", -1), ("_id", -1)], {}, limit, cursor)
 
 
 def export_counts(database: Database) -> None:

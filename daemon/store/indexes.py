@@ -1,4 +1,4 @@
-"""The indexes the daemon needs, and making them. Creating one that exists is no work."""
+"""Collections and indexes that the daemon needs, and their creation; existing ones are left alone."""
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError, OperationFailure
@@ -10,7 +10,7 @@ from daemon.mongo.types import Database, Document
 
 NAMESPACE_EXISTS = 48
 
-ONE_ROW = "remove all but one of each: the daemon needs a unique index on date and period_type"
+DUPLICATE_ROWS_HINT = "remove all but one of each: the daemon needs a unique index on date and period_type"
 
 WANTED: dict[str, tuple[IndexModel, ...]] = {
     MIRROR: (IndexModel([("due", ASCENDING)], name="due", sparse=True),),
@@ -22,9 +22,9 @@ WANTED: dict[str, tuple[IndexModel, ...]] = {
 
 
 def create(database: Database) -> None:
-    """Make every missing collection and index: a transaction cannot make a collection on every server.
+    """Create missing collections and indexes; not every server version can create collections in a transaction.
 
-    Raises ConfigurationError where the analytics table has two rows of one day: which is the right one a person knows.
+    Raises ConfigurationError if `historical_analytics` has two rows of one day: only a user knows the right one.
     """
     with translated():
         existing = set(database.list_collection_names())
@@ -41,11 +41,11 @@ def _create_indexes(database: Database, name: str, models: list[IndexModel]) -> 
     try:
         database[name].create_indexes(models)
     except DuplicateKeyError:
-        raise ConfigurationError(f"{name} has {', '.join(doubled(database))}; {ONE_ROW}") from None
+        raise ConfigurationError(f"{name} has {', '.join(doubled(database))}; {DUPLICATE_ROWS_HINT}") from None
 
 
 def doubled(database: Database) -> list[str]:
-    """Days and months of which the analytics table has several rows, a few of them: "2 daily rows of 2026-11-01"."""
+    """Return up to five days and months that have several rows, such as "2 daily rows of 2026-11-01"."""
     counted = {"_id": {"date": "$date", "kind": "$period_type"}, "count": {"$sum": 1}}
     stages: list[Document] = [
         {"$group": counted},
@@ -59,7 +59,7 @@ def doubled(database: Database) -> list[str]:
 
 
 def _create_collection(database: Database, name: str) -> None:
-    """Two daemons may start at once: whoever comes second finds it made."""
+    """Create a collection, unless a daemon that starts at the same time was faster."""
     try:
         database.create_collection(name, check_exists=False)
     except OperationFailure as error:
@@ -68,7 +68,7 @@ def _create_collection(database: Database, name: str) -> None:
 
 
 def missing(database: Database, name: str) -> list[IndexModel]:
-    """The wanted indexes of one collection that no index with the same keys serves yet."""
+    """Return the wanted indexes of a collection that has no index with the same keys."""
     with translated():
         present = {tuple(index["key"].items()) for index in database[name].list_indexes()}
     return [index for index in WANTED[name] if tuple(index.document["key"].items()) not in present]

@@ -1,7 +1,7 @@
-"""Who may write: one holder at a time, by the server's clock, fenced by an epoch that only grows.
+"""The lease: one holder at a time, by the server's clock, fenced by an increasing epoch.
 
-Taking the lease raises the epoch in the checkpoint, so a former holder that wakes up finds its next commit
-refused. The holder's session stands in the lease: who takes over ends a transaction it may have left open.
+Acquiring the lease raises the epoch in the checkpoint, so the next commit of a former holder fails. The lease contains
+the holder's session, so that the next holder can abort a transaction that was left open.
 """
 
 from contextlib import suppress
@@ -25,7 +25,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A lease in hand: the epoch it fences with, and the session its transactions run in."""
+    """A held lease: its fencing epoch, and the session of its transactions."""
 
     holder: str
     epoch: int
@@ -33,11 +33,12 @@ class Lease:
 
 
 class Leaser:
-    """Takes, renews and gives back the lease for one daemon, named `holder`."""
+    """Acquires, renews and releases the lease for one daemon, named `holder`."""
 
     def __init__(self, database: Database, holder: str, seconds: float) -> None:
         self.database = database
         self.holder = holder
+        self.seconds = seconds
         self.milliseconds = int(seconds * 1000)
         self.collection: Collection[Document] = database.get_collection(
             CHECKPOINT, write_concern=WriteConcern("majority")
@@ -46,7 +47,7 @@ class Leaser:
         self._free = {"$or": [{"$eq": ["$holder", {"$literal": holder}]}, run_out]}
 
     def acquire(self, session: ClientSession) -> Lease | None:
-        """The lease if it is free or has run out, else None. `session` is recorded before it is used."""
+        """Return the lease if it is free or expired, else None. `session` is recorded before it is used."""
         with translated():
             before = self._seize(session)
             if before is None:
@@ -59,7 +60,7 @@ class Leaser:
             return Lease(self.holder, lease["epoch"], session)
 
     def _seize(self, session: ClientSession) -> Document | None:
-        """The lease document as it was before we took it (maybe from ourselves); None if somebody else holds it."""
+        """Take the lease and return its previous document (maybe our own); None if another daemon holds it."""
         if not self._is_free():
             return None
         expires_at = {"$add": ["$$NOW", self.milliseconds]}
@@ -74,7 +75,7 @@ class Leaser:
         )
 
     def _is_free(self) -> bool:
-        """One read: all that a standby asks of the server, once a second."""
+        """Return whether the lease can be taken: a single read, the only query of a standby, once a second."""
         seen = self.collection.find_one({"_id": LEASE_ID}, {"free": self._free})
         if seen is None:
             with suppress(DuplicateKeyError):
@@ -82,7 +83,7 @@ class Leaser:
         return seen is None or bool(seen["free"])
 
     def _end_transactions_of(self, lease: Document) -> None:
-        """A killed holder leaves its transaction open on the server; ending its session frees the locks."""
+        """End the session of the former holder: if it was killed, its open transaction still has locks."""
         session_id = lease.get("session")
         if session_id is None:
             return
@@ -93,13 +94,13 @@ class Leaser:
                 raise
 
     def holder_now(self) -> str:
-        """Who holds the lease, to tell it; "nobody" before anybody took it."""
+        """Return the name of the holder, for display; "no daemon" before the first."""
         with translated():
             lease = self.collection.find_one({"_id": LEASE_ID}, {"holder": 1})
-        return str((lease or {}).get("holder", "nobody"))
+        return str((lease or {}).get("holder", "no daemon"))
 
     def renew(self, lease: Lease) -> bool:
-        """Hold on to the lease; False if it is somebody else's by now."""
+        """Extend the lease; False if another daemon holds it."""
         with translated():
             result = self.collection.update_one(
                 {"_id": LEASE_ID, "holder": lease.holder, "epoch": lease.epoch},
@@ -108,7 +109,7 @@ class Leaser:
         return result.matched_count == 1
 
     def release(self, lease: Lease) -> None:
-        """Let the next daemon in at once."""
+        """Release the lease, so that another daemon can acquire it at once."""
         with translated():
             self.collection.update_one(
                 {"_id": LEASE_ID, "holder": lease.holder, "epoch": lease.epoch},

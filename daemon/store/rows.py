@@ -1,11 +1,12 @@
-"""The analytics table: rows written beside the dashboard, by compare-and-set, and kept as we wrote them.
+"""Rows of `historical_analytics`: reading, compare-and-set writes beside the dashboard, editing of notes.
 
-`rules.rows.amendment` decides what is stored. A row is only replaced while it is unchanged since the decision, so no
-concurrent write is lost.
+A row is replaced only if it is unchanged since `rules.rows.amendment` decided on it, so no concurrent write is lost.
+The dashboard and people write to the collection too: readers pass on every field value unchanged.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, datetime
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+from enum import Enum
 from typing import Any
 
 import bson
@@ -13,75 +14,147 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
 from daemon.errors import Unavailable
-from daemon.mongo.client import BATCH, translated
-from daemon.mongo.collections import EVENTS, KEPT_ROWS, ROWS
+from daemon.mongo.client import translated
+from daemon.mongo.collections import ROWS, WRITTEN_ROWS
 from daemon.mongo.types import Database, Document
 from rules import business_days
 from rules.rows import amendment
-from rules.rows.amendment import Amended, Difference
-from rules.rows.periods import Kind, Period
+from rules.rows.amendment import Amendment, FieldDifference
+from rules.rows.note_grammar import COMMENT_MARK, PersonalText
+from rules.rows.periods import Period, PeriodKind
 
-MOST_ATTEMPTS = 100
-TIMES = ("created_at", "updated_at")
+MAX_ATTEMPTS = 100
+WRITE_TIMES = ("created_at", "updated_at")
+PROJECTION = dict.fromkeys(
+    (
+        *("date", "total_customers", "paying_customers", "mrr", "notes", "auto_notes", "active_licenses"),
+        *("final", "revision", "reconstructed", "updated_at"),
+    ),
+    1,
+)
+FIRST_DATE, LAST_DATE = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+"""Bounds of an open range. PyMongo does not return dates beyond them as `datetime`, so such rows are left out."""
 
 
-def final_days(database: Database, first: date, last: date, kind: Kind = Kind.DAILY) -> set[date]:
-    """The days from `first` to `last` whose row (of that kind) is final."""
-    query = {**_between(first, last, kind), "final": True}
+class NoteOutcome(Enum):
+    """Result of `set_note`."""
+
+    WRITTEN = "written"
+    NO_ROW = "no_row"
+    CHANGED_SINCE = "changed_since"
+
+
+# -- reading ------------------------------------------------------------------------------------------------
+
+
+def final_days(database: Database, first: date, last: date, kind: PeriodKind = PeriodKind.DAILY) -> set[date]:
+    """Return the dates from `first` to `last` (both included) whose row of that kind is final."""
+    query = {**_between(kind.value, first, last), "final": True}
     with translated():
         return {row["date"].date() for row in database[ROWS].find(query, {"date": 1})}
 
 
-def read(database: Database, first: date, last: date, kind: Kind = Kind.DAILY) -> list[Document]:
-    """The rows from `first` to `last`, oldest first."""
+def read(database: Database, first: date, last: date, kind: PeriodKind = PeriodKind.DAILY) -> list[Document]:
+    """Return the rows from `first` to `last`, oldest first."""
     with translated():
-        return list(database[ROWS].find(_between(first, last, kind)).sort("date", 1))
+        return list(database[ROWS].find(_between(kind.value, first, last)).sort("date", 1))
 
 
-def _between(first: date, last: date, kind: Kind) -> Document:
-    return {
-        "date": {"$gte": business_days.stored(first), "$lte": business_days.stored(last)},
-        "period_type": kind.value,
-    }
-
-
-def of(database: Database, period: Period) -> Document | None:
-    """The row that stands in the table."""
-    return _one(database, _key(business_days.stored(period.first), period.kind.value))
-
-
-def kept(database: Database, period: Period, session: ClientSession | None = None) -> Document | None:
-    """The row as we last wrote it."""
-    key = _key(business_days.stored(period.first), period.kind.value)
+def newest(database: Database, kind: PeriodKind, first: date, last: date, limit: int) -> list[Document]:
+    """Return at most `limit` rows of one kind from `first` to `last`, newest first."""
     with translated():
-        return database[KEPT_ROWS].find_one({"_id": key}, session=session)
+        return list(database[ROWS].find(_between(kind.value, first, last)).sort("date", -1).limit(limit))
+
+
+def page(database: Database, period_type: str, first: date | None, skip: int, limit: int) -> list[Document]:
+    """Return rows (fields of `PROJECTION`) of one period type since `first` (None: all), newest first."""
+    with translated():
+        found = database[ROWS].find(_between(period_type, first), PROJECTION).sort("date", -1).skip(skip).limit(limit)
+        return list(found)
+
+
+def count(database: Database, period_type: str, first: date | None) -> int:
+    with translated():
+        return database[ROWS].count_documents(_between(period_type, first))
+
+
+def get(database: Database, period: Period) -> Document | None:
+    """Return the whole stored row of a period."""
+    return _find(database, _key_of(period))
+
+
+def daily_row(database: Database, day: date) -> Document | None:
+    """Return the daily row of one day, with the fields of `PROJECTION`."""
+    with translated():
+        return database[ROWS].find_one(_daily_key(day), PROJECTION)
+
+
+def mrr_history(database: Database, first: date | None, last: date) -> list[Document]:
+    """Return `date`, `mrr` and `reconstructed` of the daily rows from `first` to `last`, oldest first."""
+    wanted = {"_id": 0, "date": 1, "mrr": 1, "reconstructed": 1}
+    with translated():
+        return list(database[ROWS].find(_between("daily", first, last), wanted).sort("date", 1))
+
+
+def newest_final(database: Database) -> Document | None:
+    """Return `date` and `updated_at` of the newest final daily row."""
+    with translated():
+        query = {**_between("daily"), "final": True}
+        return database[ROWS].find_one(query, {"date": 1, "updated_at": 1}, sort=[("date", -1)])
+
+
+def last_written(database: Database, period: Period, session: ClientSession | None = None) -> Document | None:
+    """Return the row of a period as the daemon last wrote it."""
+    with translated():
+        return database[WRITTEN_ROWS].find_one({"_id": _key_of(period)}, session=session)
 
 
 def was_replaced(database: Database, period: Period) -> bool:
-    """Whether somebody put a row of their own in the place of one of ours."""
+    """Return whether another writer replaced the daemon's row with its own."""
     with translated():
-        stored = database[ROWS].find_one(_key(business_days.stored(period.first), period.kind.value), {"revision": 1})
-    return stored is not None and not amendment.is_ours(stored)
+        stored = database[ROWS].find_one(_key_of(period), {"revision": 1})
+    return stored is not None and not amendment.is_own(stored)
 
 
-def write(database: Database, made: Mapping[str, Any], *, final: bool, now: datetime) -> Amended:
-    """Insert or amend one row; what was done. A row that would only get a new date of change is not written."""
-    key = _key(made["date"], made["period_type"])
+def was_changed(database: Database, period: Period) -> bool:
+    """Return whether another writer replaced the daemon's row or changed its note."""
+    stored, own = _find(database, _key_of(period)), last_written(database, period)
+    if stored is None or not amendment.is_own(stored):
+        return stored is not None
+    note = amendment.current_text(stored, own).with_note(stored.get("auto_notes"))
+    return own is None or _differ_in_note({"notes": note}, stored) or _differ_in_note(stored, own)
+
+
+# -- writing ------------------------------------------------------------------------------------------------
+
+
+def write(database: Database, computed: Mapping[str, Any], *, final: bool, now: datetime) -> Amendment:
+    """Insert or amend one row; a row in which only `updated_at` would change is not written.
+
+    The daemon's copy is compared and written first: after a crash in between, the row is still missing or reopened.
+    Raises Unavailable after `MAX_ATTEMPTS` lost races with another writer.
+    """
+    key = _key(computed["date"], computed["period_type"])
     with translated():
-        for _ in range(MOST_ATTEMPTS):
-            stored = _one(database, key)
-            known = database[KEPT_ROWS].find_one({"_id": key})
-            result = amendment.amended(made, stored, known, final=final, now=now)
-            if stored is not None and _same(stored, result.row) and known is not None:
+        for _ in range(MAX_ATTEMPTS):
+            stored = _find(database, key)
+            known = database[WRITTEN_ROWS].find_one({"_id": key})
+            result = amendment.amend(computed, stored, known, final=final, now=now)
+            is_current = stored is not None and _same(stored, result.row)
+            copy = _copy(stored if stored is not None and is_current else result.row, result.comment)
+            _remember(database, key, known, copy)
+            if is_current:
                 return result._replace(written=False)
-            if _put(database, key, stored, result.row):
-                _keep(database, key, result.row)
+            if _replace(database, key, stored, result.row):
                 return result
-    raise Unavailable(f"the row of {made['date']:%Y-%m-%d} is written by somebody else again and again; tried later")
+    raise Unavailable(
+        f"the row of {computed['date']:%Y-%m-%d} changed during each of {MAX_ATTEMPTS} attempts to write it; "
+        "another process keeps writing it, the daemon retries later"
+    )
 
 
-def _put(database: Database, key: Document, stored: Document | None, row: Document) -> bool:
-    """Store the row if the one it was made from still stands."""
+def _replace(database: Database, key: Document, stored: Document | None, row: Document) -> bool:
+    """Store the row if the one it was computed from is unchanged; return whether it was stored."""
     if stored is None:
         try:
             database[ROWS].insert_one(dict(row))
@@ -96,62 +169,124 @@ def _put(database: Database, key: Document, stored: Document | None, row: Docume
     return database[ROWS].update_one({"_id": stored["_id"], **key, **guard}, {"$set": changed}).matched_count == 1
 
 
-def _keep(database: Database, key: Document, row: Document) -> None:
-    ours = {name: value for name, value in row.items() if name not in ("_id", "notes")}
-    database[KEPT_ROWS].replace_one({"_id": key}, ours, upsert=True)
+def _copy(row: Document, comment: str) -> Document:
+    """Return the daemon's copy of a row, with what a person added to its note."""
+    copy = {name: value for name, value in row.items() if name != "_id"}
+    return {**copy, "comment": comment} if comment else copy
 
 
-def _one(database: Database, key: Document) -> Document | None:
+def _remember(database: Database, key: Document, known: Document | None, copy: Document) -> None:
+    """Store the daemon's copy of a row unless it is already the same."""
+    if known is None or not _same(_copy(known, ""), copy):
+        database[WRITTEN_ROWS].replace_one({"_id": key}, copy, upsert=True)
+
+
+def restore_notes(database: Database, first: date, now: datetime) -> list[datetime]:
+    """Restore the generated notes of final rows since `first` that another writer emptied or replaced.
+
+    A person's text is kept. Neither the numbers nor the revision of a row change. Return the dates of the rows.
+    """
     with translated():
-        return database[ROWS].find_one(key)
+        changed = [row for kind in PeriodKind for row in database[ROWS].find(_changed_notes(kind, first))]
+        return [row["date"] for row in changed if _restore_note(database, row, now)]
 
 
-def _key(date: datetime, period_type: str) -> Document:
-    return {"date": date, "period_type": period_type}
+def _changed_notes(kind: PeriodKind, first: date) -> Document:
+    """Return the query of final rows whose note is not the generated one; a reconstructed row's only if it is empty."""
+    rows = [{"final": True, "revision": {"$exists": True}}, {"reconstructed": True, "notes": {"$in": [None, ""]}}]
+    return {**_between(kind.value, first), "$expr": {"$ne": ["$notes", "$auto_notes"]}, "$or": rows}
+
+
+def _restore_note(database: Database, stored: Document, now: datetime) -> bool:
+    """Write the note that a row should have, and the same note into the daemon's copy; return whether it differed."""
+    key = _key(stored["date"], stored["period_type"])
+    own = database[WRITTEN_ROWS].find_one({"_id": key})
+    text = amendment.current_text(stored, own)
+    note = text.with_note(stored.get("auto_notes"))
+    if own is not None and _differ_in_note({"notes": note}, own):
+        database[WRITTEN_ROWS].update_one({"_id": key}, {"$set": {"notes": note, "comment": text.comment}})
+    if not _differ_in_note({"notes": note}, stored):
+        return False
+    guard = {"notes": {"$eq": stored["notes"]} if "notes" in stored else {"$exists": False}}
+    change = {"$set": {"notes": note, "updated_at": now}}
+    return database[ROWS].update_one({"_id": stored["_id"], **guard}, change).matched_count == 1
+
+
+def set_note(database: Database, day: date, text: str | PersonalText, seen: object, now: datetime) -> NoteOutcome:
+    """Replace the note of a daily row if it still equals `seen`, is empty, or was generated by the daemon.
+
+    A string is the whole note; an empty `text` restores the generated note.
+    """
+    still = {"$or": [{"notes": seen}, {"notes": {"$in": [None, ""]}}, {"$expr": {"$eq": ["$notes", "$auto_notes"]}}]}
+    chosen, key = _chosen_note(text), _daily_key(day)
+    with translated():
+        written = database[ROWS].update_one({**key, **still}, [{"$set": {"notes": chosen, "updated_at": now}}])
+        if written.matched_count:
+            return NoteOutcome.WRITTEN
+        return NoteOutcome.CHANGED_SINCE if database[ROWS].find_one(key, {"_id": 1}) else NoteOutcome.NO_ROW
+
+
+def _chosen_note(text: str | PersonalText) -> Any:
+    """Return the aggregation expression of a note, with the generated note as the row has it at that moment."""
+    generated = {"$ifNull": ["$auto_notes", ""]}
+    if not isinstance(text, PersonalText):
+        text = PersonalText(text, is_whole=True)
+    if not text.text:
+        return generated
+    literal = {"$literal": text.text}
+    return literal if text.is_whole else {"$concat": [generated, {"$literal": COMMENT_MARK}, literal]}
+
+
+# -- comparing ----------------------------------------------------------------------------------------------
+
+
+def differences(stored: Mapping[str, Any], computed: Mapping[str, Any]) -> Iterator[FieldDifference]:
+    """Yield the computed fields whose stored BSON differs."""
+    for name in computed:
+        if name not in stored:
+            yield FieldDifference(name, None, computed[name])
+        elif _differ(stored, computed, name):
+            found = list(amendment.differences(stored, computed, (name,)))
+            yield from found or [FieldDifference(name, stored[name], computed[name])]
 
 
 def _same(stored: Document, row: Document) -> bool:
-    """Byte by byte, but for the dates of writing."""
-    plain = [{name: value for name, value in one.items() if name not in TIMES} for one in (stored, row)]
-    return plain[0].keys() == plain[1].keys() and not any(_differ(plain[0], plain[1], name) for name in plain[0])
+    """Compare the BSON of two rows, ignoring the times of writing."""
+    left, right = ({name: value for name, value in one.items() if name not in WRITE_TIMES} for one in (stored, row))
+    return left.keys() == right.keys() and not any(_differ(left, right, name) for name in left)
 
 
-def differences(stored: Mapping[str, Any], made: Mapping[str, Any]) -> Iterator[Difference]:
-    """The fields of ours whose bytes in the table are not those of the row made anew."""
-    for name in made:
-        if name not in stored:
-            yield Difference(name, None, made[name])
-        elif _differ(stored, made, name):
-            apart = list(amendment.differences(stored, made, (name,)))
-            yield from apart or [Difference(name, stored[name], made[name])]
+def _differ_in_note(left: Document, right: Document) -> bool:
+    """Return whether the notes of two rows differ, or only one row has a note."""
+    return ("notes" in left) != ("notes" in right) or ("notes" in left and _differ(left, right, "notes"))
 
 
 def _differ(left: Mapping[str, Any], right: Mapping[str, Any], name: str) -> bool:
     return bson.encode({"": left[name]}) != bson.encode({"": right[name]})
 
 
-def events_between(
-    database: Database, start: datetime, end: datetime, session: ClientSession | None = None
-) -> Iterable[Document]:
-    """The business events, ours and others', of an interval (end excluded) in the order they happened."""
+# -- queries ------------------------------------------------------------------------------------------------
+
+
+def _find(database: Database, key: Document) -> Document | None:
     with translated():
-        found = database[EVENTS].find({"event_date": {"$gte": start, "$lt": end}}, session=session, batch_size=BATCH)
-        yield from found.sort([("event_date", 1), ("_id", 1)])
+        return database[ROWS].find_one(key)
 
 
-def any_event_before(database: Database, start: datetime, session: ClientSession | None = None) -> bool:
-    with translated():
-        return database[EVENTS].find_one({"event_date": {"$lt": start}}, {"_id": 1}, session=session) is not None
+def _key(at: datetime, period_type: str) -> Document:
+    """Return the unique key of a row; `at` is the period's first day at midnight UTC."""
+    return {"date": at, "period_type": period_type}
 
 
-def mark_processed(database: Database, start: datetime, end: datetime) -> None:
-    """What the dashboard's own rollup does with events a row includes."""
-    query = {"event_date": {"$gte": start, "$lt": end}, "processed": {"$ne": True}}
-    with translated():
-        database[EVENTS].update_many(query, {"$set": {"processed": True}})
+def _key_of(period: Period) -> Document:
+    return _key(business_days.stored(period.first), period.kind.value)
 
 
-def newest(database: Database, kind: Kind, first: date, last: date, limit: int) -> list[Document]:
-    """The rows of one kind from `first` to `last`, newest first."""
-    with translated():
-        return list(database[ROWS].find(_between(first, last, kind)).sort("date", -1).limit(limit))
+def _daily_key(day: date) -> Document:
+    return _key(business_days.stored(day), PeriodKind.DAILY.value)
+
+
+def _between(period_type: str, first: date | None = None, last: date | None = None) -> Document:
+    lowest = business_days.stored(first) if first else FIRST_DATE
+    highest = business_days.stored(last) if last else LAST_DATE
+    return {"period_type": period_type, "date": {"$gte": lowest, "$lte": highest}}

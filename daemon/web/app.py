@@ -1,4 +1,4 @@
-"""Puts the doors together: routes inside, armour and gate around them."""
+"""Assembles the ASGI application: the routes and the middleware around them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,55 +19,57 @@ from daemon.web.middleware.security_headers import SecurityHeaders
 from daemon.web.page import routes as page
 from daemon.web.page.assets import Assets
 
-ABOUT = """Business events and the analytics table of the shop.
+DESCRIPTION = """Business events and the analytics table of the shop.
 
-Reading is free on the machine itself; writing needs the token of the credential `http-token`, as a bearer token or as
-the password of HTTP Basic. Whatever is refused is answered with `{"success": false, "error": "one sentence"}`.
+Reading needs no token on the machine itself. Writing needs the token of the credential `http-token`, as a bearer token
+or as the password of HTTP Basic. Every error response is `{"success": false, "error": "MESSAGE"}`.
 """
 
 
-MOST_THREADS = 4
-"""Requests that read the database at once: the rest of its connections are the daemon's."""
+MAX_DATABASE_THREADS = 4
+"""Concurrent requests that read the database; the other connections are reserved for the daemon."""
 
 
 @asynccontextmanager
-async def few_threads(_app: FastAPI) -> AsyncIterator[None]:
-    anyio.to_thread.current_default_thread_limiter().total_tokens = MOST_THREADS
+async def limit_threads(_app: FastAPI) -> AsyncIterator[None]:
+    anyio.to_thread.current_default_thread_limiter().total_tokens = MAX_DATABASE_THREADS
     yield
 
 
 class WebApp:
-    """The application as the server serves it. Traffic counts what was refused, too."""
+    """The ASGI application. `RequestMetrics` is the outermost layer: it also counts rejected requests."""
 
-    def __init__(self, house: WebContext) -> None:
-        self.live = EventBroadcaster(house.database)
+    def __init__(self, context: WebContext) -> None:
+        self.broadcaster = EventBroadcaster(context.database)
         self.app = RequestMetrics(
-            SecurityHeaders(AccessControl(HeadRequests(BodyLimits(routes(house, self.live))), house.config().http))
+            SecurityHeaders(
+                AccessControl(HeadRequests(BodyLimits(create_app(context, self.broadcaster))), context.config().http)
+            )
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.app(scope, receive, send)
 
     def close(self) -> None:
-        """End what would go on for ever; called once, before the server waits for what is under way."""
-        self.live.close()
+        """End the endless responses; called once, before the server waits for open requests."""
+        self.broadcaster.close()
 
 
-def routes(house: WebContext, live: EventBroadcaster) -> FastAPI:
+def create_app(context: WebContext, broadcaster: EventBroadcaster) -> FastAPI:
     app = FastAPI(
         title="chatello-analytics",
         version=version("chatello-analytics"),
-        description=ABOUT,
+        description=DESCRIPTION,
         openapi_url=openapi.OPENAPI,
         docs_url=None,
         redoc_url=None,
-        lifespan=few_threads,
+        lifespan=limit_threads,
     )
     errors.install(app)
-    app.include_router(probes.router(house.progress))
-    app.include_router(api.router(house, live))
+    app.include_router(probes.router(context.health))
+    app.include_router(api.router(context, broadcaster))
     app.include_router(openapi.router())
-    app.include_router(page.router(house))
+    app.include_router(page.router(context))
     app.mount(openapi.ASSETS, openapi.assets())
     app.mount("/static", Assets(), name="static")
     return app

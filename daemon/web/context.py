@@ -1,8 +1,8 @@
-"""What a door may ask for: the database, the configuration in force, how the daemon is getting on."""
+"""What every route needs: the database, the configuration in force, the daemon's health."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from daemon.config.active import ActiveConfig
 from daemon.config.schema import Config
 from daemon.mongo.types import Database
 from daemon.runtime.health import Health
@@ -10,8 +10,12 @@ from daemon.runtime.health import Health
 
 @dataclass(frozen=True, slots=True)
 class WebContext:
-    """One for the process. `config` is asked at every request: a reload changes the rules."""
+    """One for the process."""
 
     database: Database
-    config: Callable[[], Config]
-    progress: Health
+    active: ActiveConfig
+    health: Health
+
+    def config(self) -> Config:
+        """Return the configuration in force; call it at every request, because a reload replaces it."""
+        return self.active.current

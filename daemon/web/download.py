@@ -1,4 +1,4 @@
-"""A file as it is made. Who goes away midway has the rest of it closed at once, not whenever memory is tidied up."""
+"""File downloads, streamed while the file is generated."""
 
 from collections.abc import Generator
 from itertools import chain, islice
@@ -9,16 +9,20 @@ from starlette.types import Receive, Scope, Send
 
 
 class Download(StreamingResponse):
-    """The first piece is made at once: what fails is better told before an answer begins."""
+    """Streaming response of a generated file.
 
-    def __init__(self, pieces: Generator[bytes, None, None], name: str, media_type: str) -> None:
-        begun = list(islice(pieces, 1))
-        named = {"Content-Disposition": f'attachment; filename="{name}"'}
-        super().__init__(chain(begun, pieces), media_type=media_type, headers=named)
-        self.pieces = pieces
+    The first chunk is generated in the constructor, so that an error becomes an error response. If the client
+    disconnects, the generator is closed at once, not at the next garbage collection.
+    """
+
+    def __init__(self, chunks: Generator[bytes, None, None], name: str, media_type: str) -> None:
+        first = list(islice(chunks, 1))
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        super().__init__(chain(first, chunks), media_type=media_type, headers=headers)
+        self.chunks = chunks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
-            await run_in_threadpool(self.pieces.close)
+            await run_in_threadpool(self.chunks.close)

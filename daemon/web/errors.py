@@ -1,4 +1,4 @@
-"""Every refusal in one shape: `{"success": false, "error": "one sentence"}`; nothing that was sent is sent back."""
+"""Error responses, all of the form `{"success": false, "error": "MESSAGE"}`; none repeats what was sent."""
 
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
@@ -14,43 +14,43 @@ from daemon.runtime import logs
 
 RETRY_SECONDS = 5
 
-SENTENCES: Mapping[int, str] = {
-    HTTPStatus.NOT_FOUND: "there is nothing here; /docs lists what there is",
-    HTTPStatus.METHOD_NOT_ALLOWED: "this method is not for this address; /docs lists which is",
-    HTTPStatus.BAD_REQUEST: "the request could not be read",
+MESSAGES: Mapping[int, str] = {
+    HTTPStatus.NOT_FOUND: "not found; see /docs for the available endpoints",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method not allowed; see /docs for the methods of each endpoint",
+    HTTPStatus.BAD_REQUEST: "the request is malformed",
 }
-"""What the framework would say in its own words."""
+"""Replace the framework's own messages."""
 
-MANY = "wanted one of several things, which /docs lists"
+SEVERAL_TYPES = "must be one of several types; see /docs"
 
 log = logs.get("http")
 
 
-class Refusal(HTTPException):
-    """A request that cannot be met, in one sentence of ours; never with a word of the request in it."""
+class RequestRejected(HTTPException):
+    """A request that cannot be served. The message must not contain any part of the request."""
 
 
-def answer(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    return JSONResponse({"success": False, "error": sentence}, status, headers)
+def error_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"success": False, "error": message}, status, headers)
 
 
 def install(app: FastAPI) -> None:
-    """Have everything that goes wrong inside `app` answered in our shape."""
+    """Register the handlers that turn every error inside `app` into an error response."""
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(HTTPException, _rejected)
     app.add_exception_handler(ChatelloError, _unavailable)
-    app.add_exception_handler(Exception, _broken)
+    app.add_exception_handler(Exception, _failed)
 
 
-def _refused(_request: Request, refused: Exception) -> JSONResponse:
-    assert isinstance(refused, HTTPException)
-    own = refused.detail if isinstance(refused, Refusal) else None
-    sentence = own or SENTENCES.get(refused.status_code) or HTTPStatus(refused.status_code).phrase.lower()
-    return answer(refused.status_code, sentence, _with_head(refused.headers))
+def _rejected(_request: Request, rejected: Exception) -> JSONResponse:
+    assert isinstance(rejected, HTTPException)
+    own = rejected.detail if isinstance(rejected, RequestRejected) else None
+    message = own or MESSAGES.get(rejected.status_code) or HTTPStatus(rejected.status_code).phrase.lower()
+    return error_response(rejected.status_code, message, _with_head(rejected.headers))
 
 
 def _with_head(headers: Mapping[str, str] | None) -> Mapping[str, str]:
-    """Where GET is answered HEAD is, too, which the framework does not know (`armour.Heads`)."""
+    """Add HEAD to `Allow: GET`: the middleware `HeadRequests` serves it, which the framework does not know."""
     return {
         name: f"{value}, HEAD" if (name, value) == ("Allow", "GET") else value
         for name, value in (headers or {}).items()
@@ -59,36 +59,36 @@ def _with_head(headers: Mapping[str, str] | None) -> Mapping[str, str]:
 
 def _invalid(_request: Request, invalid: Exception) -> JSONResponse:
     assert isinstance(invalid, RequestValidationError)
-    return answer(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(_mistakes(invalid.errors())))
+    return error_response(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(_field_errors(invalid.errors())))
 
 
-def _mistakes(errors: Any) -> Iterator[str]:
-    """Each field and what was wanted. Of unknown fields and of keys inside free objects not even the name is told."""
-    wanted: dict[str, set[str]] = {}
+def _field_errors(errors: Any) -> Iterator[str]:
+    """Yield `FIELD: PROBLEM` per field. Names of unknown fields and of keys in free-form objects are not repeated."""
+    problems: dict[str, set[str]] = {}
     for error in errors:
-        where, *path = error["loc"]
+        location, *path = error["loc"]
         if error["type"] == "extra_forbidden":
-            wanted.setdefault(where, set()).add("holds a field that is not known here")
+            problems.setdefault(location, set()).add("contains an unknown field")
         else:
-            field = path[0] if path and isinstance(path[0], str) else where
-            wanted.setdefault(field, set()).add(_wanted(error))
-    for field, sentences in wanted.items():
-        yield f"{field}: {sentences.pop() if len(sentences) == 1 else MANY}"
+            field = path[0] if path and isinstance(path[0], str) else location
+            problems.setdefault(field, set()).add(_problem(error))
+    for field, found in problems.items():
+        yield f"{field}: {found.pop() if len(found) == 1 else SEVERAL_TYPES}"
 
 
-def _wanted(error: Mapping[str, Any]) -> str:
+def _problem(error: Mapping[str, Any]) -> str:
     return str(error["msg"]).removeprefix("Value error, ")
 
 
 def _unavailable(request: Request, problem: Exception) -> JSONResponse:
     log.warning("request.unavailable", route=_route(request), problem=str(problem))
-    sentence = "the database does not answer at the moment; try again in a few seconds"
-    return answer(HTTPStatus.SERVICE_UNAVAILABLE, sentence, {"Retry-After": str(RETRY_SECONDS)})
+    message = "the database is not responding; try again in a few seconds"
+    return error_response(HTTPStatus.SERVICE_UNAVAILABLE, message, {"Retry-After": str(RETRY_SECONDS)})
 
 
-def _broken(request: Request, error: Exception) -> JSONResponse:
+def _failed(request: Request, error: Exception) -> JSONResponse:
     log.error("request.failed", route=_route(request), problem=f"{type(error).__name__}: {error}", exc_info=error)
-    return answer(HTTPStatus.INTERNAL_SERVER_ERROR, "this failed; the daemon's log says why")
+    return error_response(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error; see the daemon's log")
 
 
 def _route(request: Request) -> str:

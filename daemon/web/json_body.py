@@ -1,6 +1,6 @@
-"""Reads JSON as it was meant, or refuses it: no NaN, no key twice, no half of a character, nothing endless.
+"""Strict JSON bodies: rejects NaN, duplicate keys, unpaired surrogates, huge integers and excessive nesting.
 
-The framework's own parser takes all of these, and breaks on what it made of them later.
+The framework's own parser accepts all of these, and later code fails on the result.
 """
 
 import json
@@ -11,14 +11,14 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from daemon.web.errors import Refusal
+from daemon.web.errors import RequestRejected
 
-MOST_DIGITS = 40
-LARGEST = 2**63
+MAX_DIGITS = 40
+INT64_LIMIT = 2**63
 
 
 class StrictRoute(APIRoute):
-    """A route whose body, if it takes one, is strict JSON."""
+    """Route whose body, if it has one, must be strict JSON."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -26,7 +26,7 @@ class StrictRoute(APIRoute):
 
         async def strict(request: Request) -> Response:
             if takes_body and not _is_json(request.headers.get("content-type", "")):
-                raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "wanted Content-Type: application/json")
+                raise RequestRejected(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json")
             return await handle(StrictRequest(request.scope, request.receive))
 
         return strict
@@ -34,7 +34,7 @@ class StrictRoute(APIRoute):
 
 class StrictRequest(Request):
     async def json(self) -> Any:
-        return read(await self.body())
+        return parse(await self.body())
 
 
 def _is_json(content_type: str) -> bool:
@@ -43,30 +43,31 @@ def _is_json(content_type: str) -> bool:
     return kind.strip() == "application/json" and charset in ("", "utf-8", "utf8")
 
 
-def read(body: bytes) -> Any:
-    """What the body says; raises Refusal (400) for all that is no strict JSON."""
+def parse(body: bytes) -> Any:
+    """Return the value of a JSON body. Raises RequestRejected (400) if it is not strict JSON."""
     try:
         text = body.decode("utf-8-sig")
-        value = json.loads(text, parse_constant=_refuse, parse_int=_integer, object_pairs_hook=_object)
-        _require_whole_characters(value)
+        value = json.loads(text, parse_constant=_reject_constant, parse_int=_integer, object_pairs_hook=_object)
+        _reject_surrogates(value)
     except (ValueError, RecursionError):
         raise MALFORMED from None
     return value
 
 
-MALFORMED = Refusal(
+MALFORMED = RequestRejected(
     HTTPStatus.BAD_REQUEST,
-    "wanted one JSON value in UTF-8, without NaN or Infinity, keys that stand twice, half characters or endless depth",
+    "the body must be one JSON value in UTF-8, without NaN, Infinity, integers beyond 64 bits, duplicate keys, "
+    "unpaired surrogates or excessive nesting",
 )
 
 
-def _refuse(_constant: str) -> Any:
+def _reject_constant(_constant: str) -> Any:
     raise ValueError
 
 
 def _integer(digits: str) -> int:
-    """Beyond 64 bits no database takes it."""
-    if len(digits) > MOST_DIGITS or not -LARGEST <= int(digits) < LARGEST:
+    """Return the integer. Raises ValueError beyond 64 bits, the largest integer of BSON."""
+    if len(digits) > MAX_DIGITS or not -INT64_LIMIT <= int(digits) < INT64_LIMIT:
         raise ValueError
     return int(digits)
 
@@ -78,14 +79,14 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _require_whole_characters(value: Any) -> None:
-    """Raises UnicodeEncodeError, a ValueError, for half of a surrogate pair anywhere."""
-    waiting = [value]
-    while waiting:
-        one = waiting.pop()
+def _reject_surrogates(value: Any) -> None:
+    """Raise UnicodeEncodeError, a ValueError, for an unpaired surrogate in any string or key."""
+    pending = [value]
+    while pending:
+        one = pending.pop()
         if isinstance(one, str):
             one.encode()
         elif isinstance(one, dict):
-            waiting += [*one, *one.values()]
+            pending += [*one, *one.values()]
         elif isinstance(one, list):
-            waiting += one
+            pending += one

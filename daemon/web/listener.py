@@ -1,4 +1,4 @@
-"""The HTTP server: a socket, and uvicorn in a thread that serves a site until told to stop."""
+"""The HTTP server's listening socket; opening it does not load uvicorn."""
 
 import errno
 import socket
@@ -11,9 +11,10 @@ log = logs.get("http")
 
 
 def listen(config: Http) -> socket.socket:
-    """The bound socket; raises ConfigurationError when the port cannot be had.
+    """Return a bound socket.
 
-    An address that is not this machine's may still come (a VPN's, a lease of DHCP): that is Unavailable.
+    Raises ConfigurationError if the port cannot be bound, and Unavailable if the address is not local: it may still
+    appear (a VPN, a DHCP lease).
     """
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     try:
@@ -21,12 +22,13 @@ def listen(config: Http) -> socket.socket:
     except OSError as error:
         if error.errno == errno.EADDRNOTAVAIL:
             raise Unavailable(
-                f"http.host: {config.host} is no address of this machine, or not yet; "
-                "set CHATELLO_HTTP__HOST or [http] host to one that is"
+                f"http.host: {config.host} is not (yet) an address of this machine; "
+                "set CHATELLO_HTTP__HOST or [http] host to a local address"
             ) from None
         raise ConfigurationError(
             f"http.port: cannot listen on {config.host}:{config.port} ({error.strerror}); "
-            "set CHATELLO_HTTP__PORT or [http] port to a free one"
+            "set CHATELLO_HTTP__PORT or [http] port to a free port"
         ) from None
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted ones inherit it; else answers wait 40 ms
+    # accepted sockets inherit it; without it responses wait 40 ms
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening

@@ -1,4 +1,4 @@
-"""`/docs`: the API's documentation to read and to try, from our own origin alone, by the packaged Swagger UI."""
+"""`/docs`: interactive API documentation by a packaged Swagger UI, without requests to other origins."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +22,7 @@ PAGE = f"""<!doctype html>
 <script src="/static/docs.js" defer></script>
 </head>
 <body>
-<div id="docs"><p>The description itself is at <a href="{OPENAPI}">{OPENAPI}</a>.</p></div>
+<div id="docs"><p>OpenAPI document: <a href="{OPENAPI}">{OPENAPI}</a></p></div>
 </body>
 </html>
 """
@@ -39,7 +39,7 @@ def router() -> APIRouter:
 
 
 def assets() -> StaticFiles:
-    """The files of Swagger UI that the package fastapi-offline carries; none of its code is used."""
+    """Serve the Swagger UI files of the package fastapi-offline; its code is not used."""
     found = find_spec("fastapi_offline")
-    assert found is not None and found.submodule_search_locations, "it is a dependency of ours"
+    assert found is not None and found.submodule_search_locations, "fastapi-offline is a dependency"
     return StaticFiles(directory=Path(found.submodule_search_locations[0]) / "static")

@@ -1,6 +1,6 @@
-"""Metrics, health and readiness: read from the progress record, never from the database.
+"""`/metrics`, `/healthz`, `/readyz`: read from `Health`, never from the database.
 
-They run in the event loop itself: a database that does not answer keeps threads waiting, but nobody who asks for these.
+They run in the event loop itself, so that requests blocked by a silent database do not delay them.
 """
 
 from fastapi import APIRouter, Request, Response
@@ -12,8 +12,11 @@ from daemon.runtime.health import Health
 from daemon.runtime.metrics import REGISTRY
 
 
-def router(progress: Health) -> APIRouter:
-    """`/healthz` fails when a part stopped getting on, `/readyz` also while it is not yet following."""
+def router(health: Health) -> APIRouter:
+    """Return the probe routes.
+
+    `/healthz` fails if a component makes no progress, `/readyz` also if the role is not leader or standby.
+    """
     routes = APIRouter(include_in_schema=False)
 
     @routes.get("/metrics")
@@ -22,16 +25,16 @@ def router(progress: Health) -> APIRouter:
 
     @routes.get("/healthz")
     async def healthz(request: Request) -> JSONResponse:
-        return probe_response(request, progress.stalled(clock.monotonic()), progress)
+        return probe_response(request, health.stalled(clock.monotonic()), health)
 
     @routes.get("/readyz")
     async def readyz(request: Request) -> JSONResponse:
-        return probe_response(request, progress.not_ready(clock.monotonic()), progress)
+        return probe_response(request, health.not_ready(clock.monotonic()), health)
 
     return routes
 
 
-def probe_response(request: Request, problems: list[str], progress: Health) -> JSONResponse:
-    """Reasons may name servers: they are for who is near."""
-    shown = problems if request.scope["near"] else []
-    return JSONResponse({"ok": not problems, "role": progress.role, "problems": shown}, 503 if problems else 200)
+def probe_response(request: Request, problems: list[str], health: Health) -> JSONResponse:
+    """Return 200 or 503; the problems, which may name servers, are shown to local clients only."""
+    shown = problems if request.scope["is_local"] else []
+    return JSONResponse({"ok": not problems, "role": health.role, "problems": shown}, 503 if problems else 200)

@@ -1,6 +1,6 @@
-"""uvicorn in a thread: serves a site on a bound socket until a stop event is set.
+"""uvicorn in a thread: serves an application on a bound socket until a stop event is set.
 
-By itself uvicorn wakes up ten times a second, which was half of the CPU time of an idle daemon. This server wakes up
+uvicorn by default wakes up ten times a second, which was half of the CPU time of an idle daemon. This server wakes up
 once a second, and at once when it is stopped.
 """
 
@@ -18,56 +18,56 @@ from daemon.runtime import logs
 
 log = logs.get("http")
 
-MOST_CONNECTIONS = 200
-"""Beyond it uvicorn answers 503 by itself; memory stays bounded."""
+MAX_CONNECTIONS = 200
+"""Above it uvicorn responds 503, which bounds memory."""
 
 
 class ClosableApp(Protocol):
-    """An application whose endless answers can be ended."""
+    """ASGI application whose endless responses can be ended."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
 
     def close(self) -> None: ...
 
 
-def serve(site: ClosableApp, listening: socket.socket, stop: threading.Event, opened: threading.Event) -> None:
-    """Serve until told to stop, `opened` from now on; in a thread of its own uvicorn leaves signals alone.
+def serve(app: ClosableApp, listening: socket.socket, stop: threading.Event, opened: threading.Event) -> None:
+    """Serve until `stop` is set; set `opened` first. Outside the main thread uvicorn does not handle signals.
 
-    Headers of proxies are not believed: who asks is who is connected.
+    Proxy headers are ignored; the client is the peer of the TCP connection.
     """
     _log_uvicorn_warnings()
     config = uvicorn.Config(
-        site,
+        app,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=2,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=MOST_CONNECTIONS,
+        limit_concurrency=MAX_CONNECTIONS,
         ws="none",
     )
     opened.set()
-    LowWakeupServer(config, stop, site.close).run(sockets=[listening])
+    LowWakeupServer(config, stop, app.close).run(sockets=[listening])
 
 
 class _UvicornWarnings(logging.Handler):
-    """What uvicorn warns of (requests that are no HTTP, say) as a line of our log."""
+    """Forwards uvicorn's warnings, for example about invalid HTTP, to the daemon's log."""
 
     def emit(self, record: logging.LogRecord) -> None:
         log.warning("server.warned", problem=record.getMessage())
 
 
 def _log_uvicorn_warnings() -> None:
-    uvicorns = logging.getLogger("uvicorn")
-    uvicorns.handlers, uvicorns.propagate = [_UvicornWarnings(logging.WARNING)], False
+    logger = logging.getLogger("uvicorn")
+    logger.handlers, logger.propagate = [_UvicornWarnings(logging.WARNING)], False
 
 
 TICK_SECONDS = 1.0
-"""The `Date` of answers is renewed as often."""
+"""Also the resolution of the `Date` header."""
 
 
 class LowWakeupServer(uvicorn.Server):
-    """Serves until `stop` is set; `close` then ends the answers that would never end."""
+    """Serves until `stop` is set, then calls `close` to end the endless responses."""
 
     def __init__(self, config: uvicorn.Config, stop: threading.Event, close: Callable[[], None]) -> None:
         super().__init__(config)
@@ -81,5 +81,5 @@ class LowWakeupServer(uvicorn.Server):
                 await self.on_tick(0)
                 await asyncio.wait((stopped,), timeout=TICK_SECONDS)
         finally:
-            self._stop.set()  # whatever ended this, a thread still waits for it, and the loop for the thread
+            self._stop.set()  # after an error too: a thread waits for it, and the loop waits for the thread
         self._close()

@@ -1,4 +1,4 @@
-"""Asks the daemon in this container whether it gets on; exits 0 if it does. Needs nothing but Python."""
+"""Health check of the container: exit with 0 if /healthz of the daemon answers 200. Standard library only."""
 
 import http.client
 import os
@@ -7,8 +7,8 @@ import sys
 connection = http.client.HTTPConnection("127.0.0.1", int(os.environ.get("CHATELLO_HTTP__PORT", "5013")), timeout=5)
 try:
     connection.request("GET", "/healthz")
-    answer = connection.getresponse()
-    sys.stdout.write(answer.read(1000).decode("utf-8", "replace"))
-    sys.exit(answer.status != http.client.OK)
+    response = connection.getresponse()
+    sys.stdout.write(response.read(1000).decode("utf-8", "replace"))
+    sys.exit(response.status != http.client.OK)
 except OSError as problem:
-    sys.exit(f"no answer: {problem}")
+    sys.exit(f"no response from the daemon: {problem}")

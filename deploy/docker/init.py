@@ -1,6 +1,6 @@
-"""The first start of compose.yml's MongoDB: replica set, administrator, our role, our user. Runs any number of times.
+"""Set up the MongoDB of compose.yml: replica set, administrator, role, user. Idempotent.
 
-It runs beside mongod, in its network: until there is a user, mongod lets whoever comes from its own loopback make one.
+It runs in the network of mongod: before the first user exists, mongod allows creating one from localhost.
 """
 
 import json
@@ -23,13 +23,13 @@ ALREADY_INITIALIZED, UNAUTHORIZED = 23, 13
 
 def main() -> None:
     root = secret("mongodb-root-password")
-    ours = parse_uri(secret("mongodb-uri"))
+    uri = parse_uri(secret("mongodb-uri"))
     initiate()
     create_administrator(root)
     with connected(username="root", password=root) as client:
-        name = ours["options"]["authSource"]
-        create_user(client[name], ours["username"], ours["password"])
-    sys.stdout.write(f"the replica set is there, and {ours['username']} may follow {name}\n")
+        name = uri["options"]["authSource"]
+        create_user(client[name], uri["username"], uri["password"])
+    sys.stdout.write(f"replica set and user {uri['username']} of {name} are ready\n")
 
 
 def secret(name: str) -> str:
@@ -41,14 +41,16 @@ def connected(**login: str) -> MongoClient[dict[str, Any]]:
 
 
 def initiate() -> None:
-    """Make the replica set, unless it is there, and wait until its member takes writes."""
+    """Create the replica set if it does not exist, and wait until its member accepts writes."""
     with connected() as client:
         try:
             client.admin.command("replSetInitiate", {"_id": "rs0", "members": [{"_id": 0, "host": MEMBER}]})
         except OperationFailure as refused:
             if refused.code not in (ALREADY_INITIALIZED, UNAUTHORIZED):
                 raise
-        wait_for(lambda: client.admin.command("hello")["isWritablePrimary"], "MongoDB to take writes", TIMEOUT_SECONDS)
+        wait_for(
+            lambda: client.admin.command("hello")["isWritablePrimary"], "MongoDB to accept writes", TIMEOUT_SECONDS
+        )
 
 
 def create_administrator(password: str) -> None:
@@ -56,12 +58,12 @@ def create_administrator(password: str) -> None:
         try:
             client.admin.command("createUser", "root", pwd=password, roles=["root"])
         except OperationFailure as refused:
-            if refused.code != UNAUTHORIZED:  # once there is a user, nobody makes another without logging in
+            if refused.code != UNAUTHORIZED:  # a user exists, so this needs a login
                 raise
 
 
 def create_user(database: Any, name: str, password: str) -> None:
-    """The role of deploy/mongodb/role.json and one user with it; both are brought up to date if they are there."""
+    """Create or update the role of deploy/mongodb/role.json and one user with it."""
     role = json.loads(Path("/role.json").read_text())
     privileges = [
         {"resource": {"db": database.name, "collection": privilege["collection"]}, "actions": privilege["actions"]}

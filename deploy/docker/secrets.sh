@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes the secrets of compose.yml, each in a file of its own; those that are there stay as they are.
-# The folder keeps other users of this machine out; the files are readable, since containers run under users of their own.
-# secrets.sh [FOLDER], by default `secrets` beside this script.
+# Creates the secrets of compose.yml, one file each; existing files are kept.
+# The folder is private to its owner; the files are world-readable, because each container runs as a different user.
+# Usage: secrets.sh [FOLDER] (default: `secrets` in the folder of this script)
 set -eu
 folder=${1:-$(dirname "$0")/secrets}
 umask 077
@@ -9,11 +9,11 @@ mkdir -p "$folder"
 
 secret() {
   if [ -s "$folder/$1" ]; then
-    echo "kept  $folder/$1"
+    echo "kept     $folder/$1"
   else
     printf %s "$2" > "$folder/$1"
     chmod 644 "$folder/$1"
-    echo "made  $folder/$1"
+    echo "created  $folder/$1"
   fi
 }
 random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }

@@ -1,4 +1,4 @@
-"""A pretend dashboard on compose.yml's MongoDB (--profile demo): three weeks of past, then a step every 2 seconds."""
+"""Simulated dashboard on the MongoDB of compose.yml (--profile demo): three weeks of history, then a step every 2 s."""
 
 import os
 import random
@@ -23,7 +23,7 @@ def main() -> None:
         if database.plans.find_one() is None:
             began = today - timedelta(days=21)
             dashboard.set_up(began)
-            dashboard.live_through(began, today)
+            dashboard.create_history(began, today)
         while True:
             dashboard.step(clock.now())
             dashboard.touch(20, clock.now())

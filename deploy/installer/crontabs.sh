@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# The cron job that wrote the rows before us: found, and taken out with a backup. Part of deploy/install.sh.
-# shellcheck disable=SC2154  # its variables are install.sh's
+# Finds the old cron job that writes the same rows and disables it, with a backup. Part of deploy/install.sh.
+# shellcheck disable=SC2154  # variables are defined in install.sh
 
 old_cron_files() {
   local file
@@ -19,19 +19,19 @@ take_out_old_cron() {
     grep -EHn "^[^#]*$OLD_CRON" "$file" | sed 's/^/   /'
   done
   if [[ $dry ]]; then
-    say "   would ask whether to take it out (--yes: would take it out), after a backup into $ETC/crontab-backups"
-  elif agreed "Take it out (a backup is kept)?"; then
+    say "   would ask whether to disable it (--yes: would disable it), after a backup to $ETC/crontab-backups"
+  elif agreed "Disable it (a backup is kept)?"; then
     for file in "${files[@]}"; do take_out_of "$file"; done
   else
-    say "   left there: two writers of one row confuse each other, so take it out by hand"
+    say "   not disabled: two writers of the same rows conflict, so disable it manually"
   fi
 }
 
-# The whole file is renamed into place: cron looks at its directory's time, and never sees half a file.
+# The file is replaced by a rename: cron watches the directory's mtime and never reads a partial file.
 take_out_of() {
   local backups=$ETC/crontab-backups
   install -d -m 700 $backups
   cp --preserve=all "$1" "$backups/$(tr / _ <<<"${1#/}").$(date +%Y%m%dT%H%M%S)"
   put "$(stat -c %a "$1")" "$(stat -c %u:%g "$1")" "$1" < <(sed -E "/^[^#]*$OLD_CRON/s|^|$TAKEN_OUT|" "$1")
-  say "   taken out of $1; the backup is in $backups"
+  say "   disabled in $1; the backup is in $backups"
 }

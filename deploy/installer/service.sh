@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# The service: checked first, then switched to, and back if it does not stand. Part of deploy/install.sh.
-# shellcheck disable=SC2154  # its variables are install.sh's
+# Checks the new version, switches the service to it, and rolls back if it does not start. Part of deploy/install.sh.
+# shellcheck disable=SC2154  # variables are defined in install.sh
 
-# As the service will run it: its user, its credentials.
+# Run the check with the user and the credentials of the service.
 check_version() {
   step "chatello-analytics check"
   local status=0 credentials=() secret file
@@ -15,20 +15,20 @@ check_version() {
   systemd-run --quiet --wait --pipe --collect --property=User=$NAME "${credentials[@]}" \
     "$version/bin/$NAME" check || status=$?
   if ((status == 1)) && starts_anyway; then
-    say "   started all the same, as you say"
+    say "   the check failed; starting anyway, as requested"
   elif ((status)); then
-    die "the check failed, so nothing was started or changed: mend it, then run this again$(hint_of "$status")"
+    die "the check failed, so nothing was started or changed; fix the problem and run this again$(hint_of "$status")"
   fi
   if [[ -e $ETC/mongodb-uri.new ]]; then mv $ETC/mongodb-uri.new $ETC/mongodb-uri; fi
 }
 
-# Never by --yes alone.
+# --yes alone does not start a version whose check failed.
 starts_anyway() {
-  if [[ ! $anyway ]]; then can_ask && agreed "Start all the same?"; fi
+  if [[ ! $anyway ]]; then can_ask && agreed "Start anyway?"; fi
 }
 
 hint_of() {
-  if (($1 == 1)); then echo " (--start-anyway starts all the same)"; fi
+  if (($1 == 1)); then echo " (or use --start-anyway)"; fi
 }
 
 point_to() {
@@ -40,12 +40,12 @@ point_to() {
 
 write_command() {
   if [[ -e $COMMAND ]] && ! grep -q 'Made by deploy/install.sh' $COMMAND; then
-    say "   $COMMAND is not ours and stays; ours is $CURRENT/bin/$NAME"
+    say "   $COMMAND was not created by this installer and is kept; run $CURRENT/bin/$NAME"
     return
   fi
   put 755 root:root $COMMAND <<EOF
 #!/bin/sh
-# Made by deploy/install.sh: the command with the service's configuration and secrets, for root.
+# Made by deploy/install.sh: runs the command with the configuration and secrets of the service (as root).
 export CREDENTIALS_DIRECTORY="\${CREDENTIALS_DIRECTORY:-$ETC}"
 exec $CURRENT/bin/$NAME "\$@"
 EOF
@@ -61,46 +61,46 @@ switch() {
   before=$(readlink $CURRENT || true)
   if [[ $before == "$version" && ! $changed ]] && cmp -s "$version/share/$NAME.service" $UNIT &&
     systemctl is-active --quiet $NAME; then
-    say "   it runs already; nothing to start"
+    say "   already running; nothing to start"
     return
   fi
-  step "starting; ready once the change stream is open"
+  step "starting; waiting until the change stream and the HTTP server are open"
   if [[ $before ]]; then systemctl stop $NAME; fi
   point_to "$version"
   systemctl enable --quiet $NAME
   systemctl reset-failed $NAME 2>/dev/null || true
   start || roll_back "$before"
-  forget_all_but "$before"
+  remove_old_versions "$before"
 }
 
-# Wait for READY, telling what the daemon tells of itself.
+# Start the service and wait for READY=1; print each new status line.
 start() {
-  local told="" status
+  local printed="" status
   systemctl start $NAME &
   while kill -0 $! 2>/dev/null; do
     status=$(systemctl show --property=StatusText --value $NAME)
-    if [[ $status != "$told" ]]; then say "   $status"; fi
-    told=$status
+    if [[ $status != "$printed" ]]; then say "   $status"; fi
+    printed=$status
     sleep 0.5
   done
   wait $!
 }
 
 roll_back() {
-  say "   it does not start; the journal says:"
+  say "   the service did not start; the last lines of the journal:"
   journalctl --unit $NAME --lines 5 --output cat --no-pager | sed 's/^/   | /'
   if [[ ! $1 ]]; then
     systemctl disable --quiet --now $NAME
-    die "nothing runs now; mend that, then run this again"
+    die "no version is running; fix the problem and run this again"
   fi
   systemctl stop $NAME
   point_to "$1"
-  systemctl start $NAME || die "neither does $(basename "$1"), which ran before: journalctl -u $NAME"
-  die "rolled back: $(basename "$1") runs again, as before"
+  systemctl start $NAME || die "the previous version $(basename "$1") does not start either; see journalctl -u $NAME"
+  die "rolled back: $(basename "$1") is running again"
 }
 
-# Keep the version that runs and the one before it.
-forget_all_but() {
+# Remove all versions except the running one and the previous one ($1).
+remove_old_versions() {
   local one
   for one in "$VERSIONS"/*; do
     if [[ $one != "$version" && $one != "$1" ]]; then rm -rf "$one"; fi

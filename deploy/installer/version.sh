@@ -1,12 +1,12 @@
 # shellcheck shell=bash
-# A version in a directory of its own: built, named by all that makes it, installed. Part of deploy/install.sh.
-# shellcheck disable=SC2154  # its variables are install.sh's
+# Names, builds and installs a version in its own directory. Part of deploy/install.sh.
+# shellcheck disable=SC2154  # variables are defined in install.sh
 
-# The release and a hash of everything that makes this version what it is, be it the checkout's files or a wheel.
+# Set `version` to the release and a hash of its inputs: the files of the checkout or the wheel, and the Python.
 name_version() {
   local release hash
   if [[ $wheel ]]; then
-    [[ -f $wheel ]] || die "there is no wheel $wheel"
+    [[ -f $wheel ]] || die "--wheel: $wheel does not exist"
     release=$(basename "$wheel" | cut -d- -f2)
   else
     release=$(sed -nE 's/^version = "(.*)"$/\1/p' "$HERE/pyproject.toml")
@@ -15,14 +15,14 @@ name_version() {
   version=$VERSIONS/$release-${hash:0:10}
 }
 
-# The sum of each file of the checkout that a version is made of; of a given wheel only what is installed with it.
+# Print the checksums of the files of the checkout that a version consists of (with --wheel: besides the wheel).
 checkout_sums() {
   local parts=(requirements/run.txt "$NAME.service")
-  if [[ ! $wheel ]]; then parts+=(requirements/build.txt pyproject.toml README.md daemon rules); fi
+  if [[ ! $wheel ]]; then parts+=(requirements/build.txt pyproject.toml README.md LICENSE daemon rules); fi
   (cd "$HERE" && find "${parts[@]}" -type f -not -name '*.pyc' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum)
 }
 
-# A scratch environment: its pip fills the version's, and builds the wheel of the checkout with the pinned build tools.
+# Create a temporary venv whose pip installs into the version's venv; build the wheel with the pinned build tools.
 prepare_wheel() {
   "$python" -m venv "$scratch/venv"
   if [[ ! $wheel ]]; then
@@ -42,7 +42,7 @@ clean_up() {
 
 make_version() {
   if [[ -e $version/complete ]]; then
-    say "   $(basename "$version") is there already"
+    say "   $(basename "$version") is already installed"
     return
   fi
   prepare_wheel

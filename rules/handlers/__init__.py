@@ -1,1 +1,1 @@
-"""`decide`: one handler per kind of change, from changes to events, movements and the next mirror."""
+"""`decide` and its handlers, one per kind of change: from changes to events, movements and the next mirror."""

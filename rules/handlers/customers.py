@@ -1,4 +1,4 @@
-"""TODO: rules/handlers/customers.py."""
+"""Handler of customer changes: count customers and emit `new_customer`."""
 
 from rules.handlers.batch import Batch
 from rules.model import documents
@@ -7,7 +7,7 @@ from rules.model.events import Event, EventType
 from rules.model.ledger import Movement, MovementKind, Reason
 from rules.model.states import CustomerState
 from rules.settings import catalog
-from rules.text import customer_name
+from rules.settings.settings import Settings
 
 
 def apply_customer(batch: Batch, change: Change) -> None:
@@ -22,26 +22,33 @@ def apply_customer(batch: Batch, change: Change) -> None:
         before.paid_licenses,
         before.ever_mrr,
         before.recent,
+        deleted=not present and (before.present or before.deleted),
     )
     batch.set_customer(after)
     if present != before.present:
-        batch.post(change, _customer_counted(change, after))
-    if present and not before.present:
-        batch.emit(change, _new_customer(change, after, batch.settings.texts))
+        batch.post(change, _customer_movement(change, before, after))
+    if present and not before.present and not before.deleted:
+        batch.emit(change, _new_customer_event(change, after, batch.settings))
 
 
 def _customer_fields(before: CustomerState, change: Change) -> Fields:
-    """A customer never seen whole is no poison: it counts, and is named as far as the name is known."""
+    """Return the fields after `change`; a customer known only from an update is counted too, with the known fields."""
     if before.present or change.op is not Operation.UPDATE:
         return documents.after(before.fields, change) or {}
     return documents.updated({}, change)
 
 
-def _customer_counted(change: Change, after: CustomerState) -> Movement:
+def _reason(before: CustomerState, after: CustomerState) -> Reason:
+    if not after.present:
+        return Reason.CUSTOMER_DELETED
+    return Reason.CUSTOMER_RETURNED if before.deleted else Reason.CUSTOMER_CREATED
+
+
+def _customer_movement(change: Change, before: CustomerState, after: CustomerState) -> Movement:
     return Movement(
         at=change.at,
         kind=MovementKind.NEUTRAL,
-        reason=Reason.CUSTOMER_CREATED if after.present else Reason.CUSTOMER_DELETED,
+        reason=_reason(before, after),
         cause=documents.short_cause(change.cause),
         customer_id=change.id,
         customers=1 if after.present else -1,
@@ -49,13 +56,13 @@ def _customer_counted(change: Change, after: CustomerState) -> Movement:
     )
 
 
-def _new_customer(change: Change, state: CustomerState, texts: catalog.Texts) -> Event:
-    name = customer_name(state.fields)
+def _new_customer_event(change: Change, state: CustomerState, settings: Settings) -> Event:
+    name = settings.customer_name(state.fields)
     return Event(
         key=f"new_customer:{documents.id_key(change.id)}",
         type=EventType.NEW_CUSTOMER,
         at=change.at,
-        description=catalog.new_customer(name, texts),
+        description=catalog.new_customer(name, settings.texts),
         customer_id=change.id,
         metadata={"customer_name": name} if name else {},
     )

@@ -1,11 +1,11 @@
-"""The heart: a mirror and some changes in; events, movements and the next mirror out.
+"""`decide`: from a mirror and changes to events, movements and the next mirror.
 
 `decide` is pure, and splitting a list of changes into batches never changes the result, because
-- a stream change at or before the mirror's `position` was applied already and is passed over;
-- a licence's end is applied before the first change at or after that instant, whoever brings it;
-- whatever a rule remembers is part of the mirror.
-The caller hands in every state `required` names, and every active licence that ends by the last change;
-a state that was not looked for is a KeyError, never a guess.
+- a stream change at or before the mirror's `position` was already applied and is skipped;
+- the expiry of a license is applied before the first change at or after that instant, whatever that change is;
+- the memory of the rules is part of the mirror.
+The caller passes every state that `required` names, and every active license that expires by the last change.
+A state that was not loaded raises KeyError.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from rules.handlers import licenses, payments
 from rules.handlers.batch import Batch
 from rules.handlers.customers import apply_customer
-from rules.handlers.external_events import withdraw
+from rules.handlers.external_events import apply_external_event
 from rules.handlers.plans import apply_plan
 from rules.model.changes import Change, Operation, Origin, Source
 from rules.model.decision import Decision, HeldDocument, Mirror, required
@@ -27,7 +27,7 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def decide(mirror: Mirror, changes: Sequence[Change], settings: Settings) -> Decision:
-    """Apply `changes` in order. The mirror handed in is not altered."""
+    """Apply `changes` in order and return the result. `mirror` is not modified."""
     batch = Batch(mirror, settings, max((change.at for change in changes), default=NEVER))
     for change in changes:
         if _is_new(batch, change):
@@ -37,17 +37,17 @@ def decide(mirror: Mirror, changes: Sequence[Change], settings: Settings) -> Dec
 
 
 def _is_new(batch: Batch, change: Change) -> bool:
-    """Whether a change is still to be applied; the stream's own move the position."""
+    """Return whether a change was not applied before; advance the position if it is a stream change."""
     if change.origin is not Origin.STREAM or change.op in (Operation.REVALUE, Operation.TICK):
         return True
-    if change.cause <= batch.out.position:
+    if change.cause <= batch.decision.position:
         return False
-    batch.out.position = change.cause
+    batch.decision.position = change.cause
     return True
 
 
 def _expire_until(batch: Batch, instant: datetime) -> None:
-    while (due := batch.next_to_end(instant)) is not None:
+    while (due := batch.next_expired(instant)) is not None:
         licenses.expire(batch, *due)
 
 
@@ -61,7 +61,7 @@ def _apply(batch: Batch, change: Change) -> None:
     elif change.source is Source.PLANS:
         apply_plan(batch, change)
     elif change.source is Source.EVENTS:
-        withdraw(batch, change)
+        apply_external_event(batch, change)
     elif change.source is Source.CUSTOM:
         _custom(batch, change)
 

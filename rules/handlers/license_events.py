@@ -1,4 +1,4 @@
-"""What happened to a licence: its document read, its worth taken, and the events between two versions."""
+"""License documents: parsing, value, and the business events of a transition between two versions."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -15,14 +15,14 @@ from rules.settings.settings import Settings
 
 _STATUSES = {status.value: status for status in LicenseStatus}
 
-TURNED_OFF = {
+END_EVENTS = {
     LicenseStatus.CANCELLED: EventType.LICENSE_CANCELLED,
     LicenseStatus.EXPIRED: EventType.LICENSE_EXPIRED,
     LicenseStatus.ACTIVE: EventType.LICENSE_EXPIRED,
     LicenseStatus.SUSPENDED: EventType.LICENSE_SUSPENDED,
     LicenseStatus.INACTIVE: EventType.LICENSE_SUSPENDED,
 }
-"""The event for an active licence that left active, by its new status (still ACTIVE: its time ran out)."""
+"""Event type of an active license that becomes inactive, by its new status (still ACTIVE: it expired)."""
 
 REASONS = {
     EventType.LICENSE_CANCELLED: Reason.CANCELLED,
@@ -32,7 +32,7 @@ REASONS = {
 
 
 def read_license(fields: Fields, settings: Settings) -> License:
-    """The licence a document describes; raises Unintelligible naming the field at fault."""
+    """Parse a license document. Raise InvalidDocument that names the invalid field."""
     status = fields.get("status")
     if not isinstance(status, str) or status not in _STATUSES:
         wanted = ", ".join(_STATUSES)
@@ -41,7 +41,7 @@ def read_license(fields: Fields, settings: Settings) -> License:
     if expires_at is not None and not isinstance(expires_at, datetime):
         raise InvalidDocument(f"expires_at must be a date or null, got {describe(expires_at)}")
     if expires_at is not None and expires_at.tzinfo is None:
-        raise InvalidDocument(f"expires_at must be a date with its zone, got {describe(expires_at)}")
+        raise InvalidDocument(f"expires_at must be a date with a time zone, got {describe(expires_at)}")
     for name in ("customer_id", "plan_id"):
         if not documents.is_id(fields.get(name)):
             raise InvalidDocument(f"{name} must be an id, got {describe(fields.get(name))}")
@@ -51,31 +51,33 @@ def read_license(fields: Fields, settings: Settings) -> License:
 
 
 def plan_of(license: License, previous: License | None, plans: Mapping[DocId, PlanState]) -> Plan:
-    """The plan that prices a licence; raises Unintelligible while it is unknown, unread or deleted.
+    """Return the plan of a license. Raise InvalidDocument while the plan is unknown, held or deleted.
 
-    A licence that was on a plan before the plan was deleted keeps the last price it was sold at.
+    A license that was on the plan before the plan was deleted keeps the plan's last price.
     """
     state = plans.get(license.plan_id)
     if state is None or (state.plan is None and not state.present):
-        raise InvalidDocument(f"plan_id names no plan that exists: {describe(license.plan_id)}")
+        raise InvalidDocument(f"plan_id must be the id of an existing plan, got {describe(license.plan_id)}")
     if state.plan is None:
-        raise InvalidDocument(f"plan_id names plan {license.plan_id}, which is itself held: {state.held}")
+        raise InvalidDocument(f"plan_id refers to plan {license.plan_id}, which is held: {state.held}")
     if not state.present and (previous is None or previous.plan_id != license.plan_id):
-        raise InvalidDocument(f"plan_id names plan {license.plan_id} ({state.plan.name}), which was deleted")
+        raise InvalidDocument(f"plan_id refers to plan {license.plan_id} ({state.plan.name}), which was deleted")
     return state.plan
 
 
 def value_of(license: License, plan: Plan, at: datetime) -> LicenseValue:
-    """What a licence counts for at the instant `at`."""
+    """Return the contribution of a license to the totals at the instant `at`."""
     active = license.is_active(at)
     return LicenseValue(plan.id, active, plan.mrr_cents if active else 0, active and plan.price_cents > 0)
 
 
 class LicenseTransition(NamedTuple):
-    """One licence between two versions. `plan_before` prices `before`; `name` is its customer's.
+    """Transition of one license between two versions, `before` and `after` (None: no valid version or deleted).
 
-    `cause` tells this turn from every other one of the licence; `pays` is false for licences entered by hand;
-    `started` is true once the licence was active with a price before this turn; `sold` are its lifetime plans by then.
+    `plan_before` is the plan of `value_before`, `plan` that of `value_after` (of a deleted license its last plan);
+    `name` is the customer's name. `cause` is unique among the transitions of the license. `pays` is false for licenses
+    entered by hand. `returned` is true if the license was deleted before, `started` if it was active with a price
+    before; `sold` are the lifetime plans sold to it before.
     """
 
     license_id: DocId
@@ -83,154 +85,187 @@ class LicenseTransition(NamedTuple):
     cause: str
     name: str
     before: License | None
-    was: LicenseValue | None
+    value_before: LicenseValue | None
     plan_before: Plan | None
     after: License | None
-    now: LicenseValue | None
+    value_after: LicenseValue | None
     plan: Plan
+    returned: bool
     started: bool
     sold: tuple[DocId, ...]
     pays: bool
     settings: Settings
 
     @property
+    def was_active(self) -> bool:
+        return self.value_before is not None and self.value_before.active
+
+    @property
+    def is_active(self) -> bool:
+        return self.value_after is not None and self.value_after.active
+
+    @property
     def starts(self) -> bool:
-        """Whether the licence turns active."""
-        return self.now is not None and self.now.active and not (self.was is not None and self.was.active)
+        """True if the license becomes active."""
+        return self.is_active and not self.was_active
 
     @property
     def ends(self) -> bool:
-        """Whether the licence leaves active."""
-        return self.was is not None and self.was.active and not (self.now is not None and self.now.active)
+        """True if an active license becomes inactive or is deleted."""
+        return self.was_active and not self.is_active
 
     @property
     def owner(self) -> DocId:
-        """Whose licence it is, or was."""
+        """Id of the license's customer; of a deleted license its last customer."""
         license = self.after or self.before
-        assert license is not None, "only a licence that was understood can turn"
+        assert license is not None, "only a valid license has transitions"
         return license.customer_id
 
+    def plan_title(self, plan: Plan) -> str:
+        """Return a plan's name in texts."""
+        return self.settings.plan_title(plan)
 
-def events(turn: LicenseTransition) -> Iterator[Event]:
-    """The business events of one turn, in the order a person would tell them."""
-    if turn.was is None:
-        yield created(turn)
-        yield from payment(turn, _once(EventType.PAYMENT_COMPLETED, turn))
+
+def events(transition: LicenseTransition) -> Iterator[Event]:
+    """Yield the business events of one transition; an event of the license comes before its payment."""
+    if transition.value_before is None and not transition.returned:
+        yield created_event(transition)
+        yield from payment(transition, _one_time_key(EventType.PAYMENT_COMPLETED, transition))
         return
-    if turn.ends:
-        yield turned(turn, off_event(turn), turn.plan_before or turn.plan)
-    elif turn.starts:
-        yield turned(turn, EventType.LICENSE_ACTIVATED, turn.plan)
-        yield from activation_payment(turn)
-    elif turn.was.active:
-        yield from plan_change(turn, turn.plan_before or turn.plan, turn.plan, turn.license_id, {})
-        yield from purchase(turn)
-        yield from renewal(turn)
+    if transition.ends:
+        yield license_event(transition, end_event_type(transition), transition.plan_before or transition.plan)
+    elif transition.starts:
+        yield license_event(transition, EventType.LICENSE_ACTIVATED, transition.plan)
+        yield from activation_payment(transition)
+    elif transition.was_active:
+        yield from plan_change(
+            transition, transition.plan_before or transition.plan, transition.plan, transition.license_id, {}
+        )
+        yield from purchase(transition)
+        yield from renewal(transition)
+        yield from first_payment(transition)
 
 
-def created(turn: LicenseTransition) -> Event:
-    assert turn.after is not None
+def created_event(transition: LicenseTransition) -> Event:
+    assert transition.after is not None
     return _event(
-        turn,
+        transition,
         EventType.LICENSE_CREATED,
-        _once(EventType.LICENSE_CREATED, turn),
-        turn.plan,
-        catalog.license_created(turn.plan, turn.name, not turn.pays, turn.settings.texts),
-        {} if turn.pays else {"source": turn.settings.manual_source},
+        _one_time_key(EventType.LICENSE_CREATED, transition),
+        transition.plan,
+        catalog.license_created(
+            transition.plan_title(transition.plan), transition.name, not transition.pays, transition.settings.texts
+        ),
+        {} if transition.pays else {"source": transition.settings.manual_source},
     )
 
 
-def turned(turn: LicenseTransition, kind: EventType, plan: Plan) -> Event:
+def license_event(transition: LicenseTransition, kind: EventType, plan: Plan) -> Event:
     return _event(
-        turn,
+        transition,
         kind,
-        _recurring(kind, turn),
+        _recurring_key(kind, transition),
         plan,
-        catalog.license_turned(kind, plan, turn.name, turn.settings.texts),
+        catalog.license_changed(kind, transition.plan_title(plan), transition.name, transition.settings.texts),
     )
 
 
-def off_event(turn: LicenseTransition) -> EventType:
-    """Why a licence left active; one whose document was deleted was cancelled."""
-    return EventType.LICENSE_CANCELLED if turn.after is None else TURNED_OFF[turn.after.status]
+def end_event_type(transition: LicenseTransition) -> EventType:
+    """Return the event type of the end of a license; a deleted license counts as canceled."""
+    return EventType.LICENSE_CANCELLED if transition.after is None else END_EVENTS[transition.after.status]
 
 
-def activation_payment(turn: LicenseTransition) -> Iterator[Event]:
-    """A licence that becomes active is paid for if it never was, if its term moved on, or if its plan is sold to it."""
-    if not turn.started:
-        yield from payment(turn, _once(EventType.PAYMENT_COMPLETED, turn))
-    elif term_moved_later(turn) or sells(turn):
-        yield from payment(turn, _recurring(EventType.PAYMENT_COMPLETED, turn))
+def activation_payment(transition: LicenseTransition) -> Iterator[Event]:
+    """Yield the payment of a license that becomes active for the first time, for a new term or on a lifetime plan."""
+    if not transition.started:
+        yield from payment(transition, _one_time_key(EventType.PAYMENT_COMPLETED, transition))
+    elif term_moved_later(transition) or is_lifetime_sale(transition):
+        yield from payment(transition, _recurring_key(EventType.PAYMENT_COMPLETED, transition))
 
 
 def plan_change(
-    turn: LicenseTransition, old: Plan, new: Plan, license_id: DocId, facts: dict[str, object]
+    transition: LicenseTransition, old: Plan, new: Plan, license_id: DocId, facts: dict[str, object]
 ) -> Iterator[Event]:
-    """A customer that moves from an active licence's plan to a dearer one upgrades, to a cheaper one downgrades.
+    """Yield an upgrade if `new` is more expensive than `old`, a downgrade if it is cheaper.
 
-    Plans of one price are told apart by the configured order; neither then is silence. `license_id` names the licence
-    that is on the new plan.
+    Plans of the same price are compared by the configured order; plans that are equal in both yield nothing.
+    `license_id` is the license on the new plan, `facts` are added to the metadata.
     """
-    before, after = _rank(old, turn.settings), _rank(new, turn.settings)
+    before, after = _rank(old, transition.settings), _rank(new, transition.settings)
     if old.id == new.id or before == after:
         return
     kind = EventType.PLAN_UPGRADED if after > before else EventType.PLAN_DOWNGRADED
-    text = catalog.plan_changed(old, new, turn.name, after > before, turn.settings.texts)
-    key = f"{kind}:{documents.id_key(license_id)}:{turn.cause}"
-    event = _event(turn, kind, key, new, text, {"previous_plan": old.name} | facts)
+    titles = (transition.plan_title(old), transition.plan_title(new))
+    text = catalog.plan_changed(*titles, transition.name, after > before, transition.settings.texts)
+    key = f"{kind}:{documents.id_key(license_id)}:{transition.cause}"
+    event = _event(transition, kind, key, new, text, {"previous_plan": old.name} | facts)
     event.license_id = license_id
     yield event
 
 
-def purchase(turn: LicenseTransition) -> Iterator[Event]:
-    """An active licence that moves to a plan for life is paid for at once."""
-    if sells(turn):
-        yield from payment(turn, _recurring(EventType.PAYMENT_COMPLETED, turn))
+def purchase(transition: LicenseTransition) -> Iterator[Event]:
+    """Yield the payment of an active license that changes to a lifetime plan."""
+    if is_lifetime_sale(transition):
+        yield from payment(transition, _recurring_key(EventType.PAYMENT_COMPLETED, transition))
 
 
-def renewal(turn: LicenseTransition) -> Iterator[Event]:
-    """An active licence whose expiry moves later was renewed, and paid for unless its plan is for life."""
-    if not term_moved_later(turn):
+def first_payment(transition: LicenseTransition) -> Iterator[Event]:
+    """Yield the payment of an active license that steps from a free to a paid plan.
+
+    A lifetime plan is a purchase, and a renewal at the same time already pays.
+    """
+    was = transition.value_before
+    is_step = was is not None and not was.paid and was.plan_id != transition.plan.id
+    if is_step and not transition.plan.is_lifetime and not term_moved_later(transition):
+        yield from payment(transition, _recurring_key(EventType.PAYMENT_COMPLETED, transition))
+
+
+def renewal(transition: LicenseTransition) -> Iterator[Event]:
+    """Yield the renewal of an active license whose expiry moves later, and its payment unless the plan is lifetime."""
+    if not term_moved_later(transition):
         return
-    yield turned(turn, EventType.LICENSE_RENEWED, turn.plan)
-    if not turn.plan.is_lifetime:
-        yield from payment(turn, _recurring(EventType.PAYMENT_COMPLETED, turn))
+    yield license_event(transition, EventType.LICENSE_RENEWED, transition.plan)
+    if not transition.plan.is_lifetime:
+        yield from payment(transition, _recurring_key(EventType.PAYMENT_COMPLETED, transition))
 
 
-def payment(turn: LicenseTransition, key: str) -> Iterator[Event]:
-    """A paid licence that starts or renews stands for a payment; one entered by hand does not."""
-    if turn.now is None or not turn.now.paid or not turn.pays:
+def payment(transition: LicenseTransition, key: str) -> Iterator[Event]:
+    """Yield the payment inferred from a paid license that starts or renews; none if it was entered by hand."""
+    if transition.value_after is None or not transition.value_after.paid or not transition.pays:
         return
     kind = EventType.PAYMENT_COMPLETED
-    text = catalog.payment(kind, turn.plan.price_cents, turn.name, turn.settings.texts)
-    yield _event(turn, kind, key, turn.plan, text)
+    text = catalog.payment(kind, transition.plan.price_cents, transition.name, transition.settings.texts)
+    yield _event(transition, kind, key, transition.plan, text)
 
 
-def sale_cents(turn: LicenseTransition) -> int:
-    """What a turn sells for life, in cents: the plan's price; nothing for a licence entered by hand."""
-    return turn.plan.price_cents if turn.pays and sells(turn) else 0
+def lifetime_sale_cents(transition: LicenseTransition) -> int:
+    """Return the one-time revenue of a transition, in cents; 0 for a license entered by hand."""
+    return transition.plan.price_cents if transition.pays and is_lifetime_sale(transition) else 0
 
 
-def sells(turn: LicenseTransition) -> bool:
-    """Whether a licence is active on a lifetime plan for the first time of its life.
+def is_lifetime_sale(transition: LicenseTransition) -> bool:
+    """Return whether a license is active on this lifetime plan for the first time.
 
-    A plan's new price sells nothing to those who have it, and neither does a plan that turns lifetime under them.
+    A new price of the plan is not a sale to the licenses on it, nor is the change of their plan to a lifetime plan.
     """
-    if turn.now is None or not turn.now.paid or not turn.plan.is_lifetime or turn.plan.id in turn.sold:
+    now, was, plan = transition.value_after, transition.value_before, transition.plan
+    if now is None or not now.paid or not plan.is_lifetime or plan.id in transition.sold:
         return False
-    return turn.was is None or not turn.was.active or turn.was.plan_id != turn.plan.id
+    return was is None or not was.active or was.plan_id != plan.id
 
 
-def changed_hands(turn: LicenseTransition) -> bool:
-    """Whether the licence went from one customer to another."""
-    before, after = turn.before, turn.after
-    return before is not None and after is not None and before.customer_id != after.customer_id
+def customer_changed(transition: LicenseTransition) -> bool:
+    """Return whether the license moved from one customer to another."""
+    before, after = transition.before, transition.after
+    if transition.returned or before is None or after is None:
+        return False
+    return before.customer_id != after.customer_id
 
 
-def term_moved_later(turn: LicenseTransition) -> bool:
-    """Whether the licence's end moved later; from a date to "never" is a gift, not a renewal."""
-    before = turn.before.expires_at if turn.before else None
-    after = turn.after.expires_at if turn.after else None
+def term_moved_later(transition: LicenseTransition) -> bool:
+    """Return whether the expiry moved to a later date; removing the expiry is not a renewal."""
+    before = transition.before.expires_at if transition.before else None
+    after = transition.after.expires_at if transition.after else None
     return before is not None and after is not None and after > before
 
 
@@ -239,32 +274,33 @@ def _rank(plan: Plan, settings: Settings) -> tuple[int, int]:
     return plan.price_cents, order.index(plan.name) if plan.name in order else len(order)
 
 
-def _once(kind: EventType, turn: LicenseTransition) -> str:
-    """The key of what happens once in a licence's life."""
-    return f"{kind}:{documents.id_key(turn.license_id)}"
+def _one_time_key(kind: EventType, transition: LicenseTransition) -> str:
+    """Return the key of an event that happens at most once per license."""
+    return f"{kind}:{documents.id_key(transition.license_id)}"
 
 
-def _recurring(kind: EventType, turn: LicenseTransition) -> str:
-    return f"{kind}:{documents.id_key(turn.license_id)}:{turn.cause}"
+def _recurring_key(kind: EventType, transition: LicenseTransition) -> str:
+    """Return the key of an event that may happen once per transition."""
+    return f"{kind}:{documents.id_key(transition.license_id)}:{transition.cause}"
 
 
 def _event(
-    turn: LicenseTransition,
+    transition: LicenseTransition,
     kind: EventType,
     key: str,
     plan: Plan,
     text: str,
     metadata: dict[str, object] | None = None,
 ) -> Event:
-    license = turn.after or turn.before
-    facts: dict[str, object] = {"customer_name": turn.name} if turn.name else {}
+    license = transition.after or transition.before
+    facts: dict[str, object] = {"customer_name": transition.name} if transition.name else {}
     return Event(
         key=key,
         type=kind,
-        at=turn.at,
+        at=transition.at,
         description=text,
         customer_id=license.customer_id if license else None,
-        license_id=turn.license_id,
+        license_id=transition.license_id,
         plan_name=plan.name,
         amount_cents=plan.price_cents,
         metadata=facts | (metadata or {}),

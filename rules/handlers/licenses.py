@@ -1,8 +1,8 @@
-"""What a change of a licence does to the books: it is read, valued, booked and told, or held."""
+"""Handler of license changes: parse and value the document, post its movement, emit its events, or hold it."""
 
 from datetime import UTC, datetime, timedelta
 
-from rules.handlers import license_events, license_replacement, payments
+from rules.handlers import external_events, fact_matching, license_events, license_replacement, payments
 from rules.handlers.batch import Batch
 from rules.handlers.license_events import LicenseTransition
 from rules.model import documents, event_keys
@@ -14,24 +14,24 @@ from rules.model.states import LicenseState
 from rules.revenue import movements
 from rules.revenue.pricing import InvalidDocument
 from rules.settings import catalog
-from rules.text import customer_name
 
-UNSEEN = "an update of a licence never seen whole; its next replacement or a reconciliation brings the rest"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 
 
 def apply(batch: Batch, change: Change) -> None:
-    """Take over a change of a licence document, or value it anew (REVALUE)."""
+    """Apply a change of a license document, or value it again (REVALUE)."""
     before = batch.license_state(change.id)
     if change.op is Operation.DELETE:
         _delete(batch, change, before)
         return
-    if change.op in (Operation.UPDATE, Operation.REVALUE) and (before is None or before.held == UNSEEN):
-        _keep_unseen(batch, change, before)
+    if change.op in (Operation.UPDATE, Operation.REVALUE) and (
+        before is None or before.deleted or documents.is_partial(before.held)
+    ):
+        _hold_partial(batch, change, before)
         return
     fields = documents.after(before.fields if before else None, change)
-    assert fields is not None, "a licence that is not deleted has fields"
+    assert fields is not None, "a license that is not deleted has fields"
     try:
         license = license_events.read_license(fields, batch.settings)
         plan = license_events.plan_of(license, before.license if before else None, batch.plans)
@@ -42,7 +42,7 @@ def apply(batch: Batch, change: Change) -> None:
 
 
 def expire(batch: Batch, state: LicenseState, end: datetime) -> None:
-    """Let a licence end: nobody writes that, the clock alone brings it."""
+    """Apply the expiry of a license at the instant `end`; no write of the document reports it."""
     assert state.license is not None and state.value is not None
     change = Change(Source.CLOCK, Operation.TICK, state.id, end, str((end - EPOCH) // MILLISECOND))
     plan = batch.plan_of(state.value.plan_id)
@@ -52,7 +52,7 @@ def expire(batch: Batch, state: LicenseState, end: datetime) -> None:
 
 
 def _apply_fields(batch: Batch, change: Change, before: LicenseState | None, after: LicenseState, plan: Plan) -> None:
-    """Count a licence that was understood; `after` is still without its worth."""
+    """Apply a valid license; sets the value of `after`."""
     assert after.license is not None
     now = after.value = license_events.value_of(after.license, plan, change.at)
     after.started = now.paid or (before is not None and before.started)
@@ -65,16 +65,20 @@ def _apply_fields(batch: Batch, change: Change, before: LicenseState | None, aft
 
 
 def _sold(known: tuple[DocId, ...], after: LicenseState, plan: Plan, change: Change) -> tuple[DocId, ...]:
-    """The lifetime plans a licence has; one that turns lifetime under a licence is not sold to it by that."""
+    """Return the lifetime plans that count as sold to the license.
+
+    A plan that becomes a lifetime plan counts as sold to the started licenses on it, so that it is not sold again.
+    """
     assert after.value is not None
-    has = after.value.active or (change.op is Operation.REVALUE and after.started)
-    return (*known, plan.id) if plan.is_lifetime and has and plan.id not in known else known
+    is_sold = after.value.active or (change.op is Operation.REVALUE and after.started)
+    return (*known, plan.id) if plan.is_lifetime and is_sold and plan.id not in known else known
 
 
 def _delete(batch: Batch, change: Change, before: LicenseState | None) -> None:
-    if before is None:
+    if before is None or before.deleted:
         return
-    batch.out.licenses[change.id] = None
+    deleted = LicenseState(change.id, {}, before.license, None, before.started, None, before.sold, deleted=True)
+    batch.decision.licenses[change.id] = deleted if before.license is not None else None
     if before.held:
         batch.release(Source.LICENSES, change.id)
     if before.value is not None:
@@ -82,19 +86,19 @@ def _delete(batch: Batch, change: Change, before: LicenseState | None) -> None:
         _book_and_emit(batch, change, _transition(batch, change, before, None, None, plan))
 
 
-def _keep_unseen(batch: Batch, change: Change, before: LicenseState | None) -> None:
+def _hold_partial(batch: Batch, change: Change, before: LicenseState | None) -> None:
     if change.op is Operation.UPDATE:
         fields = documents.updated(before.fields if before else {}, change)
-        _hold(batch, change, before, fields, UNSEEN)
+        _hold(batch, change, before, fields, documents.PARTIAL.format("license"))
 
 
 def _hold(batch: Batch, change: Change, before: LicenseState | None, fields: Fields, reason: str) -> None:
-    """Keep a document that cannot be understood beside what its last good version counts for."""
+    """Hold an invalid document; the license keeps the value of its last valid version."""
     if change.op is Operation.REVALUE and before is not None and before.held == reason:
         return
-    good = before or LicenseState(change.id, fields)
-    state = LicenseState(change.id, fields, good.license, good.value, good.started, reason, good.sold)
-    batch.out.licenses[change.id] = state
+    valid = before or LicenseState(change.id, fields)
+    state = LicenseState(change.id, fields, valid.license, valid.value, valid.started, reason, valid.sold)
+    batch.decision.licenses[change.id] = state
     batch.hold(change, fields, reason)
 
 
@@ -103,66 +107,72 @@ def _transition(
     change: Change,
     before: LicenseState | None,
     license: License | None,
-    now: LicenseValue | None,
+    value: LicenseValue | None,
     plan: Plan,
 ) -> LicenseTransition:
-    owner = license or (before.license if before else None)
-    assert owner is not None, "only a licence that was understood can turn"
-    customer = batch.customer_state(owner.customer_id).fields
-    was = before.value if before else None
+    latest = license or (before.license if before else None)
+    assert latest is not None, "only a valid license has transitions"
+    customer = batch.customer_state(latest.customer_id).fields
+    value_before = before.value if before else None
     return LicenseTransition(
         license_id=change.id,
         at=change.at,
         cause=documents.short_cause(change.cause),
-        name=customer_name(customer),
+        name=batch.settings.customer_name(customer),
         before=before.license if before else None,
-        was=was,
-        plan_before=batch.plan_of(was.plan_id) if was else None,
+        value_before=value_before,
+        plan_before=batch.plan_of(value_before.plan_id) if value_before else None,
         after=license,
-        now=now,
+        value_after=value,
         plan=plan,
+        returned=before is not None and before.deleted,
         started=before is not None and before.started,
         sold=before.sold if before else (),
-        pays=not (owner.is_manual or customer.get("email") == batch.settings.manual_email),
+        pays=not (latest.is_manual or customer.get("email") == batch.settings.manual_email),
         settings=batch.settings,
     )
 
 
-def _book_and_emit(batch: Batch, change: Change, turn: LicenseTransition) -> None:
-    first = license_replacement.first_half(batch, change, turn)
-    booked = _book(batch, change, turn, first)
-    events = license_replacement.events(batch, turn, first) if first else license_events.events(turn)
+def _book_and_emit(batch: Batch, change: Change, transition: LicenseTransition) -> None:
+    pending = license_replacement.find_switch(batch, change, transition)
+    booked = _book(batch, change, transition, pending)
+    events = license_replacement.events(batch, transition, pending) if pending else license_events.events(transition)
     key = ""
     for event in events:
         key = key or event.key
         if event.type is EventType.PAYMENT_COMPLETED:
-            payments.guess(batch, change, event)
+            payments.guess_payment(batch, change, event)
+        elif event.type in fact_matching.RECURRING_EVENTS:
+            external_events.emit_recurring(batch, change, event)
         else:
             batch.emit(change, event)
-    if booked is not None and first is None and (turn.starts or turn.ends):
-        license_replacement.remember(batch, change, turn, booked, key)
-    sale = _limited_sale(batch, turn)
+    if booked is not None and pending is None and (transition.starts or transition.ends):
+        license_replacement.remember(batch, change, transition, booked, key)
+    sale = _limited_sale(batch, transition)
     if sale is not None:
         batch.emit(change, sale)
 
 
-def _book(batch: Batch, change: Change, turn: LicenseTransition, first: PendingSwitch | None) -> Movement | None:
-    """Book the difference between a licence's two worths; the movement, None where there is not just one.
+def _book(
+    batch: Batch, change: Change, transition: LicenseTransition, pending: PendingSwitch | None
+) -> Movement | None:
+    """Post the difference between a license's two values. Return the movement; None unless there is exactly one.
 
-    A licence that changes hands leaves, then joins.
+    A license that moves to another customer is posted as two movements, one per customer.
     """
-    sold = license_events.sale_cents(turn)
-    if turn.was is not None and turn.now is not None and license_events.changed_hands(turn):
-        assert turn.before is not None
-        license_replacement.forget(batch, turn)
-        batch.book(change, _movement(change, turn, turn.before.customer_id, (turn.was, None)))
-        batch.book(change, _movement(change, turn, turn.owner, (None, turn.now), sold))
+    sold_cents = license_events.lifetime_sale_cents(transition)
+    was, now = transition.value_before, transition.value_after
+    if was is not None and now is not None and license_events.customer_changed(transition):
+        assert transition.before is not None
+        license_replacement.forget(batch, transition)
+        batch.book(change, _movement(change, transition, transition.before.customer_id, (was, None)))
+        batch.book(change, _movement(change, transition, transition.owner, (None, now), sold_cents))
         return None
-    if turn.was == turn.now and not sold:
+    if was == now and not sold_cents:
         return None
-    movement = _movement(change, turn, turn.owner, (turn.was, turn.now), sold)
-    if first is not None:
-        license_replacement.book(batch, change, turn, first, movement)
+    movement = _movement(change, transition, transition.owner, (was, now), sold_cents)
+    if pending is not None:
+        license_replacement.book(batch, change, transition, pending, movement)
     else:
         batch.book(change, movement)
     return movement
@@ -170,59 +180,58 @@ def _book(batch: Batch, change: Change, turn: LicenseTransition, first: PendingS
 
 def _movement(
     change: Change,
-    turn: LicenseTransition,
+    transition: LicenseTransition,
     customer_id: DocId,
-    worths: tuple[LicenseValue | None, LicenseValue | None],
+    values: tuple[LicenseValue | None, LicenseValue | None],
     sold_cents: int = 0,
 ) -> Movement:
-    before, after = worths
+    before, after = values
     return Movement(
         at=change.at,
         kind=MovementKind.NEUTRAL,
-        reason=reason(turn),
-        cause=turn.cause,
+        reason=reason(transition),
+        cause=transition.cause,
         customer_id=customer_id,
-        license_id=turn.license_id,
-        plan_id=(after or before or movements.NOTHING).plan_id,
+        license_id=transition.license_id,
+        plan_id=(after or before or movements.NO_LICENSE).plan_id,
         one_time_cents=sold_cents,
         before=before,
         after=after,
     )
 
 
-def reason(turn: LicenseTransition) -> Reason:
-    """Why a licence's worth moved."""
-    if turn.was is None:
-        return Reason.LICENSE_CREATED
-    if turn.now is None:
+def reason(transition: LicenseTransition) -> Reason:
+    """Return the reason of a license's movement."""
+    was, now = transition.value_before, transition.value_after
+    if was is None:
+        return Reason.LICENSE_RETURNED if transition.returned else Reason.LICENSE_CREATED
+    if now is None:
         return Reason.LICENSE_DELETED
-    if license_events.changed_hands(turn):
+    if license_events.customer_changed(transition):
         return Reason.LICENSE_MOVED
-    if turn.was.active and not turn.now.active:
-        return license_events.REASONS[license_events.off_event(turn)]
-    if turn.now.active and not turn.was.active:
+    if transition.ends:
+        return license_events.REASONS[license_events.end_event_type(transition)]
+    if transition.starts:
         return Reason.ACTIVATED
-    return Reason.PLAN_CHANGED if turn.was.plan_id != turn.now.plan_id else Reason.REPRICE
+    return Reason.PLAN_CHANGED if was.plan_id != now.plan_id else Reason.REPRICE
 
 
-def _limited_sale(batch: Batch, turn: LicenseTransition) -> Event | None:
-    """The sale of a plan of which only so many are sold, such as the Founders Deal, and how many are left."""
-    arrives = turn.now is not None and (turn.was is None or turn.was.plan_id != turn.plan.id)
-    if turn.plan.limit is None or not turn.plan.is_lifetime or not arrives:
+def _limited_sale(batch: Batch, transition: LicenseTransition) -> Event | None:
+    """Return the sale of a lifetime plan with a limit, such as the Founders Deal, with the number of licenses left."""
+    was, now, plan = transition.value_before, transition.value_after, transition.plan
+    is_new_on_plan = now is not None and (was is None or was.plan_id != plan.id)
+    if plan.limit is None or not plan.is_lifetime or not is_new_on_plan or transition.returned:
         return None
-    remaining = max(0, turn.plan.limit - batch.out.totals.by_plan[turn.plan.id].licenses)
-    license = batch.license_state(turn.license_id)
+    remaining = max(0, plan.limit - batch.decision.totals.by_plan[plan.id].licenses)
+    license = batch.license_state(transition.license_id)
     license_key = license.fields.get("license_key") if license else None
     return Event(
-        key=next(event_keys.limited_sale_keys(license_key, turn.license_id)),
+        key=next(event_keys.limited_sale_keys(license_key, transition.license_id)),
         type=EventType.MILESTONE_REACHED,
-        at=turn.at,
-        description=catalog.limited_sale(turn.plan, remaining, batch.settings.texts),
-        customer_id=turn.after.customer_id if turn.after else None,
-        license_id=turn.license_id,
-        plan_name=turn.plan.name,
-        metadata={
-            "founders_remaining": remaining,
-            "license_key": license_key,
-        },
+        at=transition.at,
+        description=catalog.limited_sale(batch.settings.plan_title(plan), remaining, plan.limit, batch.settings.texts),
+        customer_id=transition.after.customer_id if transition.after else None,
+        license_id=transition.license_id,
+        plan_name=plan.name,
+        metadata={"founders_remaining": remaining, "license_key": license_key},
     )

@@ -1,45 +1,48 @@
-"""Payments: told once each, by whoever knows best.
+"""Handler of payments: record each payment exactly once.
 
-A payment may be known from three sides: a licence's start or renewal stands for one (a guess, and only while the
-collection `payments` is empty), a document in `payments` is one, and somebody else may write an event about it.
-Sightings of one licence within `payment_window_hours` are one payment, each side giving at most one of them; somebody
-else's event stands above that of our document, which stands above our guess. A customer's last sightings are kept in
-its state, so it makes no difference who comes first, or in which batch.
+A payment has up to three sources: the start or renewal of a license (a guess, made only while the collection `payments`
+is empty), a document in `payments`, and an external event. Observations of one license within `payment_window_hours`
+are one payment, with at most one observation per source. An external event takes precedence over the own event of a
+document, which takes precedence over the guess. A customer's last observations are kept in its state, so the result
+does not depend on their order or on the split into batches.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
-from rules.handlers import payment_matching
+from rules.handlers import fact_matching
 from rules.handlers.batch import PAYMENTS, Batch
 from rules.model import documents
 from rules.model.changes import Change, DocId, Fields, Operation, Origin, Payment, PaymentStatus, Source
 from rules.model.decision import Memories, Memory
-from rules.model.events import PAYMENT_EVENTS, Event, EventType
-from rules.model.recent import PaymentObservation
+from rules.model.events import Event, EventType
+from rules.model.recent import FactObservation
 from rules.model.states import LicenseState, PaymentState
 from rules.revenue.pricing import InvalidDocument, cents, describe, in_euro
 from rules.settings import catalog
 from rules.settings.settings import Settings
-from rules.text import customer_name, one_line
+from rules.text import one_line
 
-KINDS = {
+EVENT_TYPES = {
     PaymentStatus.COMPLETED: EventType.PAYMENT_COMPLETED,
     PaymentStatus.FAILED: EventType.PAYMENT_FAILED,
     PaymentStatus.REFUNDED: EventType.PAYMENT_REFUNDED,
 }
-"""What is told of a payment that takes this status; of a pending one there is nothing to tell yet."""
+"""Event type of a payment that reaches a status; a pending payment has no event."""
 
 _STATUSES = {status.value: status for status in PaymentStatus}
 
 MAX_TRANSACTION = 100
 
-UNSEEN = "an update of a payment never seen whole; its next replacement or a reconciliation brings the rest"
-
 
 def read_payment(fields: Fields, settings: Settings) -> Payment:
-    """The payment a document describes, in EUR cents; raises Unintelligible naming the field at fault."""
+    """Parse a payment document, with the amount in EUR cents. Raise InvalidDocument that names the invalid field.
+
+    A refund may be written with a negative amount. A partial refund of which only the status is known
+    (`partially_refunded`) is invalid, because the document does not give the refunded amount.
+    """
     status = fields.get("status")
     if not isinstance(status, str) or status not in _STATUSES:
         raise InvalidDocument(f"status must be one of {', '.join(_STATUSES)}, got {describe(status)}")
@@ -50,38 +53,66 @@ def read_payment(fields: Fields, settings: Settings) -> Payment:
         fields.get("customer_id"),
         fields.get("license_id"),
         _STATUSES[status],
-        in_euro(cents(fields.get("amount"), "amount"), fields.get("currency"), settings.rates),
-        one_line(fields.get("transaction_id"), MAX_TRANSACTION),
+        in_euro(_amount_cents(fields), fields.get("currency"), settings.rates),
+        transaction_text(fields.get("transaction_id")),
     )
 
 
+def _amount_cents(fields: Fields) -> int:
+    amount = fields.get("amount")
+    return cents(_positive(amount) if fields.get("status") == PaymentStatus.REFUNDED else amount, "amount")
+
+
+def _positive(amount: Any) -> Any:
+    """Return a number without its sign, and anything else unchanged."""
+    try:
+        return -amount if amount < 0 else amount
+    except (TypeError, ArithmeticError):
+        return amount
+
+
+def transaction_text(value: object) -> str:
+    """Return a provider's transaction id as text; numbers that MongoDB calls equal give one text, containers none."""
+    if value is None or isinstance(value, bool | Mapping | list | tuple):
+        return ""
+    if isinstance(value, float | Decimal) and Decimal(value).is_finite() and value == int(value):
+        value = int(value)
+    return one_line(str(value), MAX_TRANSACTION)
+
+
 def is_readable(state: PaymentState, settings: Settings) -> bool:
-    """Whether a payment can be understood by these settings, as far as it was seen."""
+    """Return whether a payment is complete and valid with these settings."""
     try:
         read_payment(state.fields, settings)
     except InvalidDocument:
         return False
-    return state.held != UNSEEN
+    return not documents.is_partial(state.held)
 
 
 def is_after_bootstrap(memory: Memories) -> bool:
-    """Whether every payment there was is known, so that one that is not is new."""
+    """Return whether all existing payments were read, so that an unknown payment is a new one."""
     return "taken_over" in memory.get(PAYMENTS, {})
 
 
 def after_bootstrap(memory: Memories) -> Memory:
-    """What is remembered of payments once every one there was is known."""
+    """Return the memory of the payment rule after all existing payments were read."""
     return {"known": 0, **memory.get(PAYMENTS, {}), "taken_over": 1}
 
 
 def apply(batch: Batch, change: Change) -> None:
-    """Take over a change of a payment document."""
+    """Apply a change of a payment document."""
     before = batch.payment_state(change.id)
     if change.op is Operation.DELETE:
         _delete(batch, change, before)
         return
-    if change.op is Operation.UPDATE and (before is None or before.held == UNSEEN):
-        _hold(batch, change, before, documents.updated(before.fields if before else {}, change), UNSEEN)
+    if change.op is Operation.UPDATE and (before is None or documents.is_partial(before.held)):
+        _hold(
+            batch,
+            change,
+            before,
+            documents.updated(before.fields if before else {}, change),
+            documents.PARTIAL.format("payment"),
+        )
         return
     fields = documents.after(before.fields if before else None, change)
     assert fields is not None, "a payment that is not deleted has fields"
@@ -90,14 +121,14 @@ def apply(batch: Batch, change: Change) -> None:
     except InvalidDocument as problem:
         _hold(batch, change, before, fields, str(problem))
         return
-    _apply_fields(batch, change, before, PaymentState(change.id, fields, payment, before.told if before else ()))
+    _apply_fields(batch, change, before, PaymentState(change.id, fields, payment, before.emitted if before else ()))
 
 
 def _delete(batch: Batch, change: Change, before: PaymentState | None) -> None:
-    """A payment that is deleted was made all the same."""
+    """Remove a deleted payment from the mirror; its events stay."""
     if before is None:
         return
-    batch.out.payments[change.id] = None
+    batch.decision.payments[change.id] = None
     if before.held:
         batch.release(Source.PAYMENTS, change.id)
     if before.payment is not None:
@@ -105,8 +136,8 @@ def _delete(batch: Batch, change: Change, before: PaymentState | None) -> None:
 
 
 def _hold(batch: Batch, change: Change, before: PaymentState | None, fields: Fields, reason: str) -> None:
-    good = before or PaymentState(change.id, fields)
-    batch.out.payments[change.id] = PaymentState(change.id, fields, good.payment, good.told, reason)
+    valid = before or PaymentState(change.id, fields)
+    batch.decision.payments[change.id] = PaymentState(change.id, fields, valid.payment, valid.emitted, reason)
     batch.hold(change, fields, reason)
 
 
@@ -120,121 +151,87 @@ def _apply_fields(batch: Batch, change: Change, before: PaymentState | None, aft
     is_news = change.origin is not Origin.BOOTSTRAP and not _is_history(batch, change, after.fields)
     if is_news and is_first:
         _replace_guess(batch, change, after.payment)
-    for status in _passed(change, after.payment.status):
-        if status not in after.told:
-            after.told = (*after.told, status)
+    for status in _reached_statuses(change, after.payment.status):
+        if status not in after.emitted:
+            after.emitted = (*after.emitted, status)
             if is_news:
-                _emit(batch, change, after.payment, KINDS[status])
-    batch.out.payments[change.id] = after
+                _emit(batch, change, after.payment, EVENT_TYPES[status])
+    batch.decision.payments[change.id] = after
 
 
-def _passed(change: Change, status: PaymentStatus) -> Iterator[PaymentStatus]:
-    """The statuses to tell of: what is found refunded after a gap was completed in it."""
+def _reached_statuses(change: Change, status: PaymentStatus) -> Iterator[PaymentStatus]:
+    """Yield the statuses that need an event: a payment found refunded after a gap was completed during the gap."""
     if status is PaymentStatus.REFUNDED and change.origin is Origin.RECOVERED:
         yield PaymentStatus.COMPLETED
-    if status in KINDS:
+    if status in EVENT_TYPES:
         yield status
 
 
 def _is_history(batch: Batch, change: Change, fields: Fields) -> bool:
-    """Whether a payment was made long before its document came: old ones that somebody imports are no news."""
-    made = fields.get("created_at")
-    if change.op is not Operation.INSERT or not isinstance(made, datetime) or made.tzinfo is None:
+    """Return whether an inserted payment is more than `payment_news_days` old, such as an imported one."""
+    created_at = fields.get("created_at")
+    if change.op is not Operation.INSERT or not isinstance(created_at, datetime) or created_at.tzinfo is None:
         return False
-    return change.at - made > timedelta(days=batch.settings.thresholds.payment_news_days)
+    return change.at - created_at > timedelta(days=batch.settings.thresholds.payment_news_days)
 
 
-# -- the three sides --------------------------------------------------------------------------------------------
+def guess_payment(batch: Batch, change: Change, event: Event) -> None:
+    """Emit the payment inferred from a license's start or renewal.
 
-
-def guess(batch: Batch, change: Change, event: Event) -> None:
-    """A licence started or was renewed and stands for a payment, unless `payments` is used or somebody told it."""
+    Emits nothing if `payments` is in use or another observation of the payment is known.
+    """
     if batch.known_payments > 0 or change.origin is Origin.BOOTSTRAP:
         return
-    sighting = PaymentObservation(event.at, event.license_id, event.type, event.amount_cents, guess=event.key)
-    seen = payment_matching.seen_of(batch, event.customer_id)
-    place = payment_matching.match(batch, seen, sighting, "guess")
-    payment_matching.keep(batch, event.customer_id, seen, place, sighting)
-    if place is None:
+    observation = FactObservation(event.at, event.license_id, event.type, event.amount_cents, guess=event.key)
+    known = fact_matching.observations_of(batch, event.customer_id)
+    index = fact_matching.match(batch, known, observation, "guess")
+    fact_matching.remember(batch, event.customer_id, known, index, observation)
+    if index is None:
         batch.emit(change, event)
 
 
 def _replace_guess(batch: Batch, change: Change, payment: Payment) -> None:
-    """The licence's own guess is withdrawn as soon as its payment is there, whatever became of it."""
-    owner = _owner(batch, payment.license_id, payment.customer_id)
-    sighting = _sighting(change, payment, EventType.PAYMENT_COMPLETED)
-    seen = payment_matching.seen_of(batch, owner)
-    place = payment_matching.match(batch, seen, sighting, "payment")
-    if place is None or not seen[place].guess:
+    """Withdraw the payment guessed from a license when its payment document arrives, whatever its status."""
+    owner = owner_of(batch, payment.license_id, payment.customer_id)
+    observation = _observation(change, payment, EventType.PAYMENT_COMPLETED)
+    known = fact_matching.observations_of(batch, owner)
+    index = fact_matching.match(batch, known, observation, "payment")
+    if index is None or not known[index].guess:
         return
-    if not seen[place].by_others:
-        batch.withdraw(seen[place].guess, seen[place].at)
-    payment_matching.keep(batch, owner, seen, place, sighting)
+    if not known[index].by_external:
+        batch.withdraw(known[index].guess, known[index].at, replaced=True)
+    fact_matching.remember(batch, owner, known, index, observation)
 
 
 def _emit(batch: Batch, change: Change, payment: Payment, kind: EventType) -> None:
-    owner = _owner(batch, payment.license_id, payment.customer_id)
-    sighting = _sighting(change, payment, kind)
-    seen = payment_matching.seen_of(batch, owner)
-    if payment.cents == 0 or any(payment_matching.is_duplicate(one, sighting) for one in seen):
+    owner = owner_of(batch, payment.license_id, payment.customer_id)
+    observation = _observation(change, payment, kind)
+    known = fact_matching.observations_of(batch, owner)
+    if payment.cents == 0 or any(fact_matching.is_duplicate(one, observation) for one in known):
         return
-    place = next((place for place, one in enumerate(seen) if payment_matching.is_same(one, sighting)), None)
-    if place is None:
-        place = payment_matching.match(batch, seen, sighting, "payment")
-    payment_matching.keep(batch, owner, seen, place, sighting)
-    if place is None or not seen[place].by_others:
+    index = next((index for index, one in enumerate(known) if fact_matching.is_same(one, observation)), None)
+    if index is None:
+        index = fact_matching.match(batch, known, observation, "payment")
+    fact_matching.remember(batch, owner, known, index, observation)
+    if index is None or not known[index].by_external:
         batch.emit(change, _event(batch, change, payment, kind, owner))
 
 
-def observe_external(batch: Batch, change: Change) -> None:
-    """Somebody else told a payment: theirs stands, whatever of ours stands for it is withdrawn.
-
-    One found after a gap may have been heard before it: it counts only where it takes the place of one of ours.
-    """
-    fields = change.fields
-    license_id = fields.get("license_id")
-    if license_id is None or not documents.is_id(license_id):
-        return
-    customer_id = fields.get("customer_id")
-    owner = _owner(batch, license_id, customer_id if documents.is_id(customer_id) else None)
-    told_at = fields.get("event_date")
-    at = told_at if isinstance(told_at, datetime) and told_at.tzinfo is not None else change.at
-    kind = EventType(fields["event_type"])
-    sighting = PaymentObservation(at, license_id, kind, payment_matching.readable(fields.get("amount")), by_others=True)
-    seen = payment_matching.seen_of(batch, owner)
-    place = payment_matching.match(batch, seen, sighting, "by_others")
-    if place is not None:
-        one = seen[place]
-        batch.withdraw(one.payment_key or one.guess, one.at)
-    elif change.origin is Origin.RECOVERED:
-        return
-    payment_matching.keep(batch, owner, seen, place, sighting)
-
-
-def is_payment(event: Fields) -> bool:
-    """Whether an event of somebody else tells a payment."""
-    kind = event.get("event_type")
-    return isinstance(kind, str) and kind in PAYMENT_EVENTS
-
-
-def _sighting(change: Change, payment: Payment, kind: EventType) -> PaymentObservation:
+def _observation(change: Change, payment: Payment, kind: EventType) -> FactObservation:
     key = f"{kind}:payment:{documents.id_key(change.id)}"
-    return PaymentObservation(
+    return FactObservation(
         change.at, payment.license_id, kind, payment.cents, payment_key=key, transaction=payment.transaction
     )
 
 
-def _owner(batch: Batch, license_id: DocId, customer_id: DocId) -> DocId:
-    """Whose payment it is: the licence's owner, else the customer named."""
+def owner_of(batch: Batch, license_id: DocId, customer_id: DocId) -> DocId:
+    """Return the customer of a payment: the customer of its license if known, else the given customer."""
     state: LicenseState | None = batch.license_state(license_id) if license_id is not None else None
     return state.license.customer_id if state is not None and state.license is not None else customer_id
 
 
-# -- the event --------------------------------------------------------------------------------------------------
-
-
 def _event(batch: Batch, change: Change, payment: Payment, kind: EventType, owner: DocId) -> Event:
-    name = customer_name(batch.customer_state(owner).fields)
+    name = batch.settings.customer_name(batch.customer_state(owner).fields)
     facts: dict[str, Any] = {"customer_name": name} if name else {}
     if payment.transaction:
         facts["transaction_id"] = payment.transaction

@@ -1,4 +1,4 @@
-"""TODO: rules/handlers/plans.py."""
+"""Handler of plan changes: read the plan, keep its former names, request a revaluation of its licenses."""
 
 from rules.handlers.batch import Batch
 from rules.model import documents
@@ -19,11 +19,11 @@ def apply_plan(batch: Batch, change: Change) -> None:
     after.former = _former_names(before, after, change)
     batch.set_plan(after)
     if after.plan is not None and (before is None or _prices_changed(before, after.plan)):
-        batch.out.revaluations.append(Revaluation(change.id, change.at, change.cause, change.origin))
+        batch.decision.revaluations.append(Revaluation(change.id, change.at, change.cause, change.origin))
 
 
 def _delete_plan(batch: Batch, change: Change, before: PlanState | None) -> None:
-    """The last price stays, for the licences that are on it."""
+    """Mark a plan as deleted; keep its last price for the licenses on it."""
     if before is None:
         return
     if before.held:
@@ -43,14 +43,14 @@ def _read_plan(batch: Batch, change: Change, before: PlanState | None, fields: F
 
 
 def _former_names(before: PlanState | None, after: PlanState, change: Change) -> tuple[FormerName, ...]:
-    """With the name it had until now, if it has another one."""
+    """Return the former names; append the previous name if the name changed."""
     if before is None or before.plan is None or after.plan is None or before.plan.name == after.plan.name:
         return before.former if before else ()
     return (*before.former, FormerName(before.plan.name, change.at))
 
 
 def _prices_changed(before: PlanState, plan: Plan) -> bool:
-    """Whether licences on the plan may be worth something else now, or may have waited for it."""
+    """Return whether the value of licenses on the plan may have changed, or licenses may be held because of it."""
     if before.plan is None or not before.present:
         return True
     return (before.plan.price_cents, before.plan.mrr_cents) != (plan.price_cents, plan.mrr_cents)

@@ -1,7 +1,7 @@
-"""What a day brings that no change brings: dates as it begins, growth and trends as it ends.
+"""Daily events, which no change causes: calendar and summaries at the start of a day, growth and trends at its end.
 
-Each day is opened and closed once; the memory `diary` holds the last of each. A first start opens the present day and
-closes none of the past.
+Each day is opened and closed once; the memory `diary` holds the last day opened and closed. The first start opens the
+current day and closes no past day.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,56 +17,59 @@ from rules.model.ledger import Totals
 from rules.settings.settings import Settings
 
 DIARY, GROWTH, TRENDS = "diary", "growth", "trends"
-MOST_DAYS = 31
-"""How far back a diary that was not kept is made up for."""
+MAX_CATCH_UP_DAYS = 31
+"""Maximum number of past days to catch up after a downtime."""
 
 
 class DailyResult(NamedTuple):
-    """The events of the days that begin and end, and what all rules remember from then on."""
+    """The events of the days that began or ended, and the next memory of all rules."""
 
     events: list[Event]
     memory: Memories
 
 
-def is_kept(today: date, closed: date, memory: Memories) -> bool:
-    """Whether there is nothing to tell any more."""
+def is_up_to_date(today: date, closed: date, memory: Memories) -> bool:
+    """Return whether `today` is opened and `closed` is closed, so that no event is due."""
     return memory.get(DIARY) == {"opened": today.isoformat(), "closed": closed.isoformat()}
 
 
-def keep(today: date, closed: date, history: Sequence[Day], memory: Memories, settings: Settings) -> DailyResult:
-    """All days begun up to `today` and ended up to `closed` that were not told yet, oldest first.
+def emit_due(today: date, closed: date, history: Sequence[Day], memory: Memories, settings: Settings) -> DailyResult:
+    """Return the events of all days to open up to `today` and to close up to `closed`, oldest first.
 
-    `history` holds the days that are over, oldest first, without a hole.
+    `history` holds the completed days, oldest first, without gaps.
     """
     events: list[Event] = []
     for day in _not_emitted("opened", today, today, memory):
-        events += opening(day, history, settings)
+        events += opening_events(day, history, settings)
     for day in _not_emitted("closed", closed, closed + business_days.ONE_DAY, memory):
-        said, memory = closing([past for past in history if past.date <= day], memory, settings)
-        events += said
+        emitted, memory = closing_events([past for past in history if past.date <= day], memory, settings)
+        events += emitted
     return DailyResult(events, {**memory, DIARY: {"opened": today.isoformat(), "closed": closed.isoformat()}})
 
 
-def opening(day: date, history: Sequence[Day], settings: Settings) -> list[Event]:
-    """What is said as a day begins: what date it is, and what the week or month that ended brought."""
+def opening_events(day: date, history: Sequence[Day], settings: Settings) -> list[Event]:
+    """Return the events at the start of a day: summaries of the week or month that ended, then calendar events."""
     at = business_days.start(day, settings.zone)
     dates = calendar.events(day, time.min, settings)
     return [*summaries.events(day, at, history), *dates]
 
 
-def closing(history: Sequence[Day], memory: Memories, settings: Settings) -> tuple[list[Event], Memories]:
-    """What is said of the last day of `history` at its last millisecond: growth since a week before, and trends."""
+def closing_events(history: Sequence[Day], memory: Memories, settings: Settings) -> tuple[list[Event], Memories]:
+    """Return the events of the last day of `history`, dated at its last millisecond, and the next memory.
+
+    They are growth since `growth_days` before, and trends.
+    """
     if not history:
         return [], memory
     today = history[-1]
     at = business_days.start(today.date + business_days.ONE_DAY, settings.zone) - timedelta(milliseconds=1)
     before = today.date - timedelta(settings.thresholds.growth_days)
-    then = next((day for day in history if day.date == before), None)
-    grown, growth_memory = growth.grown(
-        totals(today), then and totals(then), at, today.date, memory.get(GROWTH, {}), settings
+    earlier = next((day for day in history if day.date == before), None)
+    growth_events, growth_memory = growth.detect(
+        totals(today), earlier and totals(earlier), at, today.date, memory.get(GROWTH, {}), settings
     )
-    noticed, trends_memory = trends.noticed(history, at, memory.get(TRENDS, {}), settings)
-    return [*grown, *noticed], {**memory, GROWTH: growth_memory, TRENDS: trends_memory}
+    trend_events, trends_memory = trends.detect(history, at, memory.get(TRENDS, {}), settings)
+    return [*growth_events, *trend_events], {**memory, GROWTH: growth_memory, TRENDS: trends_memory}
 
 
 def totals(day: Day) -> Totals:
@@ -74,7 +77,7 @@ def totals(day: Day) -> Totals:
 
 
 def _not_emitted(which: str, until: date, first: date, memory: Memories) -> Iterator[date]:
-    """The days behind the last one told (`first` if none was) up to `until`; of many only the last month."""
+    """Yield the days after the last processed one (`first` if there is none) up to `until`; at most the last month."""
     last = memory.get(DIARY, {}).get(which)
     begin = date.fromisoformat(last) + business_days.ONE_DAY if isinstance(last, str) else first
-    return business_days.between(max(begin, until - timedelta(MOST_DAYS)), until)
+    return business_days.between(max(begin, until - timedelta(MAX_CATCH_UP_DAYS)), until)

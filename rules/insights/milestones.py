@@ -1,7 +1,7 @@
-"""Milestones: a number passes a level for the first time in its life.
+"""Milestones: a number reaches a level for the first time ever.
 
-Remembered is the highest number ever seen of each kind, not the level: so down and up again is silence, and
-so is a level that is added to the configuration after it was passed.
+The memory holds the highest number ever seen of each kind, not the level. So a fall and a new rise emit no event, nor
+does a level that is added to the configuration after it was reached.
 """
 
 from bisect import bisect_right
@@ -12,16 +12,17 @@ from enum import StrEnum
 from rules.model.decision import Memory
 from rules.model.events import Event, EventType
 from rules.model.ledger import Totals
-from rules.settings.catalog import Texts, render
+from rules.settings import catalog
+from rules.settings.catalog import Texts
 from rules.settings.settings import Settings
 from rules.settings.thresholds import Thresholds
 
 KEY = "milestone:"
-"""What the natural keys of milestones begin with."""
+"""Prefix of the natural keys of milestones."""
 
 
 class Milestone(StrEnum):
-    """What is counted, by the dashboard's `milestone_type`. MRR is in whole euros, API calls are a day's."""
+    """The kinds, by the dashboard's `milestone_type`. MRR is in whole euros, API calls are those of one day."""
 
     CUSTOMERS = "customers"
     LICENSES = "licenses"
@@ -29,39 +30,39 @@ class Milestone(StrEnum):
     API_CALLS = "api_calls"
 
 
-MEASURED = (Milestone.CUSTOMERS, Milestone.LICENSES, Milestone.MRR)
-"""Those of the running totals, in the order they are looked at."""
+TOTALS_MILESTONES = (Milestone.CUSTOMERS, Milestone.LICENSES, Milestone.MRR)
+"""The kinds computed from the running totals, in order of evaluation."""
 
 
-def measured(totals: Totals) -> dict[Milestone, int]:
-    """The numbers of the running totals that have milestones."""
-    return dict(zip(MEASURED, _heights(totals), strict=True))
+def milestone_values(totals: Totals) -> dict[Milestone, int]:
+    """Return the numbers of the running totals that have milestones."""
+    return dict(zip(TOTALS_MILESTONES, _values(totals), strict=True))
 
 
-def _heights(totals: Totals) -> tuple[int, int, int]:
+def _values(totals: Totals) -> tuple[int, int, int]:
     return totals.customers, totals.active_licenses, totals.mrr_cents // 100
 
 
 class MilestoneTracker:
-    """Looks at the running totals while they rise, and speaks at the next level of each: cheap in between."""
+    """Emits milestones of the running totals; each check only compares with the next level of each kind."""
 
     def __init__(self, memory: Memory, settings: Settings) -> None:
         self.settings = settings
-        self._remember(memory)
+        self._set_memory(memory)
 
-    def _remember(self, memory: Memory) -> None:
+    def _set_memory(self, memory: Memory) -> None:
         self._memory = memory
-        self._peaks = [_peak(memory, kind) for kind in MEASURED]
-        levels = (_levels(kind, self.settings.thresholds) for kind in MEASURED)
-        self._next = [0 if peak is None else following(ls, peak) for ls, peak in zip(levels, self._peaks, strict=True)]
+        self._peaks = [_peak(memory, kind) for kind in TOTALS_MILESTONES]
+        levels = (_levels(kind, self.settings.thresholds) for kind in TOTALS_MILESTONES)
+        self._next = [0 if peak is None else next_level(ls, peak) for ls, peak in zip(levels, self._peaks, strict=True)]
 
-    def look(self, totals: Totals, at: datetime) -> Iterator[Event]:
-        """The milestones that the totals reach now."""
-        for place, total in enumerate(_heights(totals)):
+    def check(self, totals: Totals, at: datetime) -> Iterator[Event]:
+        """Yield the milestones that the totals reach at `at`."""
+        for place, total in enumerate(_values(totals)):
             peak = self._peaks[place]
             if total >= self._next[place]:
-                event, memory = reached(MEASURED[place], total, at, self.memory, self.settings)
-                self._remember(memory)
+                event, memory = reached(TOTALS_MILESTONES[place], total, at, self.memory, self.settings)
+                self._set_memory(memory)
                 if event is not None:
                     yield event
             elif peak is None or total > peak:
@@ -69,13 +70,13 @@ class MilestoneTracker:
 
     @property
     def memory(self) -> Memory:
-        """What is to be remembered of all that was seen so far."""
-        peaks = zip(MEASURED, self._peaks, strict=True)
+        """The next memory, with the peaks of all totals checked so far."""
+        peaks = zip(TOTALS_MILESTONES, self._peaks, strict=True)
         return {**self._memory, **{kind.value: peak for kind, peak in peaks if peak is not None}}
 
 
 def seed(memory: Memory, totals: Mapping[Milestone, int]) -> dict[str, int | str]:
-    """The memory that has passed all of `totals` in silence: for a first start over an old database."""
+    """Return the memory with `totals` as peaks, without events: for a first start on an existing database."""
     raised = {kind.value: max(total, _peak(memory, kind) or 0) for kind, total in totals.items()}
     return {**memory, **raised}
 
@@ -83,22 +84,22 @@ def seed(memory: Memory, totals: Mapping[Milestone, int]) -> dict[str, int | str
 def reached(
     kind: Milestone, total: int, at: datetime, memory: Memory, settings: Settings
 ) -> tuple[Event | None, Memory]:
-    """The milestone that `total` reaches, if it is new, and the next memory (key: the kind, value: its peak).
+    """Return the milestone that `total` reaches, if it is new, and the next memory (key: the kind, value: its peak).
 
-    A jump over several levels reports the highest. A kind that was never seeded is seeded, in silence.
+    A jump over several levels emits only the highest. A kind without a peak is seeded without an event.
     """
     peak = _peak(memory, kind)
     if peak is not None and total <= peak:
         return None, memory
     following = {**memory, kind.value: total}
-    level = highest(_levels(kind, settings.thresholds), total)
+    level = highest_level(_levels(kind, settings.thresholds), total)
     if peak is None or level <= peak:
         return None, following
     return _event(kind, level, at, settings.texts), following
 
 
-def highest(levels: tuple[int, ...], total: int) -> int:
-    """The highest level that `total` has reached, 0 if none; beyond the list 1, 2.5 and 5 times ten goes on."""
+def highest_level(levels: tuple[int, ...], total: int) -> int:
+    """Return the highest level reached, 0 if none; after the list levels are 1, 2.5 and 5 times a power of ten."""
     if total < levels[-1]:
         place = bisect_right(levels, total)
         return levels[place - 1] if place else 0
@@ -107,8 +108,8 @@ def highest(levels: tuple[int, ...], total: int) -> int:
     return max(beyond, levels[-1])
 
 
-def following(levels: tuple[int, ...], total: int) -> int:
-    """The lowest level above `total`."""
+def next_level(levels: tuple[int, ...], total: int) -> int:
+    """Return the lowest level above `total`."""
     if total < levels[-1]:
         return levels[bisect_right(levels, total)]
     ten: int = 10 ** (len(str(total)) - 1)
@@ -116,7 +117,7 @@ def following(levels: tuple[int, ...], total: int) -> int:
 
 
 def is_passed(key: str, memory: Memory) -> bool:
-    """Whether the milestone with this key was reached, or passed in silence."""
+    """Return whether the milestone with this key was reached, with or without an event."""
     kind, _, level = key.removeprefix(KEY).rpartition(":")
     peak = memory.get(kind)
     return isinstance(peak, int) and peak >= int(level)
@@ -140,6 +141,6 @@ def _event(kind: Milestone, level: int, at: datetime, texts: Texts) -> Event:
         key=f"{KEY}{kind}:{level}",
         type=EventType.MILESTONE_REACHED,
         at=at,
-        description=render(texts, f"milestone_{kind}", value=level),
+        description=catalog.milestone(kind, level, texts),
         metadata={"milestone_type": kind.value, "milestone_value": level},
     )

@@ -1,6 +1,6 @@
-"""Start of week and of month: one line about the week or the month that ended, in real numbers.
+"""Summaries at the start of a week and of a month: one line with the numbers of the period that ended.
 
-A period of which a day is unknown is silence: half a week is not a week.
+A period with a missing day has no summary.
 """
 
 from collections.abc import Sequence
@@ -8,28 +8,31 @@ from datetime import date, datetime, timedelta
 
 from rules.insights.trends import Day
 from rules.model.events import Event, EventType
-from rules.settings.catalog import MONTHS, euro
+from rules.settings.catalog import euro
+from rules.settings.italian import MONTHS, date_range
 
 
 def events(day: date, at: datetime, history: Sequence[Day]) -> list[Event]:
-    """What is said as `day` begins: on a Monday of the week before, on a 1st of the month before, else nothing.
+    """Return the summaries at the start of `day`: of the last week on a Monday, of the last month on a 1st.
 
-    `history` holds the days before `day`; the ended period and the day before it must all be there.
+    `history` holds the days before `day`; a summary needs all days of the ended period and the day before it.
     """
-    said = (week(day, at, history), month(day, at, history))
-    return [event for event in said if event is not None]
+    found = (week(day, at, history), month(day, at, history))
+    return [event for event in found if event is not None]
 
 
 def week(day: date, at: datetime, history: Sequence[Day]) -> Event | None:
-    """The ISO week that ended; `week_start` and the key name the one that starts, as the dashboard does."""
+    """Return the summary of the ended ISO week; as in the dashboard, `week_start` and the key name the new week."""
     if day.weekday() != 0:
         return None
     ended = day - timedelta(7)
-    return _event("week", iso_week(day), f"Settimana {ended.isocalendar().week}", at, _period(ended, day, history))
+    return _event(
+        "week", iso_week(day), f"Settimana {date_range(ended, day - timedelta(1))}", at, _period(ended, day, history)
+    )
 
 
 def month(day: date, at: datetime, history: Sequence[Day]) -> Event | None:
-    """The month that ended; `month_start` and the key name the one that starts, as the dashboard does."""
+    """Return the summary of the ended month; as in the dashboard, `month_start` and the key name the new month."""
     if day.day != 1:
         return None
     ended = (day - timedelta(1)).replace(day=1)
@@ -38,29 +41,29 @@ def month(day: date, at: datetime, history: Sequence[Day]) -> Event | None:
 
 
 def iso_week(day: date) -> str:
-    """YYYY-WW by ISO 8601: the year is the week's own, which around New Year is not always the calendar's."""
+    """Return YYYY-WW by ISO 8601; the ISO year may differ from the calendar year around New Year."""
     iso = day.isocalendar()
     return f"{iso.year}-{iso.week:02d}"
 
 
 def summary_text(days: Sequence[Day]) -> str:
-    """The numbers of a period in one line; `days` begins with the day before the period."""
+    """Return the numbers of a period in one line; `days` begins with the day before the period."""
     start, end, period = days[0], days[-1], days[1:]
     parts = [
         _customers(end.customers - start.customers),
         f"MRR {euro(end.mrr_cents)} ({_change(end.mrr_cents - start.mrr_cents)})",
         _count(sum(day.sales for day in period), "nuova licenza", "nuove licenze", "nessuna nuova licenza"),
     ]
-    cancelled = sum(day.cancellations for day in period)
-    return ", ".join([*parts, _count(cancelled, "cancellazione", "cancellazioni", "")] if cancelled else parts)
+    canceled = sum(day.cancellations for day in period)
+    return ", ".join([*parts, _count(canceled, "cancellazione", "cancellazioni", "")] if canceled else parts)
 
 
 def _period(first: date, after: date, history: Sequence[Day]) -> list[Day]:
-    """The days from the one before `first` to the one before `after`; none if one is missing or all are empty."""
+    """Return the days from the one before `first` to the one before `after`; [] if one is missing or all are zero."""
     known = {day.date: day for day in history}
-    wanted = [first + timedelta(number) for number in range(-1, (after - first).days)]
-    days = [known[date] for date in wanted if date in known]
-    return days if len(days) == len(wanted) and any(any(day[1:]) for day in days) else []
+    needed = [first + timedelta(number) for number in range(-1, (after - first).days)]
+    days = [known[date] for date in needed if date in known]
+    return days if len(days) == len(needed) and any(any(day[1:]) for day in days) else []
 
 
 def _event(period: str, name: str, title: str, at: datetime, days: Sequence[Day]) -> Event | None:

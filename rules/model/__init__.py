@@ -1,1 +1,1 @@
-"""Types of the core: documents, changes, states, events, ledger lines, decisions."""
+"""Types of the rules: documents, changes, states, events, ledger lines, decisions."""

@@ -1,4 +1,4 @@
-"""The nouns of what comes in: a change to a source document, and what such a document says once it is understood.
+"""Input types of the rules: changes of source documents, and the parsed documents.
 
 Money is in integer cents, times are aware UTC datetimes, ids are opaque and hashable.
 """
@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 DocId = Hashable
 Fields = Mapping[str, Any]
-"""The tracked fields of a source document, or of an update: dotted path to new value."""
+"""The tracked fields of a source document by name, or of an update by dotted path."""
 
 
 class Source(StrEnum):
-    """Where a change comes from: a watched collection, events of others, rules of the owner, or the stream's clock."""
+    """Origin of a change: a watched collection, external events, custom rules, or the cluster time (CLOCK)."""
 
     CUSTOMERS = "customers"
     LICENSES = "licenses"
@@ -27,7 +27,7 @@ class Source(StrEnum):
 
 
 class Operation(StrEnum):
-    """What happened to the document; REVALUE re-reads a licence after its plan changed."""
+    """Kind of change. REVALUE values a license again after its plan changed; TICK only advances the time."""
 
     INSERT = "insert"
     UPDATE = "update"
@@ -38,7 +38,7 @@ class Operation(StrEnum):
 
 
 class Origin(StrEnum):
-    """How a change became known. BOOTSTRAP fills the mirror on the first start and says nothing."""
+    """How a change was found: STREAM, RECOVERED (after a gap), or BOOTSTRAP (first start; emits no events)."""
 
     STREAM = "stream"
     RECOVERED = "recovered"
@@ -46,10 +46,10 @@ class Origin(StrEnum):
 
 
 class Change(NamedTuple):
-    """One fact: a document was written, or (TICK) the stream reached the instant `at`.
+    """One write of a document, or (TICK) the information that the stream reached the instant `at`.
 
-    `cause` is unique to the fact; of origin STREAM it is the resume token's `_data`, which orders facts.
-    `fields` holds the whole tracked document for INSERT and REPLACE, changed dotted paths for UPDATE.
+    `cause` identifies the change; for origin STREAM it is the resume token's `_data`, which sorts in stream order.
+    `fields` holds the whole tracked document for INSERT and REPLACE, the changed dotted paths for UPDATE.
     """
 
     source: Source
@@ -72,7 +72,7 @@ class LicenseStatus(StrEnum):
 
 
 class License(NamedTuple):
-    """A licence document that could be understood."""
+    """A valid license document."""
 
     customer_id: DocId
     plan_id: DocId
@@ -81,14 +81,15 @@ class License(NamedTuple):
     is_manual: bool
 
     def is_active(self, at: datetime) -> bool:
-        """Active by status and not yet expired: from the instant `expires_at` on it no longer is."""
+        """Return whether the status is active and `at` is before `expires_at`."""
         return self.status is LicenseStatus.ACTIVE and (self.expires_at is None or self.expires_at > at)
 
 
 class Plan(NamedTuple):
-    """A plan document that could be understood.
+    """A valid plan document.
 
-    `price_cents` is what the customer pays at once (EUR), `mrr_cents` what one active licence adds to MRR.
+    `price_cents` is the price of one billing period (EUR), `mrr_cents` the MRR of one active license.
+    `limit` is the number of licenses for sale; None if unlimited.
     """
 
     id: DocId
@@ -108,7 +109,7 @@ class PaymentStatus(StrEnum):
 
 
 class Payment(NamedTuple):
-    """A payment document that could be understood; `cents` are EUR, `transaction` is "" where it has none."""
+    """A valid payment document; `cents` are EUR cents, `transaction` is "" if the document has none."""
 
     customer_id: DocId
     license_id: DocId
@@ -118,7 +119,7 @@ class Payment(NamedTuple):
 
 
 class LicenseValue(NamedTuple):
-    """What one licence counts for at one moment; `None` stands for "there is no such licence"."""
+    """The contribution of one license to the totals at one instant; `None` means that the license does not exist."""
 
     plan_id: DocId
     active: bool
@@ -127,15 +128,15 @@ class LicenseValue(NamedTuple):
 
 
 class Discontinuity(NamedTuple):
-    """The collection or database behind the stream was dropped, renamed or replaced."""
+    """A watched collection or database was dropped, renamed or replaced; `cause` is the stream's operation type."""
 
     cause: str
     at: datetime
-    what: str
+    namespace: str
 
 
 class Undecodable(NamedTuple):
-    """A change of a document whose very identity cannot be handled; `is_gone` when it was deleted."""
+    """A change of a document whose `_id` cannot be used; `is_gone` if the document was deleted."""
 
     source: Source
     raw: str

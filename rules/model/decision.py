@@ -1,4 +1,4 @@
-"""What is known before a batch, and what follows from it: the values that pass in and out of `decide`."""
+"""Input and output of `decide`: the mirror before a batch, the decision after it, and the ids it needs."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,14 +12,14 @@ from rules.model.ledger import Movement, Totals
 from rules.model.states import CustomerState, LicenseState, PaymentState, PlanState
 
 Memory = Mapping[str, int | str]
-"""What a rule remembers between calls: plain integers and texts (dates as YYYY-MM-DD), fit for the checkpoint."""
+"""The memory of one rule between calls: plain integers and strings (dates as YYYY-MM-DD)."""
 
 Memories = dict[str, Memory]
-"""What each rule remembers, by the rule's name; kept in the checkpoint."""
+"""Memory by rule name; stored in the checkpoint."""
 
 
 class Revaluation(NamedTuple):
-    """Work a plan's change leaves behind: every licence on `plan_id` is to be valued anew, in `_id` order."""
+    """Follow-up work of a plan change: value every license on `plan_id` again, in `_id` order."""
 
     plan_id: DocId
     at: datetime
@@ -29,9 +29,9 @@ class Revaluation(NamedTuple):
 
 @dataclass(slots=True)
 class Mirror:
-    """What is known before a batch: the states it needs (None: looked for, not there), all plans, the totals.
+    """State before a batch: the states the batch needs (None: loaded, does not exist), all plans, the totals.
 
-    `position` is the cause of the last stream change applied, `memory` what rules remember, by rule.
+    `position` is the cause of the last stream change applied.
     """
 
     customers: dict[DocId, CustomerState | None] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Mirror:
 
 
 class HeldDocument(NamedTuple):
-    """A document that could not be understood: which, why, and the change that brought it."""
+    """An invalid document (dead letter): its id, the reason, the change that delivered it, its fields."""
 
     source: Source
     id: DocId
@@ -55,7 +55,7 @@ class HeldDocument(NamedTuple):
 
 @dataclass(slots=True)
 class Decision:
-    """What follows from a batch. A state of None means: forget this document."""
+    """Result of a batch. A state of None means: delete this document from the mirror."""
 
     events: list[Event] = field(default_factory=list)
     movements: list[Movement] = field(default_factory=list)
@@ -70,13 +70,15 @@ class Decision:
     held: dict[tuple[Source, DocId], HeldDocument] = field(default_factory=dict)
     released: set[tuple[Source, DocId]] = field(default_factory=set)
     withdrawn: dict[str, datetime] = field(default_factory=dict)
-    """Keys of events of ours that somebody else told as well, and when theirs is dated."""
+    """Keys of own events to withdraw, each with a date: the notes of these days no longer include them."""
+    replaced: set[str] = field(default_factory=set)
+    """Withdrawn keys whose fact stands, because an external event reports it; the others were corrected."""
     external_event_times: list[datetime] = field(default_factory=list)
-    """When other events of somebody else are dated: they belong into the note of that day."""
+    """Dates of the external events in the batch: the notes of these days include them."""
 
 
 class Required(NamedTuple):
-    """The ids of the states `decide` will ask for."""
+    """Ids of the states that `decide` reads."""
 
     customers: set[DocId]
     licenses: set[DocId]
@@ -84,44 +86,44 @@ class Required(NamedTuple):
 
 
 def required(changes: Sequence[Change], mirror: Mirror) -> Required:
-    """What `decide` will ask for, as far as `mirror` can tell yet.
+    """Return the ids of the states that `decide` reads, as far as they follow from `changes` and `mirror`.
 
-    Load what is missing and ask again until nothing new is named: a licence names its customer, a payment and an event
-    of somebody else both.
+    Load the missing states into `mirror` and call again until no new id is returned: a license refers to its customer,
+    a payment and an external event refer to both.
     """
     customers: set[DocId] = set()
     licenses: set[DocId] = set()
     payments: set[DocId] = set()
-    owned: list[Fields] = []
-    naming: list[Fields] = []
+    license_fields: list[Fields] = []
+    payment_fields: list[Fields] = []
     for change in changes:
         source = change.source
         if source is Source.LICENSES:
             licenses.add(change.id)
-            owned.append(change.fields)
+            license_fields.append(change.fields)
         elif source is Source.CUSTOMERS:
             customers.add(change.id)
         elif source is Source.PAYMENTS:
             payments.add(change.id)
-            naming.append(change.fields)
+            payment_fields.append(change.fields)
         elif source is Source.EVENTS:
-            naming.append(change.fields)
+            payment_fields.append(change.fields)
     for state in mirror.licenses.values():
         if state is not None:
-            owned.append(state.fields)
+            license_fields.append(state.fields)
             if state.license is not None:
                 customers.add(state.license.customer_id)
-    customers.update(_named("customer_id", owned))
-    if naming:
+    customers.update(_ids_in("customer_id", license_fields))
+    if payment_fields:
         known = [state for state in mirror.payments.values() if state is not None]
-        understood = [state.payment for state in known if state.payment is not None]
-        fields = [*naming, *(state.fields for state in known)]
-        customers.update(_named("customer_id", fields), (payment.customer_id for payment in understood))
-        told_of = (*_named("license_id", fields), *(payment.license_id for payment in understood))
-        licenses.update(license_id for license_id in told_of if license_id is not None)
+        valid = [state.payment for state in known if state.payment is not None]
+        fields = [*payment_fields, *(state.fields for state in known)]
+        customers.update(_ids_in("customer_id", fields), (payment.customer_id for payment in valid))
+        license_ids = (*_ids_in("license_id", fields), *(payment.license_id for payment in valid))
+        licenses.update(license_id for license_id in license_ids if license_id is not None)
     return Required(customers, licenses, payments)
 
 
-def _named(name: str, documents: Iterable[Fields]) -> Iterator[DocId]:
-    """The documents named; None where it is no name, or none, because an update may take it away."""
+def _ids_in(name: str, documents: Iterable[Fields]) -> Iterator[DocId]:
+    """Return the id in field `name` of each document; None if missing or invalid, because an update may remove it."""
     return (doc_id if is_id(doc_id) else None for doc_id in (fields.get(name) for fields in documents))

@@ -1,9 +1,10 @@
-"""Which fields of a source document count, and how an update changes them.
+"""Fields of source documents that the rules read, and how an update changes them.
 
-TRACKED fields make an update worth reading; CARRIED ones are only taken along from whole documents.
-The stream's filter, the reconciliation's projection and the mirror all follow these two tables.
+An update is read only if it changes a TRACKED field; CARRIED fields are read from whole documents only.
+The stream filter, the projection of the reconciliation and the mirror use these two tables.
 """
 
+import re
 from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
@@ -33,14 +34,26 @@ CARRIED: Mapping[Source, tuple[str, ...]] = {
 }
 
 AMOUNTS = ("price", "amount")
-"""Fields that are sums of money: only there does a decimal count as a number."""
+"""Fields that are amounts of money: only in these is a decimal accepted as a number."""
 
-LONGEST_CAUSE = 100
-"""Characters of a cause that are kept as they are."""
+MAX_CAUSE_LENGTH = 100
+"""Longest cause, in characters, that is stored unshortened."""
+
+
+PARTIAL = "the {} is known only from an update; its next replacement or a reconciliation completes it"
+"""Reason of a held document of which only updates were received."""
+
+_PARTIAL = re.compile(r"the \w+ is known only from an update;|an update of a ")
+"""Also the wording of earlier versions, which stored mirrors contain."""
+
+
+def is_partial(held: str | None) -> bool:
+    """Return whether a document is held because only updates of it were received."""
+    return held is not None and _PARTIAL.match(held) is not None
 
 
 def after(fields: Fields | None, change: Change) -> Fields | None:
-    """The document's fields once `change` is applied; None where they cannot be known or it is gone."""
+    """Return the document's fields after `change`; None if they are unknown or the document was deleted."""
     if change.op in (Operation.INSERT, Operation.REPLACE):
         return change.fields
     if change.op is Operation.DELETE or fields is None:
@@ -51,7 +64,7 @@ def after(fields: Fields | None, change: Change) -> Fields | None:
 
 
 def updated(fields: Fields, change: Change) -> Fields:
-    """An update applied as the server did: truncations, then removals, then new values; the input is kept."""
+    """Apply an update in the server's order: truncations, removals, new values. `fields` is not modified."""
     result: dict[str, Any] = dict(fields)
     for path, size in change.truncated:
         _edit(result, path, lambda array, size=size: array[:size] if isinstance(array, list) else array)
@@ -66,7 +79,7 @@ def updated(fields: Fields, change: Change) -> Fields:
 
 
 def is_id(value: object) -> bool:
-    """Whether a value can name a document; a bool (equal to 1) and NaN (not equal to itself) cannot."""
+    """Return whether a value can be a document id; a bool (equal to 1) and NaN (not equal to itself) cannot."""
     try:
         hash(value)
     except TypeError:
@@ -75,23 +88,23 @@ def is_id(value: object) -> bool:
 
 
 def id_key(value: DocId) -> str:
-    """An id as part of an event's key: the text "1" and the number 1 name two documents."""
+    """Return an id as part of an event key; the string "1" and the number 1 give different keys."""
     return repr(value) if isinstance(value, str) else str(value)
 
 
 def short_cause(cause: str) -> str:
-    """A cause as it stands in keys and ledger lines: a resume token (220 digits) as its cluster time and a digest.
+    """Return a cause as used in keys and ledger lines: a resume token (220 digits) as its cluster time and a digest.
 
     A token begins with 0x82 and the 8 bytes of its cluster time (src/mongo/db/pipeline/resume_token.h); any other cause
-    is short.
+    is short and returned unchanged.
     """
-    if len(cause) <= LONGEST_CAUSE:
+    if len(cause) <= MAX_CAUSE_LENGTH:
         return cause
     return f"{cause[2:18]}-{blake2b(cause.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
 
 
 def same(source: Source, left: Fields, right: Fields) -> bool:
-    """Whether two versions of a document agree in every tracked field (NaN agrees with NaN)."""
+    """Return whether two versions of a document are equal in every tracked field (NaN equals NaN)."""
     return all(_equal(left.get(name), right.get(name)) for name in TRACKED[source])
 
 
@@ -100,7 +113,7 @@ def _equal(left: object, right: object) -> bool:
 
 
 def _edit(document: dict[str, Any], path: str, change: Any) -> None:
-    """Replace the value at a dotted path by `change(old)`, copying every container on the way."""
+    """Replace the value at a dotted path by `change(old)`, copying every container on the path."""
     head, _, rest = path.partition(".")
     if not rest:
         document[head] = change(document.get(head))

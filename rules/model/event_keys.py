@@ -1,8 +1,8 @@
-"""Events that others write of facts we tell too: which of our natural keys such an event stands for.
+"""Natural keys of external events: the keys that own events of the same facts have.
 
-The dashboard may write an event of its own milliseconds after a document. Its event wins: ours is withdrawn in the next
-transaction, so each fact stands once with or without the dashboard's triggers. Payments recur, and have no such key:
-`rules.handlers.payments` knows them by their licence and time.
+The dashboard may write an event of its own milliseconds after a document. The external event takes precedence: the own
+event is withdrawn in the next transaction, so each fact is recorded once with or without the dashboard's triggers.
+Payments recur and have no natural key: `rules.handlers.payments` matches them by license and time.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from rules.model.events import EventType
 
 FIELDS = ("event_type", "event_date", "customer_id", "license_id", "amount")
 GROWTH_FIELDS: Mapping[str, str] = {"mrr": "mrr_growth", "customers": "customer_growth", "paying": "paying_growth"}
-"""Where the dashboard keeps the growth of each kind."""
+"""Metadata field in which the dashboard stores the growth, by kind of growth."""
 
 METADATA = (
     "milestone_type",
@@ -27,14 +27,14 @@ METADATA = (
     "growth_period",
     *GROWTH_FIELDS.values(),
 )
-"""What is read of an event that somebody else wrote."""
+"""Metadata fields that are read from external events."""
 
 _BY_CUSTOMER = (EventType.NEW_CUSTOMER,)
 _BY_LICENSE = (EventType.LICENSE_CREATED,)
 
 
 def natural_keys(event: Mapping[str, Any]) -> Iterator[str]:
-    """The keys our own event of the same fact would have; none where it tells something we never do."""
+    """Yield the keys of own events about the same fact; none if the daemon never emits such an event."""
     kind = event.get("event_type")
     if kind in _BY_CUSTOMER:
         yield from _key(kind, event.get("customer_id"))
@@ -65,25 +65,25 @@ def _milestone(event: Mapping[str, Any], metadata: Mapping[str, Any]) -> Iterato
             yield f"{period}:{start}"
 
 
-def _growth(told_at: object, metadata: Mapping[str, Any]) -> Iterator[str]:
-    """Growth told in the morning is that of the day before, told at night that of the day."""
-    if "growth_period" not in metadata or not isinstance(told_at, datetime):
+def _growth(event_date: object, metadata: Mapping[str, Any]) -> Iterator[str]:
+    """Yield keys for two days: growth reported in the morning is of the day before, at night of the same day."""
+    if "growth_period" not in metadata or not isinstance(event_date, datetime):
         return
-    days = (told_at - timedelta(days=1), told_at)
+    days = (event_date - timedelta(days=1), event_date)
     kinds = [kind for kind, field in GROWTH_FIELDS.items() if field in metadata]
     yield from (f"growth:{kind}:{day:%Y-%m-%d}" for kind in kinds for day in days)
 
 
-def _date(told_at: object, month_day: object) -> Iterator[str]:
-    """The "MM-DD" nearest to when it was told: a zone may have put the telling into the year before."""
-    if not isinstance(told_at, datetime) or not isinstance(month_day, str):
+def _date(event_date: object, month_day: object) -> Iterator[str]:
+    """Yield the key of the "MM-DD" within a day of `event_date`, whose year may differ because of time zones."""
+    if not isinstance(event_date, datetime) or not isinstance(month_day, str):
         return
-    near = (told_at + timedelta(days) for days in (0, -1, 1))
+    near = (event_date + timedelta(days) for days in (0, -1, 1))
     yield from (f"calendar:{day:%Y-%m-%d}" for day in near if f"{day:%m-%d}" == month_day)
 
 
 def limited_sale_keys(license_key: object, license_id: object) -> Iterator[str]:
-    """A sale of a limited plan is known by its licence's key; by its id where the key is missing."""
+    """Yield the key for a sale of a limited plan: by license key, or by license id if the key is missing."""
     if isinstance(license_key, str) and license_key:
         yield f"limited_sale:{license_key}"
     else:

@@ -1,4 +1,4 @@
-"""TODO: rules/model/events.py."""
+"""Business events and their types."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,7 +9,7 @@ from rules.model.changes import DocId
 
 
 class EventType(StrEnum):
-    """The dashboard's sixteen types, and four of ours that it does not write itself."""
+    """The dashboard's sixteen event types, and four that it does not write itself."""
 
     NEW_CUSTOMER = "new_customer"
     LICENSE_CREATED = "license_created"
@@ -38,7 +38,7 @@ PAYMENT_EVENTS = frozenset((EventType.PAYMENT_COMPLETED, EventType.PAYMENT_FAILE
 
 @dataclass(slots=True)
 class Event:
-    """A business event. `key` is its natural key: the same fact always has the same key."""
+    """A business event at the instant `at`. `key` is its natural key: the same fact always has the same key."""
 
     key: str
     type: EventType

@@ -1,4 +1,4 @@
-"""The nouns of what follows from a change: events, the ledger's movements, what they add up to, what is left to do.
+"""Ledger types: movements, their kinds and reasons, and the totals they add up to.
 
 Money is in integer cents, times are aware UTC datetimes, ids are opaque and hashable.
 """
@@ -11,7 +11,7 @@ from rules.model.changes import DocId, LicenseValue
 
 
 class MovementKind(StrEnum):
-    """ChartMogul's five MRR movements, NEUTRAL for one that moves no MRR, OPENING for a first balance."""
+    """ChartMogul's five MRR movements, NEUTRAL for a movement without MRR, OPENING for an opening balance."""
 
     NEW = "new"
     EXPANSION = "expansion"
@@ -23,9 +23,11 @@ class MovementKind(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a movement happened."""
+    """Reason of a movement."""
 
     CUSTOMER_CREATED = "customer_created"
+    CUSTOMER_RETURNED = "customer_returned"
+    LICENSE_RETURNED = "license_returned"
     CUSTOMER_DELETED = "customer_deleted"
     LICENSE_CREATED = "license_created"
     LICENSE_DELETED = "license_deleted"
@@ -42,12 +44,12 @@ class Reason(StrEnum):
 
 @dataclass(slots=True)
 class Movement:
-    """One line of the ledger: signed integer deltas of the totals, and the licence's worth around it.
+    """One ledger line: signed integer deltas of the totals, and the license's value before and after.
 
     `customer_mrr` is the customer's MRR in cents before and after; `subscribers` is the change in customers with MRR.
-    OPENING lines carry the balance of many licences of one plan: `licenses` then is their number, `before` and `after`
-    are None. `count` is how many movements of its kind the line stands for: -1 takes back an earlier line, 0 books that
-    one again.
+    An OPENING line is the balance of all licenses of one plan: `licenses` is their number, `before` and `after` are
+    None. `count` is the number of movements of its kind that the line adds: 1, -1 for the reversal of an earlier line,
+    0 for the reversed line posted again.
     """
 
     at: datetime
@@ -72,7 +74,7 @@ class Movement:
 
 @dataclass(slots=True)
 class PlanTotals:
-    """How many licences a plan has (of any status), how many are active, their MRR, and what was sold once."""
+    """Totals of one plan: licenses of any status, active licenses, their MRR, and one-time revenue."""
 
     licenses: int = 0
     active: int = 0
@@ -82,9 +84,9 @@ class PlanTotals:
 
 @dataclass(slots=True)
 class Totals:
-    """The running totals: what the ledger's movements add up to.
+    """The running totals: the sum of all ledger movements.
 
-    `paying_customers` have an active licence with a price (lifetime included), `subscribers` have MRR.
+    `paying_customers` have an active license with a price (lifetime included), `subscribers` have MRR.
     """
 
     customers: int = 0

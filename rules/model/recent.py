@@ -1,4 +1,4 @@
-"""TODO: rules/model/recent.py."""
+"""Recent activity of a customer: license switches and payments that later changes may match."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -9,7 +9,10 @@ from rules.model.ledger import MovementKind, Reason
 
 
 class PendingSwitch(NamedTuple):
-    """What was booked and told of a licence that turned on or off; `key` is that of the event."""
+    """A license that became active or inactive and may be half of a change of plan.
+
+    `kind`, `reason`, `before` and `after` are those of its ledger line; `key` is the key of its event.
+    """
 
     at: datetime
     license_id: DocId
@@ -20,8 +23,12 @@ class PendingSwitch(NamedTuple):
     after: LicenseValue | None
 
 
-class PaymentObservation(NamedTuple):
-    """A payment as seen so far: by a licence's guess and by its document (the keys of their events), and by others."""
+class FactObservation(NamedTuple):
+    """A payment as observed so far.
+
+    `guess` is the key of the event inferred from a license, `payment_key` that of the event of a payment document
+    ("" if there is none); `by_external` is true if an external event reports the payment.
+    """
 
     at: datetime
     license_id: DocId
@@ -29,13 +36,13 @@ class PaymentObservation(NamedTuple):
     cents: int | None
     guess: str = ""
     payment_key: str = ""
-    by_others: bool = False
+    by_external: bool = False
     transaction: str = ""
 
 
 class RecentActivity(NamedTuple):
-    """What may turn out to be part of something else: a customer's last churn, the last further licence, payments."""
+    """Candidates for a match: the customer's last churn, its last additional license, and its last payments."""
 
     ended: PendingSwitch | None = None
-    begun: PendingSwitch | None = None
-    payments: tuple[PaymentObservation, ...] = ()
+    started: PendingSwitch | None = None
+    payments: tuple[FactObservation, ...] = ()

@@ -1,4 +1,4 @@
-"""The nouns of the mirror: a source document's tracked fields as of the checkpoint, and what it counts for."""
+"""States of the mirror: a source document's tracked fields as of the checkpoint, and its contribution to the totals."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,10 @@ from rules.model.recent import RecentActivity
 
 @dataclass(slots=True)
 class CustomerState:
-    """Mirror of one customer. `present` is false while only its licences are known; `lately` is None while empty."""
+    """Mirror of one customer. `present` is false while only its licenses are known; `recent` is None while empty.
+
+    `deleted` is true after its document was deleted: inserted again under the same id, it is the same customer.
+    """
 
     id: DocId
     fields: Fields
@@ -20,15 +23,17 @@ class CustomerState:
     paid_licenses: int = 0
     ever_mrr: bool = False
     recent: RecentActivity | None = None
+    deleted: bool = False
 
 
 @dataclass(slots=True)
 class LicenseState:
-    """Mirror of one licence: its fields as last seen, and what it counts for.
+    """Mirror of one license: its newest fields, and its contribution to the totals.
 
-    `license` is the last version that could be understood; while `held` says why the newest one cannot,
-    `worth` stays what it was. `started` is true once the licence was active with a price; `sold` are the lifetime
-    plans it was ever active on: each is sold to it once.
+    `license` is the last valid version. While the newest version is invalid, `held` is the reason and `value` does not
+    change. `started` is true once the license was active with a price; `sold` are the lifetime plans on which it was
+    ever active: each is sold to it once. `deleted` is true after its document was deleted: inserted again under the
+    same id, it is the same license.
     """
 
     id: DocId
@@ -38,16 +43,17 @@ class LicenseState:
     started: bool = False
     held: str | None = None
     sold: tuple[DocId, ...] = ()
+    deleted: bool = False
 
     @property
     def ends_at(self) -> datetime | None:
-        """When it ends by itself; None unless it counts as active and has an end."""
+        """The instant at which the license expires; None unless it is active and has an expiry."""
         active = self.value is not None and self.value.active
         return self.license.expires_at if active and self.license is not None else None
 
 
 class FormerName(NamedTuple):
-    """What a plan was called until it was called something else."""
+    """A previous name of a plan, and the instant until which it was valid."""
 
     name: str
     until: datetime
@@ -55,9 +61,9 @@ class FormerName(NamedTuple):
 
 @dataclass(slots=True)
 class PlanState:
-    """Mirror of one plan: its fields, the last version understood, and whether the document still exists.
+    """Mirror of one plan: its fields, the last valid version, and whether the document still exists.
 
-    `former` are the names it had before, oldest first: a row of the past calls it what it was called then.
+    `former` are its previous names, oldest first: a row of a past day shows the name of that day.
     """
 
     id: DocId
@@ -68,17 +74,17 @@ class PlanState:
     former: tuple[FormerName, ...] = ()
 
     def name_at(self, at: datetime | None) -> str | None:
-        """What it was called just before `at` (None: is called now); None if it was never understood."""
+        """Return the name just before `at`, the current name if `at` is None; None if the plan was never valid."""
         known = next((name for name, until in self.former if at is not None and at <= until), None)
         return known if known is not None or self.plan is None else self.plan.name
 
 
 @dataclass(slots=True)
 class PaymentState:
-    """Mirror of one payment: its fields, the last version understood, and the statuses that are told (or history)."""
+    """Mirror of one payment: its fields, the last valid version, and the statuses that need no event any more."""
 
     id: DocId
     fields: Fields
     payment: Payment | None = None
-    told: tuple[PaymentStatus, ...] = ()
+    emitted: tuple[PaymentStatus, ...] = ()
     held: str | None = None

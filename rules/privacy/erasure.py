@@ -1,7 +1,7 @@
-"""Forgetting a person: what stands where the name stood, and how texts that hold it are found. Pure.
+"""Erasure of a person: redaction of changes and events, and the patterns that find a name in texts.
 
-Whoever is forgotten is known by a hash of the id alone. What arrives about them has no name any more, so none of the
-rules needs to know; what was told about them is told again without it.
+A forgotten customer is identified only by a hash of the id. Incoming changes about the customer lose the name before
+the rules see them; recorded events are rendered again without it.
 """
 
 import re
@@ -11,19 +11,19 @@ from typing import Any, NamedTuple
 from rules.model.changes import Change, Fields, Operation, Plan
 from rules.privacy import rendering
 from rules.settings import catalog
-from rules.settings.catalog import FORGOTTEN
+from rules.settings.catalog import FORGOTTEN, MARKS
 from rules.settings.settings import Settings
-from rules.text import MAX_NAME, one_line
+from rules.text import MAX_NAME, name_text, note_text, one_line
 
 PERSONAL = ("name", "company", "email")
-"""The fields of a customer that say who it is."""
+"""The fields of a customer document that identify the person."""
 
-SHORTEST = 3
-"""A shorter name would be found in half of all texts."""
+MIN_NAME_LENGTH = 3
+"""A shorter name would match in half of all texts."""
 
 
 def without_personal_data(change: Change) -> Change:
-    """A change of a forgotten customer, without what says who it is."""
+    """Return a change of a forgotten customer without the fields in PERSONAL."""
     if change.op in (Operation.INSERT, Operation.REPLACE):
         return change._replace(fields=fields_without_personal_data(change.fields))
     return change._replace(
@@ -34,7 +34,7 @@ def without_personal_data(change: Change) -> Change:
 
 
 def fields_without_personal_data(fields: Fields) -> Fields:
-    """A forgotten customer's document: the placeholder is its name."""
+    """Return a forgotten customer's document with FORGOTTEN as its name and without the other personal fields."""
     return {**{path: value for path, value in fields.items() if not _is_personal(path)}, "name": FORGOTTEN}
 
 
@@ -43,103 +43,104 @@ def _is_personal(path: str) -> bool:
 
 
 def redacted_event(stored: Mapping[str, Any], plans: Mapping[str, Plan], settings: Settings) -> dict[str, Any]:
-    """A stored event about somebody forgotten, told without the name; one that is so already stays as it is.
+    """Return a stored event about a forgotten customer without the name; an already redacted one is unchanged.
 
-    `plans` are by name. Where the event does not carry enough to be told again, the placeholder is all it says.
+    `plans` are by name. If the event does not have the data to render it again, its description is FORGOTTEN.
     """
     metadata = stored.get("metadata")
-    facts = metadata if isinstance(metadata, Mapping) else {}
-    if facts.get("customer_name") == FORGOTTEN:
+    known = metadata if isinstance(metadata, Mapping) else {}
+    if known.get("customer_name") in MARKS:
         return dict(stored)
-    told = {**stored, "description": "", "metadata": {**facts, "customer_name": FORGOTTEN}}
-    return {**told, "description": rendering.rendered(told, plans, settings) or FORGOTTEN}
+    redacted = {**stored, "description": "", "metadata": {**known, "customer_name": FORGOTTEN}}
+    return {**redacted, "description": rendering.rendered(redacted, plans, settings) or FORGOTTEN}
 
 
 class NamePatterns(NamedTuple):
-    """What is looked for in texts. `common` ones are words of our own texts too: they are no sign of the person.
+    """The forms of a person's names to find in texts.
 
-    The pattern's group `kept` is the name of somebody else in which one stands. `probes` are how names begin, in small
-    letters: a text without any of them need not be looked at more closely.
+    `common` forms are also words of the catalog texts: they do not identify the person and are not in `pattern`. The
+    group `kept` matches another person's name that contains a form. `probes` are the case-folded beginnings of the
+    forms: a text without any of them does not need the pattern.
     """
 
     pattern: re.Pattern[str] | None
     common: tuple[str, ...]
     probes: tuple[str, ...] = ()
 
-    def _may_hold(self, text: str) -> bool:
+    def _may_match(self, text: str) -> bool:
         small = text.casefold()
         return any(probe in small for probe in self.probes)
 
-    def found(self, text: str) -> Iterator[str]:
-        """Each one as it stands in a text."""
-        if self.pattern is not None and self._may_hold(text):
+    def find(self, text: str) -> Iterator[str]:
+        """Yield each form as it is written in a text."""
+        if self.pattern is not None and self._may_match(text):
             yield from (match[0] for match in self.pattern.finditer(text) if match["kept"] is None)
 
-    def holds(self, value: Any) -> bool:
-        """Whether any text in a value, at any depth, holds one."""
+    def matches(self, value: Any) -> bool:
+        """Return whether any text in a value, at any depth, contains a form."""
         if isinstance(value, str):
-            return next(self.found(value), None) is not None
+            return next(self.find(value), None) is not None
         if isinstance(value, Mapping):
-            return any(self.holds(key) or self.holds(one) for key, one in value.items())
-        return isinstance(value, list) and any(map(self.holds, value))
+            return any(self.matches(key) or self.matches(one) for key, one in value.items())
+        return isinstance(value, list) and any(map(self.matches, value))
 
-    def without(self, value: Any) -> Any:
-        """The value with the placeholder in every text that holds one."""
+    def redact(self, value: Any) -> Any:
+        """Return the value with FORGOTTEN instead of every form, at any depth."""
         if isinstance(value, str):
-            return self.pattern.sub(_taken_out, value) if self.pattern and self._may_hold(value) else value
+            return self.pattern.sub(_replacement, value) if self.pattern and self._may_match(value) else value
         if isinstance(value, Mapping):
-            return {self.without(key): self.without(one) for key, one in value.items()}
-        return [self.without(one) for one in value] if isinstance(value, list) else value
+            return {self.redact(key): self.redact(one) for key, one in value.items()}
+        return [self.redact(one) for one in value] if isinstance(value, list) else value
 
 
-def _taken_out(match: re.Match[str]) -> str:
+def _replacement(match: re.Match[str]) -> str:
     return match["kept"] or FORGOTTEN
 
 
 def name_patterns(names: Iterable[str], plans: Iterable[Plan], others: Iterable[str] = ()) -> NamePatterns:
-    """The names and addresses of a person as they may stand in a text: whole, cut, and made fit for one line.
+    """Return the patterns of a person's names and addresses in texts: whole, cut off, and cleaned to one line.
 
-    `others` are other people's names in which one of them stands: they are left whole. A namesake's name is the same.
+    `others` are other people's names that contain one of them: they stay unchanged. A namesake's equal name does not.
     """
     words = _catalog_words(plans)
-    wanted = {form for name in names for form in _forms(name) if form and form != FORGOTTEN}
-    common = {form for form in wanted if len(form) < SHORTEST or form.casefold() in words}
-    plain = sorted(wanted - common, key=len, reverse=True)
+    own_forms = {form for name in names for form in _forms(name) if form and form not in MARKS}
+    common = {form for form in own_forms if len(form) < MIN_NAME_LENGTH or form.casefold() in words}
+    plain = sorted(own_forms - common, key=len, reverse=True)
     if not plain:
         return NamePatterns(None, tuple(sorted(common)))
-    forms = [_flexible(form) for form in plain]
-    cut = [rf"{re.escape(form[:size])}\s?…" for form in plain for size in _cuts(form)]
-    whole = rf"(?:{'|'.join(forms)})(?!\w)…?"
-    text = rf"(?<!\w)(?:{_kept(others, wanted)}|{'|'.join([whole, *cut])})"
-    probes = {form.split()[0][: SHORTEST + 1].casefold() for form in plain}
+    cut = [rf"{re.escape(form[:size])}\s?…" for form in plain for size in _cut_lengths(form)]
+    whole = rf"(?:{'|'.join(map(_flexible, plain))})(?!\w)…?"
+    text = rf"(?<!\w)(?:{_kept_group(others, own_forms)}|{'|'.join([whole, *cut])})"
+    probes = {form.split()[0][: MIN_NAME_LENGTH + 1].casefold() for form in plain}
     return NamePatterns(re.compile(text, re.IGNORECASE), tuple(sorted(common)), tuple(sorted(probes)))
 
 
-def _kept(others: Iterable[str], wanted: set[str]) -> str:
-    """The group `kept`: these names, the longest first; one that nothing is when there is none."""
-    same = {form.casefold() for form in wanted}
-    forms = {form for name in others for form in _forms(name) if form and form.casefold() not in same}
-    longest = sorted(forms, key=len, reverse=True)
+def _kept_group(others: Iterable[str], own_forms: set[str]) -> str:
+    """Return the group `kept` of these names, longest first; without names it matches nothing."""
+    own = {form.casefold() for form in own_forms}
+    other_forms = {form for name in others for form in _forms(name) if form and form.casefold() not in own}
+    longest = sorted(other_forms, key=len, reverse=True)
     return rf"(?P<kept>(?:{'|'.join(map(_flexible, longest)) or '(?!)'})(?!\w))"
 
 
 def _forms(name: str) -> set[str]:
-    """A name as it was written, as a note shows it, and with the sign that parts facts taken out of it."""
+    """Return a name as written, as notes of former versions show it, and as a note shows it."""
     shown = {name.strip(), one_line(name), one_line(name, MAX_NAME).rstrip("…").rstrip()}
-    return shown | {form.replace(catalog.SEPARATOR.strip(), "·") for form in shown}
+    shown |= {form.replace(catalog.SEPARATOR.strip(), "·") for form in shown}
+    return shown | {written.rstrip("…").rstrip() for form in shown for written in (note_text(form), name_text(form))}
 
 
 def _flexible(form: str) -> str:
     return r"\s+".join(map(re.escape, form.split()))
 
 
-def _cuts(form: str) -> range:
-    """The lengths at which a note may have cut a name off; a few letters alone are no sign of anybody."""
-    return range(min(len(form) - 1, MAX_NAME), SHORTEST, -1)
+def _cut_lengths(form: str) -> range:
+    """Return the lengths at which a note may have cut off a name; a few letters do not identify a person."""
+    return range(min(len(form) - 1, MAX_NAME), MIN_NAME_LENGTH, -1)
 
 
 def _catalog_words(plans: Iterable[Plan]) -> set[str]:
-    """Words that stand in our own texts, whoever they are about."""
+    """Return the case-folded words of the catalog texts and plan names."""
     texts = [*catalog.TEXTS.values(), *(style.many for style in catalog.STYLES.values())]
     texts += [text for plan in plans for text in (plan.name, plan.title)]
     return {word.casefold() for text in texts for word in (text, *re.findall(r"\w+", text))}

@@ -1,1 +1,1 @@
-"""Money: prices per month, currency rates, MRR movements, sums per day."""
+"""Revenue: prices per month, currency rates, MRR movements, sums per day."""

@@ -1,7 +1,7 @@
-"""What a business day brought: the sums over its movements that a row tells. Days add up to any longer period.
+"""Sums over the movements of a business day, as used in rows. The sums of days add up to those of longer periods.
 
-This is the definition; `daemon.store.ledger.day_sums` computes the same on the server, in constant memory here.
-An opening balance is nobody's business of that day: it stands in `by_kind` alone.
+This is the definition; `daemon.store.ledger.day_sums` computes the same on the server, in constant local memory.
+An opening balance is not activity of its day: it is only in `by_kind`.
 """
 
 from collections.abc import Iterable
@@ -18,11 +18,11 @@ MRR_KINDS = (
     MovementKind.CHURN,
     MovementKind.REACTIVATION,
 )
-"""ChartMogul's five."""
+"""ChartMogul's five MRR movements."""
 
 
 class KindSum(NamedTuple):
-    """How many movements of one kind there were, and the MRR they moved, in cents with its sign."""
+    """Number of movements of one kind and their signed MRR in cents."""
 
     number: int = 0
     mrr_cents: int = 0
@@ -30,11 +30,11 @@ class KindSum(NamedTuple):
 
 @dataclass(slots=True)
 class DaySums:
-    """Sums of one day or of several.
+    """Sums of one or several days.
 
-    `customers` to `mrr_cents` are net changes. A customer is churned on a day that began with MRR and ended without,
-    reactivated on one that began without and ended with MRR, unless it is its first ever: over several days each such
-    day counts, as in ChartMogul's movements.
+    `customers` to `mrr_cents` are net changes. A customer churns on a day that it begins with MRR and ends without. It
+    is reactivated on a day that it begins without and ends with MRR, unless that is its first MRR ever. Over several
+    days each such day counts, as in ChartMogul's movements.
     """
 
     customers: int = 0
@@ -68,7 +68,7 @@ SUMS = (
 
 
 def total(days: Iterable[DaySums]) -> DaySums:
-    """Several days as one period."""
+    """Return the sums of several days as those of one period."""
     result = DaySums()
     for day in days:
         for name in SUMS:
@@ -80,52 +80,53 @@ def total(days: Iterable[DaySums]) -> DaySums:
 
 
 def of_day(movements: Iterable[Movement]) -> DaySums:
-    """What the movements of one business day add up to."""
-    flows = DaySums()
+    """Return the sums over the movements of one business day."""
+    sums = DaySums()
     crossed: dict[DocId, tuple[int, bool]] = {}
     for movement in movements:
         if movement.kind is not MovementKind.NEUTRAL:
-            known = flows.by_kind.get(movement.kind, KindSum())
-            flows.by_kind[movement.kind] = KindSum(known.number + movement.count, known.mrr_cents + movement.mrr_cents)
+            known = sums.by_kind.get(movement.kind, KindSum())
+            sums.by_kind[movement.kind] = KindSum(known.number + movement.count, known.mrr_cents + movement.mrr_cents)
         if movement.kind is not MovementKind.OPENING:
-            _add(flows, movement)
+            _add(sums, movement)
         if movement.kind is not MovementKind.OPENING and movement.subscribers:
             net, first = crossed.get(movement.customer_id, (0, False))
             crossed[movement.customer_id] = (
                 net + movement.subscribers,
                 first or movement.kind is MovementKind.NEW,
             )
-    flows.churned_customers = sum(net < 0 for net, _ in crossed.values())
-    flows.reactivated_customers = sum(net > 0 and not first for net, first in crossed.values())
-    return flows
+    sums.churned_customers = sum(net < 0 for net, _ in crossed.values())
+    sums.reactivated_customers = sum(net > 0 and not first for net, first in crossed.values())
+    return sums
 
 
-def _add(flows: DaySums, movement: Movement) -> None:
-    flows.customers += movement.customers
-    flows.paying_customers += movement.paying_customers
-    flows.subscribers += movement.subscribers
-    flows.mrr_cents += movement.mrr_cents
-    flows.one_time_cents += movement.one_time_cents
-    flows.new_customers += is_new_customer(movement)
-    flows.sales += sales(movement)
-    flows.cancellations += cancellations(movement)
+def _add(sums: DaySums, movement: Movement) -> None:
+    sums.customers += movement.customers
+    sums.paying_customers += movement.paying_customers
+    sums.subscribers += movement.subscribers
+    sums.mrr_cents += movement.mrr_cents
+    sums.one_time_cents += movement.one_time_cents
+    sums.new_customers += is_new_customer(movement)
+    sums.sales += sales(movement)
+    sums.cancellations += cancellations(movement)
 
 
 def is_new_customer(movement: Movement) -> bool:
-    return movement.customers > 0
+    """Return whether a movement counts a customer for the first time, not a deleted one that came back."""
+    return movement.customers > 0 and movement.reason is not Reason.CUSTOMER_RETURNED
 
 
 def sales(movement: Movement) -> int:
-    """A licence with a price, sold rather than brought back; -1 where it turned out to take another one's place."""
+    """Return 1 for a new license with a price (not a reactivated one), -1 if it turned out to replace another."""
     if movement.reason is not Reason.LICENSE_CREATED:
         return 0
     return _is_paid(movement.after) - _is_paid(movement.before)
 
 
 def cancellations(movement: Movement) -> int:
-    """An active licence that was cancelled or deleted, -1 where that was taken back; one that ran out is none."""
+    """Return 1 for an active license canceled or deleted, -1 if that was reverted; expired licenses do not count."""
     return -movement.active_licenses if movement.reason in (Reason.CANCELLED, Reason.LICENSE_DELETED) else 0
 
 
-def _is_paid(worth: LicenseValue | None) -> bool:
-    return worth is not None and worth.paid
+def _is_paid(value: LicenseValue | None) -> bool:
+    return value is not None and value.paid

@@ -1,7 +1,7 @@
 """MRR movements per customer, and the totals they add up to.
 
-The five kinds are ChartMogul's (help.chartmogul.com, "MRR movements"): a customer's MRR is looked at before
-and after, so cancelling one of two licences is a contraction, and only the last one is churn.
+The five kinds are ChartMogul's (help.chartmogul.com, "MRR movements"). They compare a customer's MRR before and after,
+so canceling one of two licenses is a contraction, and only canceling the last one is churn.
 """
 
 from collections.abc import Iterator
@@ -13,11 +13,11 @@ from rules.model.ledger import Movement, MovementKind, PlanTotals, Reason, Total
 from rules.model.states import CustomerState
 
 TOTALS = ("customers", "paying_customers", "subscribers", "active_licenses", "mrr_cents", "one_time_cents")
-NOTHING = LicenseValue(None, False, 0, False)
+NO_LICENSE = LicenseValue(None, False, 0, False)
 
 
 def kind(before_cents: int, after_cents: int, ever_mrr: bool) -> MovementKind:
-    """The kind of movement that takes a customer from one MRR to another."""
+    """Return the kind of a change of a customer's MRR; `ever_mrr`: the customer had MRR before."""
     if before_cents == after_cents:
         return MovementKind.NEUTRAL
     if before_cents == 0:
@@ -27,9 +27,9 @@ def kind(before_cents: int, after_cents: int, ever_mrr: bool) -> MovementKind:
     return MovementKind.EXPANSION if after_cents > before_cents else MovementKind.CONTRACTION
 
 
-def settle(movement: Movement, customer: CustomerState) -> CustomerState:
-    """Fill in a licence movement's deltas from its `before` and `after`; the customer's next state."""
-    was, now = movement.before or NOTHING, movement.after or NOTHING
+def complete(movement: Movement, customer: CustomerState) -> CustomerState:
+    """Fill in a license movement's deltas from its `before` and `after`, in place; return the customer's next state."""
+    was, now = movement.before or NO_LICENSE, movement.after or NO_LICENSE
     movement.mrr_cents = now.mrr_cents - was.mrr_cents
     movement.active_licenses = now.active - was.active
     movement.licenses = (movement.after is not None) - (movement.before is not None)
@@ -43,6 +43,7 @@ def settle(movement: Movement, customer: CustomerState) -> CustomerState:
         id=customer.id,
         fields=customer.fields,
         present=customer.present,
+        deleted=customer.deleted,
         mrr_cents=mrr,
         active_licenses=customer.active_licenses + movement.active_licenses,
         paid_licenses=paid,
@@ -52,7 +53,7 @@ def settle(movement: Movement, customer: CustomerState) -> CustomerState:
 
 
 def add(totals: Totals, movement: Movement) -> None:
-    """Add one movement to the totals, in place: the only arithmetic totals ever see."""
+    """Add one movement to the totals, in place."""
     totals.customers += movement.customers
     totals.paying_customers += movement.paying_customers
     totals.subscribers += movement.subscribers
@@ -62,12 +63,12 @@ def add(totals: Totals, movement: Movement) -> None:
     if movement.one_time_cents:
         _plan(totals, movement.plan_id).one_time_cents += movement.one_time_cents
     if movement.kind is MovementKind.OPENING:
-        _shift(totals, movement.plan_id, movement.licenses, movement.active_licenses, movement.mrr_cents)
+        _add_to_plan(totals, movement.plan_id, movement.licenses, movement.active_licenses, movement.mrr_cents)
         return
     if movement.before is not None:
-        _shift(totals, movement.before.plan_id, -1, -movement.before.active, -movement.before.mrr_cents)
+        _add_to_plan(totals, movement.before.plan_id, -1, -movement.before.active, -movement.before.mrr_cents)
     if movement.after is not None:
-        _shift(totals, movement.after.plan_id, 1, movement.after.active, movement.after.mrr_cents)
+        _add_to_plan(totals, movement.after.plan_id, 1, movement.after.active, movement.after.mrr_cents)
 
 
 def _plan(totals: Totals, plan_id: DocId) -> PlanTotals:
@@ -77,7 +78,7 @@ def _plan(totals: Totals, plan_id: DocId) -> PlanTotals:
     return found
 
 
-def _shift(totals: Totals, plan_id: DocId, licenses: int, active: int, mrr_cents: int) -> None:
+def _add_to_plan(totals: Totals, plan_id: DocId, licenses: int, active: int, mrr_cents: int) -> None:
     if licenses or active or mrr_cents:
         plan = _plan(totals, plan_id)
         plan.licenses += licenses
@@ -85,8 +86,8 @@ def _shift(totals: Totals, plan_id: DocId, licenses: int, active: int, mrr_cents
         plan.mrr_cents += mrr_cents
 
 
-def shifted(totals: Totals, by: Totals, sign: int = 1) -> Totals:
-    """Other totals added to these, or with a `sign` of -1 taken from them; neither is altered."""
+def combined(totals: Totals, by: Totals, sign: int = 1) -> Totals:
+    """Return `totals` plus `by`, or minus `by` with a `sign` of -1; neither argument changes."""
     result = copy(totals)
     for name in TOTALS:
         setattr(result, name, getattr(result, name) + sign * getattr(by, name))
@@ -100,12 +101,12 @@ def shifted(totals: Totals, by: Totals, sign: int = 1) -> Totals:
 
 
 def copy(totals: Totals) -> Totals:
-    """A copy that may be added to."""
+    """Return a deep copy."""
     return replace(totals, by_plan={plan_id: replace(plan) for plan_id, plan in totals.by_plan.items()})
 
 
-def balances(movement: Movement) -> Iterator[Movement]:
-    """A movement as lines of an opening balance, one for each plan it touches."""
+def opening_lines_of(movement: Movement) -> Iterator[Movement]:
+    """Yield a movement as lines of an opening balance, one per plan that it changes."""
     before, after = movement.before, movement.after
     moves = before is not None and after is not None and before.plan_id != after.plan_id
     if before is not None and moves:
@@ -118,8 +119,8 @@ def balances(movement: Movement) -> Iterator[Movement]:
     yield joined
 
 
-def gather(opening: Movement, movement: Movement) -> None:
-    """Add one licence's first balance to the opening line of its plan, in place."""
+def add_to_opening(opening: Movement, movement: Movement) -> None:
+    """Add the first balance of a license to the opening line of its plan, in place."""
     opening.customers += movement.customers
     opening.paying_customers += movement.paying_customers
     opening.subscribers += movement.subscribers
@@ -129,8 +130,8 @@ def gather(opening: Movement, movement: Movement) -> None:
     opening.licenses += movement.licenses
 
 
-def opening(totals: Totals, at: datetime, cause: str) -> list[Movement]:
-    """Totals as the lines of an opening balance: one per plan, and one for what belongs to none."""
+def opening_lines(totals: Totals, at: datetime, cause: str) -> list[Movement]:
+    """Return totals as lines of an opening balance: one per plan, and one for the amounts without a plan."""
     lines = [
         Movement(
             at,

@@ -1,1 +1,1 @@
-"""A row of a day or month: its numbers, note, amendments and provenance."""
+"""The row of a day or a month: numbers, note, amendments and provenance."""

@@ -1,4 +1,4 @@
-"""An account: a number as a sum over the movements of some business days, carried forward where it is a balance."""
+"""Accounts: a number of a row as a sum over ledger movements, carried forward where it is a balance."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from rules.model.changes import DocId
 from rules.model.ledger import Movement, MovementKind, Totals
 
 Share = Callable[[Movement], int]
-"""What one movement adds to an account."""
+"""Returns the amount that one movement adds to an account."""
 
 
 class Unit(StrEnum):
@@ -18,8 +18,8 @@ class Unit(StrEnum):
     CENTS = "cents"
 
 
-class Line(NamedTuple):
-    """One movement's part in an account."""
+class AccountLine(NamedTuple):
+    """One movement and the amount that it adds to an account."""
 
     movement: Movement
     amount: int
@@ -27,10 +27,10 @@ class Line(NamedTuple):
 
 @dataclass(slots=True)
 class Account:
-    """A sum over the movements of the business days from `first` to `last`; no days where `last` is before `first`.
+    """A sum over the movements of the business days from `first` to `last`; empty if `last` is before `first`.
 
-    `carried` takes what stood before from the totals of that moment; None for what begins with nothing. Of the lines
-    the first `shown` are kept, the others counted.
+    `carried` reads the opening balance from the totals at the start of `first`; None for an account that starts at 0.
+    The first `shown` lines are kept in `lines`; `omitted` counts the others.
     """
 
     name: str
@@ -41,32 +41,36 @@ class Account:
     carried: Callable[[Totals], int] | None = None
     shown: int = 100
     before: int = 0
-    lines: list[Line] = field(default_factory=list)
-    untold: int = 0
+    lines: list[AccountLine] = field(default_factory=list)
+    omitted: int = 0
     total: int = 0
 
     def open(self, totals: Totals) -> None:
-        """Carry forward from the totals as `first` began."""
+        """Set the opening balance from the totals at the start of `first`."""
         self.before = self.total = self.carried(totals) if self.carried else 0
 
     def add(self, movement: Movement, _day: date) -> None:
         if amount := self.share(movement):
-            self._book(Line(movement, amount))
+            self._book(AccountLine(movement, amount))
 
     def close(self) -> None:
-        """All movements were added."""
+        """Complete the account after the last movement."""
 
-    def _book(self, line: Line) -> None:
+    def _book(self, line: AccountLine) -> None:
         self.total += line.amount
         if len(self.lines) < self.shown:
             self.lines.append(line)
         else:
-            self.untold += 1
+            self.omitted += 1
 
 
 @dataclass(slots=True)
 class CrossingAccount(Account):
-    """Customers that began a day on one side of no MRR and ended it on the other; told by their last crossing."""
+    """The number of customers whose MRR went from zero to positive, or the reverse, between start and end of a day.
+
+    The line of a customer is its last such movement of the day. `counts` receives the customer's net change in
+    subscribers over the day and whether the day includes its first MRR ever.
+    """
 
     counts: Callable[[int, bool], bool] = lambda net, first: False
     crossed: dict[tuple[date, DocId], tuple[int, bool, Movement]] = field(default_factory=dict)
@@ -80,4 +84,4 @@ class CrossingAccount(Account):
     def close(self) -> None:
         for net, first, last in self.crossed.values():
             if self.counts(net, first):
-                self._book(Line(last, 1))
+                self._book(AccountLine(last, 1))

@@ -1,7 +1,7 @@
-"""Where a number of a row comes from: for each field the accounts behind it, and the movements that add up to them.
+"""Provenance of a row's numbers: the accounts of each field and the movements that add up to them.
 
-A field is one account, or a formula over some. What the accounts come to is computed from the movements alone, a second
-time and another way than the row was: `explain` says so where the two disagree.
+A field is one account or a formula over several. The accounts are computed only from the movements, independently of
+the row: `explain` reports any difference between the two.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,13 +19,16 @@ from rules.rows.periods import Period
 from rules.rows.row import NUMBERS
 
 Plans = Mapping[DocId, str]
-"""What each plan is called in the period's row."""
+"""The name of each plan in the period's row, by plan id."""
 Number = float | int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked about one field: its accounts, and how their totals make the number (in the row's own terms)."""
+    """The derivation of one field: its accounts and the function that combines their totals.
+
+    `formula` is the function in words, "" for a single account. `answer` has the units of the row (money in euros).
+    """
 
     field: str
     formula: str
@@ -47,93 +50,99 @@ BALANCES: Mapping[str, tuple[str, Unit]] = {
 
 
 def questions(name: str, period: Period, plans: Plans, shown: int) -> Iterator[Question]:
-    """The questions a field's name asks: one, or one for each part of a field that has parts; none if it is none."""
+    """Yield the question of a field, one question per part for a field with parts, none for an unknown name."""
     if name in ("revenue_by_plan", "mrr_movements"):
         parts = MRR_KINDS if name == "mrr_movements" else sorted(set(plans.values()))
         for part in parts:
             yield from questions(f"{name}.{part}", period, plans, shown)
         return
-    asked = _Asked(period, plans, shown)
-    found = asked.balance(name) or asked.sum(name) or asked.ratio(name) or asked.part(name)
+    factory = _QuestionFactory(period, plans, shown)
+    found = factory.balance(name) or factory.sum(name) or factory.ratio(name) or factory.part(name)
     if found is not None:
         yield found
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """Everything that may be asked about one period."""
+class _QuestionFactory:
+    """Builds the questions about one period; each method returns None for a name that is not its own."""
 
     period: Period
     plans: Plans
     shown: int
 
-    # -- numbers that are one account -----------------------------------------------------------------------
+    # -- numbers with one account ---------------------------------------------------------------------------
 
     def balance(self, name: str) -> Question | None:
         if name in BALANCES:
-            account = self._balance(name, *BALANCES[name])
-            return Question(name, "", [account], _plain(account.unit))
+            account = self._balance_account(name, *BALANCES[name])
+            return Question(name, "", [account], _as_number(account.unit))
         if name == "arr":
             return Question(
-                name, "MRR x 12", [self._balance("mrr", "mrr_cents", Unit.CENTS)], lambda n: n[0] * 12 / 100
+                name, "MRR x 12", [self._balance_account("mrr", "mrr_cents", Unit.CENTS)], lambda n: n[0] * 12 / 100
             )
         return None
 
     def sum(self, name: str) -> Question | None:
         if name == "new_customers":
-            account = self._sum(name, Unit.COUNT, lambda m: _own(m) and int(day_sums.is_new_customer(m)))
+            account = self._sum_account(
+                name, Unit.COUNT, lambda m: _is_not_opening(m) and int(day_sums.is_new_customer(m))
+            )
         elif name == "one_time_revenue":
-            account = self._sum(name, Unit.CENTS, lambda m: _own(m) and m.one_time_cents)
-        elif name in BESIDE:
-            account = self._sum(name, Unit.COUNT, getattr(day_sums, name))
+            account = self._sum_account(name, Unit.CENTS, lambda m: _is_not_opening(m) and m.one_time_cents)
+        elif name in NOTE_SUMS:
+            account = self._sum_account(name, Unit.COUNT, getattr(day_sums, name))
         elif name == "churned_customers":
-            account = self._churned(self.period.first)
+            account = self._churned_account(self.period.first)
         elif name == "reactivated_customers":
-            account = self._crossings(name, self.period.first, lambda net, first: net > 0 and not first)
+            account = self._crossing_account(name, self.period.first, lambda net, first: net > 0 and not first)
         else:
             return None
-        return Question(name, "", [account], _plain(account.unit))
+        return Question(name, "", [account], _as_number(account.unit))
 
     def part(self, name: str) -> Question | None:
-        """A part of a field with parts, such as `mrr_movements.churn.count` or `revenue_by_plan.pro`."""
+        """Return the question of a part such as `mrr_movements.churn.count` or `revenue_by_plan.pro`."""
         whole, _, rest = name.partition(".")
-        part, measure = _measured(rest, "amount" if whole == "mrr_movements" else "revenue")
+        part, measure = _split_measure(rest, "amount" if whole == "mrr_movements" else "revenue")
         if whole == "mrr_movements" and part in {kind.value for kind in (*MRR_KINDS, MovementKind.OPENING)}:
             unit = Unit.COUNT if measure == "count" else Unit.CENTS
-            return self._one(name, self._sum(name, unit, _of_kind(MovementKind(part), measure)))
+            return self._single_account(name, self._sum_account(name, unit, _of_kind(MovementKind(part), measure)))
         ids = {plan_id for plan_id, name in self.plans.items() if name == part}
         if whole == "revenue_by_plan" and ids:
-            return self._one(name, self._plan(name, ids, measure))
+            return self._single_account(name, self._plan_account(name, ids, measure))
         return None
 
-    # -- numbers made of several ----------------------------------------------------------------------------
+    # -- numbers with several accounts ----------------------------------------------------------------------
 
     def ratio(self, name: str) -> Question | None:
         if name == "arpa":
-            accounts = [self._balance(of, *BALANCES[of]) for of in ("mrr", "subscribers")]
+            accounts = [self._balance_account(of, *BALANCES[of]) for of in ("mrr", "subscribers")]
             return Question(name, "MRR / subscribers", accounts, lambda n: rates.arpa(n[0], n[1]))
         if name == "customer_churn_rate":
-            accounts = [self._churned(self.period.rates_from), self._state("subscribers")]
-            return Question(name, "churned customers / subscribers at the start", accounts, _share)
+            accounts = [self._churned_account(self.period.rates_from), self._start_balance("subscribers")]
+            return Question(name, "churned customers / subscribers at the start", accounts, _ratio)
         if name == "revenue_churn_rate":
-            accounts = [self._moved("MRR lost", LOST), self._state("mrr")]
-            return Question(name, "MRR lost / MRR at the start", accounts, _share)
+            accounts = [self._mrr_account("MRR lost", LOST), self._start_balance("mrr")]
+            return Question(name, "MRR lost / MRR at the start", accounts, _ratio)
         if name == "net_revenue_retention":
-            accounts = [self._state("mrr"), self._moved("MRR won back", REGAINED), self._moved("MRR lost", LOST)]
+            accounts = [
+                self._start_balance("mrr"),
+                self._mrr_account("MRR won back", REGAINED),
+                self._mrr_account("MRR lost", LOST),
+            ]
             formula = "(MRR at the start + MRR won back - MRR lost) / MRR at the start"
-            return Question(name, formula, accounts, lambda n: _share((n[0] + n[1] - n[2], n[0])))
+            return Question(name, formula, accounts, lambda n: _ratio((n[0] + n[1] - n[2], n[0])))
         if name == "quick_ratio":
-            accounts = [self._moved("MRR won", WON), self._moved("MRR lost", LOST)]
-            return Question(name, "MRR won / MRR lost", accounts, _share)
+            accounts = [self._mrr_account("MRR won", WON), self._mrr_account("MRR lost", LOST)]
+            return Question(name, "MRR won / MRR lost", accounts, _ratio)
         return None
 
     # -- accounts -------------------------------------------------------------------------------------------
 
-    def _one(self, name: str, account: Account) -> Question:
-        return Question(name, "", [account], _plain(account.unit))
+    def _single_account(self, name: str, account: Account) -> Question:
+        return Question(name, "", [account], _as_number(account.unit))
 
-    def _balance(self, name: str, of: str, unit: Unit) -> Account:
-        """What stood before the period, and what each movement added."""
+    def _balance_account(self, name: str, of: str, unit: Unit) -> Account:
+        """Return the account of a balance: its value before the period and the amount of each movement."""
         return Account(
             name,
             unit,
@@ -144,8 +153,8 @@ class _Asked:
             self.shown,
         )
 
-    def _state(self, name: str) -> Account:
-        """A balance as the rates' time began."""
+    def _start_balance(self, name: str) -> Account:
+        """Return the account of a balance at the start of the days that the rates cover; it has no movements."""
         of, unit = BALANCES[name]
         first = self.period.rates_from
         return Account(
@@ -158,20 +167,20 @@ class _Asked:
             self.shown,
         )
 
-    def _sum(self, name: str, unit: Unit, share: Share, first: date | None = None) -> Account:
+    def _sum_account(self, name: str, unit: Unit, share: Share, first: date | None = None) -> Account:
         return Account(name, unit, first or self.period.first, self.period.last, share, shown=self.shown)
 
-    def _moved(self, name: str, kinds: Mapping[MovementKind, int]) -> Account:
-        """MRR that movements of some kinds moved over the rates' time, each with the sign it counts with."""
-        return self._sum(name, Unit.CENTS, lambda m: kinds.get(m.kind, 0) * m.mrr_cents, self.period.rates_from)
+    def _mrr_account(self, name: str, kinds: Mapping[MovementKind, int]) -> Account:
+        """Return the account of the MRR moved over the days that the rates cover; `kinds` maps a kind to its sign."""
+        return self._sum_account(name, Unit.CENTS, lambda m: kinds.get(m.kind, 0) * m.mrr_cents, self.period.rates_from)
 
-    def _churned(self, first: date) -> Account:
-        return self._crossings("churned_customers", first, lambda net, _: net < 0)
+    def _churned_account(self, first: date) -> Account:
+        return self._crossing_account("churned_customers", first, lambda net, _: net < 0)
 
-    def _crossings(self, name: str, first: date, counts: Callable[[int, bool], bool]) -> Account:
+    def _crossing_account(self, name: str, first: date, counts: Callable[[int, bool], bool]) -> Account:
         return CrossingAccount(name, Unit.COUNT, first, self.period.last, lambda _: 0, shown=self.shown, counts=counts)
 
-    def _plan(self, name: str, ids: set[DocId], measure: str) -> Account:
+    def _plan_account(self, name: str, ids: set[DocId], measure: str) -> Account:
         def of(totals: Totals) -> int:
             lines = [line for plan_id, line in totals.by_plan.items() if plan_id in ids]
             return sum(line.active if measure == "count" else line.mrr_cents + line.one_time_cents for line in lines)
@@ -190,28 +199,28 @@ REGAINED = {MovementKind.EXPANSION: 1, MovementKind.REACTIVATION: 1}
 WON = {MovementKind.NEW: 1, **REGAINED}
 
 
-BESIDE = ("sales", "cancellations")
-"""Sums that a month's note tells and no field of the row holds."""
-NAMES = (*NUMBERS, *BESIDE)
+NOTE_SUMS = ("sales", "cancellations")
+"""Sums that a month's note shows and no field of the row holds."""
+NAMES = (*NUMBERS, *NOTE_SUMS)
 
 
 def value(row: Mapping[str, Any], name: str) -> Any:
-    """What a row says of a field or a part of one; None where it says nothing."""
+    """Return the value of a field, or of a part of one, in a row; None if the row does not have it."""
     whole, _, rest = name.partition(".")
     if not rest:
         return row.get(whole)
     usual = "amount" if whole == "mrr_movements" else "revenue"
-    part, measure = _measured(rest, usual)
+    part, measure = _split_measure(rest, usual)
     found = row.get(whole)
     return found.get(part, {}).get(measure) if isinstance(found, Mapping) else None
 
 
-def looks_back(name: str) -> bool:
-    """Whether a field is a rate, which has no value where it would look back behind the ledger's beginning."""
+def is_rate(name: str) -> bool:
+    """Return whether a field is a rate; a rate is None if it would need days before the ledger's start."""
     return name in rates.Rates._fields
 
 
-def _own(movement: Movement) -> bool:
+def _is_not_opening(movement: Movement) -> bool:
     return movement.kind is not MovementKind.OPENING
 
 
@@ -221,15 +230,15 @@ def _of_kind(kind: MovementKind, measure: str) -> Share:
     return lambda movement: movement.mrr_cents if movement.kind is kind else 0
 
 
-def _measured(rest: str, usual: str) -> tuple[str, str]:
-    """A part's name and what of it is meant, the number or the money; plan names hold no dot."""
+def _split_measure(rest: str, usual: str) -> tuple[str, str]:
+    """Return the name of a part and the measure (the count or the money); plan names contain no dot."""
     part, dot, measure = rest.rpartition(".")
     return (part, measure) if dot and measure in ("count", usual) else (rest, usual)
 
 
-def _plain(unit: Unit) -> Callable[[Sequence[int]], Number]:
+def _as_number(unit: Unit) -> Callable[[Sequence[int]], Number]:
     return (lambda numbers: numbers[0]) if unit is Unit.COUNT else (lambda numbers: numbers[0] / 100)
 
 
-def _share(numbers: Sequence[int]) -> Number:
+def _ratio(numbers: Sequence[int]) -> Number:
     return round(numbers[0] / numbers[1], rates.PLACES) if numbers[1] > 0 else None

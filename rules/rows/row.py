@@ -1,7 +1,7 @@
-"""The row of a day or a month in the analytics table: a pure function of its flows, its events and the totals.
+"""The row of a day or a month in the analytics table: a pure function of its sums, its events and the totals.
 
-Money is in euros as doubles, as the dashboard's own fields are. A number that is undefined is None. docs/rows.md lists
-every field; a test holds it.
+Money is in euros as doubles, as in the dashboard's own fields. An undefined number is None. docs/rows.md lists every
+field; a test checks that.
 """
 
 from collections.abc import Mapping
@@ -18,10 +18,10 @@ from rules.revenue.rates import Rates, Start
 from rules.rows.period_data import PeriodData
 from rules.rows.periods import Period
 from rules.settings.settings import Settings
-from rules.text import one_line
+from rules.text import note_text
 
 MAX_AUTO_EVENTS = 500
-"""A row stays far below the 16 MB limit; the note counts every event, the list holds the first ones."""
+"""Keeps a row far below the 16 MB limit; the note counts all events, the list holds the first ones."""
 
 DASHBOARD_NUMBERS = (
     "total_customers",
@@ -32,7 +32,7 @@ DASHBOARD_NUMBERS = (
     "churned_customers",
     "revenue_by_plan",
 )
-OUR_NUMBERS = (
+OWN_NUMBERS = (
     "active_licenses",
     "subscribers",
     "reactivated_customers",
@@ -41,12 +41,12 @@ OUR_NUMBERS = (
     "arpa",
     *Rates._fields,
 )
-NUMBERS = DASHBOARD_NUMBERS + OUR_NUMBERS
+NUMBERS = DASHBOARD_NUMBERS + OWN_NUMBERS
 
 
-def row(period: Period, books: PeriodData, plans: Mapping[DocId, PlanState], settings: Settings) -> dict[str, Any]:
-    """The numbers of the row of `period`. Notes and events are added beside."""
-    totals, flows = books.totals, books.flows
+def row(period: Period, data: PeriodData, plans: Mapping[DocId, PlanState], settings: Settings) -> dict[str, Any]:
+    """Return the numbers of the row of `period`, without notes and events."""
+    totals, sums = data.totals, data.sums
     return {
         "date": business_days.stored(period.first),
         "period_type": period.kind.value,
@@ -54,48 +54,51 @@ def row(period: Period, books: PeriodData, plans: Mapping[DocId, PlanState], set
         "paying_customers": totals.paying_customers,
         "mrr": totals.mrr_cents / 100,
         "arr": totals.mrr_cents * 12 / 100,
-        "new_customers": flows.new_customers,
-        "churned_customers": flows.churned_customers,
+        "new_customers": sums.new_customers,
+        "churned_customers": sums.churned_customers,
         "revenue_by_plan": revenue_by_plan(totals, plans, end(period, settings)),
         "active_licenses": totals.active_licenses,
         "subscribers": totals.subscribers,
-        "reactivated_customers": flows.reactivated_customers,
-        "one_time_revenue": flows.one_time_cents / 100,
-        "mrr_movements": mrr_movements(flows),
+        "reactivated_customers": sums.reactivated_customers,
+        "one_time_revenue": sums.one_time_cents / 100,
+        "mrr_movements": mrr_movements(sums),
         "arpa": rates.arpa(totals.mrr_cents, totals.subscribers),
-        **looked_back(totals, books.looked_back)._asdict(),
+        **period_rates(totals, data.rates_sums)._asdict(),
         "rates_days": period.rates_days,
-        "measured_from": books.measured_from,
+        "measured_from": data.measured_from,
         "zone": str(settings.zone),
     }
 
 
 def end(period: Period, settings: Settings) -> datetime:
-    """The instant a period ends: the next one's begin."""
+    """Return the instant at which a period ends and the next one begins."""
     return business_days.start(period.last + business_days.ONE_DAY, settings.zone)
 
 
-def looked_back(totals: Totals, flows: DaySums | None) -> Rates:
-    """The rates of the time that `flows` sum up and `totals` end; all None where it is not known whole."""
-    return Rates() if flows is None else rates.of(start(totals, flows), flows)
+def period_rates(totals: Totals, sums: DaySums | None) -> Rates:
+    """Return the rates of the days summed in `sums`, with `totals` at their end; all None if `sums` is None."""
+    return Rates() if sums is None else rates.of(start(totals, sums), sums)
 
 
-def start(totals: Totals, flows: DaySums) -> Start:
-    """How the time began that `flows` sum up and `totals` end."""
-    return Start(totals.subscribers - flows.subscribers, totals.mrr_cents - flows.mrr_cents)
+def start(totals: Totals, sums: DaySums) -> Start:
+    """Return the balances at the start of the days summed in `sums`, with `totals` at their end."""
+    return Start(totals.subscribers - sums.subscribers, totals.mrr_cents - sums.mrr_cents)
 
 
-def mrr_movements(flows: DaySums) -> dict[str, dict[str, float | int]]:
-    """The five kinds, always; and the opening balance, on the day the ledger began."""
-    kinds = (*MRR_KINDS, *(kind for kind in (MovementKind.OPENING,) if kind in flows.by_kind))
-    sums = {kind.value: flows.by_kind.get(kind, KindSum()) for kind in kinds}
-    return {kind: {"count": count, "amount": cents / 100} for kind, (count, cents) in sums.items()}
+def mrr_movements(sums: DaySums) -> dict[str, dict[str, float | int]]:
+    """Return count and amount (euros) of the five kinds, and of the opening balance if the period includes it."""
+    kinds = (*MRR_KINDS, *(kind for kind in (MovementKind.OPENING,) if kind in sums.by_kind))
+    by_kind = {kind.value: sums.by_kind.get(kind, KindSum()) for kind in kinds}
+    return {kind: {"count": count, "amount": cents / 100} for kind, (count, cents) in by_kind.items()}
 
 
 def revenue_by_plan(
     totals: Totals, plans: Mapping[DocId, PlanState], at: datetime | None = None
 ) -> dict[str, dict[str, float | int]]:
-    """Per plan, by its name at `at` or now: active licences, and their MRR plus what was sold once, in euros."""
+    """Return per plan name the number of active licenses and their MRR plus one-time sales, in euros.
+
+    A plan has its name at `at` (None: the current one); plans of equal name are added up.
+    """
     names: dict[str, list[int]] = {}
     for plan_id, sums in totals.by_plan.items():
         if sums.active or sums.mrr_cents or sums.one_time_cents:
@@ -106,20 +109,21 @@ def revenue_by_plan(
 
 
 def plan_key(state: PlanState | None, at: datetime | None = None) -> str:
-    """A plan's name at `at`, or now, as a field name the database takes everywhere: no dots, no dollar, never empty."""
+    """Return a plan's name at `at` (None: now) as a valid MongoDB field name: no dots, no dollar, never empty."""
     name = (state.name_at(at) if state is not None else None) or "unknown"
     return name.replace(".", "_").replace("$", "_").replace("\0", "_")
 
 
 def auto_event(stored: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
-    """One entry of `auto_events`, in the dashboard's shape, for a stored event (times are aware).
+    """Return the entry of `auto_events`, in the dashboard's shape, for a stored event (aware times).
 
-    Texts are bounded, as others may write events too: 500 of them must fit into one row.
+    The length of texts is limited because events may be external: 500 of them must fit into one row. They have no
+    e-mail addresses and no license keys, and the dashboard can show them.
     """
     customer_id = stored.get("customer_id")
     return {
-        "type": one_line(stored.get("event_type")),
-        "description": one_line(stored.get("description")),
+        "type": note_text(stored.get("event_type")),
+        "description": note_text(stored.get("description")),
         "time": stored["event_date"].astimezone(settings.zone).strftime("%H:%M"),
         "customer_id": None if customer_id is None else str(customer_id),
         "amount": stored.get("amount"),

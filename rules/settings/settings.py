@@ -1,4 +1,4 @@
-"""What an owner may change about the rules, with the defaults of the house."""
+"""Settings of the rules, with their defaults."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,19 +6,22 @@ from datetime import tzinfo
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from rules.model.changes import Fields, Plan
 from rules.model.events import EventType
-from rules.settings.catalog import STYLES, TEXTS, Style, Texts
+from rules.settings.catalog import PLACEHOLDER, STYLES, TEXTS, EventStyle, Texts, short_name
 from rules.settings.custom_rules import CustomRule
 from rules.settings.thresholds import Thresholds
+from rules.text import customer_name
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything a rule may ask for besides its arguments.
+    """All settings that rules use besides their arguments.
 
-    `zone` gives the business day; `rates` are EUR per unit of another currency; `plan_order` breaks ties
-    between plans of the same price; `manual_source` and `manual_email` mark licences entered by hand. `texts` may hold
-    only some; `emojis` are those of events told apart by more than their type, where they are not the house's.
+    `zone` defines the business day; `rates` are EUR per unit of another currency; `plan_order` breaks ties between
+    plans of equal price; `manual_source` and `manual_email` mark manually entered licenses. `texts` and `emojis`
+    (of events with a subtype) may be incomplete: a missing key has its default. `plan_names` are the names of plans in
+    texts, by `name` of the plan; other plans have the beginning of their title.
     """
 
     zone: tzinfo = field(default_factory=lambda: ZoneInfo("Europe/Rome"))
@@ -28,8 +31,17 @@ class Settings:
     manual_email: str = "manual@chatello.io"
     note_names: int = 2
     note_length: int = 600
+    plan_names: Mapping[str, str] = field(default_factory=dict)
     texts: Texts = field(default_factory=lambda: TEXTS)
-    styles: Mapping[EventType, Style] = field(default_factory=lambda: STYLES)
+    styles: Mapping[EventType, EventStyle] = field(default_factory=lambda: STYLES)
     emojis: Mapping[str, str] = field(default_factory=dict)
     custom: tuple[CustomRule, ...] = ()
     thresholds: Thresholds = field(default_factory=Thresholds)
+
+    def plan_title(self, plan: Plan) -> str:
+        """Return a plan's name in texts, such as "Pro"."""
+        return short_name(plan, self.plan_names)
+
+    def customer_name(self, fields: Fields) -> str:
+        """Return a customer's name as events carry it, "" if unknown; the placeholder customer has none of its own."""
+        return PLACEHOLDER if fields.get("email") == self.manual_email else customer_name(fields)

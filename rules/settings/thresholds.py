@@ -1,21 +1,21 @@
-"""The numbers behind milestones, growth, trends and the calendar, with the defaults of the house."""
+"""Thresholds of milestones, growth, trends and the calendar, with their defaults."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
 
-MOST_DAYS = 36_500
-MOST = 1_000_000_000
+MAX_DAYS = 36_500
+MAX_VALUE = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class CalendarOptions:
-    """Which dates are told, and how they are named.
+    """The dates that have events, with their names and texts.
 
-    `country`, `subdivision` (such as "BZ") and `language` are those of the `holidays` library; `renamed` gives one of
-    its holidays the name people use; `own_dates` maps "MM-DD" to a text; `texts` says something else of a date by its
-    name; `switched_off` holds names (after renaming) that are not told, such as "Cyber Monday".
-    Raises ValueError for an own date that is none.
+    `country`, `subdivision` (such as "BZ") and `language` are those of the `holidays` library; `renamed` maps its
+    holiday names to common ones; `own_dates` maps "MM-DD" to a text; `texts` maps the name of a date to its text;
+    `switched_off` holds names (after renaming) of dates without an event, such as "Cyber Monday".
+    Raises ValueError for an own date that is not a valid "MM-DD".
     """
 
     country: str = "IT"
@@ -31,24 +31,25 @@ class CalendarOptions:
     texts: Mapping[str, str] = field(default_factory=dict)
     company_name: str = "Chatello"
     company_birthday: date | None = None
-    switched_off: frozenset[str] = frozenset()
+    switched_off: frozenset[str] = frozenset(("Giorno dell'unità nazionale",))
 
     def __post_init__(self) -> None:
         for month_day in self.own_dates:
             if not _is_month_day(month_day):
-                raise ValueError(f'own_dates: wanted "MM-DD", such as "05-20", got {month_day!r:.40}')
+                raise ValueError(f'own_dates: must be "MM-DD", such as "05-20", got {month_day!r:.40}')
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """When a number is worth a word. Lists of levels ascend; beyond their end 1, 2.5, 5 times ten goes on.
+    """Numbers at which events are emitted. Levels ascend; after the last one they are 1, 2.5, 5 times powers of ten.
 
-    `deviations` is the k of median + k · 1.4826 · MAD; a `*_minimum` is the least number worth a word at all.
-    `plan_change_minutes` is how far apart the end of one licence and the start of another may be, to be one change of
-    plan; 0 keeps them apart. `payment_window_hours` is how far apart a payment may be seen from different sides, and
-    `payment_news_days` how long before its document a payment may have been made to be news.
-    Raises ValueError, naming the field, for levels that are empty, not positive or out of order, and for numbers below
-    0 (of days looked back over: 1) or so large that no calendar reaches so far.
+    `deviations` is the k of median + k · 1.4826 · MAD; a `*_minimum` is the smallest number with an event.
+    `plan_change_minutes` is the maximum time between the end of one license and the start of another, or of the same,
+    that count as one change; 0 disables that. `payment_window_hours` is the maximum time between observations of one
+    payment by different sources, `external_window_minutes` that between an event of a license and an external event of
+    the same type. `payment_news_days` is the maximum age of a payment at the arrival of its document to have an event.
+    Raises ValueError with the field for levels that are empty, not positive or not ascending, and for numbers below 0
+    (below 1 for `growth_days` and `cancellations_window_days`) or above MAX_DAYS (days) or MAX_VALUE (others).
     """
 
     customers: tuple[int, ...] = (10, 25, 50, 100, 250, 500, 1000)
@@ -58,6 +59,7 @@ class Thresholds:
 
     plan_change_minutes: int = 60
     payment_window_hours: int = 24
+    external_window_minutes: int = 60
     payment_news_days: int = 7
 
     growth_days: int = 7
@@ -85,13 +87,13 @@ class Thresholds:
                 raise ValueError(f"{name} must be positive numbers in ascending order, got {list(levels)}")
         for name, value in ((one.name, getattr(self, one.name)) for one in fields(self)):
             least = 1 if name in ("growth_days", "cancellations_window_days") else 0
-            most = MOST_DAYS if name.endswith("_days") else MOST
+            most = MAX_DAYS if name.endswith("_days") else MAX_VALUE
             if isinstance(value, int | float) and not least <= value <= most:
                 raise ValueError(f"{name} must be a number from {least} to {most}, got {value}")
 
 
 def _is_month_day(text: str) -> bool:
-    """Whether some year has that day: 29 February is one."""
+    """Return whether the day exists in a leap year."""
     try:
         return len(text) == len("MM-DD") and bool(date.fromisoformat(f"2024-{text}"))
     except ValueError:

@@ -1,4 +1,4 @@
-"""The shop at a glance, in the owner's language: how much, how many, where it comes from, and whether it is true."""
+"""The owner's dashboard, in Italian: MRR, customers, licenses, movements, verification."""
 
 from collections.abc import Iterable
 
@@ -37,12 +37,12 @@ def board() -> dashboard.Dashboard:
 
 
 def _shop(name: str) -> str:
-    """A number of the shop, from whichever daemon leads."""
+    """Return the query of a business metric, exported by the leader only."""
     return f"max by (job) ({of(name)})"
 
 
 def _moved(kinds: Iterable[str]) -> str:
-    """The MRR that movements of these kinds moved in the dashboard's time range."""
+    """Return the query of the MRR moved by movements of these kinds in the dashboard's time range."""
     return f"sum by (job) (increase({of('mrr_moved_euros_total', kind='|'.join(kinds))}[$__range]))"
 
 

@@ -1,4 +1,4 @@
-"""The daemon for whoever keeps it running: is it well, does it keep up, and what does it cost MongoDB."""
+"""The operator's dashboard: health, lag and load of the daemon."""
 
 from grafana_foundation_sdk.builders import dashboard
 
@@ -14,17 +14,17 @@ def board() -> dashboard.Dashboard:
     made = panels.board(
         "Chatello · Daemon",
         "chatello-analytics-daemon",
-        "Whether chatello-analytics is well, keeps up, and what it costs. Alerts: docs/runbook.md.",
+        "Health, lag and resource usage of chatello-analytics. Alerts: docs/runbook.md.",
         "now-6h",
         "30s",
     )
     rows = {
-        "Is it well?": _health(),
-        "Does it keep up?": _stream(),
-        "What does it commit?": work.commits(),
-        "The day": work.day(),
-        "MongoDB and HTTP": work.doors(),
-        "The process": work.process(),
+        "Health": _health(),
+        "Change stream": _stream(),
+        "Commits and events": work.commits(),
+        "Scheduled jobs": work.day(),
+        "MongoDB and HTTP": work.interfaces(),
+        "Process": work.process(),
     }
     for title, row in rows.items():
         made.with_row(dashboard.Row(title))
@@ -38,8 +38,8 @@ def _health() -> list[panels.Panel]:
     lag = f"clamp_min({of('cluster_timestamp_seconds')} - {of('checkpoint_timestamp_seconds')}, 0)"
     return [
         panels.number(
-            "Does",
-            "What each daemon does at the moment: one leads, others stand by.",
+            "Role",
+            "Current role of each daemon: one leads, the others are on standby.",
             "short",
             (f"max by (instance, role) ({of('role')} == 1)", "{{role}}"),
             names=True,
@@ -47,21 +47,21 @@ def _health() -> list[panels.Panel]:
         ),
         panels.number(
             "Ready",
-            "Whether /readyz answers 200: it follows the stream or stands by, and every part gets on.",
+            "Whether /readyz answers 200: following the stream or on standby, and all components make progress.",
             "bool_yes_no",
             (f"min by (job) ({of('ready')})", ""),
             texts=YES_NO,
         ),
         panels.number(
             "Healthy",
-            "Whether /healthz answers 200: no part stopped getting on. The watchdog goes by the same.",
+            "Whether /healthz answers 200: all components make progress (same condition as the watchdog).",
             "bool_yes_no",
             (f"min by (job) ({of('healthy')})", ""),
             texts=YES_NO,
         ),
         panels.number(
-            "Behind",
-            "Seconds between the newest write the server told of and the last one committed, of who leads.",
+            "Lag",
+            "Seconds between the newest cluster time seen in a server reply and the leader's checkpoint.",
             "s",
             (led(lag), ""),
             steps=((None, GREEN), (60, ORANGE), (300, RED)),
@@ -69,28 +69,28 @@ def _health() -> list[panels.Panel]:
         ),
         panels.number(
             "Open gaps",
-            "Discontinuities of the stream that no reconciliation has closed yet.",
+            "Discontinuities of the stream that are not closed by a reconciliation yet.",
             "short",
             (led(of("gaps_open")), ""),
             steps=ZERO_IS_GOOD,
         ),
         panels.number(
             "Held documents",
-            "Documents nobody could understand: chatello-analytics dead-letters list.",
+            "Invalid documents, listed by chatello-analytics dead-letters list.",
             "short",
             (led(of("dead_letters")), ""),
             steps=((None, GREEN), (1, ORANGE)),
         ),
         panels.states(
             "Roles over time",
-            "What each daemon did from when to when. Waiting: for a person, see the log.",
+            "Role of each daemon over time. Waiting: for an operator's decision, see the log.",
             (f"max by (instance) ({numbered})", "{{instance}}"),
             STATES,
             size=(12, 6),
         ),
         panels.number(
             "Leaders",
-            "Daemons that hold the lease: one. None for long, or two, is an alert.",
+            "Daemons that hold the lease, normally one. An alert fires on none for long, or on two.",
             "short",
             (f"sum by (job) ({of('leader')})", ""),
             steps=((None, RED), (1, GREEN), (2, RED)),
@@ -98,7 +98,7 @@ def _health() -> list[panels.Panel]:
         ),
         panels.number(
             "Configuration",
-            "Whether the file read on the last SIGHUP was good; otherwise the one before it is in force.",
+            "Whether the configuration read on the last SIGHUP was valid; otherwise the previous one stays in force.",
             "bool_yes_no",
             (f"min by (job) ({of('config_last_reload_successful')})", ""),
             texts={1: ("in force", GREEN), 0: ("refused", RED)},
@@ -106,7 +106,7 @@ def _health() -> list[panels.Panel]:
         ),
         panels.number(
             "Version",
-            "The version of each daemon.",
+            "Version of each daemon.",
             "short",
             (f"max by (instance, version) ({of('build_info')})", "{{version}}"),
             names=True,
@@ -119,23 +119,23 @@ def _stream() -> list[panels.Panel]:
     return [
         panels.lines(
             "Ages of the stream",
-            "How long ago the stream last answered, and how old the newest position heard and the committed one are.",
+            "Time since the stream's last reply, and age of the newest received and of the committed position.",
             "s",
-            (age("stream_contact_timestamp_seconds"), "last answer {{instance}}"),
-            (age("stream_token_timestamp_seconds"), "position heard {{instance}}"),
-            (age("checkpoint_timestamp_seconds"), "position committed {{instance}}"),
-            (age("cluster_timestamp_seconds"), "newest the server told {{instance}}"),
+            (age("stream_contact_timestamp_seconds"), "last reply {{instance}}"),
+            (age("stream_token_timestamp_seconds"), "position received {{instance}}"),
+            (age("checkpoint_timestamp_seconds"), "committed position {{instance}}"),
+            (age("cluster_timestamp_seconds"), "newest cluster time {{instance}}"),
         ),
         panels.lines(
             "From the write to the commit",
-            "Age of a batch's oldest change at its commit, by two clocks: half of them, all but one in a hundred.",
+            "Age of a batch's oldest change at its commit (server clock and daemon clock). Median and 99th percentile.",
             "s",
-            (quantile(0.5, "change_delay_seconds_bucket"), "half"),
-            (quantile(0.99, "change_delay_seconds_bucket"), "99 of 100"),
+            (quantile(0.5, "change_delay_seconds_bucket"), "median"),
+            (quantile(0.99, "change_delay_seconds_bucket"), "99th percentile"),
         ),
         panels.lines(
-            "Stream opened anew",
-            "How often, by reason: network, history (a gap), lease (another daemon took over), rules (a reload).",
+            "Change stream restarts",
+            "Restarts by reason: network, history (a gap), lease (another daemon took over), rules (a reload).",
             "short",
             (f"sum by (reason) (increase({of('stream_restarts_total')}[$__rate_interval]))", "{{reason}}"),
             columns=True,
@@ -144,7 +144,7 @@ def _stream() -> list[panels.Panel]:
         ),
         panels.lines(
             "Gaps recorded",
-            "Discontinuities of the stream, by cause; analytics_gaps says from when to when.",
+            "Discontinuities of the stream, by cause; analytics_gaps holds their start and end.",
             "short",
             (f"sum by (cause) (increase({of('gaps_total')}[$__rate_interval]))", "{{cause}}"),
             columns=True,
@@ -153,7 +153,7 @@ def _stream() -> list[panels.Panel]:
         ),
         panels.lines(
             "Found by reconciliation",
-            "Differences between mirror and shop that were committed, by collection.",
+            "Differences between mirror and source that were committed, by collection.",
             "short",
             (f"sum by (collection) (increase({of('recovered_total')}[$__rate_interval]))", "{{collection}}"),
             columns=True,

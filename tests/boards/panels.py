@@ -1,7 +1,7 @@
-"""Panels and variables as both dashboards have them, by the rules of Grafana's dashboard linter.
+"""Builders of panels and variables for both dashboards, following the rules of Grafana's dashboard linter.
 
-A panel always has a title, a description, a unit and the dashboard's data source; a query always names the
-dashboard's jobs and instances: `of("metric")` is the selector to write it with.
+Each panel has a title, a description, a unit and the dashboard's data source. Each query selects the dashboard's jobs
+and instances: write its selectors with `of("metric")`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,55 +43,55 @@ GREEN, YELLOW, ORANGE, RED, BLUE, PURPLE, GREY = "green", "yellow", "orange", "r
 ZERO_IS_GOOD = ((None, GREEN), (1, RED))
 
 Query = tuple[str, str]
-"""An expression and the name its series are shown by (Grafana's legend format, "" for none)."""
+"""PromQL expression and legend format ("" for none)."""
 Steps = Sequence[tuple[float | None, str]]
-"""From which value on which colour; the first from None on."""
+"""Lower bound and color of each step; the first bound is None."""
 Panel = Any
-"""A panel's builder, of whichever kind: they share their methods but no type."""
+"""Panel builder of any kind: they share methods but no base type."""
 
 
 def of(name: str, **labels: str) -> str:
-    """A selector of one of our metrics, or of the process', for the chosen jobs and instances.
+    """Return a selector of a daemon or process metric for the chosen jobs and instances.
 
-    A label's value may name several, split by "|".
+    A label value may hold several alternatives, separated by "|".
     """
     full = name if name.startswith("process_") else PREFIX + name
-    wanted = ['job=~"$job"', 'instance=~"$instance"']
-    wanted += [f'{label}{"=~" if "|" in value else "="}"{value}"' for label, value in labels.items()]
-    return f"{full}{{{', '.join(wanted)}}}"
+    matchers = ['job=~"$job"', 'instance=~"$instance"']
+    matchers += [f'{label}{"=~" if "|" in value else "="}"{value}"' for label, value in labels.items()]
+    return f"{full}{{{', '.join(matchers)}}}"
 
 
 def led(expression: str) -> str:
-    """The largest of the daemons that lead: one that led before still shows what it knew then."""
+    """Return the maximum over leaders: a former leader still exports its last values."""
     return f"max by (job) ({expression} and on (job, instance) {of('leader')} == 1)"
 
 
 def age(name: str) -> str:
-    """Seconds since a timestamp; none while it was never set, and none of a daemon that led before."""
+    """Return the seconds since a timestamp of the leader; no sample while the timestamp is 0."""
     return f"time() - ({of(name)} > 0) and on (job, instance) {of('leader')} == 1"
 
 
 def rate(name: str, by: str) -> str:
-    """How fast a counter grows, a second."""
+    """Return the per-second rate of a counter."""
     return f"sum by ({by}) (rate({of(name)}[$__rate_interval]))"
 
 
 def quantile(share: float, name: str, by: str = "le") -> str:
-    """What a share of a histogram's observations stays below."""
+    """Return a quantile of a histogram, `share` from 0 to 1."""
     return f"histogram_quantile({share}, sum by ({by}) (rate({of(name)}[$__rate_interval])))"
 
 
-def _dress(panel: Panel, title: str, text: str, unit: str, queries: Sequence[Query], size: tuple[int, int]) -> Panel:
+def _describe(panel: Panel, title: str, text: str, unit: str, queries: Sequence[Query], size: tuple[int, int]) -> Panel:
     panel.title(title).description(text).unit(unit).datasource(SOURCE).span(size[0]).height(size[1])
-    for place, (expression, legend) in enumerate(queries):
-        target = prometheus.Dataquery().expr(expression).ref_id(ascii_uppercase[place]).datasource(SOURCE)
+    for position, (expression, legend) in enumerate(queries):
+        target = prometheus.Dataquery().expr(expression).ref_id(ascii_uppercase[position]).datasource(SOURCE)
         panel.with_target(target.legend_format(legend) if legend else target)
     return panel
 
 
 def _steps(steps: Steps) -> dashboard.ThresholdsConfig:
-    made = [Threshold(value, color) for value, color in steps]
-    return dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(made)
+    built = [Threshold(value, color) for value, color in steps]
+    return dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(built)
 
 
 def _mappings(texts: Mapping[int, tuple[str, str]]) -> list[ValueMapping]:
@@ -111,8 +111,8 @@ def number(
     decimals: int | None = None,
     size: tuple[int, int] = (4, 5),
 ) -> Panel:
-    """One number, large; `graph` draws its past below it, `names` shows the series' name instead of the value."""
-    panel: Panel = _dress(stat.Panel(), title, text, unit, [query], size)
+    """Return a stat panel; `graph` adds a sparkline, `names` shows the series name instead of the value."""
+    panel: Panel = _describe(stat.Panel(), title, text, unit, [query], size)
     panel.thresholds(_steps(steps)).color_mode(shapes.BigValueColorMode.VALUE)
     panel.graph_mode(shapes.BigValueGraphMode.AREA if graph else shapes.BigValueGraphMode.NONE)
     panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
@@ -135,8 +135,8 @@ def lines(
     fill: int = 10,
     low: float | None = 0,
 ) -> Panel:
-    """Something over time; `columns` draws bars, one per `every`, and `colors` paints series by their name."""
-    panel: Panel = _dress(timeseries.Panel(), title, text, unit, queries, size)
+    """Return a time series panel; `columns` draws bars, one per `every`; `colors` maps series names to colors."""
+    panel: Panel = _describe(timeseries.Panel(), title, text, unit, queries, size)
     panel.draw_style(shapes.GraphDrawStyle.BARS if columns else shapes.GraphDrawStyle.LINE)
     panel.fill_opacity(80 if columns else fill).line_width(1 if columns else 2)
     panel.show_points(shapes.VisibilityMode.NEVER).span_nulls(False)
@@ -152,13 +152,13 @@ def lines(
 
 
 def _legend() -> common.VizLegendOptions:
-    made = common.VizLegendOptions().show_legend(True).placement(shapes.LegendPlacement.BOTTOM)
-    return made.display_mode(shapes.LegendDisplayMode.LIST).calcs([])
+    built = common.VizLegendOptions().show_legend(True).placement(shapes.LegendPlacement.BOTTOM)
+    return built.display_mode(shapes.LegendDisplayMode.LIST).calcs([])
 
 
 def shares(title: str, text: str, unit: str, query: Query, size: tuple[int, int] = (8, 9)) -> Panel:
-    """Parts of a whole, as a ring."""
-    panel: Panel = _dress(piechart.Panel(), title, text, unit, [query], size)
+    """Return a donut chart."""
+    panel: Panel = _describe(piechart.Panel(), title, text, unit, [query], size)
     legend = piechart.PieChartLegendOptions().show_legend(True).display_mode(shapes.LegendDisplayMode.TABLE)
     legend.placement(shapes.LegendPlacement.RIGHT).values([pies.PieChartLegendValues.VALUE])
     panel.pie_type(pies.PieChartType.DONUT).legend(legend)
@@ -166,8 +166,8 @@ def shares(title: str, text: str, unit: str, query: Query, size: tuple[int, int]
 
 
 def gauges(title: str, text: str, unit: str, query: Query, size: tuple[int, int] = (8, 8)) -> Panel:
-    """A few things side by side as horizontal bars."""
-    panel: Panel = _dress(bargauge.Panel(), title, text, unit, [query], size)
+    """Return a panel of horizontal bars."""
+    panel: Panel = _describe(bargauge.Panel(), title, text, unit, [query], size)
     panel.orientation(shapes.VizOrientation.HORIZONTAL).display_mode(shapes.BarGaugeDisplayMode.GRADIENT)
     panel.value_mode(shapes.BarGaugeValueMode.COLOR).min(0).thresholds(_steps(((None, BLUE),)))
     panel.color_scheme(dashboard.FieldColor().mode(FieldColorModeId.THRESHOLDS))
@@ -177,28 +177,30 @@ def gauges(title: str, text: str, unit: str, query: Query, size: tuple[int, int]
 def states(
     title: str, text: str, query: Query, texts: Mapping[int, tuple[str, str]], size: tuple[int, int] = (24, 6)
 ) -> Panel:
-    """What something was from when to when."""
-    panel: Panel = _dress(statetimeline.Panel(), title, text, "short", [query], size)
+    """Return a state timeline."""
+    panel: Panel = _describe(statetimeline.Panel(), title, text, "short", [query], size)
     return panel.mappings(_mappings(texts)).show_value(shapes.VisibilityMode.NEVER).legend(_legend()).fill_opacity(80)
 
 
 def board(title: str, uid: str, text: str, since: str, refresh: str) -> dashboard.Dashboard:
-    """A dashboard without panels: its name, its times and the three variables."""
-    made = dashboard.Dashboard(title).uid(uid).description(text).tags(["chatello-analytics"]).readonly()
-    made.time(since, "now").refresh(refresh).timezone("browser").tooltip(DashboardCursorSync.CROSSHAIR).version(1)
-    made.link(
+    """Return a dashboard without panels: title, time range and the three variables."""
+    built = dashboard.Dashboard(title).uid(uid).description(text).tags(["chatello-analytics"]).readonly()
+    built.time(since, "now").refresh(refresh).timezone("browser").tooltip(DashboardCursorSync.CROSSHAIR).version(1)
+    built.link(
         dashboard.DashboardLink("chatello-analytics")
         .tags(["chatello-analytics"])
         .type(DashboardLinkType.DASHBOARDS)
         .keep_time(True)
     )
-    made.with_variable(dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"))
-    made.with_variable(_chosen("job", "label_values(chatello_analytics_build_info, job)"))
-    return made.with_variable(_chosen("instance", 'label_values(chatello_analytics_build_info{job=~"$job"}, instance)'))
+    built.with_variable(dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"))
+    built.with_variable(_chosen("job", "label_values(chatello_analytics_build_info, job)"))
+    return built.with_variable(
+        _chosen("instance", 'label_values(chatello_analytics_build_info{job=~"$job"}, instance)')
+    )
 
 
 def _chosen(name: str, query: str) -> dashboard.QueryVariable:
-    made = dashboard.QueryVariable(name).label(name.capitalize()).datasource(SOURCE).query(query)
-    made.refresh(VariableRefresh.ON_TIME_RANGE_CHANGED).sort(VariableSort.ALPHABETICAL_ASC)
-    everything = VariableOption(selected=True, text="All", value="$__all")
-    return made.multi(True).include_all(True).all_value(".+").current(everything)
+    built = dashboard.QueryVariable(name).label(name.capitalize()).datasource(SOURCE).query(query)
+    built.refresh(VariableRefresh.ON_TIME_RANGE_CHANGED).sort(VariableSort.ALPHABETICAL_ASC)
+    all_option = VariableOption(selected=True, text="All", value="$__all")
+    return built.multi(True).include_all(True).all_value(".+").current(all_option)

@@ -1,4 +1,4 @@
-"""What the daemon works at: commits, the day, its doors and its process."""
+"""Panels of the daemon's work: commits, scheduled jobs, MongoDB and HTTP, process."""
 
 from tests.boards import panels
 from tests.boards.panels import GREEN, ORANGE, ZERO_IS_GOOD, age, led, of, quantile, rate
@@ -8,38 +8,38 @@ def commits() -> list[panels.Panel]:
     return [
         panels.lines(
             "Changes committed",
-            "Relevant changes of the shop's collections, a second. The flood of last_check never gets here.",
+            "Relevant changes of the source collections, per second. The server filters out last_check updates.",
             "cps",
             (rate("changes_total", "collection"), "{{collection}}"),
             stacked=True,
         ),
         panels.lines(
             "Events and movements",
-            "Business events and ledger movements written, a second.",
+            "Business events and ledger movements written, per second.",
             "cps",
             (rate("events_total", "job"), "events"),
             (rate("movements_total", "job"), "movements"),
         ),
         panels.lines(
             "Duration of a commit",
-            "One transaction: events, movements, mirror, checkpoint. Half of them, and all but one in a hundred.",
+            "One transaction: events, movements, mirror, checkpoint. Median and 99th percentile.",
             "s",
-            (quantile(0.5, "commit_seconds_bucket"), "half"),
-            (quantile(0.99, "commit_seconds_bucket"), "99 of 100"),
+            (quantile(0.5, "commit_seconds_bucket"), "median"),
+            (quantile(0.99, "commit_seconds_bucket"), "99th percentile"),
             size=(8, 8),
         ),
         panels.lines(
             "Commits",
-            "Transactions committed, and run again because something stood in their way, a second.",
+            "Transactions committed, and retried after a transient error, per second.",
             "ops",
             (rate("commits_total", "job"), "committed"),
-            (rate("commit_retries_total", "job"), "run again"),
-            colors={"run again": ORANGE},
+            (rate("commit_retries_total", "job"), "retried"),
+            colors={"retried": ORANGE},
             size=(8, 8),
         ),
         panels.number(
             "Newest event",
-            "When the newest business event happened; a quiet shop has quiet days.",
+            "Time of the newest business event. Days without an event are normal for a small shop.",
             "dateTimeFromNow",
             (f"max by (job) ({of('event_timestamp_seconds')} > 0) * 1000", ""),
             size=(8, 8),
@@ -50,34 +50,34 @@ def commits() -> list[panels.Panel]:
 def day() -> list[panels.Panel]:
     return [
         panels.number(
-            "Rows owed",
-            "Days and months that lack their final row; looked at every ten minutes.",
+            "Missing rows",
+            "Days and months without their final row, checked every ten minutes.",
             "short",
             (led(of("rows_owed")), ""),
             steps=ZERO_IS_GOOD,
             size=(4, 8),
         ),
         panels.number(
-            "Proof",
-            "Numbers that differed when ledger, totals and source were last compared.",
+            "Verification",
+            "Mismatches found by the last comparison of ledger, totals and source.",
             "short",
             (led(of("proof_mismatches")), ""),
             steps=ZERO_IS_GOOD,
-            texts={0: ("holds", GREEN)},
+            texts={0: ("passed", GREEN)},
             size=(4, 8),
         ),
         panels.lines(
             "Ages of the schedule",
-            "How long ago the bell rang, the owed rows were looked at, and the numbers were proven.",
+            "Time since the scheduler's last tick, the last check for missing rows and the last passed verification.",
             "s",
-            (f"time() - ({of('bell_timestamp_seconds')} > 0)", "bell {{instance}}"),
-            (age("rollup_success_timestamp_seconds"), "rows {{instance}}"),
-            (age("proof_success_timestamp_seconds"), "proof {{instance}}"),
+            (f"time() - ({of('scheduler_last_tick_timestamp_seconds')} > 0)", "scheduler {{instance}}"),
+            (age("rollup_success_timestamp_seconds"), "rollup {{instance}}"),
+            (age("proof_success_timestamp_seconds"), "verification {{instance}}"),
             size=(8, 8),
         ),
         panels.lines(
             "Duration of jobs",
-            "How long each scheduled job took when it last ran.",
+            "Duration of the last run of each scheduled job.",
             "s",
             (f"max by (task) ({of('job_duration_seconds')})", "{{task}}"),
             size=(8, 8),
@@ -92,7 +92,7 @@ def day() -> list[panels.Panel]:
         ),
         panels.lines(
             "Rows written",
-            "Today's live row, at most one a minute, and final ones.",
+            "Writes of today's live row, at most one per minute, and of final rows.",
             "short",
             (f"sum by (row) (increase({of('rows_total')}[$__rate_interval]))", "{{row}}"),
             columns=True,
@@ -101,18 +101,18 @@ def day() -> list[panels.Panel]:
     ]
 
 
-def doors() -> list[panels.Panel]:
+def interfaces() -> list[panels.Panel]:
     return [
         panels.lines(
             "MongoDB commands",
-            "Commands answered, a second, all in all: what the daemon costs the server (docs/scaling.md).",
+            "Commands answered, per second: the daemon's load on the server (docs/scaling.md).",
             "ops",
             (rate("mongodb_commands_total", "command"), "{{command}}"),
             stacked=True,
         ),
         panels.lines(
             "MongoDB commands failed",
-            "Commands refused or never answered. Duplicates that a replay meets are no failures of the daemon.",
+            "Commands refused or unanswered. Duplicate key errors during a replay are harmless.",
             "ops",
             (
                 f"{rate('mongodb_command_failures_total', 'command')} or {rate('mongodb_commands_total', 'job')} * 0",
@@ -121,22 +121,22 @@ def doors() -> list[panels.Panel]:
         ),
         panels.lines(
             "HTTP requests",
-            "Requests answered, a second, by route and status.",
+            "Requests answered, per second, by route and status.",
             "reqps",
             (rate("http_requests_total", "route, method, code"), "{{method}} {{route}} {{code}}"),
             stacked=True,
             size=(8, 8),
         ),
         panels.lines(
-            "HTTP answers",
-            "Time until an answer began, all but one in a hundred, by route.",
+            "HTTP response time",
+            "Time to the first byte of the response, 99th percentile, by route.",
             "s",
             (quantile(0.99, "http_response_seconds_bucket", "le, route"), "{{route}}"),
             size=(8, 8),
         ),
         panels.lines(
-            "Live readers",
-            "Pages and programs that follow the events live, all from one change stream.",
+            "Event stream clients",
+            "Clients of the server-sent events, all served from one change stream.",
             "short",
             (of("http_stream_clients"), "{{instance}}"),
             size=(8, 8),
@@ -148,29 +148,29 @@ def process() -> list[panels.Panel]:
     return [
         panels.lines(
             "Memory",
-            "Resident memory; constant whatever the shop's size.",
+            "Resident memory; independent of the shop's size.",
             "bytes",
             (of("process_resident_memory_bytes"), "{{instance}}"),
             size=(6, 8),
         ),
         panels.lines(
             "Processor",
-            "Share of one core.",
+            "CPU usage as a share of one core.",
             "percentunit",
             (rate("process_cpu_seconds_total", "instance"), "{{instance}}"),
             size=(6, 8),
         ),
         panels.lines(
             "Open files",
-            "File descriptors, and how many there may be.",
+            "Open file descriptors and their limit.",
             "short",
             (of("process_open_fds"), "open {{instance}}"),
-            (of("process_max_fds"), "at most {{instance}}"),
+            (of("process_max_fds"), "limit {{instance}}"),
             size=(6, 8),
         ),
         panels.lines(
-            "Running for",
-            "Time since the process began; every fall is a restart.",
+            "Uptime",
+            "Time since the process started; every drop is a restart.",
             "s",
             (f"time() - {of('process_start_time_seconds')}", "{{instance}}"),
             size=(6, 8),

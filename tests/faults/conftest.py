@@ -1,4 +1,4 @@
-"""The servers the faults are injected into; each is one of our own, never the shared one."""
+"""Servers for fault injection, separate from the shared one."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from tests import shop
 
 @pytest.fixture(scope="module")
 def forgetful() -> Iterator[EmbeddedMongo]:
-    """One member whose oplog holds two megabytes (field note 12)."""
+    """Start one member with an oplog of 2 MB (field note 12)."""
     with EmbeddedMongo(arguments=("--oplogSize", "2", "--syncdelay", "1")) as mongo:
         yield mongo
 

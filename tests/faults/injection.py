@@ -1,4 +1,4 @@
-"""Injects faults for real, and waits for what must follow; knows the daemon only by what it leaves in the database."""
+"""Fault injection, and waiting for its effects; observes the daemon only through the database."""
 
 import os
 import threading
@@ -14,21 +14,21 @@ from pymongo.errors import PyMongoError
 from daemon import clock
 from daemon.mongo.types import Database, Document
 from tests import measurements, shop
-from tests.oracle import assert_books_balance, assert_each_event_once, recount, totals, wrongly_told
+from tests.oracle import assert_each_event_once, assert_ledger_consistent, missing_and_duplicated, recount, totals
 from tests.system.test_process import ready
 
 # -- the shop -----------------------------------------------------------------------------------------------
 
 
-def stock(db: Database, licenses: int) -> list[Any]:
-    """Plans, and this many customers with a licence each; the licences."""
+def insert_shop(db: Database, licenses: int) -> list[Any]:
+    """Insert plans and this many customers with one license each; return the license ids."""
     plans = shop.plans(db)
     kinds = list(plans.values())
     return [shop.license(db, shop.customer(db, f"C{n}"), kinds[n % len(kinds)]) for n in range(licenses)]
 
 
 def trade(db: Database, chance: Random, licenses: list[Any]) -> None:
-    """One write a dashboard might make."""
+    """Make one random write of a dashboard."""
     plans = [plan["_id"] for plan in db.plans.find().sort("name", 1)]
     pick = chance.random()
     if pick < 0.4 or not licenses:
@@ -43,7 +43,7 @@ def trade(db: Database, chance: Random, licenses: list[Any]) -> None:
 
 
 class Load:
-    """A dashboard that goes on trading in a thread, whatever the database answers."""
+    """Dashboard that keeps writing in a thread and ignores database errors."""
 
     def __init__(self, db: Database, licenses: list[Any], pause: float = 0.002) -> None:
         self.db = db
@@ -65,9 +65,9 @@ class Load:
         return self
 
     def more(self, trades: int) -> None:
-        """Wait until this many further writes have gone through."""
-        aim = self.trades + trades
-        shop.until(lambda: self.trades >= aim, f"{trades} writes", 60)
+        """Wait until this many more writes have succeeded."""
+        target = self.trades + trades
+        shop.until(lambda: self.trades >= target, f"{trades} writes", 60)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -79,12 +79,12 @@ class Load:
 # -- waiting ------------------------------------------------------------------------------------------------
 
 
-def is_ready(daemon: shop.Process) -> None:
+def wait_until_ready(daemon: shop.Process) -> None:
     shop.until(lambda: ready(daemon.port), f"the daemon to be ready: {daemon.lines[-3:]}", 40)
 
 
-def settled(db: Database, daemon: shop.Process | None = None, seconds: float = 60) -> None:
-    """Wait until the running totals say what the source says and no gap is open."""
+def wait_until_consistent(db: Database, daemon: shop.Process | None = None, seconds: float = 60) -> None:
+    """Wait until the running totals match the source and no gap is open."""
 
     def agrees() -> bool:
         assert daemon is None or daemon.is_running(), daemon.lines[-5:]
@@ -92,30 +92,31 @@ def settled(db: Database, daemon: shop.Process | None = None, seconds: float = 6
 
     began = clock.monotonic()
     try:
-        shop.until(agrees, "the books to agree", seconds)
+        shop.until(agrees, "totals and source to agree", seconds)
     except TimeoutError:
         raise AssertionError((totals(db), recount(db), daemon and daemon.lines[-8:])) from None
-    measurements.note(again_seconds=clock.monotonic() - began)
+    measurements.record(recovery_seconds=clock.monotonic() - began)
 
 
-def marked(db: Database, seconds: float = 60) -> None:
-    """Wait until a customer made now is told: everything written before it is then committed."""
+def wait_until_committed(db: Database, seconds: float = 60) -> None:
+    """Insert a customer and wait for its event: everything written before it is then committed."""
     mark = shop.customer(db, "the last one")
-    told = {"event_type": "new_customer", "customer_id": mark}
-    shop.until(lambda: db.business_events.count_documents(told) == 1, "the last event", seconds)
+    event = {"event_type": "new_customer", "customer_id": mark}
+    shop.until(lambda: db.business_events.count_documents(event) == 1, "the last event", seconds)
 
 
-def assert_nothing_lost_or_doubled(db: Database) -> None:
-    missing, doubled = wrongly_told(db)
-    measurements.note(told=db.business_events.count_documents({}), missing=len(missing), doubled=len(doubled))
-    assert_books_balance(db)
+def assert_nothing_lost_or_duplicated(db: Database) -> None:
+    missing, duplicated = missing_and_duplicated(db)
+    recorded = db.business_events.count_documents({})
+    measurements.record(recorded=recorded, missing=len(missing), duplicate=len(duplicated))
+    assert_ledger_consistent(db)
     assert_each_event_once(db)
     keys = [event["metadata"]["key"] for event in db.business_events.find()]
     assert len(keys) == len(set(keys))
 
 
 def gap(db: Database, cause: str) -> Document:
-    """The one gap of this cause."""
+    """Return the only gap with this cause."""
     found = list(db.analytics_gaps.find({"cause": cause}))
     assert len(found) == 1, list(db.analytics_gaps.find())
     return found[0]
@@ -124,24 +125,24 @@ def gap(db: Database, cause: str) -> Document:
 # -- the server ---------------------------------------------------------------------------------------------
 
 
-def now(db: Database) -> Timestamp:
-    """The server's operation time."""
+def operation_time(db: Database) -> Timestamp:
+    """Return the server's operation time."""
     time: Timestamp = db.command("ping")["operationTime"]
     return time
 
 
-def no_answer_is_under_way(db: Database) -> None:
-    """Wait until the (stopped) daemon has no read open on the server: it sees nothing that is written from now on."""
-    mine: list[Document] = [
+def wait_for_no_open_read(db: Database) -> None:
+    """Wait until the stopped daemon has no open getMore, so that it does not receive later writes."""
+    reads: list[Document] = [
         {"$currentOp": {}},
         {"$match": {"active": True, "appName": "chatello-analytics", "op": "getmore"}},
     ]
-    shop.until(lambda: not list(db.client.admin.aggregate(mine)), "the last answer", 30)
+    shop.until(lambda: not list(db.client.admin.aggregate(reads)), "the last getMore to return", 30)
 
 
 def roll_oplog(db: Database) -> None:
-    """Make noise until the oplog begins after this call."""
-    mark = now(db)
+    """Write to another database until the oplog begins after this call."""
+    mark = operation_time(db)
     oplog = db.client.local["oplog.rs"]
     noise = [{"noise": os.urandom(50_000)} for _ in range(20)]
 
@@ -155,19 +156,19 @@ def roll_oplog(db: Database) -> None:
 
 
 @contextmanager
-def failing(db: Database, commands: Sequence[str], times: int = 1, **how: Any) -> Iterator[None]:
-    """Let the daemon's next `times` calls of these commands fail, on a server with test commands."""
+def failing(db: Database, commands: Sequence[str], times: int = 1, **fault: Any) -> Iterator[None]:
+    """Make the daemon's next `times` calls of these commands fail (the server needs enableTestCommands)."""
     admin = db.client.admin
-    data = {"failCommands": list(commands), "appName": "chatello-analytics", **how}
+    data = {"failCommands": list(commands), "appName": "chatello-analytics", **fault}
     before = admin.command("configureFailPoint", "failCommand", mode={"times": times}, data=data)["count"]
     try:
         yield
-        shop.until(lambda: hits(db) > before, f"{commands} to have been hit", 30)
+        shop.until(lambda: fail_point_hits(db) > before, f"{commands} to have been hit", 30)
     finally:
         admin.command("configureFailPoint", "failCommand", mode="off")
 
 
-def hits(db: Database) -> int:
-    """How often the fail point was entered since the server began."""
+def fail_point_hits(db: Database) -> int:
+    """Return how often the fail point was entered since the server started."""
     found = db.client.admin.command({"getParameter": 1, "failpoint.failCommand": 1})
     return int(found["failpoint.failCommand"]["timesEntered"])

@@ -10,7 +10,7 @@ CHUNK = 4096
 
 
 class Proxy(AbstractContextManager["Proxy"]):
-    """Forwards to one port. `cut_after` bytes of answers a connection ends; `pause` seconds before each chunk."""
+    """Forwards to one port. Closes a connection after `cut_after` bytes of replies; waits `pause` seconds per chunk."""
 
     def __init__(self, target: int) -> None:
         self.target = target
@@ -30,27 +30,27 @@ class Proxy(AbstractContextManager["Proxy"]):
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
-                near, _ = self._listening.accept()
-                far = socket.create_connection(("127.0.0.1", self.target))
-                self._open += [near, far]
-                threading.Thread(target=self._carry, args=(near, far, False), daemon=True).start()
-                threading.Thread(target=self._carry, args=(far, near, True), daemon=True).start()
+                client, _ = self._listening.accept()
+                server = socket.create_connection(("127.0.0.1", self.target))
+                self._open += [client, server]
+                threading.Thread(target=self._forward, args=(client, server, False), daemon=True).start()
+                threading.Thread(target=self._forward, args=(server, client, True), daemon=True).start()
 
-    def _carry(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
-        carried = 0
+    def _forward(self, source: socket.socket, sink: socket.socket, is_reply: bool) -> None:
+        forwarded = 0
         with suppress(OSError):
             while data := source.recv(CHUNK):
                 if self.pause:
                     self._slow.wait(self.pause)
-                if answers and self.cut_after is not None and carried + len(data) > self.cut_after:
-                    sink.sendall(data[: max(0, self.cut_after - carried)])
+                if is_reply and self.cut_after is not None and forwarded + len(data) > self.cut_after:
+                    sink.sendall(data[: max(0, self.cut_after - forwarded)])
                     self.cuts += 1
                     break
                 sink.sendall(data)
-                carried += len(data)
-        for end in (source, sink):
+                forwarded += len(data)
+        for connection in (source, sink):
             with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
 
     def __enter__(self) -> Self:
         return self
@@ -59,5 +59,5 @@ class Proxy(AbstractContextManager["Proxy"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._slow.set()
-        for one in (self._listening, *self._open):
-            one.close()
+        for opened in (self._listening, *self._open):
+            opened.close()

@@ -1,4 +1,4 @@
-"""Rights: the shipped role is enough and no larger than it must be; what is missing or lost is said in one sentence."""
+"""Privileges: the shipped role is sufficient and minimal; a missing privilege is reported in one sentence."""
 
 import signal
 from collections.abc import Iterator
@@ -9,11 +9,11 @@ import pytest
 from pymongo import MongoClient
 
 from daemon.demo.embedded_mongo import EmbeddedMongo, wait_for
-from daemon.diagnostics.preflight import NEEDED, findings
+from daemon.diagnostics.preflight import REQUIRED_PRIVILEGES, run_checks
 from daemon.mongo.types import Database
 from tests import shop
-from tests.access import ROLE, granted, privileges, uri_of
-from tests.oracle import assert_books_balance, events
+from tests.access import ROLE, database_with_role, privileges, uri_of
+from tests.oracle import assert_ledger_consistent, events
 from tests.system.test_process import ready, run_once
 
 NAME = "guarded_shop"
@@ -21,12 +21,12 @@ NAME = "guarded_shop"
 
 @pytest.fixture
 def admin(guarded: EmbeddedMongo) -> Iterator[Database]:
-    with granted(guarded, NAME) as db:
+    with database_with_role(guarded, NAME) as db:
         yield db
 
 
 def without(collection: str, action: str) -> list[dict[str, Any]]:
-    """The shipped privileges less one action."""
+    """Return the shipped privileges without one action."""
     return [
         {**p, "actions": [a for a in p["actions"] if (p["collection"], a) != (collection, action)]}
         for p in ROLE["privileges"]
@@ -39,9 +39,9 @@ def test_the_shipped_role_is_enough_for_everything(guarded: EmbeddedMongo, admin
     with shop.process(uri, NAME) as daemon:
         wait_for(lambda: ready(daemon.port), "the daemon to be ready")
         license = shop.license(admin, shop.customer(admin, "A"), plans["pro"])
-        wait_for(lambda: events(admin)["license_created", license] == 1, "the licence")
+        wait_for(lambda: events(admin)["license_created", license] == 1, "the license event")
         admin.business_events.insert_one({"event_type": "license_created", "license_id": license, "metadata": {}})
-        wait_for(lambda: events(admin)["license_created", license] == 1, "ours to be withdrawn")
+        wait_for(lambda: events(admin)["license_created", license] == 1, "our event to be withdrawn")
         admin.licenses.update_one({"_id": license}, {"$set": {"status": "frozen"}})
         wait_for(lambda: admin.analytics_dead_letters.count_documents({}) == 1, "the dead letter")
         admin.licenses.update_one({"_id": license}, {"$set": {"status": "active"}})
@@ -60,35 +60,35 @@ def test_the_shipped_role_is_enough_for_everything(guarded: EmbeddedMongo, admin
         ):
             status, output = run_once(*command, MONGODB_URI=uri, MONGODB_DATABASE=NAME)
             assert status == 0, (command, output)
-        wait_for(lambda: admin.analytics_gaps.count_documents({"closed_at": None}) == 0, "the repair")
+        wait_for(lambda: admin.analytics_gaps.count_documents({"closed_at": None}) == 0, "the reconciliation")
         assert daemon.stop() == 0
-    assert_books_balance(admin)
+    assert_ledger_consistent(admin)
 
 
-def test_the_shipped_role_grants_just_what_check_asks_for() -> None:
-    granted = {p["collection"]: tuple(p["actions"]) for p in ROLE["privileges"]}
+def test_the_shipped_role_grants_exactly_what_check_requires() -> None:
+    shipped = {p["collection"]: tuple(p["actions"]) for p in ROLE["privileges"]}
 
-    assert granted == NEEDED
-
-
-RIGHTS = [(p["collection"], action) for p in ROLE["privileges"] for action in p["actions"]]
+    assert shipped == REQUIRED_PRIVILEGES
 
 
-@pytest.mark.parametrize(("collection", "action"), RIGHTS)
-def test_check_names_each_right_that_is_missing_and_where_to_grant_it(
+PRIVILEGES = [(p["collection"], action) for p in ROLE["privileges"] for action in p["actions"]]
+
+
+@pytest.mark.parametrize(("collection", "action"), PRIVILEGES)
+def test_check_names_each_missing_privilege_and_where_to_grant_it(
     guarded: EmbeddedMongo, admin: Database, collection: str, action: str
 ) -> None:
     shop.plans(admin)
     admin.command("updateRole", ROLE["role"], privileges=privileges(without(collection, action), NAME))
     client: MongoClient[dict[str, Any]]
     with MongoClient(uri_of(guarded, "analytics", "analytics", NAME)) as client:
-        told = [finding for finding in findings(client[NAME]) if finding.cure]
+        failing = [finding for finding in run_checks(client[NAME]) if finding.hint]
 
-    assert told, "nothing was found"
-    assert any(action in finding.cure and collection in finding.cure for finding in told), told
+    assert failing, "check found nothing"
+    assert any(action in finding.hint and collection in finding.hint for finding in failing), failing
 
 
-def test_check_without_a_right_is_sentences_and_status_1(guarded: EmbeddedMongo, admin: Database) -> None:
+def test_check_without_a_privilege_prints_a_fix_and_exits_with_1(guarded: EmbeddedMongo, admin: Database) -> None:
     shop.plans(admin)
     admin.command("updateRole", ROLE["role"], privileges=privileges(without("analytics_ledger", "insert"), NAME))
     uri = uri_of(guarded, "analytics", "analytics", NAME)
@@ -99,7 +99,7 @@ def test_check_without_a_right_is_sentences_and_status_1(guarded: EmbeddedMongo,
     assert "Traceback" not in output
 
 
-def test_the_wrong_set_name_is_one_sentence_and_status_78(mongo_uri: str) -> None:
+def test_a_wrong_set_name_is_reported_in_one_sentence_with_status_78(mongo_uri: str) -> None:
     wrong = mongo_uri.replace("replicaSet=embedded", "replicaSet=other")
     status, output = run_once("run", MONGODB_URI=wrong, CHATELLO_MONGODB__TIMEOUT_SECONDS="3")
 
@@ -107,10 +107,10 @@ def test_the_wrong_set_name_is_one_sentence_and_status_78(mongo_uri: str) -> Non
     assert "replicaSet=" in output
 
 
-def test_a_server_that_does_not_answer_is_no_wrong_name_but_tried_again() -> None:
-    with EmbeddedMongo() as mute:
-        mute.members[0].send(signal.SIGSTOP)
-        status, output = run_once("run", MONGODB_URI=mute.uri, CHATELLO_MONGODB__TIMEOUT_SECONDS="2")
+def test_a_server_that_does_not_answer_is_temporary_not_a_wrong_configuration() -> None:
+    with EmbeddedMongo() as silent:
+        silent.members[0].send(signal.SIGSTOP)
+        status, output = run_once("run", MONGODB_URI=silent.uri, CHATELLO_MONGODB__TIMEOUT_SECONDS="2")
 
     assert (status, output.count("\n")) == (75, 1), output
     assert output.startswith("chatello-analytics: the database does not answer: ")
@@ -135,12 +135,10 @@ text = "{0}: {{subject}}"\nmatch = {{ level = "{0}" }}\n"""
     status, output = run_once("check", "--config", str(file), MONGODB_URI=uri, MONGODB_DATABASE=NAME)
 
     assert {event["description"] for event in admin.business_events.find()} == {"low: A", "high: B"}
-    assert "rules of your own: low on tickets, high on tickets" in output, (status, output)
+    assert "custom rules: low on tickets, high on tickets" in output, (status, output)
 
 
-def test_letting_go_of_the_ledger_needs_one_right_more_which_check_names(
-    guarded: EmbeddedMongo, admin: Database
-) -> None:
+def test_pruning_the_ledger_needs_one_more_privilege_which_check_names(guarded: EmbeddedMongo, admin: Database) -> None:
     shop.plans(admin)
     environment = {
         "MONGODB_URI": uri_of(guarded, "analytics", "analytics", NAME),
@@ -155,5 +153,5 @@ def test_letting_go_of_the_ledger_needs_one_right_more_which_check_names(
     admin.command("updateRole", ROLE["role"], privileges=privileges(more, NAME))
     _, enough = run_once("check", **environment)
 
-    assert "rights on analytics_ledger: missing: remove" in lacking
-    assert "rights on analytics_ledger: as needed" in enough
+    assert "FIX   privileges on analytics_ledger: missing: remove" in lacking
+    assert "ok    privileges on analytics_ledger: complete" in enough

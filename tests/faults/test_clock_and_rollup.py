@@ -1,4 +1,4 @@
-"""Clocks that lie and rollups that collide: every day gets its row once, whatever time this machine thinks it is."""
+"""Wrong clocks and concurrent rollups: each day gets exactly one row, whatever the system clock shows."""
 
 import threading
 import time
@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from daemon import clock
+from daemon.config.active import ActiveConfig
 from daemon.demo.embedded_mongo import wait_for
 from daemon.diagnostics.verification import Verification
 from daemon.errors import AccessDenied, Unavailable
 from daemon.mongo.types import Database
 from daemon.rollup.rollup import Rollup
+from daemon.runtime import metrics
 from daemon.runtime.health import Health
 from daemon.runtime.metrics import REGISTRY
 from daemon.scheduler import Scheduler
@@ -26,40 +28,40 @@ DECADE = timedelta(days=3653)
 
 
 @pytest.fixture
-def nightly(mongo_uri: str, database: Database) -> Rollup:
-    """A shop with one sale, four days ago."""
+def rollup(mongo_uri: str, database: Database) -> Rollup:
+    """Return a rollup on a shop with one sale, four days ago."""
     plans = shop.plans(database)
     config = shop.config_for(mongo_uri, database)
     with shop.running(config):
         license = shop.license(database, shop.customer(database, "A"), plans["pro"])
-        wait_for(lambda: events(database)["license_created", license] == 1, "the licence")
+        wait_for(lambda: events(database)["license_created", license] == 1, "the license event")
     earlier = timedelta(days=4)
     for movement in database.analytics_ledger.find():
         moved = {"day": movement["day"] - earlier, "at": movement["at"] - earlier}
         database.analytics_ledger.update_one({"_id": movement["_id"]}, {"$set": moved})
-    return Rollup(database, config)
+    return Rollup(database, ActiveConfig(config))
 
 
-@pytest.mark.parametrize("lie", [DECADE, -DECADE], ids=["ten years ahead", "ten years back"])
-def test_a_clock_ten_years_off_neither_closes_days_to_come_nor_forgets_those_that_are_owed(
-    nightly: Rollup, database: Database, monkeypatch: pytest.MonkeyPatch, lie: timedelta
+@pytest.mark.parametrize("offset", [DECADE, -DECADE], ids=["ten years ahead", "ten years back"])
+def test_a_clock_ten_years_off_neither_closes_future_days_nor_skips_missing_ones(
+    rollup: Rollup, database: Database, monkeypatch: pytest.MonkeyPatch, offset: timedelta
 ) -> None:
-    today = business_days.business_day(nightly.now(), nightly.settings.zone)
+    today = business_days.business_day(rollup.now(), rollup.settings.zone)
     right = clock.now
-    monkeypatch.setattr(clock, "now", lambda: right() + lie)
-    bell = _bell(nightly)
-    bell.close_days()
-    bell.refresh_today()
+    monkeypatch.setattr(clock, "now", lambda: right() + offset)
+    scheduler = _scheduler(rollup)
+    scheduler.close_days()
+    scheduler.refresh_today()
 
     stored = [row["date"].date() for row in database.historical_analytics.find().sort("date", 1)]
     closed = [day for day in stored if rows.final_days(database, day, day)]
     assert stored[-1] == today
     assert closed == stored[:-1]
-    assert len(closed) in (3, 4), "yesterday's row is owed only from six o'clock on"
+    assert len(closed) in (3, 4), "yesterday's row is due only after 06:00"
 
 
-class _Term:
-    """A leader to whom nothing happens but changes."""
+class FakeLeader:
+    """LeaderHandle whose shop changes all the time."""
 
     def take_changed(self) -> bool:
         return True
@@ -71,37 +73,39 @@ class _Term:
         return None
 
 
-def _bell(nightly: Rollup, wait: Callable[[float], None] = time.sleep) -> Scheduler:
-    config = shop.config_for("mongodb://unused", nightly.database)
-    return Scheduler(nightly, Verification(nightly.database, config, wait), config, Health(), _Term())
+def _scheduler(rollup: Rollup, wait: Callable[[float], None] = time.sleep) -> Scheduler:
+    config = shop.config_for("mongodb://unused", rollup.database)
+    health = Health()
+    metrics.watch(health)
+    return Scheduler(rollup.database, rollup, ActiveConfig(config), health, FakeLeader(), wait)
 
 
 def test_a_clock_that_jumped_ahead_and_back_leaves_no_job_waiting_for_years(
-    nightly: Rollup, monkeypatch: pytest.MonkeyPatch
+    rollup: Rollup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bell = _bell(nightly)
-    stuck = bell.scheduler
+    scheduler = _scheduler(rollup)
+    stuck = scheduler.scheduler
     right = clock.now
     monkeypatch.setattr(clock, "now", lambda: right() + DECADE)
-    bell._follow_the_clock()
+    scheduler._follow_the_clock()
     monkeypatch.setattr(clock, "now", right)
-    bell._follow_the_clock()
-    bell._follow_the_clock()
+    scheduler._follow_the_clock()
+    scheduler._follow_the_clock()
 
-    assert bell.scheduler is not stuck
-    assert all(job.next_run is not None for job in bell.scheduler.jobs)
-    assert bell.scheduler.idle_seconds is not None
-    assert bell.scheduler.idle_seconds < 3600
+    assert scheduler.scheduler is not stuck
+    assert all(job.next_run is not None for job in scheduler.scheduler.jobs)
+    assert scheduler.scheduler.idle_seconds is not None
+    assert scheduler.scheduler.idle_seconds < 3600
 
 
-def test_many_rollups_of_the_same_day_at_once_leave_one_row(nightly: Rollup, database: Database) -> None:
-    day = business_days.business_day(nightly.now(), nightly.settings.zone) - timedelta(days=4)
+def test_many_rollups_of_the_same_day_at_once_leave_one_row(rollup: Rollup, database: Database) -> None:
+    day = business_days.business_day(rollup.now(), rollup.settings.zone) - timedelta(days=4)
     problems: list[BaseException] = []
 
     def write() -> None:
         try:
-            nightly.write(day, final=True)
-        except BaseException as problem:  # noqa: BLE001 - told below
+            rollup.write(day, final=True)
+        except BaseException as problem:  # noqa: BLE001 - asserted below
             problems.append(problem)
 
     threads = [threading.Thread(target=write) for _ in range(8)]
@@ -115,11 +119,11 @@ def test_many_rollups_of_the_same_day_at_once_leave_one_row(nightly: Rollup, dat
     assert (row["mrr"], row["final"], row["revision"]) == (7.99, True, 0)
 
 
-def test_a_crash_in_the_middle_of_a_rollup_leaves_the_day_owed_and_the_next_one_whole(
-    nightly: Rollup, database: Database, monkeypatch: pytest.MonkeyPatch
+def test_after_a_crash_during_a_rollup_the_day_is_still_missing_and_the_next_run_completes_it(
+    rollup: Rollup, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = nightly.now()
-    owed = nightly.missing_days(now)
+    now = rollup.now()
+    missing = rollup.missing_days(now)
     write = rows.write
 
     def crash(*_arguments: Any, **_more: Any) -> None:
@@ -127,97 +131,97 @@ def test_a_crash_in_the_middle_of_a_rollup_leaves_the_day_owed_and_the_next_one_
 
     monkeypatch.setattr(rows, "write", crash)
     with pytest.raises(KeyboardInterrupt):
-        nightly.close_missing(now)
+        rollup.close_missing(now)
     monkeypatch.setattr(rows, "write", write)
 
-    assert nightly.missing_days(now) == owed
-    assert nightly.close_missing(now) == owed
-    assert nightly.missing_days(now) == []
-    assert database.historical_analytics.count_documents({"final": True}) == len(owed)
+    assert rollup.missing_days(now) == missing
+    assert rollup.close_missing(now) == missing
+    assert rollup.missing_days(now) == []
+    assert database.historical_analytics.count_documents({"final": True}) == len(missing)
 
 
-def test_a_day_that_cannot_be_written_shows_as_owed(nightly: Rollup, monkeypatch: pytest.MonkeyPatch) -> None:
-    bell = _bell(nightly)
-    owed = nightly.missing_days(nightly.now())
+def test_a_day_that_cannot_be_written_is_counted_as_missing(rollup: Rollup, monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduler = _scheduler(rollup)
+    missing = rollup.missing_days(rollup.now())
 
     def refuse(*_arguments: Any, **_more: Any) -> None:
         raise Unavailable("the disk is full")
 
     with monkeypatch.context() as broken:
         broken.setattr(rows, "write", refuse)
-        bell._guarded(bell.close_days)
+        scheduler._guarded(scheduler.close_days)
     shown = REGISTRY.get_sample_value("chatello_analytics_rows_owed")
-    bell._guarded(bell.close_days)
+    scheduler._guarded(scheduler.close_days)
 
-    assert shown == len(owed) > 0
+    assert shown == len(missing) > 0
     assert REGISTRY.get_sample_value("chatello_analytics_rows_owed") == 0
 
 
-def test_many_owed_rows_are_progress_one_by_one(nightly: Rollup) -> None:
-    beats: list[None] = []
-    nightly.beat = lambda: beats.append(None)
-    owed = nightly.close_missing(nightly.now())
+def test_each_of_many_missing_rows_is_a_heartbeat(rollup: Rollup) -> None:
+    heartbeats: list[None] = []
+    rollup.heartbeat = lambda: heartbeats.append(None)
+    missing = rollup.close_missing(rollup.now())
 
-    assert len(beats) >= len(owed) > 1
+    assert len(heartbeats) >= len(missing) > 1
 
 
 def _sample(name: str) -> float:
     return REGISTRY.get_sample_value(f"chatello_analytics_{name}") or 0.0
 
 
-def test_a_mismatch_is_proved_again_until_it_is_mended_not_until_tomorrow(nightly: Rollup, database: Database) -> None:
-    bell = _bell(nightly, wait=lambda _seconds: None)
+def test_verification_is_retried_every_ten_minutes_until_a_mismatch_is_fixed(
+    rollup: Rollup, database: Database
+) -> None:
+    scheduler = _scheduler(rollup, wait=lambda _seconds: None)
     database.analytics_ledger.update_one({"mrr_cents": 799}, {"$set": {"mrr_cents": 800}})
-    bell.verify()
+    scheduler.verify()
     broken = _sample("proof_mismatches")
     database.analytics_ledger.update_one({"mrr_cents": 800}, {"$set": {"mrr_cents": 799}})
-    _ten_minutes_later(bell)
+    _ten_minutes_later(scheduler)
 
     assert broken == 1
     assert _sample("proof_mismatches") == 0
     assert _sample("proof_success_timestamp_seconds") > 0
-    assert bell.proof.numbers().holds
+    assert Verification(database, scheduler.config.current).verify_totals().passed
 
 
-def test_a_proof_that_cannot_be_made_is_a_failed_job_and_no_mismatch(nightly: Rollup, database: Database) -> None:
-    bell = _bell(nightly, wait=lambda _seconds: None)
-    bell.verify()
+def test_a_verification_that_cannot_run_is_a_failed_job_and_not_a_mismatch(rollup: Rollup, database: Database) -> None:
+    scheduler = _scheduler(rollup, wait=lambda _seconds: None)
+    scheduler.verify()
     database.analytics_checkpoint.update_one({"_id": "checkpoint"}, {"$set": {"reconciling": "a gap"}})
-    failed = _failures("prove")
+    failed = _failures("verify")
     with pytest.raises(Unavailable, match="reconciling"):
-        bell.verify()
-    _ten_minutes_later(bell)
+        scheduler.verify()
+    _ten_minutes_later(scheduler)
 
-    assert _failures("prove") == failed + 1
+    assert _failures("verify") == failed + 1
     assert _sample("proof_mismatches") == 0
 
 
-def test_the_numbers_are_proved_within_ten_minutes_of_a_start_and_then_rest(nightly: Rollup) -> None:
-    bell = _bell(nightly)
-    proved = _runs("prove")
-    _ten_minutes_later(bell)
-    _ten_minutes_later(bell)
+def test_verification_runs_once_within_ten_minutes_of_a_start(rollup: Rollup) -> None:
+    scheduler = _scheduler(rollup)
+    before = _runs("verify")
+    _ten_minutes_later(scheduler)
+    _ten_minutes_later(scheduler)
 
-    assert _runs("prove") == proved + 1
+    assert _runs("verify") == before + 1
 
 
-def test_a_job_of_the_day_that_failed_is_tried_again_within_the_hour(
-    nightly: Rollup, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bell = _bell(nightly)
+def test_a_failed_daily_job_is_retried_within_the_hour(rollup: Rollup, monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduler = _scheduler(rollup)
 
-    def refused(_beat: object) -> None:
+    def refused(_heartbeat: object) -> None:
         raise AccessDenied("no right to remove")
 
-    monkeypatch.setattr(bell.retention, "keep", refused)
-    failed = _failures("let_go")
-    bell._daily(bell.prune_history)
-    _ten_minutes_later(bell)
+    monkeypatch.setattr(scheduler.pruner, "run", refused)
+    failed = _failures("prune_history")
+    scheduler._daily(scheduler.prune_history)
+    _ten_minutes_later(scheduler)
     monkeypatch.undo()
-    _ten_minutes_later(bell)
-    _ten_minutes_later(bell)
+    _ten_minutes_later(scheduler)
+    _ten_minutes_later(scheduler)
 
-    assert _failures("let_go") == failed + 2
+    assert _failures("prune_history") == failed + 2
 
 
 def _failures(task: str) -> float:
@@ -230,9 +234,9 @@ def _runs(task: str) -> float:
     )
 
 
-def _ten_minutes_later(bell: Scheduler) -> None:
-    """Ring every job that is due each ten minutes."""
-    for job in bell.scheduler.jobs:
+def _ten_minutes_later(scheduler: Scheduler) -> None:
+    """Run each job with an interval of ten minutes."""
+    for job in scheduler.scheduler.jobs:
         if (job.interval, job.unit) == (10, "minutes"):
             assert job.job_func is not None
             job.job_func()

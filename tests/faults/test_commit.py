@@ -1,4 +1,4 @@
-"""Errors and deaths inside the commit: nothing or everything is written, and the next start waits for nobody."""
+"""Errors and kills during a commit: all or nothing is written, and the next start is not blocked."""
 
 import signal
 from typing import Any
@@ -10,12 +10,12 @@ from daemon.demo.embedded_mongo import EmbeddedMongo
 from daemon.mongo.types import Database
 from tests import measurements, shop
 from tests.faults.injection import (
-    assert_nothing_lost_or_doubled,
+    assert_nothing_lost_or_duplicated,
+    fail_point_hits,
     failing,
-    hits,
-    is_ready,
-    marked,
-    settled,
+    wait_until_committed,
+    wait_until_consistent,
+    wait_until_ready,
 )
 from tests.oracle import events
 
@@ -25,7 +25,7 @@ TRANSIENT = ["TransientTransactionError"]
 RESUMABLE = (6, 7, 43, 63, 89, 91, 133, 150, 189, 234, 262, 9001, 10107, 11600, 11602, 13388, 13435, 13436)
 """The driver's list: change streams specification, "Resumable Error"."""
 OTHERS = (1, 8, 237, 11601)
-"""An error inside the server, one it does not name, a killed cursor, an interrupted operation."""
+"""Internal error, unknown error, killed cursor, interrupted operation."""
 
 FAULTS: list[tuple[str, dict[str, Any]]] = [
     *(("getMore", {"errorCode": code}) for code in (*RESUMABLE, *OTHERS)),
@@ -64,17 +64,17 @@ def module_db(brittle: EmbeddedMongo) -> Any:
 
 @pytest.fixture(scope="module")
 def survivor(brittle: EmbeddedMongo, module_db: Database) -> Any:
-    """One daemon that has to outlive every error of this module."""
+    """Start one daemon that must survive all errors of this module."""
     shop.plans(module_db)
     with shop.process(
         f"{brittle.uri}&heartbeatFrequencyMS=500", module_db.name, CHATELLO_MONGODB__TIMEOUT_SECONDS="5"
     ) as daemon:
-        is_ready(daemon)
+        wait_until_ready(daemon)
         yield daemon
 
 
 @pytest.mark.parametrize(("command", "fault"), FAULTS, ids=named)
-def test_an_error_of_the_server_is_survived_by_the_same_process(
+def test_the_process_survives_a_server_error(
     module_db: Database, survivor: shop.Process, command: str, fault: dict[str, Any]
 ) -> None:
     db = module_db
@@ -83,61 +83,61 @@ def test_an_error_of_the_server_is_survived_by_the_same_process(
     with failing(db, command.split(), times=2, **fault):
         made = [shop.license(db, shop.customer(db, f"C{n}"), plans[n % len(plans)]) for n in range(4)]
         db.licenses.update_one({"_id": made[0]}, {"$set": {"status": "suspended"}})
-    marked(db, 40)
+    wait_until_committed(db, 40)
 
     assert survivor.is_running()
     assert events(db)["license_suspended", made[0]] == 1
     assert db.analytics_gaps.count_documents({}) == gaps
-    assert_nothing_lost_or_doubled(db)
+    assert_nothing_lost_or_duplicated(db)
 
 
 @pytest.mark.parametrize("code", GAPS)
-def test_an_error_that_ends_the_stream_for_good_is_a_gap_that_closes(
+def test_an_error_that_ends_the_stream_is_recorded_as_a_gap_and_reconciled(
     module_db: Database, survivor: shop.Process, code: int
 ) -> None:
     db = module_db
     gaps = db.analytics_gaps.count_documents({})
     with failing(db, ["getMore"], errorCode=code):
         customer = shop.customer(db, "A")
-    settled(db, survivor)
-    marked(db)
+    wait_until_consistent(db, survivor)
+    wait_until_committed(db)
 
     assert db.analytics_gaps.count_documents({}) == gaps + 1
     assert events(db)["new_customer", customer] == 1
-    assert_nothing_lost_or_doubled(db)
+    assert_nothing_lost_or_duplicated(db)
 
 
 @pytest.mark.parametrize("held", ["update", "insert", "commitTransaction"])
-def test_a_kill_inside_the_commit_leaves_nothing_the_next_daemon_waits_for(
+def test_after_a_kill_during_a_commit_the_next_daemon_commits_within_ten_seconds(
     brittle: EmbeddedMongo, shop_db: Database, held: str
 ) -> None:
     db = shop_db
     plans = shop.plans(db)
     with shop.process(brittle.uri, db.name) as daemon:
-        is_ready(daemon)
-        marked(db)
+        wait_until_ready(daemon)
+        wait_until_committed(db)
         with failing(db, [held], times=1000, blockConnection=True, blockTimeMS=4_000):
-            before = hits(db)
+            before = fail_point_hits(db)
             license = shop.license(db, shop.customer(db, "A"), plans["pro"])
-            shop.until(lambda: in_transaction(db, held), f"the daemon to stand inside {held}", 20)
-            assert hits(db) > before
+            shop.until(lambda: in_transaction(db, held), f"the daemon to be blocked in {held}", 20)
+            assert fail_point_hits(db) > before
             daemon.kill()
         killed = clock.monotonic()
         daemon.start()
         shop.until(lambda: events(db)["license_created", license] == 1, "the next daemon's commit", 20)
         took = clock.monotonic() - killed
-        measurements.note(commit_after_kill_seconds=took)
-        marked(db)
+        measurements.record(commit_after_kill_seconds=took)
+        wait_until_committed(db)
         daemon.send(signal.SIGTERM)
         daemon.wait()
 
     assert took < 10
     assert db.analytics_gaps.count_documents({"cause": {"$ne": "first_start"}}) == 0
-    assert_nothing_lost_or_doubled(db)
+    assert_nothing_lost_or_duplicated(db)
 
 
 def in_transaction(db: Database, command: str) -> bool:
-    """Whether the daemon's call of this command is held by the fail point, inside a transaction."""
+    """Return whether the fail point blocks the daemon's call of this command inside a transaction."""
     held: list[dict[str, Any]] = [
         {"$currentOp": {"allUsers": True}},
         {"$match": {"appName": "chatello-analytics", f"command.{command}": {"$exists": True}}},

@@ -1,4 +1,4 @@
-"""DNS that fails: Atlas is found by it at every start, and a resolver that is not up yet is no wrong configuration."""
+"""DNS failures are temporary: mongodb+srv:// needs DNS at each start, and the resolver may not be up yet."""
 
 import socket
 import threading
@@ -17,16 +17,16 @@ from daemon.mongo.client import connect
 
 @contextmanager
 def nameserver(rcode: dns.rcode.Rcode) -> Iterator[int]:
-    """One on loopback that answers each question so; its port."""
+    """Run a name server on loopback that answers each query with `rcode`; yield its port."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
         listening.bind(("127.0.0.1", 0))
 
         def serve() -> None:
-            while question := listening.recvfrom(4096):
-                asked, peer = question
-                if not asked:
+            while received := listening.recvfrom(4096):
+                query, peer = received
+                if not query:
                     return
-                answer = dns.message.make_response(dns.message.from_wire(asked))
+                answer = dns.message.make_response(dns.message.from_wire(query))
                 answer.set_rcode(rcode)
                 listening.sendto(answer.to_wire(), peer)
 
@@ -39,22 +39,22 @@ def nameserver(rcode: dns.rcode.Rcode) -> Iterator[int]:
             thread.join(5)
 
 
-@pytest.mark.parametrize("rcode", [dns.rcode.SERVFAIL, dns.rcode.NXDOMAIN], ids=["fails", "knows no such name"])
-def test_dns_that_does_not_find_the_cluster_is_tried_again_and_tells_no_secret(
+@pytest.mark.parametrize("rcode", [dns.rcode.SERVFAIL, dns.rcode.NXDOMAIN], ids=["server failure", "unknown name"])
+def test_a_dns_failure_is_temporary_and_its_message_contains_no_secret(
     rcode: dns.rcode.Rcode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with nameserver(rcode) as port:
         resolver = dns.resolver.Resolver(configure=False)
         resolver.nameservers, resolver.port = ["127.0.0.1"], port
         monkeypatch.setattr(dns.resolver, "default_resolver", resolver)
-        with pytest.raises(Unavailable, match="DNS does not tell the servers") as told:
+        with pytest.raises(Unavailable, match="cannot resolve the host in mongodb") as raised:
             connect(Mongodb.model_validate({"uri": "mongodb+srv://user:canary@cluster.shop.example/"}))
 
-    assert told.value.exit_status == 75
-    assert "cluster.shop.example" in str(told.value)
-    assert "canary" not in str(told.value)
+    assert raised.value.exit_status == 75
+    assert "cluster.shop.example" in str(raised.value)
+    assert "canary" not in str(raised.value)
 
 
-def test_a_connection_string_that_no_dns_can_mend_is_a_wrong_configuration() -> None:
+def test_an_invalid_srv_connection_string_is_a_wrong_configuration() -> None:
     with pytest.raises(ConfigurationError):
         connect(Mongodb.model_validate({"uri": "mongodb+srv://cluster.shop.example:27017/"}))

@@ -1,4 +1,4 @@
-"""Several daemons, stopped and killed ones: one writes at a time, and a stale holder writes nothing."""
+"""Several daemons, some stopped or killed: one writes at a time, and a stale leader writes nothing."""
 
 import signal
 from contextlib import ExitStack
@@ -8,18 +8,26 @@ from daemon import clock
 from daemon.demo.embedded_mongo import EmbeddedMongo
 from daemon.mongo.types import Database
 from tests import measurements, shop
-from tests.faults.injection import Load, assert_nothing_lost_or_doubled, is_ready, marked, settled
+from tests.faults.injection import (
+    Load,
+    assert_nothing_lost_or_duplicated,
+    wait_until_committed,
+    wait_until_consistent,
+    wait_until_ready,
+)
 from tests.oracle import events
 from tests.system.test_process import get
 
 
 def role(daemon: shop.Process) -> str:
-    """What a daemon says it is."""
+    """Return the role that a daemon reports."""
     body = get(daemon.port, "/readyz")[1]
     return next((name for name in ("leader", "standby") if f'"role":"{name}"' in body.replace(" ", "")), body)
 
 
-def test_a_holder_stopped_past_its_lease_wakes_up_and_stands_by(brittle: EmbeddedMongo, shop_db: Database) -> None:
+def test_a_leader_stopped_for_longer_than_its_lease_resumes_as_standby(
+    brittle: EmbeddedMongo, shop_db: Database
+) -> None:
     db = shop_db
     shop.plans(db)
     with shop.process(brittle.uri, db.name) as stale, shop.process(brittle.uri, db.name) as second:
@@ -31,16 +39,16 @@ def test_a_holder_stopped_past_its_lease_wakes_up_and_stands_by(brittle: Embedde
             shop.until(lambda: role(other) == "leader", "the other to take over", 20)
             load.more(50)
             holder.send(signal.SIGCONT)
-            shop.until(lambda: role(holder) == "standby", "the stale holder to stand by", 20)
+            shop.until(lambda: role(holder) == "standby", "the stale leader to become a standby", 20)
             load.more(50)
-        settled(db)
-        marked(db)
+        wait_until_consistent(db)
+        wait_until_committed(db)
         assert (role(holder), role(other)) == ("standby", "leader")
 
-    assert_nothing_lost_or_doubled(db)
+    assert_nothing_lost_or_duplicated(db)
 
 
-def test_of_three_daemons_another_leads_each_time_the_leader_is_killed(
+def test_another_of_three_daemons_takes_over_each_time_the_leader_is_killed(
     brittle: EmbeddedMongo, shop_db: Database
 ) -> None:
     db = shop_db
@@ -56,13 +64,13 @@ def test_of_three_daemons_another_leads_each_time_the_leader_is_killed(
                 assert len(leaders) == 1
                 leaders[0].kill()
                 daemons.remove(leaders[0])
-            shop.until(lambda: role(daemons[0]) == "leader", "the last one to lead", 30)
+            shop.until(lambda: role(daemons[0]) == "leader", "the last one to become leader", 30)
             load.more(40)
-        settled(db)
-        marked(db)
+        wait_until_consistent(db)
+        wait_until_committed(db)
         assert daemons[0].stop() == 0
 
-    assert_nothing_lost_or_doubled(db)
+    assert_nothing_lost_or_duplicated(db)
 
 
 def test_with_the_lease_as_shipped_a_standby_commits_within_ten_seconds_of_the_holders_kill(
@@ -71,19 +79,19 @@ def test_with_the_lease_as_shipped_a_standby_commits_within_ten_seconds_of_the_h
     db = shop_db
     shipped = {"CHATELLO_LEASE__SECONDS": "8", "CHATELLO_STREAM__AWAIT_SECONDS": "3"}
     with shop.process(brittle.uri, db.name, **shipped) as holder:
-        shop.until(lambda: role(holder) == "leader", "the holder to lead", 30)
+        shop.until(lambda: role(holder) == "leader", "the holder to become leader", 30)
         with shop.process(brittle.uri, db.name, **shipped) as standby:
-            shop.until(lambda: role(standby) == "standby", "the standby to stand by", 30)
+            shop.until(lambda: role(standby) == "standby", "the standby", 30)
             renewed_until = lease_end(db)
-            shop.until(lambda: lease_end(db) > renewed_until, "the lease to be as long as ever", 10)
+            shop.until(lambda: lease_end(db) > renewed_until, "the lease to be renewed", 10)
             holder.kill()
             killed = clock.monotonic()
-            marked(db, 20)
+            wait_until_committed(db, 20)
             took = clock.monotonic() - killed
-            measurements.note(takeover_seconds=took)
+            measurements.record(takeover_seconds=took)
 
     assert took < 10
-    assert_nothing_lost_or_doubled(db)
+    assert_nothing_lost_or_duplicated(db)
 
 
 def lease_end(db: Database) -> Any:
@@ -92,13 +100,13 @@ def lease_end(db: Database) -> Any:
     return found["expires_at"]
 
 
-def test_a_second_sigterm_ends_the_process_at_once_and_the_next_one_goes_on(
+def test_a_second_sigterm_ends_the_process_immediately_and_the_next_one_resumes(
     brittle: EmbeddedMongo, shop_db: Database
 ) -> None:
     db = shop_db
     shop.plans(db)
     with shop.process(brittle.uri, db.name) as daemon:
-        is_ready(daemon)
+        wait_until_ready(daemon)
         with Load(db, []) as load:
             for _ in range(3):
                 load.more(60)
@@ -106,11 +114,11 @@ def test_a_second_sigterm_ends_the_process_at_once_and_the_next_one_goes_on(
                 daemon.send(signal.SIGTERM)
                 assert daemon.wait(10) in (0, 128 + signal.SIGTERM)
                 daemon.start()
-                is_ready(daemon)
+                wait_until_ready(daemon)
     with shop.process(brittle.uri, db.name) as daemon:
-        settled(db, daemon)
-        marked(db)
+        wait_until_consistent(db, daemon)
+        wait_until_committed(db)
         assert daemon.stop() == 0
 
     assert sum(count for (kind, _), count in events(db).items() if kind == "license_created") >= 50
-    assert_nothing_lost_or_doubled(db)
+    assert_nothing_lost_or_duplicated(db)

@@ -1,4 +1,4 @@
-"""A collection that vanishes is not a thousand cancellations: the daemon stops, asks, and heals when it comes back."""
+"""A dropped collection is not recorded as cancellations: the daemon waits for approval, and resumes once restored."""
 
 from typing import Any
 
@@ -12,33 +12,33 @@ from daemon.runtime.health import Health
 from daemon.store import gaps
 from tests import shop
 from tests.faults.injection import (
-    assert_nothing_lost_or_doubled,
+    assert_nothing_lost_or_duplicated,
     gap,
-    is_ready,
-    marked,
-    settled,
+    wait_until_committed,
+    wait_until_consistent,
+    wait_until_ready,
 )
-from tests.oracle import assert_books_balance, events, totals
+from tests.oracle import assert_ledger_consistent, events, totals
 
 MANY = 30
-"""More than may disappear without a question (20, and a fifth)."""
+"""More deletions than are applied without approval (20, and a fifth of the collection)."""
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(term, "ASK_AGAIN_SECONDS", 0.5)
 
 
-def told_stock(db: Database, licenses: int = MANY) -> list[Any]:
-    """Licences made while the daemon watches, so that every creation is told."""
+def insert_emitted_shop(db: Database, licenses: int = MANY) -> list[Any]:
+    """Insert licenses while the daemon follows the stream, and wait for their events; return the license ids."""
     plans = list(shop.plans(db).values())
-    made = [shop.license(db, shop.customer(db, f"C{n}"), plans[n % len(plans)]) for n in range(licenses)]
-    marked(db)
-    return made
+    licenses_made = [shop.license(db, shop.customer(db, f"C{n}"), plans[n % len(plans)]) for n in range(licenses)]
+    wait_until_committed(db)
+    return licenses_made
 
 
-def questioned(db: Database) -> dict[str, Any]:
-    """Wait until the daemon asks; the gap that waits."""
+def wait_for_question(db: Database) -> dict[str, Any]:
+    """Wait until the daemon asks for approval; return the waiting gap."""
     shop.until(lambda: db.analytics_gaps.count_documents({"waiting": {"$type": "string"}}) == 1, "the question", 20)
     found = db.analytics_gaps.find_one({"waiting": {"$type": "string"}})
     assert found is not None
@@ -50,155 +50,155 @@ def cancellations(db: Database) -> int:
 
 
 @pytest.mark.parametrize("lost", ["customers", "licenses"])
-def test_a_dropped_collection_that_is_restored_in_two_steps_heals_without_a_cancellation(
+def test_a_dropped_collection_restored_in_two_steps_emits_no_cancellation(
     brittle: EmbeddedMongo, shop_db: Database, lost: str
 ) -> None:
     db = shop_db
     with shop.running(shop.config_for(brittle.uri, db)) as run:
-        told_stock(db)
-        before, books = events(db), totals(db)
+        insert_emitted_shop(db)
+        before, totals_before = events(db), totals(db)
         saved = list(db[lost].find())
         db[lost].drop()
-        asked = questioned(db)
-        shop.until(lambda: run.progress.role == "waiting", "the daemon to be not ready")
-        assert totals(db) == books
+        asked = wait_for_question(db)
+        shop.until(lambda: run.health.role == "waiting", "the daemon to be not ready")
+        assert totals(db) == totals_before
         db[lost].insert_many(saved[:-3])
-        shop.until(lambda: gap(db, "drop").get("missing") == {lost: 3}, "a look in the middle of the restore", 30)
+        shop.until(lambda: gap(db, "drop").get("missing") == {lost: 3}, "a reconciliation during the restore", 30)
         db[lost].insert_many(saved[-3:])
-        settled(db)
+        wait_until_consistent(db)
         assert events(db) == before
-        marked(db)
+        wait_until_committed(db)
 
     assert asked["cause"] == "drop"
     assert f"of {len(saved)} {lost} disappeared" in asked["waiting"]
     assert cancellations(db) == 0
-    assert totals(db)["mrr_cents"] == books["mrr_cents"]
-    assert_nothing_lost_or_doubled(db)
+    assert totals(db)["mrr_cents"] == totals_before["mrr_cents"]
+    assert_nothing_lost_or_duplicated(db)
 
 
-def test_a_drop_that_is_meant_goes_on_once_a_person_accepts_it(brittle: EmbeddedMongo, shop_db: Database) -> None:
+def test_an_intended_drop_is_applied_once_an_operator_approves_it(brittle: EmbeddedMongo, shop_db: Database) -> None:
     db = shop_db
     with shop.running(shop.config_for(brittle.uri, db)):
-        licenses = told_stock(db)
+        licenses = insert_emitted_shop(db)
         db.licenses.drop()
-        questioned(db)
+        wait_for_question(db)
         assert gaps.accept_deletions(db)
-        settled(db)
-        marked(db)
+        wait_until_consistent(db)
+        wait_until_committed(db)
 
-    told = events(db)
-    assert {told["license_cancelled", one] for one in licenses} == {1}
+    recorded = events(db)
+    assert {recorded["license_cancelled", one] for one in licenses} == {1}
     assert totals(db)["active_licenses"] == 0
     assert gap(db, "drop")["recovered"] == {"licenses_delete": MANY}
-    assert_books_balance(db)
+    assert_ledger_consistent(db)
 
 
-def test_a_question_stands_while_it_is_looked_at_again(
+def test_the_role_stays_waiting_during_further_reconciliations(
     brittle: EmbeddedMongo, shop_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A large shop is looked at for minutes: a role that came and went would never be an alert."""
+    """A reconciliation of a large shop takes minutes; a role that changes back during it would never raise an alert."""
     db = shop_db
     roles: list[str] = []
-    turn = Health.set_role
+    set_role = Health.set_role
 
-    def heard(progress: Health, role: str, now: float, reason: str = "") -> None:
+    def recorded(health: Health, role: str, now: float, reason: str = "") -> None:
         roles.append(role)
-        turn(progress, role, now, reason)
+        set_role(health, role, now, reason)
 
     with shop.running(shop.config_for(brittle.uri, db)) as run:
-        told_stock(db)
+        insert_emitted_shop(db)
         saved = list(db.licenses.find())
         db.licenses.drop()
-        questioned(db)
-        monkeypatch.setattr(Health, "turn", heard)
-        looked = _looks(monkeypatch)
-        shop.until(lambda: len(looked) >= 2, "two further looks")
-        asked, reason = list(roles), run.progress.reason
+        wait_for_question(db)
+        monkeypatch.setattr(Health, "set_role", recorded)
+        runs = _count_runs(monkeypatch)
+        shop.until(lambda: len(runs) >= 2, "two further reconciliations")
+        asked, reason = list(roles), run.health.reason
         db.licenses.insert_many(saved)
-        settled(db)
-        marked(db)
+        wait_until_consistent(db)
+        wait_until_committed(db)
 
     assert set(asked) == {"waiting"}
     assert "disappeared" in reason
     assert roles[-1] == "leader"
 
 
-def _looks(monkeypatch: pytest.MonkeyPatch) -> list[None]:
-    """Grows with each look at the source that is over: what is written then is not written into one."""
-    looked: list[None] = []
+def _count_runs(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """Return a list that grows at the end of each reconciliation; a write after that is not part of it."""
+    runs: list[None] = []
     run = Reconciliation.run
 
-    def counted(self: Reconciliation, *given: Any) -> Any:
+    def counted(self: Reconciliation, *arguments: Any) -> Any:
         try:
-            return run(self, *given)
+            return run(self, *arguments)
         finally:
-            looked.append(None)
+            runs.append(None)
 
     monkeypatch.setattr(Reconciliation, "run", counted)
-    return looked
+    return runs
 
 
-def test_a_collection_renamed_away_and_back_is_healed_without_a_cancellation(
-    brittle: EmbeddedMongo, shop_db: Database
-) -> None:
+def test_a_collection_renamed_away_and_back_emits_no_cancellation(brittle: EmbeddedMongo, shop_db: Database) -> None:
     db = shop_db
     with shop.running(shop.config_for(brittle.uri, db)):
-        told_stock(db)
+        insert_emitted_shop(db)
         before = events(db)
         db.licenses.rename("licenses_away")
-        questioned(db)
+        wait_for_question(db)
         db.licenses_away.rename("licenses")
-        settled(db)
+        wait_until_consistent(db)
         assert events(db) == before
-        marked(db)
+        wait_until_committed(db)
 
     assert gap(db, "rename")["closed_at"] is not None
-    assert_nothing_lost_or_doubled(db)
+    assert_nothing_lost_or_duplicated(db)
 
 
-def test_a_small_collection_renamed_away_for_a_moment_is_not_taken_for_deleted(
+def test_a_small_collection_renamed_away_for_a_moment_emits_no_cancellation(
     brittle: EmbeddedMongo, shop_db: Database
 ) -> None:
     db = shop_db
     with shop.running(shop.config_for(brittle.uri, db)):
-        told_stock(db, 5)
+        insert_emitted_shop(db, 5)
         before = events(db)
         db.licenses.rename("licenses_away")
-        questioned(db)
+        wait_for_question(db)
         db.licenses_away.rename("licenses")
-        settled(db)
+        wait_until_consistent(db)
         assert events(db) == before
 
-    assert_nothing_lost_or_doubled(db)
+    assert_nothing_lost_or_duplicated(db)
 
 
-def test_a_small_collection_that_stays_away_is_believed_at_the_second_look(
+def test_a_small_collection_that_stays_dropped_is_applied_by_the_second_reconciliation(
     brittle: EmbeddedMongo, shop_db: Database
 ) -> None:
     db = shop_db
     with shop.running(shop.config_for(brittle.uri, db)):
-        told_stock(db, 5)
+        insert_emitted_shop(db, 5)
         db.licenses.drop()
-        settled(db)
+        wait_until_consistent(db)
 
     assert cancellations(db) == 5
-    assert_books_balance(db)
+    assert_ledger_consistent(db)
 
 
-def test_a_database_dropped_under_the_daemon_begins_anew(brittle: EmbeddedMongo, shop_db: Database) -> None:
+def test_after_a_database_is_dropped_the_daemon_starts_again_from_an_empty_shop(
+    brittle: EmbeddedMongo, shop_db: Database
+) -> None:
     db = shop_db
     with shop.process(brittle.uri, db.name) as daemon:
-        is_ready(daemon)
-        told_stock(db, 5)
+        wait_until_ready(daemon)
+        insert_emitted_shop(db, 5)
         db.client.drop_database(db.name)
-        settled(db, daemon)
+        wait_until_consistent(db, daemon)
         shop.until(lambda: "due" in db.analytics_mirror.index_information(), "the daemon's indexes", 20)
         shop.until(lambda: totals(db) == dict.fromkeys(totals(db), 0) != {}, "an empty shop", 20)
-        told_stock(db, 5)
-        marked(db)
-        settled(db, daemon)
+        insert_emitted_shop(db, 5)
+        wait_until_committed(db)
+        wait_until_consistent(db, daemon)
         daemon.stop()
 
     assert db.analytics_gaps.count_documents({}) >= 1
     assert db.analytics_gaps.count_documents({"closed_at": None}) == 0
-    assert_nothing_lost_or_doubled(db)
+    assert_nothing_lost_or_duplicated(db)

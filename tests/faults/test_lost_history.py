@@ -1,4 +1,4 @@
-"""The oplog rolls over: the gap is a recorded fact, and what happened in it is found, dated and flagged."""
+"""The oplog rolls over: the gap is recorded, and its changes are found, dated and flagged by a reconciliation."""
 
 import signal
 from typing import Any
@@ -8,18 +8,18 @@ from daemon.mongo.types import Database
 from tests import shop
 from tests.faults.injection import (
     gap,
-    is_ready,
-    marked,
-    no_answer_is_under_way,
+    insert_shop,
     roll_oplog,
-    settled,
-    stock,
+    wait_for_no_open_read,
+    wait_until_committed,
+    wait_until_consistent,
+    wait_until_ready,
 )
 from tests.oracle import events
 
 
-def business_while_nobody_looks(db: Database, licenses: list[Any]) -> dict[str, Any]:
-    """One of everything a reconciliation can find; the ids by name."""
+def change_everything(db: Database, licenses: list[Any]) -> dict[str, Any]:
+    """Make one change of each kind that a reconciliation can find; return the ids by name."""
     plans = {plan["name"]: plan["_id"] for plan in db.plans.find()}
     customer = shop.customer(db, "unseen")
     new = shop.license(db, customer, plans["pro"])
@@ -30,16 +30,16 @@ def business_while_nobody_looks(db: Database, licenses: list[Any]) -> dict[str, 
     return {"customer": customer, "new": new, "cancelled": licenses[1], "deleted": licenses[2]}
 
 
-def assert_found(db: Database, ids: dict[str, Any]) -> None:
-    """Everything done in the gap is told once, flagged, within the gap; the gap says what it recovered."""
-    told = events(db)
+def assert_recovered(db: Database, ids: dict[str, Any]) -> None:
+    """Assert one flagged event within the gap for each change, and that the gap counts the recovered changes."""
+    counts = events(db)
     recovered = {e["_id"]: e for e in db.business_events.find({"metadata.recovered": True})}
     found = gap(db, "history_lost")
 
-    assert told["new_customer", ids["customer"]] == 1
-    assert told["license_created", ids["new"]] == 1
-    assert told["license_cancelled", ids["cancelled"]] == 1
-    assert told["license_cancelled", ids["deleted"]] == 1
+    assert counts["new_customer", ids["customer"]] == 1
+    assert counts["license_created", ids["new"]] == 1
+    assert counts["license_cancelled", ids["cancelled"]] == 1
+    assert counts["license_cancelled", ids["deleted"]] == 1
     assert {"new_customer", "license_created", "license_cancelled"} <= {e["event_type"] for e in recovered.values()}
     assert found["since"] <= min(e["event_date"] for e in recovered.values())
     assert max(e["event_date"] for e in recovered.values()) <= found["until"]
@@ -48,55 +48,51 @@ def assert_found(db: Database, ids: dict[str, Any]) -> None:
     assert {kind: found["recovered"].get(kind) for kind in expected} == expected
 
 
-def test_history_lost_while_down_is_a_recorded_gap_and_nothing_else(
-    forgetful: EmbeddedMongo, forgetful_db: Database
-) -> None:
+def test_history_lost_while_down_is_recorded_as_one_gap(forgetful: EmbeddedMongo, forgetful_db: Database) -> None:
     db = forgetful_db
-    licenses = stock(db, 8)
+    licenses = insert_shop(db, 8)
     with shop.process(forgetful.uri, db.name) as daemon:
-        is_ready(daemon)
-        marked(db)
+        wait_until_ready(daemon)
+        wait_until_committed(db)
         daemon.stop()
-        ids = business_while_nobody_looks(db, licenses)
+        ids = change_everything(db, licenses)
         roll_oplog(db)
         daemon.start()
-        is_ready(daemon)
-        settled(db, daemon)
-        marked(db)
+        wait_until_ready(daemon)
+        wait_until_consistent(db, daemon)
+        wait_until_committed(db)
         daemon.stop()
 
-    assert_found(db, ids)
-    assert_books(db, silent=licenses)
+    assert_recovered(db, ids)
+    assert_ledger(db, silent=licenses)
 
 
-def test_history_lost_while_lagging_is_a_recorded_gap_and_nothing_else(
-    forgetful: EmbeddedMongo, forgetful_db: Database
-) -> None:
+def test_history_lost_while_lagging_is_recorded_as_one_gap(forgetful: EmbeddedMongo, forgetful_db: Database) -> None:
     db = forgetful_db
-    licenses = stock(db, 8)
+    licenses = insert_shop(db, 8)
     with shop.process(forgetful.uri, db.name) as daemon:
-        is_ready(daemon)
-        marked(db)
+        wait_until_ready(daemon)
+        wait_until_committed(db)
         daemon.send(signal.SIGSTOP)
-        no_answer_is_under_way(db)
-        ids = business_while_nobody_looks(db, licenses)
+        wait_for_no_open_read(db)
+        ids = change_everything(db, licenses)
         roll_oplog(db)
         daemon.send(signal.SIGCONT)
         shop.until(lambda: db.analytics_gaps.count_documents({"cause": "history_lost"}) == 1, "the gap", 30)
-        settled(db, daemon)
-        marked(db)
+        wait_until_consistent(db, daemon)
+        wait_until_committed(db)
         daemon.stop()
 
-    assert_found(db, ids)
-    assert_books(db, silent=licenses)
+    assert_recovered(db, ids)
+    assert_ledger(db, silent=licenses)
 
 
-def assert_books(db: Database, silent: list[Any]) -> None:
-    """As everywhere, but what was there at the first start is told by nobody."""
-    from tests.oracle import assert_books_balance
+def assert_ledger(db: Database, silent: list[Any]) -> None:
+    """Assert a consistent ledger without events for the licenses of the first start."""
+    from tests.oracle import assert_ledger_consistent
 
-    assert_books_balance(db)
-    told = events(db)
-    assert not [one for one in silent if told["license_created", one]]
+    assert_ledger_consistent(db)
+    recorded = events(db)
+    assert not [one for one in silent if recorded["license_created", one]]
     keys = [event["metadata"]["key"] for event in db.business_events.find()]
     assert len(keys) == len(set(keys))

@@ -1,4 +1,4 @@
-"""Three members under load: the primary steps down, is killed, or loses its majority; the daemon loses nothing."""
+"""Three members under load: the primary steps down, is killed, or loses the majority; no change is lost."""
 
 import signal
 from collections.abc import Iterator
@@ -11,7 +11,13 @@ from pymongo.errors import AutoReconnect, OperationFailure
 from daemon.demo.embedded_mongo import EmbeddedMongo
 from daemon.mongo.types import Database, Document
 from tests import shop
-from tests.faults.injection import Load, assert_nothing_lost_or_doubled, is_ready, marked, settled
+from tests.faults.injection import (
+    Load,
+    assert_nothing_lost_or_duplicated,
+    wait_until_committed,
+    wait_until_consistent,
+    wait_until_ready,
+)
 
 
 @pytest.fixture(scope="module")
@@ -26,24 +32,24 @@ def three_db(three: EmbeddedMongo) -> Iterator[Database]:
         yield database
 
 
-def watched(three: EmbeddedMongo, db: Database) -> Any:
+def start_daemon(three: EmbeddedMongo, db: Database) -> Any:
     uri = f"{three.uri}&heartbeatFrequencyMS=500"
     return shop.process(uri, db.name, CHATELLO_MONGODB__TIMEOUT_SECONDS="5")
 
 
 def assert_survived(db: Database, daemon: shop.Process) -> None:
-    settled(db, daemon)
-    marked(db)
+    wait_until_consistent(db, daemon)
+    wait_until_committed(db)
     assert daemon.stop() == 0
     assert db.analytics_gaps.count_documents({"cause": {"$ne": "first_start"}}) == 0
-    assert_nothing_lost_or_doubled(db)
+    assert_nothing_lost_or_duplicated(db)
 
 
 def test_the_primary_steps_down_twice_under_load(three: EmbeddedMongo, three_db: Database) -> None:
     db = three_db
     shop.plans(db)
-    with watched(three, db) as daemon:
-        is_ready(daemon)
+    with start_daemon(three, db) as daemon:
+        wait_until_ready(daemon)
         with Load(db, []) as load:
             for _ in range(2):
                 load.more(40)
@@ -54,28 +60,28 @@ def test_the_primary_steps_down_twice_under_load(three: EmbeddedMongo, three_db:
 
 
 def step_down(three: EmbeddedMongo) -> None:
-    """Make the primary give up; an election it loses the race for is asked for again."""
-    was = three.primary()
+    """Make the primary step down; retry if the command fails."""
+    primary_before = three.primary()
 
-    def gave_up() -> bool:
+    def stepped_down() -> bool:
         client: MongoClient[Document]
         try:
-            with MongoClient(was.address, directConnection=True) as client:
+            with MongoClient(primary_before.address, directConnection=True) as client:
                 client.admin.command("replSetStepDown", 5, secondaryCatchUpPeriodSecs=3)
         except AutoReconnect:
             pass
         except OperationFailure:
-            return three.primary() is not was
-        return three.primary() is not was
+            return three.primary() is not primary_before
+        return three.primary() is not primary_before
 
-    shop.until(gave_up, "the primary to step down", 30)
+    shop.until(stepped_down, "the primary to step down", 30)
 
 
-def test_the_primary_is_killed_under_load_and_comes_back_uncleanly(three: EmbeddedMongo, three_db: Database) -> None:
+def test_the_primary_is_killed_under_load_and_restarted(three: EmbeddedMongo, three_db: Database) -> None:
     db = three_db
     shop.plans(db)
-    with watched(three, db) as daemon:
-        is_ready(daemon)
+    with start_daemon(three, db) as daemon:
+        wait_until_ready(daemon)
         with Load(db, []) as load:
             load.more(40)
             dead = three.primary()
@@ -90,21 +96,21 @@ def test_the_primary_is_killed_under_load_and_comes_back_uncleanly(three: Embedd
 def test_the_majority_is_lost_under_load_and_comes_back(three: EmbeddedMongo, three_db: Database) -> None:
     db = three_db
     shop.plans(db)
-    with watched(three, db) as daemon:
-        is_ready(daemon)
+    with start_daemon(three, db) as daemon:
+        wait_until_ready(daemon)
         with Load(db, []) as load:
             load.more(40)
             stopped = [member for member in three.members if member is not three.primary()]
             try:
                 for member in stopped:
                     member.send(signal.SIGSTOP)
-                shop.until(lambda: not ready_now(daemon), "the daemon to say that it is not ready", 40)
+                shop.until(lambda: not ready_now(daemon), "the daemon to report that it is not ready", 40)
             finally:
                 for member in stopped:
                     member.send(signal.SIGCONT)
             load.more(40)
 
-        is_ready(daemon)
+        wait_until_ready(daemon)
         assert_survived(db, daemon)
 
 

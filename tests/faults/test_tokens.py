@@ -1,4 +1,4 @@
-"""A stored position that cannot be right is noticed, recorded as a gap and reconciled; it is never just followed."""
+"""An invalid stored position is detected, recorded as a gap and reconciled, instead of being resumed from."""
 
 from typing import Any
 
@@ -9,14 +9,20 @@ from daemon.demo.embedded_mongo import EmbeddedMongo
 from daemon.mongo.cluster_time import token_time
 from daemon.mongo.types import Database
 from tests import shop
-from tests.faults.injection import assert_nothing_lost_or_doubled, gap, marked, now, settled
+from tests.faults.injection import (
+    assert_nothing_lost_or_duplicated,
+    gap,
+    operation_time,
+    wait_until_committed,
+    wait_until_consistent,
+)
 from tests.oracle import events
 
 YEARS = 10 * 365 * 24 * 3600
 
 
 def at(time: Timestamp) -> str:
-    """The beginning of a token that stands at `time`."""
+    """Return the prefix of a resume token at `time`."""
     return f"82{time.time:08X}{time.inc:08X}"
 
 
@@ -44,11 +50,11 @@ def hex_noise(_db: Database, _token: Any, time: Timestamp) -> dict[str, Any]:
     return {"token": {"_data": at(time) + "DEADBEEF00"}, "cluster_time": time}
 
 
-def nothing_behind_the_time(_db: Database, _token: Any, time: Timestamp) -> dict[str, Any]:
+def only_the_time(_db: Database, _token: Any, time: Timestamp) -> dict[str, Any]:
     return {"token": {"_data": at(time)}, "cluster_time": time}
 
 
-def another_time_than_the_checkpoints(_db: Database, token: Any, time: Timestamp) -> dict[str, Any]:
+def token_and_time_differ(_db: Database, token: Any, time: Timestamp) -> dict[str, Any]:
     return {"cluster_time": later(time, -5)}
 
 
@@ -66,15 +72,15 @@ def a_future_time_without_a_token(_db: Database, _token: Any, time: Timestamp) -
 
 
 def of_another_server(db: Database, _token: Any, _time: Timestamp) -> dict[str, Any]:
-    """An event's token from a server of its own, whose history ours never had."""
-    with EmbeddedMongo() as other, shop.fresh_database(other.uri) as theirs:
-        theirs.customers.insert_one({})
-        with theirs.watch() as stream:
-            theirs.customers.insert_one({})
+    """Return a token of another server."""
+    with EmbeddedMongo() as other, shop.fresh_database(other.uri) as other_db:
+        other_db.customers.insert_one({})
+        with other_db.watch() as stream:
+            other_db.customers.insert_one({})
             token = next(stream)["_id"]
     time = token_time(token)
     assert time is not None
-    while now(db) <= time:
+    while operation_time(db) <= time:
         db.noise.insert_one({})
     return {"token": token, "cluster_time": time}
 
@@ -89,8 +95,8 @@ DAMAGES = {
     a_number: "bad_token",
     torn: "bad_token",
     hex_noise: "bad_token",
-    nothing_behind_the_time: "bad_token",
-    another_time_than_the_checkpoints: "bad_token",
+    only_the_time: "bad_token",
+    token_and_time_differ: "bad_token",
     no_position: "bad_token",
     of_the_future: "future_token",
     a_future_time_without_a_token: "future_token",
@@ -100,7 +106,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize(("damage", "cause"), DAMAGES.items(), ids=lambda value: getattr(value, "__name__", ""))
-def test_a_position_that_cannot_be_right_is_a_recorded_gap_and_nothing_else(
+def test_an_invalid_position_is_recorded_as_one_gap_and_reconciled(
     brittle: EmbeddedMongo, shop_db: Database, damage: Any, cause: str
 ) -> None:
     db = shop_db
@@ -108,20 +114,20 @@ def test_a_position_that_cannot_be_right_is_a_recorded_gap_and_nothing_else(
     config = shop.config_for(brittle.uri, db)
     with shop.running(config):
         seen = shop.license(db, shop.customer(db, "seen"), plans["pro"])
-        marked(db)
+        wait_until_committed(db)
     stored = db.analytics_checkpoint.find_one({"_id": "checkpoint"})
     assert stored is not None
-    worse = damage(db, stored["token"], stored["cluster_time"])
-    db.analytics_checkpoint.update_one({"_id": "checkpoint"}, {"$set": worse})
+    damaged = damage(db, stored["token"], stored["cluster_time"])
+    db.analytics_checkpoint.update_one({"_id": "checkpoint"}, {"$set": damaged})
     unseen = shop.license(db, shop.customer(db, "unseen"), plans["agency"])
     db.licenses.update_one({"_id": seen}, {"$set": {"status": "suspended"}})
     with shop.running(config):
-        settled(db)
-        marked(db)
+        wait_until_consistent(db)
+        wait_until_committed(db)
 
     found = gap(db, cause)
     assert found["since"] is not None
-    assert found["since"] <= found["until"] <= now(db).as_datetime()
+    assert found["since"] <= found["until"] <= operation_time(db).as_datetime()
     assert (events(db)["license_created", unseen], events(db)["license_suspended", seen]) == (1, 1)
     assert db.business_events.count_documents({"metadata.recovered": True}) >= 3
-    assert_nothing_lost_or_doubled(db)
+    assert_nothing_lost_or_duplicated(db)

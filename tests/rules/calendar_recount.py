@@ -1,4 +1,4 @@
-"""What every day of a history must say, recounted from the plain documents as of its midnight: the oracle's row."""
+"""Expected rows of every day of a history, recounted from the source documents at the end of the day."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ ZONE = Settings().zone
 
 
 @dataclass
-class Recounted:
-    """One day: the oracle's totals at its last instant, and the customers that churned and came back on it."""
+class RecountedDay:
+    """One day: the oracle's totals at its last instant, and the numbers of churned and reactivated customers."""
 
     day: date
     totals: dict[str, Any]
@@ -25,7 +25,7 @@ class Recounted:
     reactivated: int
 
     def numbers(self) -> dict[str, Any]:
-        """As the row names them."""
+        """Return the numbers by the field names of a row; amounts in euros."""
         mrr = self.totals["mrr_cents"] / 100
         return {
             "total_customers": self.totals["customers"],
@@ -44,13 +44,13 @@ class Recounted:
 
 
 def business_days(history: Sequence[Change]) -> list[date]:
-    """The days of a history, from its first change to two days behind its last."""
+    """Return the days of a history, from its first change to two days after its last."""
     first, last = (days.business_day(change.at, ZONE) for change in (history[0], history[-1]))
     return list(days.between(first, last + 2 * days.ONE_DAY))
 
 
-def recounted(history: Sequence[Change]) -> Iterator[Recounted]:
-    """Every day of a history, oldest first."""
+def recounted_days(history: Sequence[Change]) -> Iterator[RecountedDay]:
+    """Yield every day of a history, oldest first."""
     oracle, waiting = Oracle(), list(history)
     subscribed: set[Any] = set()
     ever: set[Any] = set()
@@ -63,7 +63,7 @@ def recounted(history: Sequence[Change]) -> Iterator[Recounted]:
             ever |= with_mrr(oracle, change.at)
         now = with_mrr(oracle, midnight - MILLISECOND)
         totals = oracle.totals(midnight - MILLISECOND)
-        yield Recounted(day, totals, len(subscribed - now), len((now - subscribed) & seen))
+        yield RecountedDay(day, totals, len(subscribed - now), len((now - subscribed) & seen))
         subscribed = now
 
 

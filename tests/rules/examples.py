@@ -1,4 +1,4 @@
-"""Short ways to say what happened in a small shop, for tests that tell one story."""
+"""Builder of short histories of a small shop, for example-based tests."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -12,42 +12,42 @@ PRICES = {"starter": 2.99, "pro": 7.99, "agency": 19.99, "founders": 29.0}
 
 
 class Story:
-    """Tells a shop one change a minute."""
+    """Applies changes to a shop, one per minute."""
 
     def __init__(self) -> None:
         self.shop = Shop()
         self.now = T0
-        self.told = 0
+        self.change_count = 0
         for name, price in PRICES.items():
             self.plan(name, price=price)
 
     def plan(self, name: str, **fields: Any) -> Self:
-        return self.happens(Source.PLANS, Operation.INSERT, name, {"name": name, **fields})
+        return self.change(Source.PLANS, Operation.INSERT, name, {"name": name, **fields})
 
     def customer(self, name: str, **fields: Any) -> Self:
-        return self.happens(Source.CUSTOMERS, Operation.INSERT, name, {"name": name.capitalize(), **fields})
+        return self.change(Source.CUSTOMERS, Operation.INSERT, name, {"name": name.capitalize(), **fields})
 
     def license(self, doc_id: Any, plan: Any = "pro", customer: Any = "ada", **fields: Any) -> Self:
         document = {"customer_id": customer, "plan_id": plan, "status": "active", "license_key": "CHA-1", **fields}
-        return self.happens(Source.LICENSES, Operation.INSERT, doc_id, document)
+        return self.change(Source.LICENSES, Operation.INSERT, doc_id, document)
 
     def set(self, doc_id: Any, **fields: Any) -> Self:
-        return self.happens(Source.LICENSES, Operation.UPDATE, doc_id, fields)
+        return self.change(Source.LICENSES, Operation.UPDATE, doc_id, fields)
 
     def reprice(self, plan: str, price: object) -> Self:
-        return self.happens(Source.PLANS, Operation.UPDATE, plan, {"price": price})
+        return self.change(Source.PLANS, Operation.UPDATE, plan, {"price": price})
 
     def delete(self, source: Source, doc_id: Any) -> Self:
-        return self.happens(source, Operation.DELETE, doc_id, {})
+        return self.change(source, Operation.DELETE, doc_id, {})
 
-    def happens(self, source: Source, op: Operation, doc_id: Any, fields: dict[str, Any]) -> Self:
+    def change(self, source: Source, op: Operation, doc_id: Any, fields: dict[str, Any]) -> Self:
         self.now += MINUTE
-        self.told += 1
-        self.shop.apply([Change(source, op, doc_id, self.now, f"82{self.told:06d}", fields)])
+        self.change_count += 1
+        self.shop.apply([Change(source, op, doc_id, self.now, f"82{self.change_count:06d}", fields)])
         return self
 
     def wait(self, minutes: int) -> Self:
-        """So many minutes pass before the next change."""
+        """Set the time between the last change and the next one."""
         self.now += (minutes - 1) * MINUTE
         return self
 
@@ -58,5 +58,5 @@ class Story:
         return [event.type.value for event in self.shop.events]
 
     def lines(self) -> list[tuple[str, str, int]]:
-        """The ledger: kind, reason and cents of every line of a licence."""
+        """Return kind, reason and MRR cents of every ledger line of a license."""
         return [(m.kind.value, m.reason.value, m.mrr_cents) for m in self.shop.movements if m.license_id is not None]

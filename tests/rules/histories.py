@@ -1,7 +1,7 @@
-"""Histories of a small shop, as the stream would tell them: legal, in order, and full of mischief.
+"""Hypothesis strategies for histories of a small shop: possible changes in stream order, many of them invalid.
 
-A history is drawn as plain steps and then told by `tell`, which knows what exists, so that every update has its
-document and every dotted path its container. A shrunk failure is a short list of changes.
+A history is drawn as steps and converted by `to_changes`, which tracks the existing documents, so that every update
+has its document and every dotted path its container. A shrunk failure is a short list of changes.
 """
 
 from collections.abc import Mapping
@@ -37,13 +37,13 @@ STARTS = (
 
 
 class Until(NamedTuple):
-    """An `expires_at` to be: that much after the change that writes it."""
+    """An `expires_at` relative to the time of the change that writes it."""
 
     after: timedelta
 
 
 class Step(NamedTuple):
-    """One thing somebody does to the shop, whatever is there at that moment."""
+    """One action on a document, whether or not the document exists at that moment."""
 
     source: Source
     id: Any
@@ -127,23 +127,23 @@ def steps(poison: bool) -> st.SearchStrategy[Step]:
 
 @st.composite
 def histories(draw: st.DrawFn, *, poison: bool = True, max_size: int = 30) -> list[Change]:
-    """A history in stream order. Without `poison` every document can be understood at every moment."""
+    """Draw a history in stream order. Without `poison` every document is valid at every moment."""
     opening = [
         Step(Source.PLANS, plan_id, "put", {}, timedelta(0))
         for plan_id in (draw(st.sets(st.sampled_from(PLANS))) if poison else PLANS)
     ]
     drawn = draw(st.lists(steps(poison), max_size=max_size))
     opening.sort(key=lambda step: str(step.id))
-    return tell([*opening, *drawn], draw(st.sampled_from(STARTS)))
+    return to_changes([*opening, *drawn], draw(st.sampled_from(STARTS)))
 
 
 SHORT_WAITS = tuple(timedelta(minutes=minutes) for minutes in (0, 1, 29, 60, 61, 24 * 60))
 
 
 def busy_customers() -> st.SearchStrategy[list[Change]]:
-    """Two customers who start, end, move and delete licences within and beyond an hour, on plans of every kind.
+    """Draw histories of two customers who start, end, move and delete licenses within and beyond an hour.
 
-    Drawn by a seed: hypothesis' own draws are too alike to make many licences take each other's place.
+    The steps are drawn by a seed: hypothesis' own draws are too similar to produce many license replacements.
     """
     return st.builds(_busy_customers, st.integers(0, 40), st.integers(0, 10**9), st.sampled_from(STARTS))
 
@@ -151,7 +151,7 @@ def busy_customers() -> st.SearchStrategy[list[Change]]:
 def _busy_customers(length: int, seed: int, start: datetime) -> list[Change]:
     chance = Random(seed)
     plans = [Step(Source.PLANS, plan_id, "put", {}, timedelta(0)) for plan_id in PLANS]
-    return tell([*plans, *(_busy_step(chance) for _ in range(length))], start)
+    return to_changes([*plans, *(_busy_step(chance) for _ in range(length))], start)
 
 
 def _busy_step(chance: Random) -> Step:
@@ -170,25 +170,25 @@ def _busy_step(chance: Random) -> Step:
 
 
 def cuts(max_size: int = 60) -> st.SearchStrategy[set[int]]:
-    """Where a history is cut into batches."""
+    """Draw the positions at which a history is split into batches."""
     return st.sets(st.integers(1, max_size))
 
 
-def tell(story: list[Step], start: datetime) -> list[Change]:
-    """The changes the stream would bring if the steps were done to an empty shop, impossible ones left out."""
+def to_changes(story: list[Step], start: datetime) -> list[Change]:
+    """Return the changes of the stream for steps on an empty shop; impossible steps are omitted."""
     documents: Documents = {source: {} for source in POOL}
     changes: list[Change] = []
     at = start
     for step in story:
         at += step.wait
-        change = _done(step, documents[step.source], at, f"82{len(changes):06d}")
+        change = _to_change(step, documents[step.source], at, f"82{len(changes):06d}")
         if change is not None:
             changes.append(change)
             write(documents, change)
     return changes
 
 
-def _done(step: Step, documents: Mapping[Any, Mapping[str, Any]], at: datetime, cause: str) -> Change | None:
+def _to_change(step: Step, documents: Mapping[Any, Mapping[str, Any]], at: datetime, cause: str) -> Change | None:
     old = documents.get(step.id)
     patch = {name: at + v.after if isinstance(v, Until) else deepcopy(v) for name, v in step.patch.items()}
     whole = {**_default(step.source, step.id), **patch}
@@ -208,7 +208,7 @@ def _done(step: Step, documents: Mapping[Any, Mapping[str, Any]], at: datetime, 
 
 
 def _inner(step: Step, old: Mapping[str, Any], at: datetime, cause: str) -> Change | None:
-    """An update inside a container, wherever poison left one."""
+    """Return an update inside every container of the document; None if it has none."""
     inside = {f"{name}.k": 2 for name, value in old.items() if isinstance(value, dict)}
     inside |= {f"{name}.0": 2 for name, value in old.items() if isinstance(value, list)}
     shorter = tuple((name, 1) for name, value in old.items() if isinstance(value, list))
@@ -231,7 +231,7 @@ def _default(source: Source, doc_id: Any) -> dict[str, Any]:
 
 
 def write(documents: Documents, change: Change) -> None:
-    """Do to plain documents what the server did; knows nothing of `rules.model.documents`."""
+    """Apply a change to plain documents as the server does, independently of `rules.model.documents`."""
     collection = documents[change.source]
     if change.op is Operation.DELETE:
         collection.pop(change.id, None)

@@ -1,8 +1,7 @@
-"""The oracle: what a shop is worth, recounted from its plain documents by the plainest code there is.
+"""The oracle: totals of a shop, recounted from its documents by the simplest possible code.
 
-Uses nothing of `rules` but the words of `rules.model.changes`, `rules.model.states` and `rules.model.ledger`.
-It keeps, as the design demands, the last good contribution of a document that cannot be understood, and nothing else of
-the past.
+Uses only the types of `rules.model.changes`. Its only memory, as designed, is the last valid contribution of a document
+that has become invalid.
 """
 
 from collections import Counter
@@ -29,7 +28,7 @@ class Price:
 
 @dataclass
 class Contribution:
-    """What one licence gives, and until when."""
+    """Contribution of one license to the totals, and its expiry."""
 
     customer: Any
     plan: Any
@@ -43,7 +42,7 @@ class Contribution:
 
 @dataclass
 class Oracle:
-    """Follows a history by recounting everything after every change."""
+    """Recounts all documents after every change of a history."""
 
     documents: Documents = field(default_factory=lambda: {source: {} for source in Source})
     prices: dict[Any, Price] = field(default_factory=dict)
@@ -115,7 +114,7 @@ class Oracle:
         return sum(c.price.monthly for c in self.good.values() if c.plan == plan and c.is_active(at))
 
     def customers(self, at: datetime) -> dict[Any, tuple[int, int, int]]:
-        """Per customer its MRR, active and paid licences; customers without any are left out."""
+        """Return MRR cents, active and paid licenses by customer; customers without active licenses are omitted."""
         sums: dict[Any, tuple[int, int, int]] = {}
         for c in self.good.values():
             if c.is_active(at):
@@ -124,10 +123,10 @@ class Oracle:
         return sums
 
     def active(self, at: datetime) -> dict[Any, bool]:
-        """Every licence that counts, and whether it is active."""
+        """Return whether each license with a valid version is active."""
         return {license_id: c.is_active(at) for license_id, c in self.good.items()}
 
 
 def is_plain(value: Any) -> bool:
-    """Whether a value can be an id: nothing that equals another id or not even itself."""
+    """Return whether a value can be an id: hashable, no bool (equal to 0 or 1), no NaN (not equal to itself)."""
     return isinstance(value, Hashable) and not isinstance(value, bool) and value == value

@@ -1,7 +1,6 @@
-"""The plainest driver of `decide`: a whole mirror in memory, batches, ticks, and the sweeps a decision leaves.
+"""In-memory driver of `decide`: a complete mirror, batches, ticks, and the revaluations of a decision.
 
-Hands `decide` exactly what its contract promises and not one state more, so that a state it should have
-named by `required` is a KeyError.
+Passes to `decide` exactly the states that its contract promises, so that a state missing in `required` is a KeyError.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -21,7 +20,7 @@ from rules.settings.settings import Settings
 
 @dataclass
 class Shop:
-    """Everything the daemon would have stored."""
+    """Everything that the daemon would have stored; `emitted` also keeps the events that were withdrawn later."""
 
     settings: Settings = field(default_factory=Settings)
     chunk: int = 2
@@ -33,12 +32,15 @@ class Shop:
     position: str = ""
     memory: Memories = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
-    told: list[Event] = field(default_factory=list)
+    emitted: list[Event] = field(default_factory=list)
     movements: list[Movement] = field(default_factory=list)
-    letters: dict[tuple[Source, Any], HeldDocument] = field(default_factory=dict)
+    withdrawn: set[str] = field(default_factory=set)
+    replaced: set[str] = field(default_factory=set)
+    emitted_after_withdrawal: list[str] = field(default_factory=list)
+    dead_letters: dict[tuple[Source, Any], HeldDocument] = field(default_factory=dict)
 
     def follow(self, changes: Sequence[Change], cuts: Collection[int] = ()) -> "Shop":
-        """Apply changes in batches, cut at `cuts` and, as the daemon does, behind every plan change."""
+        """Apply changes in batches, split at `cuts` and, like the daemon, after every plan change."""
         batch: list[Change] = []
         for index, change in enumerate(changes, 1):
             batch.append(change)
@@ -59,24 +61,24 @@ class Shop:
 
     def apply(self, batch: Sequence[Change]) -> None:
         if batch:
-            for sweep in self._commit(batch).revaluations:
-                self._sweep(sweep)
+            for revaluation in self._commit(batch).revaluations:
+                self._run_revaluation(revaluation)
 
-    def _sweep(self, sweep: Revaluation) -> None:
-        named = sorted((i for i, state in self.licenses.items() if _on(state, sweep.plan_id)), key=repr)
-        for start in range(0, len(named), self.chunk):
-            self._commit([_revalue(sweep, i) for i in named[start : start + self.chunk]])
+    def _run_revaluation(self, revaluation: Revaluation) -> None:
+        license_ids = sorted((i for i, state in self.licenses.items() if _on(state, revaluation.plan_id)), key=repr)
+        for start in range(0, len(license_ids), self.chunk):
+            self._commit([_revalue(revaluation, i) for i in license_ids[start : start + self.chunk]])
 
     def _commit(self, changes: Sequence[Change]) -> Decision:
         mirror = self.mirror(changes)
         before = deepcopy(mirror)
         decision = decide(mirror, changes, self.settings)
-        assert same_mirror(mirror, before), "decide altered the mirror it was handed"
+        assert same_mirror(mirror, before), "decide modified its input mirror"
         self._store(decision)
         return decision
 
     def mirror(self, changes: Sequence[Change]) -> Mirror:
-        """Plans, licences due by the last change, and what `required` names, asked until nothing is new."""
+        """Return all plans, the licenses that expire by the last change, and the states named by `required`."""
         mirror = Mirror(plans=dict(self.plans), totals=self.totals, position=self.position, memory=self.memory)
         horizon = max(change.at for change in changes)
         mirror.licenses.update({i: state for i, state in self.licenses.items() if _due(state, horizon)})
@@ -97,21 +99,25 @@ class Shop:
         self.memory = decision.memory
         self.plans.update(decision.plans)
         self.totals, self.position = decision.totals, decision.position
-        self._tell(decision)
+        self._store_events(decision)
         self.movements += decision.movements
         for released in decision.released:
-            self.letters.pop(released, None)
-        self.letters.update(decision.held)
+            self.dead_letters.pop(released, None)
+        self.dead_letters.update(decision.held)
 
-    def _tell(self, decision: Decision) -> None:
-        """As the database does: what is withdrawn goes, a key that stands already collides. `told` forgets nothing."""
-        self.told += decision.events
-        standing = {event.key: event for event in self.events}
+    def _store_events(self, decision: Decision) -> None:
+        """Store events as the database does: delete the withdrawn ones, skip a key that exists already."""
+        self.emitted += decision.events
+        keys = {event.key for event in self.emitted}
+        self.emitted_after_withdrawal += [event.key for event in decision.events if event.key in self.withdrawn]
+        self.withdrawn |= decision.withdrawn.keys() & keys
+        self.replaced |= decision.replaced & keys
+        existing = {event.key: event for event in self.events}
         for key in decision.withdrawn:
-            standing.pop(key, None)
+            existing.pop(key, None)
         for event in decision.events:
-            standing.setdefault(event.key, event)
-        self.events = list(standing.values())
+            existing.setdefault(event.key, event)
+        self.events = list(existing.values())
 
 
 def _put(stored: dict[Any, Any], decided: dict[Any, Any]) -> None:
@@ -130,10 +136,11 @@ def _due(state: LicenseState, at: datetime) -> bool:
     return state.license.expires_at is not None and state.license.expires_at <= at
 
 
-def _revalue(sweep: Revaluation, license_id: Any) -> Change:
-    return Change(Source.LICENSES, Operation.REVALUE, license_id, sweep.at, sweep.cause, origin=sweep.origin)
+def _revalue(revaluation: Revaluation, license_id: Any) -> Change:
+    _, at, cause, origin = revaluation
+    return Change(Source.LICENSES, Operation.REVALUE, license_id, at, cause, origin=origin)
 
 
 def same_mirror(left: Mirror, right: Mirror) -> bool:
-    """Equality that takes NaN for NaN, as a look at the text does."""
+    """Return whether two mirrors have the same text, in which NaN equals NaN."""
     return repr(left) == repr(right)

@@ -15,13 +15,13 @@ SIX = time(6)
     ("day", "hours"),
     [(date(2025, 3, 30), 23), (date(2025, 10, 26), 25), (date(2025, 8, 20), 24), (date(2024, 12, 31), 24)],
 )
-def test_a_business_day_in_rome_has_as_many_hours_as_the_clock_says(day: date, hours: int) -> None:
+def test_a_business_day_in_rome_has_the_hours_of_its_clock_change(day: date, hours: int) -> None:
     assert business_days.start(day + business_days.ONE_DAY, ROME) - business_days.start(day, ROME) == timedelta(
         hours=hours
     )
 
 
-def test_an_instant_belongs_to_the_day_of_the_shops_own_calendar() -> None:
+def test_an_instant_belongs_to_the_day_in_the_configured_zone() -> None:
     assert business_days.business_day(datetime(2025, 8, 20, 21, 59, 59, tzinfo=UTC), ROME) == date(2025, 8, 20)
     assert business_days.business_day(datetime(2025, 8, 20, 22, 0, tzinfo=UTC), ROME) == date(2025, 8, 21)
     assert business_days.business_day(datetime(2025, 1, 20, 22, 30, tzinfo=UTC), ROME) == date(2025, 1, 20)
@@ -58,7 +58,7 @@ def test_yesterday_is_closed_from_six_in_the_morning_local_time(now: datetime, l
     assert business_days.last_closed(now, SIX, ROME) == last
 
 
-def test_every_day_without_a_final_row_is_owed_oldest_first() -> None:
+def test_every_day_without_a_final_row_is_due_oldest_first() -> None:
     known = {date(2025, 8, 2), date(2025, 8, 4)}
 
     assert list(business_days.due(known, date(2025, 8, 1), date(2025, 8, 5))) == [
@@ -69,10 +69,10 @@ def test_every_day_without_a_final_row_is_owed_oldest_first() -> None:
     assert list(business_days.due(known, date(2025, 8, 5), date(2025, 8, 1))) == []
 
 
-def test_days_are_told_as_stretches_without_a_gap() -> None:
-    days_owed = [date(2025, 2, 27), date(2025, 2, 28), date(2025, 3, 1), date(2025, 3, 5), date(2025, 3, 7)]
+def test_consecutive_days_are_grouped_into_ranges() -> None:
+    days = [date(2025, 2, 27), date(2025, 2, 28), date(2025, 3, 1), date(2025, 3, 5), date(2025, 3, 7)]
 
-    assert list(business_days.runs(days_owed)) == [
+    assert list(business_days.runs(days)) == [
         (date(2025, 2, 27), date(2025, 3, 1)),
         (date(2025, 3, 5), date(2025, 3, 5)),
         (date(2025, 3, 7), date(2025, 3, 7)),

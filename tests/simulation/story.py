@@ -1,9 +1,9 @@
-"""A shop, a daemon, and everything that can happen to them, drawn from one seed; then the oracle.
+"""Random simulation of a shop, a daemon and faults from one seed, checked against the oracle.
 
-The daemon is the real `Leader` on a real replica set. It dies where a kill would hurt most: before its transaction,
-in the middle of it, and after the commit before it knows. Its server answers with errors and forgets the stream's
-history; collections vanish and come back. The same seed tells the same story: what the shop does, where the daemon
-dies, how large its batches are (how the threads interleave is up to the machine).
+The daemon is the real `LeaderTerm` on a real replica set. It crashes at the critical points: before its transaction,
+inside it, and after the commit before the reply. Its server returns errors and loses the stream's history; collections
+are dropped and restored. A seed determines the shop's writes, the crash points and the batch size, but not the
+interleaving of threads.
 """
 
 import threading
@@ -16,10 +16,11 @@ from bson import ObjectId
 from pymongo.client_session import ClientSession
 
 from daemon import clock
+from daemon.config.active import ActiveConfig
 from daemon.config.schema import Config
 from daemon.demo.embedded_mongo import wait_for
 from daemon.demo.simulator import Dashboard
-from daemon.demo.simulator.weights import PAID
+from daemon.demo.simulator.weights import PAYING_WEIGHTS
 from daemon.errors import LeaseLost, Unavailable
 from daemon.leader.term import LeaderTerm
 from daemon.mongo.client import connect, database
@@ -28,7 +29,14 @@ from daemon.runtime.health import Health
 from daemon.store import gaps, indexes
 from daemon.store.commit import Committer, Writes
 from daemon.store.lease import Leaser
-from tests.oracle import assert_books_balance, assert_each_event_once, assert_each_payment_once, events, recount, totals
+from tests.oracle import (
+    assert_each_event_once,
+    assert_each_payment_once,
+    assert_ledger_consistent,
+    events,
+    recount,
+    totals,
+)
 
 POISON: tuple[dict[str, Any], ...] = (
     {"status": "frozen"},
@@ -55,49 +63,49 @@ FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("commitTransaction", {"closeConnection": True}),
     ("commitTransaction", {"writeConcernError": {"code": 91, "errmsg": "shutting down"}}),
 )
-"""What the server answers the daemon with: those of `tests/faults/test_commit.py` in any order and company."""
+"""Errors that the server returns, from `tests/faults/test_commit.py`, here in random order and combination."""
 
 
 class Killed(BaseException):
-    """The daemon's process is gone; nothing below may catch it."""
+    """Simulated kill of the process; a BaseException so that no code catches it."""
 
 
-class DeadlyCommitter(Committer):
-    """Commits, and dies in the phase its leader was told to die in."""
+class CrashingCommitter(Committer):
+    """Commits, and crashes in the phase set on its leader."""
 
-    leader: "DeadlyLeader"
+    leader: "CrashingLeader"
 
     @property
-    def doom(self) -> str | None:
-        return self.leader.doom
+    def crash_phase(self) -> str | None:
+        return self.leader.crash_phase
 
     def write(self, writes: Writes) -> int:
-        if self.doom == "before":
+        if self.crash_phase == "before":
             raise Killed
         written = super().write(writes)
-        if self.doom == "after":
+        if self.crash_phase == "after":
             raise Killed
         return written
 
-    def _all(self, writes: Writes, session: ClientSession) -> None:
-        super()._all(writes, session)
-        if self.doom == "inside":
+    def _write_all(self, writes: Writes, session: ClientSession) -> None:
+        super()._write_all(writes, session)
+        if self.crash_phase == "inside":
             raise Killed
 
 
-class DeadlyLeader(LeaderTerm):
-    """Leads as the real one does, with a committer that dies when told to, however often it equips itself anew."""
+class CrashingLeader(LeaderTerm):
+    """Leader whose committers, also those created after a reload, crash in `crash_phase`."""
 
-    doom: str | None = None
+    crash_phase: str | None = None
 
-    def _equip(self, config: Config) -> None:
-        super()._build(config)
-        self.committer = DeadlyCommitter(self.database, self.lease, config.settings(), 20)
-        self.committer.leader = self
+    def _new_committer(self, config: Config, _forgotten_count: int | None) -> Committer:
+        committer = CrashingCommitter(self.database, self.lease, config.settings(), 20)
+        committer.leader = self
+        return committer
 
 
 class Daemon:
-    """One life of the daemon, in a thread."""
+    """Daemon in a thread, until it stops or crashes."""
 
     def __init__(self, config: Config, holder: str) -> None:
         self.stop = threading.Event()
@@ -105,7 +113,7 @@ class Daemon:
         self.died: BaseException | None = None
         self.config = config
         self.holder = holder
-        self.leader: DeadlyLeader | None = None
+        self.leader: CrashingLeader | None = None
         self.thread = threading.Thread(target=self._live, daemon=True)
         self.thread.start()
         wait_for(lambda: self.ready.is_set() or self.died is not None, "the daemon to be ready", 30)
@@ -116,18 +124,18 @@ class Daemon:
                 db = database(client, self.config.mongodb)
                 lease = Leaser(db, self.holder, 60).acquire(session)
                 assert lease is not None
-                self.leader = DeadlyLeader(db, lease, self.config, Health(), self.stop, self.ready)
+                self.leader = CrashingLeader(db, lease, ActiveConfig(self.config), Health(), self.stop, self.ready)
                 self.leader.lead()
-        except BaseException as end:  # noqa: BLE001 - the simulation asks how it ended
+        except BaseException as end:  # noqa: BLE001 - `end` checks it
             self.died = end
 
-    def doom(self, phase: str) -> None:
-        """Let it die in this phase; one that never came to lead is dead already."""
+    def crash_in(self, phase: str) -> None:
+        """Crash in this phase of the next commit; a daemon that never became leader has ended already."""
         if self.leader is not None:
-            self.leader.doom = phase
+            self.leader.crash_phase = phase
 
     def end(self) -> None:
-        """Stop it if it still lives; what killed it must be of our making."""
+        """Stop the daemon; raise its error unless the simulation caused it."""
         self.stop.set()
         self.thread.join(30)
         if self.died is not None and not isinstance(self.died, Killed | LeaseLost | Unavailable):
@@ -135,7 +143,7 @@ class Daemon:
 
 
 class Simulation:
-    """One story. `steps` is how many things happen."""
+    """One simulation of a number of random steps."""
 
     def __init__(self, db: Database, config: Callable[..., Config], seed: int) -> None:
         self.chance = Random(seed)
@@ -145,13 +153,13 @@ class Simulation:
         self.dashboard = Dashboard(db, self.chance, pays=self.chance.random() < 0.5)
         self.inserted: Counter[tuple[str, ObjectId]] = Counter()
         self.daemon: Daemon | None = None
-        self.happenings: dict[Callable[[], None], int] = {
+        self.actions: dict[Callable[[], None], int] = {
             self._trade: 12,
             self._kill: 4,
             self._restart: 2,
             self._poison: 2,
             self._reprice: 1,
-            self._usurp: 1,
+            self._take_over: 1,
             self._ask_for_repair: 1,
             self._fail: 4,
             self._lose_for_a_while: 1,
@@ -164,20 +172,20 @@ class Simulation:
         try:
             for _ in range(steps):
                 self._step()
-            self._mend()
-            self._let_it_catch_up()
+            self._repair()
+            self._catch_up()
         finally:
             self.daemon.end()
-        self._judge()
+        self._assert_consistent()
 
     def _start(self) -> Daemon:
-        return Daemon(self.config, "the one")
+        return Daemon(self.config, "first")
 
     def _step(self) -> None:
-        happening = self.chance.choices(tuple(self.happenings), tuple(self.happenings.values()))[0]
-        happening()
+        action = self.chance.choices(tuple(self.actions), tuple(self.actions.values()))[0]
+        action()
 
-    # -- what the shop does ---------------------------------------------------------------------------------
+    # -- the shop ---------------------------------------------------------------------------------
 
     def _trade(self) -> None:
         for _ in range(self.chance.randrange(1, 6)):
@@ -187,31 +195,31 @@ class Simulation:
             elif pick < 0.12 and self.dashboard.licenses:
                 self.dashboard.replace_license(clock.now())
             else:
-                self.dashboard.step(clock.now(), PAID if self.dashboard.pays else None)
+                self.dashboard.step(clock.now(), PAYING_WEIGHTS if self.dashboard.pays else None)
 
     def _poison(self) -> None:
         if self.dashboard.licenses:
             victim = self.chance.choice(self.dashboard.licenses)
             self.db.licenses.update_one({"_id": victim}, {"$set": self.chance.choice(POISON)})
 
-    def _mend(self) -> None:
-        """Good versions of everything that was poisoned: all holds must be released. No error is left to come."""
+    def _repair(self) -> None:
+        """Make all invalid documents valid, so that they must be released, and disable the fail point."""
         self.db.client.admin.command("configureFailPoint", "failCommand", mode="off")
         plan = self.dashboard.plans["pro"]["_id"]
         customer = self.dashboard.customers[0] if self.dashboard.customers else None
-        good = {"status": "active", "plan_id": plan, "expires_at": None, "customer_id": customer}
+        valid = {"status": "active", "plan_id": plan, "expires_at": None, "customer_id": customer}
         for poison in POISON:
             (name,) = poison
-            self.db.licenses.update_many({name: poison[name]}, {"$set": {name: good[name]}})
+            self.db.licenses.update_many({name: poison[name]}, {"$set": {name: valid[name]}})
 
     def _reprice(self) -> None:
         self.dashboard.reprice(self.chance.choice(("starter", "pro", "agency")), self.chance.choice((1.5, 7.99, 30.0)))
 
-    # -- what happens to the daemon -------------------------------------------------------------------------
+    # -- the daemon -------------------------------------------------------------------------
 
     def _kill(self) -> None:
         assert self.daemon is not None
-        self.daemon.doom(self.chance.choice(("before", "inside", "after")))
+        self.daemon.crash_in(self.chance.choice(("before", "inside", "after")))
         self._trade()
         self.daemon.thread.join(self.chance.choice((0.0, 0.05, 0.5)))
         self._restart()
@@ -221,18 +229,18 @@ class Simulation:
         self.daemon.end()
         self.daemon = self._start()
 
-    def _usurp(self) -> None:
-        """A second daemon takes the lease while the first still works: its next commit must be refused."""
+    def _take_over(self) -> None:
+        """Start a second daemon that takes the lease from the running first one, whose next commit must be rejected."""
         assert self.daemon is not None
         first, self.daemon = self.daemon, self._start()
         self._trade()
         first.end()
 
     def _ask_for_repair(self) -> None:
-        gaps.open_gap(self.db, "requested", "the simulation asks", None, clock.now())
+        gaps.open_gap(self.db, "requested", "requested by the simulation", None, clock.now())
 
     def _fail(self) -> None:
-        """The server answers the daemon's next calls of a command with an error; trade goes on."""
+        """Make the daemon's next calls of a command fail while the shop goes on."""
         command, fault = self.chance.choice(FAULTS)
         data = {"failCommands": [command], "appName": "chatello-analytics", **fault}
         times = {"times": self.chance.randrange(1, 4)}
@@ -240,7 +248,7 @@ class Simulation:
         self._trade()
 
     def _lose_for_a_while(self) -> None:
-        """A collection is dropped and restored, or renamed away and back, while the shop goes on."""
+        """Drop and restore a collection, or rename it away and back, while the shop goes on."""
         name = self.chance.choice(("licenses", "customers"))
         saved = list(self.db[name].find())
         if not saved:
@@ -256,14 +264,14 @@ class Simulation:
 
     # -- the end --------------------------------------------------------------------------------------------
 
-    def _let_it_catch_up(self) -> None:
+    def _catch_up(self) -> None:
         last = self.db.customers.insert_one({"name": "the last one", "email": "last@example.com"}).inserted_id
         self._until(lambda: events(self.db)["new_customer", last] == 1, "the last customer's event")
         self._until(lambda: gaps.count_open(self.db) == 0, "every gap to be closed")
         self._until(self._agrees, f"totals {totals(self.db)} to become {recount(self.db)}")
 
     def _until(self, condition: Callable[[], bool], what: str) -> None:
-        """Wait, starting the daemon again where an error of before ends it only now: what `App` and systemd do."""
+        """Wait, restarting a daemon that ended with an earlier error, as the election and systemd do."""
 
         def holds() -> bool:
             if self.daemon is None or not self.daemon.thread.is_alive():
@@ -275,8 +283,8 @@ class Simulation:
     def _agrees(self) -> bool:
         return totals(self.db) == recount(self.db)
 
-    def _judge(self) -> None:
-        assert_books_balance(self.db)
+    def _assert_consistent(self) -> None:
+        assert_ledger_consistent(self.db)
         assert_each_event_once(self.db)
         if self.db.payments.count_documents({}):
             assert_each_payment_once(self.db)

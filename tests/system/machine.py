@@ -1,7 +1,7 @@
-"""A machine with a real systemd for the tests: a Debian root in systemd-nspawn, on the network of this one.
+"""A Debian machine with a real systemd for the tests, in systemd-nspawn on the host's network.
 
-The law of this room: the root is made once and never written to (an overlay takes all writes and is thrown away);
-every process of a machine dies with this one, even by kill -9, and what a killed run left on disk the next one removes.
+The root is created once and never written to; an overlay takes all writes and is deleted. All processes of a machine
+end with this one, even after kill -9; the next run removes files that a killed run left.
 """
 
 import fcntl
@@ -23,7 +23,7 @@ from tests.system_tools import missing, tool
 CACHE = Path("/var/cache/chatello-analytics-test")
 SUITE = "bookworm"
 PACKAGES = ("systemd", "systemd-sysv", "dbus", "cron", "ca-certificates", "python3", "python3-venv")
-"""What a plain Debian server has; the README's line installs python3-venv."""
+"""Packages of a plain Debian server, and python3-venv as in the README."""
 SOURCE, WHEELS = "/src", "/wheels"
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -40,12 +40,12 @@ for tree in "$0" "$0"/*; do
 done 2>/dev/null
 mount -t overlay overlay -o "$layers" "$top" && exec systemd-nspawn "$@"
 """
-"""Each machine in control groups of its own: two systemds in one would kill each other's services."""
+"""Put each machine into its own control groups: two systemds in one group kill each other's services."""
 BOOTED = {"running", "degraded"}
 
 
 class Machine:
-    """One machine: `boot`, then `run` commands in it; what is written in it lasts until `close`."""
+    """One machine: `boot`, then `run` commands in it. Its files exist until `close`."""
 
     def __init__(self) -> None:
         self.root = _debian()
@@ -55,7 +55,7 @@ class Machine:
         self.leader = 0
 
     def boot(self) -> None:
-        """Start it and wait until systemd says that everything is up."""
+        """Start the machine and wait until systemd has finished booting."""
         layers = ",".join(
             (f"lowerdir={self.root}", f"upperdir={self._layer('upper')}", f"workdir={self._layer('work')}")
         )
@@ -93,26 +93,26 @@ class Machine:
             return self.run("systemctl", "is-system-running", "--wait", check=False, seconds=60).strip() in BOOTED
         return False
 
-    def run(self, *command: str, check: bool = True, seconds: float = 240, given: str = "", **environment: str) -> str:
-        """Run a command as root in the machine; its output. Raises RuntimeError with it where `check` and it fails."""
-        done = subprocess.run(
+    def run(self, *command: str, check: bool = True, seconds: float = 240, stdin: str = "", **environment: str) -> str:
+        """Run a command as root; return its output, or raise RuntimeError with it if `check` is set and it fails."""
+        finished = subprocess.run(
             ["nsenter", "--all", "--target", str(self.leader), *command],
             env={**ENVIRONMENT, **environment},
-            input=given,
+            input=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             timeout=seconds,
         )
-        if check and done.returncode:
-            raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stdout}")
-        return done.stdout
+        if check and finished.returncode:
+            raise RuntimeError(f"{' '.join(command)} ended with {finished.returncode}: {finished.stdout}")
+        return finished.stdout
 
     def write(self, file: str, text: str, mode: str = "644") -> None:
-        self.run("install", "-D", "-m", mode, "/dev/stdin", file, given=text)
+        self.run("install", "-D", "-m", mode, "/dev/stdin", file, stdin=text)
 
     def shut_down(self, how: str = "poweroff") -> None:
-        """An orderly `poweroff` or `reboot`; then it can be booted again."""
+        """Shut down with `poweroff` or `reboot`; `boot` can start the machine again."""
         self.run("systemctl", how, check=False)
         assert self.container is not None
         self.container.wait(60)
@@ -125,15 +125,15 @@ class Machine:
 
 
 def require() -> None:
-    """Skip (fail in CI) where no machine can be made, saying why."""
+    """Skip the test (fail in CI) if no machine can be created here."""
     if os.geteuid() != 0:
-        missing("a real systemd", "the tests do not run as root (systemd-nspawn needs it)")
+        missing("a real systemd", "systemd-nspawn requires root")
     for name in ("systemd-nspawn", "mmdebstrap", "unshare", "nsenter"):
         tool(name)
 
 
 def _debian() -> Path:
-    """The root every machine is laid upon; made anew when the list of packages changes."""
+    """Return the root below every overlay; created again when the list of packages changes."""
     key = hashlib.sha256(" ".join((SUITE, *PACKAGES)).encode()).hexdigest()[:12]
 
     def make(target: Path) -> None:
@@ -145,7 +145,7 @@ def _debian() -> Path:
 
 
 def _wheels() -> Path:
-    """The pinned packages that the installer installs, so that machines need no index."""
+    """Download the pinned packages of the installer, so that machines need no index."""
     pinned = [ROOT / "requirements" / name for name in ("run.txt", "build.txt")]
     key = hashlib.sha256(b"".join(file.read_bytes() for file in pinned)).hexdigest()[:12]
 
@@ -157,7 +157,7 @@ def _wheels() -> Path:
 
 
 def _cached(name: str, make: Callable[[Path], None]) -> Path:
-    """The folder of that name in the cache, made by the first who asks; whoever asks meanwhile waits."""
+    """Return a folder of the cache; the first caller creates it while others wait."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -171,13 +171,13 @@ def _cached(name: str, make: Callable[[Path], None]) -> Path:
 
 
 def _succeed(command: list[str]) -> None:
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{command[0]} ended with {done.returncode}: {done.stdout[-2000:]}")
+    finished = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if finished.returncode:
+        raise RuntimeError(f"{command[0]} ended with {finished.returncode}: {finished.stdout[-2000:]}")
 
 
 def _own_folder() -> Path:
-    """A folder for one machine, named after this process; those of processes that are gone are removed."""
+    """Create a folder named after this process, and remove those of processes that have ended."""
     runs = CACHE / "runs"
     runs.mkdir(parents=True, exist_ok=True)
     for left in runs.iterdir():
@@ -187,7 +187,7 @@ def _own_folder() -> Path:
 
 
 def _remove(folder: Path) -> None:
-    """A machine's folder and its control groups, as soon as the last of its processes is gone."""
+    """Remove a machine's folder, and its control groups once its last process has ended."""
     shutil.rmtree(folder, ignore_errors=True)
     groups = [*CGROUPS.glob(folder.name), *CGROUPS.glob(f"*/{folder.name}")]
     with suppress(TimeoutError):
@@ -202,7 +202,7 @@ def _emptied(group: Path) -> bool:
 
 
 def _below(pid: int) -> Iterator[int]:
-    """The processes that descend from one, nearest first."""
+    """Yield the descendants of a process, nearest first."""
     with suppress(OSError):
         for child in map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()):
             yield child
@@ -217,7 +217,7 @@ def _is_systemd(pid: int) -> bool:
 
 @contextmanager
 def booted() -> Iterator[Machine]:
-    """A fresh machine, up and running; gone at the end."""
+    """Boot a new machine and delete it at the end."""
     require()
     machine = Machine()
     try:

@@ -1,4 +1,4 @@
-"""A server as the owner has it: Debian with a real systemd, MongoDB with access control, and the daemon installed."""
+"""A server as in production: Debian with systemd, MongoDB with access control, and the daemon installed."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ NAME = "chatello-analytics"
 DATABASE = "chatello_saas"
 ETC = f"/etc/{NAME}"
 INSTALLER = f"{SOURCE}/deploy/install.sh"
-CONFIGURATION = """# the owner's own
+CONFIGURATION = """# edited by the owner
 [http]
 port = {port}
 [mongodb]
@@ -29,7 +29,7 @@ seconds = 2
 
 
 class Site:
-    """The machine, the shop's database in an administrator's hands, and what a person would ask of them."""
+    """The machine, an administrator's connection to the database, and the commands of an operator."""
 
     def __init__(self, machine: Machine, db: Database, mongo: EmbeddedMongo) -> None:
         self.machine = machine
@@ -39,15 +39,15 @@ class Site:
         self.configuration = CONFIGURATION.format(port=self.port)
 
     def prepare(self) -> None:
-        """What is there before the first install: the owner's configuration, and a file with the connection string."""
+        """Write the configuration and a file with the connection string, as before a first install."""
         self.machine.write(f"{ETC}/config.toml", self.configuration)
         self.machine.write("/root/uri", self.uri() + "\n", "600")
 
     def uri(self, password: str = "analytics") -> str:
         return access.uri_of(self.mongo, "analytics", password, DATABASE)
 
-    def install(self, *options: str, **how: Any) -> str:
-        return self.machine.run(INSTALLER, "--yes", *options, **how)
+    def install(self, *options: str, **arguments: Any) -> str:
+        return self.machine.run(INSTALLER, "--yes", *options, **arguments)
 
     def systemctl(self, *command: str, check: bool = True) -> str:
         return self.machine.run("systemctl", *command, NAME, check=check)
@@ -62,13 +62,13 @@ class Site:
         wait_for(self.is_ready, "the service to be ready")
 
     def cursor(self) -> str:
-        """Where the journal ends now."""
+        """Return the cursor of the journal's end."""
         return self.machine.run("journalctl", "--lines=0", "--show-cursor", "--quiet").partition("cursor: ")[2].strip()
 
     def journal(self, after: str, of: str = NAME, priority: int = 7) -> list[str]:
-        """What the daemon, or another one, wrote after a cursor, as important as `priority` or more."""
+        """Return the messages of an identifier after a cursor, with this priority or a more urgent one."""
         self.machine.run("journalctl", "--sync")
-        # journalctl itself would pass over one entry more where it filters after a cursor
+        # filtered here: journalctl skips one entry too many when it filters after a cursor
         lines = self.machine.run("journalctl", "--output=json", "--quiet", f"--after-cursor={after}").splitlines()
         entries = [entry for entry in map(json.loads, lines) if entry.get("SYSLOG_IDENTIFIER") == of]
         return [str(entry["MESSAGE"]) for entry in entries if int(entry["PRIORITY"]) <= priority]
@@ -79,7 +79,7 @@ class Site:
 
 @contextmanager
 def prepared(mongo: EmbeddedMongo) -> Iterator[Site]:
-    with booted() as machine, access.granted(mongo, DATABASE) as db:
+    with booted() as machine, access.database_with_role(mongo, DATABASE) as db:
         site = Site(machine, db, mongo)
         site.prepare()
         yield site

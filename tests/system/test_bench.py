@@ -1,4 +1,4 @@
-"""The benchmark runs by itself, at a fraction of its size, and leaves what people wrote on its page."""
+"""The benchmark runs at a fraction of its size and keeps the hand-written text of its page."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ from tests.shop import ROOT
 PROSE = f"# Performance\n\nWritten by hand.\n\n{page.BEGIN}\nold\n{page.END}\n\n## Also by hand\n"
 
 
-def test_a_group_of_rows_is_measured_and_written_between_its_marks(tmp_path: Path) -> None:
+def test_a_group_of_rows_is_measured_and_written_between_the_markers(tmp_path: Path) -> None:
     (tmp_path / page.PAGE).write_text(PROSE)
     command = ["-m", "bench", "--only", "latency", "--scale", "0.01", "--repetitions", "1", "--into", str(tmp_path)]
     subprocess.run([sys.executable, *command], cwd=ROOT, check=True, timeout=150)
@@ -21,13 +21,13 @@ def test_a_group_of_rows_is_measured_and_written_between_its_marks(tmp_path: Pat
     found = json.loads((tmp_path / page.NUMBERS).read_text())["latency"]
     assert written.startswith(PROSE.partition("old")[0])
     assert written.endswith(PROSE.partition("old")[2])
-    assert "| a licence written to its event readable, p50 | at most 2.5 |" in written
+    assert "| delay from a written license to its readable event, p50 | at most 2.5 |" in written
     assert found["machine"]["processor"] in written
     assert set(found["rows"][0]["samples"]) == {"the daemon", "bare loop"}
     assert found["rows"][0]["samples"]["the daemon"][0]["p50"] > 0
 
 
-def test_rows_measured_before_stay_and_a_missed_goal_is_said(tmp_path: Path) -> None:
+def test_rows_of_earlier_runs_are_kept_and_a_missed_goal_is_marked(tmp_path: Path) -> None:
     measured = {
         name: {"machine": {"measured": "today", "commit": "abc"}, "rows": [vars_of(row)]}
         for name, row in (("one", Row("speed", "at least 2", "1.5", False)), ("two", Row("size", "-", "3 MB", None)))

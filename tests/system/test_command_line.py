@@ -1,4 +1,4 @@
-"""The command line as people meet it: odd arguments, odd terminals, hostile names; one sentence, never a traceback."""
+"""Command line with unusual arguments, unusual terminals and hostile names: one message, never a traceback."""
 
 import os
 import pty
@@ -21,7 +21,7 @@ from tests import shop
 from tests.system.test_process import run_once
 
 LATIN = "caff\udce8"
-"""An argument as a terminal in ISO-8859-1 sends it: bytes that are no UTF-8."""
+"""An argument as a terminal in ISO-8859-1 sends it: bytes that are not UTF-8."""
 EVIL = "\x1b[31mEVIL\n\u202e"
 
 
@@ -34,18 +34,21 @@ def call(uri: str, db: Database, *arguments: str, **environment: str) -> tuple[i
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("events", "create", "partnership", "x", "--customer-id", LATIN), "'--customer-id': wanted a text in UTF-8"),
-        (("events", "create", "partnership", LATIN), "'DESCRIPTION': wanted a text in UTF-8"),
-        (("events", "create", "partnership", "x", "--amount", "nan"), "'--amount': wanted a finite number"),
-        (("forget", LATIN, "--dry-run"), "'CUSTOMER': wanted a text in UTF-8"),
-        (("forget", "x", "--also", LATIN), "'--also': wanted a text in UTF-8"),
-        (("explain", "2026-11-22", LATIN), "'FIELD': wanted a text in UTF-8"),
-        (("export", "rows", "--from", "2026-02-01", "--to", "2026-01-31"), "--from: 2026-02-01 lies behind --to"),
-        (("backfill", "--from", "2026-02-01", "--to", "2026-01-31"), "--from: 2026-02-01 lies behind --to"),
-        (("rollup", "--check", "--from", "2026-02-01", "--to", "2026-01-31"), "--from: 2026-02-01 lies behind --to"),
+        (("events", "create", "partnership", "x", "--customer-id", LATIN), "'--customer-id': must be UTF-8 text"),
+        (("events", "create", "partnership", LATIN), "'DESCRIPTION': must be UTF-8 text"),
+        (("events", "create", "partnership", "x", "--amount", "nan"), "'--amount': must be a finite number"),
+        (("forget", LATIN, "--dry-run"), "'CUSTOMER': must be UTF-8 text"),
+        (("forget", "x", "--also", LATIN), "'--also': must be UTF-8 text"),
+        (("explain", "2026-11-22", LATIN), "'FIELD': must be UTF-8 text"),
+        (("export", "rows", "--from", "2026-02-01", "--to", "2026-01-31"), "--from: 2026-02-01 must not be after --to"),
+        (("backfill", "--from", "2026-02-01", "--to", "2026-01-31"), "--from: 2026-02-01 must not be after --to"),
+        (
+            ("rollup", "--check", "--from", "2026-02-01", "--to", "2026-01-31"),
+            "--from: 2026-02-01 must not be after --to",
+        ),
     ],
 )
-def test_what_cannot_be_meant_is_one_sentence_and_status_two(
+def test_invalid_arguments_are_one_message_and_status_two(
     mongo_uri: str, database: Database, arguments: tuple[str, ...], sentence: str
 ) -> None:
     status, output = call(mongo_uri, database, *arguments)
@@ -54,29 +57,29 @@ def test_what_cannot_be_meant_is_one_sentence_and_status_two(
     assert database.business_events.count_documents({}) == 0
 
 
-def test_days_at_the_ends_of_the_calendar_end_no_command(mongo_uri: str, database: Database) -> None:
+def test_days_at_the_ends_of_the_calendar_do_not_crash_a_command(mongo_uri: str, database: Database) -> None:
     with shop.running(shop.config_for(mongo_uri, database)):
         status, output = call(mongo_uri, database, "rules", "preview", "--to", "0001-01-02")
 
     assert (status, "0 days in the ledger" in output) == (0, True), output
 
 
-# -- where it is written to ---------------------------------------------------------------------------------
+# -- output ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("arguments", [("export", "rows"), ("rules", "explain")])
-def test_a_full_disk_is_one_sentence(mongo_uri: str, database: Database, arguments: tuple[str, ...]) -> None:
+def test_a_full_disk_is_one_message(mongo_uri: str, database: Database, arguments: tuple[str, ...]) -> None:
     command = [sys.executable, "-m", "daemon", *arguments]
     environment = {**os.environ, "MONGODB_URI": mongo_uri, "MONGODB_DATABASE": database.name}
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(command, cwd=shop.ROOT, env=environment, stdout=full, stderr=subprocess.PIPE, timeout=60)
 
     assert done.returncode == 1
-    assert done.stderr == b"chatello-analytics: this could not be written: No space left on device\n"
+    assert done.stderr == b"chatello-analytics: cannot write the output: No space left on device\n"
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx", "parquet"])
-def test_no_room_for_a_file_is_one_sentence_and_leaves_nothing_behind(
+def test_a_file_that_does_not_fit_is_one_message_and_leaves_no_file(
     mongo_uri: str, database: Database, tmp_path: Path, kind: str
 ) -> None:
     database.business_events.insert_many([{"description": ObjectId().binary.hex() * 10} for _ in range(2000)])
@@ -86,11 +89,11 @@ def test_no_room_for_a_file_is_one_sentence_and_leaves_nothing_behind(
     done = subprocess.run(limited, cwd=shop.ROOT, env=environment, capture_output=True, text=True, timeout=60)
 
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "chatello-analytics: this could not be written: File too large\n"
+    assert done.stderr == "chatello-analytics: cannot write the output: File too large\n"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_directory_is_no_file_and_a_pipe_is_written_into_not_replaced(
+def test_a_directory_is_rejected_and_a_pipe_is_written_to_and_not_replaced(
     mongo_uri: str, database: Database, tmp_path: Path
 ) -> None:
     status, output = call(mongo_uri, database, "export", "rows", "-o", str(tmp_path))
@@ -106,7 +109,7 @@ def test_a_directory_is_no_file_and_a_pipe_is_written_into_not_replaced(
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
-def test_a_link_stays_one_and_its_file_is_replaced(mongo_uri: str, database: Database, tmp_path: Path) -> None:
+def test_a_link_is_kept_and_its_file_is_replaced(mongo_uri: str, database: Database, tmp_path: Path) -> None:
     link, file = tmp_path / "link.csv", tmp_path / "file.csv"
     link.symlink_to(file)
     for _ in range(2):
@@ -123,25 +126,29 @@ def test_a_terminal_without_emoji_shows_question_marks(mongo_uri: str, database:
     assert (status, "? Fiera" in output) == (0, True), output
 
 
-@pytest.mark.parametrize(("wish", "expected"), [("1", False), ("", True)])
-def test_no_color_is_what_it_says(wish: str, expected: bool) -> None:
+@pytest.mark.parametrize(("value", "expected"), [("1", False), ("", True)])
+def test_no_color_disables_colors(value: str, expected: bool) -> None:
     """https://no-color.org: any value that is not empty."""
-    mine, its = pty.openpty()
-    environment = {**os.environ, "NO_COLOR": wish}
+    controller, terminal = pty.openpty()
+    environment = {**os.environ, "NO_COLOR": value}
     subprocess.run(
-        [sys.executable, "-m", "daemon", "rules", "explain"], cwd=shop.ROOT, env=environment, stdout=its, timeout=60
+        [sys.executable, "-m", "daemon", "rules", "explain"],
+        cwd=shop.ROOT,
+        env=environment,
+        stdout=terminal,
+        timeout=60,
     )
-    os.close(its)
-    shown = os.read(mine, 65_536)
-    os.close(mine)
+    os.close(terminal)
+    shown = os.read(controller, 65_536)
+    os.close(controller)
 
     assert (b"\x1b[" in shown) is expected
 
 
-# -- what strangers wrote -----------------------------------------------------------------------------------
+# -- untrusted text -------------------------------------------------------------------------------------------
 
 
-def test_no_id_or_type_reaches_a_terminal_as_more_than_a_line_of_text(mongo_uri: str, database: Database) -> None:
+def test_ids_and_types_are_printed_as_one_line_of_plain_text(mongo_uri: str, database: Database) -> None:
     plans = shop.plans(database)
     with shop.running(shop.config_for(mongo_uri, database)):
         database.customers.insert_one({"_id": EVIL, "name": EVIL, "email": "e@evil.example"})
@@ -149,7 +156,7 @@ def test_no_id_or_type_reaches_a_terminal_as_more_than_a_line_of_text(mongo_uri:
         shop.license(database, EVIL, plans["pro"], _id=f"{EVIL}2", status=EVIL)
         event = {"event_type": EVIL, "event_date": clock.now(), "description": EVIL, "metadata": {"source": EVIL}}
         database.business_events.insert_one({**event, "_id": f"{EVIL}3"})
-        shop.until(lambda: database.analytics_dead_letters.count_documents({}) == 1, "the held licence")
+        shop.until(lambda: database.analytics_dead_letters.count_documents({}) == 1, "the held license")
         [line] = database.analytics_ledger.find({"license_id": f"{EVIL}1"})
         day = f"{line['day']:%Y-%m-%d}"
         calls = [
@@ -165,23 +172,23 @@ def test_no_id_or_type_reaches_a_terminal_as_more_than_a_line_of_text(mongo_uri:
     assert all("EVIL" in output for output in shown[:5]), shown
 
 
-# -- what it says of itself ---------------------------------------------------------------------------------
+# -- help -----------------------------------------------------------------------------------------------------
 
 
-def commands(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
+def commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
-            yield from commands(command, f"{before}{name} ")
+            yield from commands(command, f"{prefix}{name} ")
         else:
-            yield before + name, command
+            yield prefix + name, command
 
 
 COMMANDS = dict(commands(main))
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_help_has_examples_that_its_command_takes(name: str) -> None:
-    """Read by the command's own parser: options that were renamed, or never were, are found here."""
+def test_every_help_text_has_examples_that_its_command_accepts(name: str) -> None:
+    """Parse each example with the command's own parser, to find options that do not exist."""
     examples = re.findall(r"chatello-analytics (.+)", COMMANDS[name].help or "")
 
     assert examples

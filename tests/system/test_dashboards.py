@@ -1,4 +1,4 @@
-"""The Grafana dashboards: lawful by the rules of Grafana's linter, and every query answered by the real daemon."""
+"""The Grafana dashboards follow the rules of Grafana's linter, and the real daemon provides data for every query."""
 
 import itertools
 import json
@@ -21,7 +21,7 @@ from tests.system.test_process import ready
 GRAFANA = shop.ROOT / "deploy" / "grafana"
 
 MACROS = {"$__rate_interval": "20s", "$__range": "1m", "$job": "chatello-analytics", "$instance": ".+"}
-"""What Grafana would put in their place."""
+"""Values that Grafana would substitute."""
 
 
 def board(file: str) -> dict[str, Any]:
@@ -29,15 +29,15 @@ def board(file: str) -> dict[str, Any]:
     return read
 
 
-def shown(file: str) -> Iterator[dict[str, Any]]:
-    """The panels that show something."""
+def panels(file: str) -> Iterator[dict[str, Any]]:
+    """Yield all panels except rows."""
     return (panel for panel in board(file)["panels"] if panel["type"] != "row")
 
 
 def expressions() -> Iterator[tuple[str, str]]:
-    """Every query of every panel, as it stands, and where it stands."""
+    """Yield file, panel title and expression of each query."""
     for file in boards.BOARDS:
-        for panel in shown(file):
+        for panel in panels(file):
             for target in panel["targets"]:
                 yield f"{file}: {panel['title']}", target["expr"]
 
@@ -46,12 +46,12 @@ each_board = pytest.mark.parametrize("file", boards.BOARDS)
 
 
 @each_board
-def test_the_dashboards_are_what_their_code_makes(file: str) -> None:
-    assert (generated_docs.DASHBOARDS / file).read_text() == boards.written(file), "run make pages"
+def test_the_dashboards_match_their_code(file: str) -> None:
+    assert (generated_docs.DASHBOARDS / file).read_text() == boards.rendered(file), "run make pages"
 
 
 @each_board
-def test_a_dashboard_lets_one_choose_data_source_jobs_and_instances_and_is_not_edited_in_place(file: str) -> None:
+def test_a_dashboard_has_variables_for_data_source_jobs_and_instances_and_is_read_only(file: str) -> None:
     made = board(file)
     source, *chosen = made["templating"]["list"]
 
@@ -67,7 +67,7 @@ def test_a_dashboard_lets_one_choose_data_source_jobs_and_instances_and_is_not_e
 
 @each_board
 def test_every_panel_has_title_description_unit_and_the_chosen_data_source(file: str) -> None:
-    for panel in shown(file):
+    for panel in panels(file):
         assert panel["title"] and panel["description"].endswith("."), panel
         assert panel["fieldConfig"]["defaults"]["unit"]
         assert panel["targets"]
@@ -76,19 +76,19 @@ def test_every_panel_has_title_description_unit_and_the_chosen_data_source(file:
 
 
 @each_board
-def test_panels_have_names_and_numbers_of_their_own_and_do_not_overlap(file: str) -> None:
-    panels = list(board(file)["panels"])
-    titles = [panel["title"] for panel in panels]
+def test_panels_have_unique_titles_and_ids_and_do_not_overlap(file: str) -> None:
+    placed = list(board(file)["panels"])
+    titles = [panel["title"] for panel in placed]
     assert len(set(titles)) == len(titles)
-    assert len({panel["id"] for panel in panels}) == len(panels)
-    for one, other in itertools.combinations([panel["gridPos"] for panel in panels], 2):
+    assert len({panel["id"] for panel in placed}) == len(placed)
+    for one, other in itertools.combinations([panel["gridPos"] for panel in placed], 2):
         beside = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
         below = one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
         assert beside or below
-    assert all(panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24 for panel in panels)
+    assert all(panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24 for panel in placed)
 
 
-def test_every_query_keeps_to_the_chosen_jobs_and_instances_and_counters_are_read_as_rates() -> None:
+def test_every_query_selects_the_chosen_jobs_and_instances_and_uses_rates_of_counters() -> None:
     for where, expression in expressions():
         selectors = re.findall(r"((?:chatello|process)_\w+)(\{[^}]*\})?(\[[^\]]+\])?", expression)
         assert selectors, where
@@ -107,7 +107,7 @@ def test_every_metric_is_on_a_panel_or_listed_as_not_shown() -> None:
     assert missing == set(NOT_SHOWN)
 
 
-def test_the_provisioning_names_what_there_is() -> None:
+def test_the_provisioning_matches_the_shipped_files() -> None:
     (source,) = yaml.safe_load((GRAFANA / "provisioning/datasources/chatello-analytics.yml").read_text())["datasources"]
     (provider,) = yaml.safe_load((GRAFANA / "provisioning/dashboards/chatello-analytics.yml").read_text())["providers"]
     scraped = yaml.safe_load((shop.ROOT / "deploy/prometheus/prometheus.yml").read_text())["global"]
@@ -117,7 +117,7 @@ def test_the_provisioning_names_what_there_is() -> None:
     assert provider["options"]["path"] in (GRAFANA / "README.md").read_text()
 
 
-def test_every_query_of_every_panel_is_answered_by_the_real_daemon(
+def test_every_query_of_every_panel_returns_data_of_the_real_daemon(
     mongo_uri: str, database: Database, tmp_path: Path
 ) -> None:
     plans = shop.plans(database)
@@ -131,7 +131,7 @@ def test_every_query_of_every_panel_is_answered_by_the_real_daemon(
 
 
 def filled(expression: str) -> str:
-    """The query as Grafana would send it; of the proof, which is made at six in the morning, also the zero before."""
+    """Return the query as Grafana sends it; the verification may not have run yet, so its zero counts as data."""
     for macro, value in MACROS.items():
         expression = expression.replace(macro, value)
     return re.sub(r"(proof_success_timestamp_seconds\{[^}]*\}) > 0", r"\1 >= 0", expression)
@@ -142,9 +142,9 @@ def _answers(server: Prometheus, expression: str) -> bool:
 
 
 def _variables(server: Prometheus) -> list[list[str]]:
-    """What the variables would offer: Grafana's label_values(metric, label) is Prometheus' label values API."""
+    """Return the options of the variables: Grafana's label_values(metric, label) calls Prometheus' label values API."""
     offered = []
     for variable in board("daemon.json")["templating"]["list"][1:]:
-        metric, label = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"]).groups()  # type: ignore[union-attr]  # a failure here is the test's
+        metric, label = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"]).groups()  # type: ignore[union-attr]  # None fails the test
         offered.append(server.get(f"/api/v1/label/{label}/values", **{"match[]": filled(metric)}))
     return offered

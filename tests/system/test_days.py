@@ -1,6 +1,6 @@
-"""The whole flow with the real process: four days away, a gap in the stream, each day's row as of its own midnight.
+"""The whole flow with the real process: four days offline, a gap in the stream, each day's row as of its midnight.
 
-Nobody's clock is moved: what was booked before is dated back, which to the daemon is the same.
+Clocks are not changed: earlier documents are dated back, which is equivalent for the daemon.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from daemon.demo.simulator import Dashboard
 from daemon.mongo.types import Database
 from rules import business_days
 from tests import shop
-from tests.oracle import assert_books_balance, events
+from tests.oracle import assert_ledger_consistent, events
 from tests.system.test_process import run_once
 
 ROME = ZoneInfo("Europe/Rome")
@@ -35,7 +35,7 @@ def row(db: Database, day: date) -> dict[str, Any]:
 
 
 def date_back(db: Database) -> None:
-    """What the daemon booked and where it stood, four days earlier, by a filter whose stream cannot be gone on with."""
+    """Move ledger, events and checkpoint back by four days, with the fingerprint of another filter."""
     for movement in list(db.analytics_ledger.find()):
         moved = {"day": movement["day"] - AWAY, "at": movement["at"] - AWAY}
         db.analytics_ledger.update_one({"_id": movement["_id"]}, {"$set": moved})
@@ -44,33 +44,38 @@ def date_back(db: Database) -> None:
             db[collection].update_one({"_id": document["_id"]}, {"$set": {name: document[name] - AWAY}})
     checkpoint = db.analytics_checkpoint.find_one({"_id": "checkpoint"}) or {}
     then = Timestamp(checkpoint["cluster_time"].time - int(AWAY.total_seconds()), 1)
-    stood: dict[str, Any] = {"cluster_time": then, "token": None, "memory": {}, "fingerprint": "an older daemon's"}
-    db.analytics_checkpoint.update_one({"_id": "checkpoint"}, {"$set": stood})
+    moved_checkpoint: dict[str, Any] = {
+        "cluster_time": then,
+        "token": None,
+        "memory": {},
+        "fingerprint": "of an older version",
+    }
+    db.analytics_checkpoint.update_one({"_id": "checkpoint"}, {"$set": moved_checkpoint})
     db.historical_analytics.drop()
     db.analytics_rows.delete_many({})
 
 
-def let_end(db: Database, license: ObjectId, end: datetime) -> None:
-    """As if the licence had always had that end."""
+def set_expiry(db: Database, license: ObjectId, end: datetime) -> None:
+    """Set the expiry of a license in the source and in the mirror."""
     db.licenses.update_one({"_id": license}, {"$set": {"expires_at": end}})
     mirrored = {"fields.expires_at": end, "due": end}
     db.analytics_mirror.update_one({"_id": {"k": "licenses", "id": license}}, {"$set": mirrored})
 
 
 @pytest.fixture
-def away(mongo_uri: str, database: Database) -> Iterator[tuple[Database, date]]:
-    """A daemon that was away for four days and is up again, all days closed; and what day it is."""
+def after_four_days(mongo_uri: str, database: Database) -> Iterator[tuple[Database, date]]:
+    """Run a daemon that was offline for four days until all days are closed; yield its database and today's date."""
     plans = shop.plans(database)
     with shop.process(mongo_uri, database.name, **SETTINGS) as process:
         wait_for(lambda: database.analytics_checkpoint.count_documents({"token": {"$ne": None}}) == 1, "the stream", 30)
         ada, bruno = (shop.customer(database, name, email=f"{name}@chatello.io") for name in ("Ada", "Bruno"))
         shop.license(database, ada, plans["pro"])
         ending = shop.license(database, bruno, plans["agency"])
-        wait_for(lambda: events(database)["payment_completed", ending] == 1, "the licences")
+        wait_for(lambda: events(database)["payment_completed", ending] == 1, "the license events")
         process.stop()
     date_back(database)
     today = business_days.business_day(clock.now(), ROME)
-    let_end(database, ending, local(today - timedelta(days=2), 18))
+    set_expiry(database, ending, local(today - timedelta(days=2), 18))
     shop.customer(database, "Carla", created_at=local(today - timedelta(days=2), 12))
     with shop.process(mongo_uri, database.name, **SETTINGS):
         finals = {"final": True, "period_type": "daily"}
@@ -78,36 +83,36 @@ def away(mongo_uri: str, database: Database) -> Iterator[tuple[Database, date]]:
         yield database, today
 
 
-def test_four_days_away_are_made_up_for_each_as_of_its_own_midnight(away: tuple[Database, date]) -> None:
-    database, today = away
+def test_each_of_four_days_offline_gets_its_row_as_of_its_midnight(after_four_days: tuple[Database, date]) -> None:
+    database, today = after_four_days
     found = [row(database, today - timedelta(days=n)) for n in (4, 3, 2, 1)]
 
-    assert [made["total_customers"] for made in found] == [2, 2, 3, 3]
-    assert [made["mrr"] for made in found] == [27.98, 27.98, 7.99, 7.99]
-    assert [made["churned_customers"] for made in found] == [0, 0, 1, 0]
+    assert [stored["total_customers"] for stored in found] == [2, 2, 3, 3]
+    assert [stored["mrr"] for stored in found] == [27.98, 27.98, 7.99, 7.99]
+    assert [stored["churned_customers"] for stored in found] == [0, 0, 1, 0]
     assert "🎉 Nuovo cliente: Carla" in found[2]["notes"]
-    assert "⌛ Licenza scaduta: Agency, Bruno" in found[2]["notes"]
-    assert all(made["final"] and made["revision"] == 0 for made in found)
+    assert "⌛ Licenza Agency scaduta: Bruno" in found[2]["notes"]
+    assert all(stored["final"] and stored["revision"] == 0 for stored in found)
     assert row(database, today).get("final") is not True
     assert database.analytics_gaps.count_documents({"closed_at": {"$ne": None}, "cause": "filter_change"}) == 1
-    assert_books_balance(database)
+    assert_ledger_consistent(database)
 
 
-def test_save_today_is_healed_by_the_running_daemon_with_the_admins_text(away: tuple[Database, date]) -> None:
-    database, today = away
+def test_a_row_replaced_by_save_today_is_restored_with_the_admins_text(after_four_days: tuple[Database, date]) -> None:
+    database, today = after_four_days
     dashboard = Dashboard(database, Random(1))
     dashboard.set_up(clock.now())
     dashboard.save_today(local(today, 12), notes="Chiuso per inventario")
-    wait_for(lambda: "revision" in row(database, today), "the row to be healed", 30)
+    wait_for(lambda: "revision" in row(database, today), "the row to be restored", 30)
 
-    healed = row(database, today)
-    assert (healed["notes"], healed["mrr"], healed["subscribers"]) == ("Chiuso per inventario", 7.99, 1)
+    restored = row(database, today)
+    assert (restored["notes"], restored["mrr"], restored["subscribers"]) == ("Chiuso per inventario", 7.99, 1)
 
 
-def test_a_fact_told_late_amends_its_day_and_every_row_still_checks(
-    mongo_uri: str, away: tuple[Database, date]
+def test_a_late_event_amends_its_day_and_every_row_still_passes_the_check(
+    mongo_uri: str, after_four_days: tuple[Database, date]
 ) -> None:
-    database, today = away
+    database, today = after_four_days
     day = today - timedelta(days=3)
     database.business_events.insert_one(
         {"event_type": "media_mention", "event_date": local(day, 9), "description": "Articolo su Wired", "metadata": {}}

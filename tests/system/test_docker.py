@@ -1,4 +1,4 @@
-"""The image and the compose file: what can be read off them anywhere, and both running where there is an engine."""
+"""The image and the compose file: static checks, and both running on a docker engine if there is one."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import yaml
 
 from daemon.demo.embedded_mongo import free_port, wait_for
 from tests import containers
-from tests.prometheus import prometheus, shipped
+from tests.prometheus import prometheus, shipped_config
 from tests.shop import ROOT
 from tests.system.test_process import get
 from tests.system_tools import missing
@@ -24,7 +24,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yml").read_text())
 ENVIRONMENT = dict(re.findall(r"^(\w+)=(.*)$", (DOCKER / ".env").read_text(), re.MULTILINE))
 IMAGE = "chatello-local/daemon"
 LOCAL = {"PYTHON_IMAGE": "chatello-local/python:3.11", "MONGO_IMAGE": "chatello-local/mongo:6.0", "DAEMON_IMAGE": IMAGE}
-"""Made by .ci/images, for lack of a registry."""
+"""Built by .ci/images, which needs no registry."""
 
 
 def test_every_port_is_published_on_loopback_only() -> None:
@@ -33,7 +33,7 @@ def test_every_port_is_published_on_loopback_only() -> None:
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 
-def test_no_service_can_write_its_image_or_gain_rights() -> None:
+def test_no_service_can_write_to_its_image_or_gain_privileges() -> None:
     for name, service in COMPOSE["services"].items():
         locked = {**service.pop("<<", {}), **service}
         assert locked["read_only"] is True, name
@@ -41,7 +41,7 @@ def test_no_service_can_write_its_image_or_gain_rights() -> None:
         assert locked["security_opt"] == ["no-new-privileges:true"], name
 
 
-def test_what_the_compose_file_names_is_there() -> None:
+def test_the_files_of_the_compose_file_exist() -> None:
     text = (DOCKER / "compose.yml").read_text()
     mounted = re.findall(r"- (\.\.?/[^:]+):", text)
     assert len(mounted) >= 7
@@ -50,21 +50,23 @@ def test_what_the_compose_file_names_is_there() -> None:
     assert set(re.findall(r"\$\{(\w+)[^}]*\}", text)) == set(ENVIRONMENT) - {"COMPOSE_PROJECT_NAME"}
 
 
-def test_secrets_are_made_once_and_hidden_from_other_users(tmp_path: Path) -> None:
-    def made() -> dict[str, str]:
+def test_secrets_are_created_once_and_hidden_from_other_users(tmp_path: Path) -> None:
+    def create() -> dict[str, str]:
         subprocess.run([DOCKER / "secrets.sh", tmp_path / "secrets"], check=True, capture_output=True)
         return {file.name: file.read_text() for file in (tmp_path / "secrets").iterdir()}
 
-    first, second = made(), made()
+    first, second = create(), create()
 
     assert set(first) == set(COMPOSE["secrets"])
     assert len(set(first.values())) == len(first)
     assert first == second
     assert (tmp_path / "secrets").stat().st_mode & 0o77 == 0
-    assert {file.stat().st_mode & 0o777 for file in (tmp_path / "secrets").iterdir()} == {0o644}, "theirs to change"
+    assert {file.stat().st_mode & 0o777 for file in (tmp_path / "secrets").iterdir()} == {0o644}, (
+        "containers run under other users"
+    )
 
 
-def test_the_user_of_the_database_is_made_in_the_one_that_is_configured(tmp_path: Path) -> None:
+def test_the_database_user_is_created_in_the_configured_database(tmp_path: Path) -> None:
     for name in ("secrets.sh", ".env"):
         shutil.copy(DOCKER / name, tmp_path)
     settings = (tmp_path / ".env").read_text()
@@ -75,7 +77,7 @@ def test_the_user_of_the_database_is_made_in_the_one_that_is_configured(tmp_path
     assert (tmp_path / "secrets" / "mongodb-uri").read_text().endswith("&authSource=other_shop")
 
 
-def test_prometheus_is_set_up_as_outside_of_docker_but_for_the_daemons_address_and_token() -> None:
+def test_the_prometheus_configuration_differs_from_the_shipped_one_only_in_address_and_token() -> None:
     inside = yaml.safe_load((DOCKER / "prometheus.yml").read_text())
     outside = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
     del outside["alerting"]
@@ -86,7 +88,7 @@ def test_prometheus_is_set_up_as_outside_of_docker_but_for_the_daemons_address_a
     assert inside == outside
 
 
-def test_the_images_context_leaves_out_whatever_it_does_not_name() -> None:
+def test_the_build_context_contains_only_the_copied_files() -> None:
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (DOCKER / "Dockerfile").read_text(), re.MULTILINE)
     wanted = {path.split("/")[0] for paths in copied for path in paths.split() if not path.startswith("deploy")}
@@ -96,7 +98,7 @@ def test_the_images_context_leaves_out_whatever_it_does_not_name() -> None:
 
 
 class Stack:
-    """The compose project of one test: the daemon, MongoDB and the pretend dashboard."""
+    """Compose project of one test: the daemon, MongoDB and the simulated dashboard."""
 
     def __init__(self, secrets: Path) -> None:
         self.secrets = secrets
@@ -123,7 +125,7 @@ class Stack:
         return done.returncode, done.stdout + done.stderr
 
     def get(self, path: str) -> int:
-        """The status of a route's answer, 0 where none came."""
+        """Return the status of a route's response, 0 if there is none."""
         return get(self.port, path)[0]
 
 
@@ -136,31 +138,31 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
     assert built.returncode == 0, built.stdout[-3000:] + built.stderr[-3000:]
     secrets = tmp_path / "secrets"
     subprocess.run([DOCKER / "secrets.sh", secrets], check=True, capture_output=True)
-    made = Stack(secrets)
+    running = Stack(secrets)
     try:
-        yield made
+        yield running
     finally:
-        made("down", "-v", "--remove-orphans")
+        running("down", "-v", "--remove-orphans")
 
 
 def _require_engine() -> None:
-    lacking = {LOCAL["PYTHON_IMAGE"], LOCAL["MONGO_IMAGE"]} - containers.images()
-    if lacking or not (shutil.which("docker-compose") or shutil.which("docker")):
-        missing("docker", f"no engine holds {sorted(lacking)} (.ci/engine, .ci/images)", "CHATELLO_TEST_NEEDS_ENGINE")
+    absent = {LOCAL["PYTHON_IMAGE"], LOCAL["MONGO_IMAGE"]} - containers.images()
+    if absent or not (shutil.which("docker-compose") or shutil.which("docker")):
+        missing("docker", f"no engine holds {sorted(absent)} (.ci/engine, .ci/images)", "CHATELLO_TEST_NEEDS_ENGINE")
 
 
 @pytest.mark.timeout(500)
-def test_the_image_is_built_and_the_compose_file_runs_for_real(stack: Stack, tmp_path: Path) -> None:
+def test_the_image_builds_and_the_compose_file_runs(stack: Stack, tmp_path: Path) -> None:
     image = json.loads(subprocess.check_output(["docker", "image", "inspect", IMAGE]))[0]
     status, output = stack("up", "-d", "mongo", "mongo-init", "daemon", "shop")
     assert status == 0, output + stack("logs", "mongo", "mongo-init")[1]
     wait_for(lambda: stack.get("/readyz") == 200, "the daemon to follow the stream", 60)
-    scraping = shipped(DOCKER / "prometheus.yml", [stack.port], stack.secrets / "http-token")
+    scraping = shipped_config(DOCKER / "prometheus.yml", [stack.port], stack.secrets / "http-token")
     with prometheus(tmp_path, [stack.port], scraping) as server:
         wait_for(lambda: bool(server.query("job:chatello_analytics_mrr_euros:max > 0")), "the shop in Prometheus", 60)
     refused = stack.get("/metrics")
-    wait_for(lambda: "event.recorded" in stack("logs", "daemon")[1], "an event of the pretend dashboard", 60)
-    checked, proved = stack("exec", "-T", "daemon", "chatello-analytics", "check"), _proved(stack)
+    wait_for(lambda: "event.recorded" in stack("logs", "daemon")[1], "an event of the simulated dashboard", 60)
+    checked, verified = stack("exec", "-T", "daemon", "chatello-analytics", "check"), _verify(stack)
     healthy = stack("exec", "-T", "daemon", "python3", "/opt/chatello-analytics/healthcheck.py")
     written = stack("exec", "-T", "daemon", "python3", "-c", "open('/opt/x', 'w')")
     again = stack("run", "--rm", "mongo-init")
@@ -172,14 +174,14 @@ def test_the_image_is_built_and_the_compose_file_runs_for_real(stack: Stack, tmp
     assert stack.secrets.joinpath("http-token").read_text() not in str(image["Config"])
     assert refused == 401
     assert checked[0] == 0, checked[1]
-    assert proved[0] == 0, proved[1]
+    assert verified[0] == 0, verified[1]
     assert healthy[0] == 0, healthy[1]
     assert "Read-only file system" in written[1]
     assert again[0] == 0, again[1]
     assert (stopped[0], ended.strip()) == (0, "0")
 
 
-def _proved(stack: Stack) -> tuple[int, str]:
+def _verify(stack: Stack) -> tuple[int, str]:
     return stack("exec", "-T", "daemon", "chatello-analytics", "verify")
 
 

@@ -1,4 +1,4 @@
-"""`events` on the command line: told by a person, listed, and followed as they are written."""
+"""The `events` command: create, list and tail."""
 
 import os
 import pty
@@ -15,6 +15,7 @@ import pytest
 from bson import ObjectId
 
 from daemon import clock
+from daemon.config.active import ActiveConfig
 from daemon.demo.embedded_mongo import wait_for
 from daemon.mongo.types import Database
 from daemon.rollup.rollup import Rollup
@@ -25,7 +26,7 @@ from tests.system.test_process import run_once
 OURS = ObjectId()
 
 
-def told(db: Database, description: str, at: datetime | None = None, **more: Any) -> Any:
+def insert_event(db: Database, description: str, at: datetime | None = None, **more: Any) -> Any:
     event = {"event_type": "new_customer", "event_date": at or clock.now(), "description": description, **more}
     return db.business_events.insert_one(event).inserted_id
 
@@ -34,15 +35,15 @@ def call(uri: str, db: Database, *arguments: str) -> tuple[int, str]:
     return run_once("events", *arguments, MONGODB_URI=uri, MONGODB_DATABASE=db.name, PYTHONIOENCODING="utf-8")
 
 
-def test_the_list_is_of_the_newest_events_and_each_is_one_line_whatever_it_holds(
+def test_the_list_shows_the_newest_events_each_on_one_line_whatever_they_contain(
     mongo_uri: str, database: Database
 ) -> None:
     now = clock.now()
-    told(database, "troppo vecchio", now - timedelta(days=30))
-    told(database, "Nuovo cliente: Ada\n\u202e\x1b[31m<script>", datetime(2026, 7, 1, tzinfo=UTC))
+    insert_event(database, "troppo vecchio", now - timedelta(days=30))
+    insert_event(database, "Nuovo cliente: Ada\n\u202e\x1b[31m<script>", datetime(2026, 7, 1, tzinfo=UTC))
     for n in range(3):
-        told(database, f"C{n}", now - timedelta(minutes=10 - n))
-    told(database, "altro", now - timedelta(minutes=5), event_type="mystery", metadata="no map")
+        insert_event(database, f"C{n}", now - timedelta(minutes=10 - n))
+    insert_event(database, "altro", now - timedelta(minutes=5), event_type="mystery", metadata="no map")
     status, output = call(mongo_uri, database, "list", "--limit", "3")
 
     assert status == 0
@@ -53,10 +54,10 @@ def test_the_list_is_of_the_newest_events_and_each_is_one_line_whatever_it_holds
     ]
     status, output = call(mongo_uri, database, "list", "--days", "9000", "--type", "new_customer")
     assert len(output.splitlines()) == 5
-    assert "2026-07-01 02:00:00  new_customer        🎉 Nuovo cliente: Ada [31m<script>" in output
+    assert "2026-07-01 02:00:00  new_customer        🎉 Nuovo cliente: Ada [31m‹script›" in output
 
 
-def test_what_a_person_tells_is_an_event_in_the_dashboards_shape(mongo_uri: str, database: Database) -> None:
+def test_a_created_event_is_stored_in_the_dashboards_format(mongo_uri: str, database: Database) -> None:
     customer = ObjectId()
     text = "Articolo\nsu Wired"
     about = ("--customer-id", str(customer), "--amount", "12.5", "--plan", "pro", "--key", "wired")
@@ -77,13 +78,13 @@ def test_what_a_person_tells_is_an_event_in_the_dashboards_shape(mongo_uri: str,
     ("arguments", "sentence"),
     [
         (("new_customer", "x"), "'new_customer' is not one of 'feature_released'"),
-        (("partnership", "\u200b"), "wanted a text that can be seen"),
-        (("partnership", "x", "--at", "2999-01-01"), "is still to come"),
+        (("partnership", "\u200b"), "must contain visible characters"),
+        (("partnership", "x", "--at", "2999-01-01"), "must not be in the future"),
         (("partnership", "x", "--at", "ieri"), "does not match the formats"),
         (("partnership", "x", "--amount", "1e300"), "is not in the range"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(
+def test_invalid_arguments_are_rejected(
     mongo_uri: str, database: Database, arguments: tuple[str, ...], sentence: str
 ) -> None:
     status, output = call(mongo_uri, database, "create", *arguments)
@@ -92,17 +93,17 @@ def test_what_cannot_be_meant_is_refused(
     assert database.business_events.count_documents({}) == 0
 
 
-def test_an_event_told_late_is_in_the_note_of_its_day(mongo_uri: str, database: Database) -> None:
+def test_an_event_of_a_past_day_is_in_the_note_of_that_day(mongo_uri: str, database: Database) -> None:
     config = shop.config_for(mongo_uri, database)
     with shop.running(config):
-        nightly = Rollup(database, config)
-        day = business_days.business_day(nightly.now(), config.time.zone) - 3 * business_days.ONE_DAY
+        rollup = Rollup(database, ActiveConfig(config))
+        day = business_days.business_day(rollup.now(), config.time.zone) - 3 * business_days.ONE_DAY
         shop.begin_ledger(database, day)
-        nightly.write(day, final=True)
+        rollup.write(day, final=True)
         status, output = call(mongo_uri, database, "create", "partnership", "Accordo con WP Engine", "--at", str(day))
         assert status == 0, output
         wait_for(lambda: _reopened(database), "the day to be reopened")
-        nightly.close_missing(nightly.now())
+        rollup.close_missing(rollup.now())
 
     [row] = database.historical_analytics.find({"date": business_days.stored(day)})
     assert row["notes"] == "🤝 Accordo con WP Engine"
@@ -114,17 +115,17 @@ def _reopened(db: Database) -> bool:
 
 @contextmanager
 def tail(uri: str, db: Database, *arguments: str) -> Iterator[tuple["subprocess.Popen[bytes]", list[str]]]:
-    """`events tail` on a terminal, and what it has shown so far."""
-    mine, its = pty.openpty()
+    """Run `events tail` on a terminal; yield the process and the output so far."""
+    master, slave = pty.openpty()
     environment = {**os.environ, "MONGODB_URI": uri, "MONGODB_DATABASE": db.name, "PYTHONIOENCODING": "utf-8"}
     command = [sys.executable, "-m", "daemon", "events", "tail", *arguments]
-    running = subprocess.Popen(command, cwd=shop.ROOT, env=environment, stdout=its, stderr=its)
-    os.close(its)
+    running = subprocess.Popen(command, cwd=shop.ROOT, env=environment, stdout=slave, stderr=slave)
+    os.close(slave)
     shown: list[str] = []
 
     def read() -> None:
         try:
-            while part := os.read(mine, 65_536):
+            while part := os.read(master, 65_536):
                 shown.append(part.decode(errors="replace"))
         except OSError:
             return
@@ -137,42 +138,40 @@ def tail(uri: str, db: Database, *arguments: str) -> Iterator[tuple["subprocess.
         running.kill()
         running.wait(10)
         reader.join(10)
-        os.close(mine)
+        os.close(master)
 
 
-def test_tail_shows_events_in_colour_as_they_are_written_and_those_that_are_withdrawn(
-    mongo_uri: str, database: Database
-) -> None:
-    told(database, "prima")
+def test_tail_shows_events_in_color_as_they_are_written_and_withdrawn_ones(mongo_uri: str, database: Database) -> None:
+    insert_event(database, "prima")
     with tail(mongo_uri, database) as (running, shown):
 
         def seen(text: str) -> None:
             wait_for(lambda: text in "".join(shown), text)
 
         seen("prima")
-        made = told(database, "dopo\x1b[2J")
+        made = insert_event(database, "dopo\x1b[2J")
         seen("\x1b[32m🎉 dopo[2J\x1b[0m")
-        told(database, "giù", event_type="server_issue")
+        insert_event(database, "giù", event_type="server_issue")
         seen("\x1b[31m🔥 giù\x1b[0m")
         database.business_events.delete_one({"_id": made})
-        seen("(withdrawn: somebody else told it)")
+        seen("(withdrawn: reported externally)")
         running.send_signal(signal.SIGINT)
         assert running.wait(10) == 0
 
     assert "".join(shown).count("prima") == 1
 
 
-def test_tail_of_some_types_shows_no_others(mongo_uri: str, database: Database) -> None:
-    told(database, "prima")
+def test_tail_of_a_type_shows_no_others(mongo_uri: str, database: Database) -> None:
+    insert_event(database, "prima")
     with tail(mongo_uri, database, "--type", "server_issue") as (_, shown):
-        told(database, "mai")
-        wait_for(lambda: _seen_again(database, shown), "an event of the type")
+        insert_event(database, "mai")
+        wait_for(lambda: _insert_until_shown(database, shown), "an event of the type")
 
     assert "mai" not in "".join(shown)
     assert "prima" not in "".join(shown)
 
 
-def _seen_again(db: Database, shown: list[str]) -> bool:
-    """The stream may not be open yet: tell until it is heard."""
-    told(db, "giù", event_type="server_issue")
+def _insert_until_shown(db: Database, shown: list[str]) -> bool:
+    """Insert another event until one is shown, because the stream may not be open yet."""
+    insert_event(db, "giù", event_type="server_issue")
     return "giù" in "".join(shown)

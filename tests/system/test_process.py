@@ -1,4 +1,4 @@
-"""The real process: killed at any moment it loses and doubles nothing; misconfigured it says one clear sentence."""
+"""The real process: no loss or duplicates after a kill at any moment; one clear sentence for a misconfiguration."""
 
 import random
 import select
@@ -16,7 +16,14 @@ import pytest
 from daemon.demo.embedded_mongo import EmbeddedMongo, wait_for
 from daemon.mongo.types import Database
 from tests import measurements, shop
-from tests.oracle import assert_books_balance, assert_each_event_once, events, recount, totals, wrongly_told
+from tests.oracle import (
+    assert_each_event_once,
+    assert_ledger_consistent,
+    events,
+    missing_and_duplicated,
+    recount,
+    totals,
+)
 
 
 def get(port: int, path: str) -> tuple[int, str]:
@@ -35,7 +42,7 @@ def ready(port: int) -> bool:
 
 
 def busy_shop(db: Database, changes: int, done: threading.Event) -> None:
-    """Customers, licences and plan changes, one write at a time, over about half a minute."""
+    """Write customers, licenses and plan changes one by one, over about half a minute."""
     plans = shop.plans(db)
     chance = random.Random(1)
     licenses: list[Any] = []
@@ -60,7 +67,7 @@ KILLS = 50
 
 
 @pytest.mark.timeout(400)
-def test_kill_nine_at_random_moments_loses_and_doubles_nothing(mongo_uri: str, database: Database) -> None:
+def test_kill_nine_at_random_moments_loses_and_duplicates_nothing(mongo_uri: str, database: Database) -> None:
     done = threading.Event()
     writer = threading.Thread(target=busy_shop, args=(database, 2000, done))
     chance = random.Random(7)
@@ -74,22 +81,22 @@ def test_kill_nine_at_random_moments_loses_and_doubles_nothing(mongo_uri: str, d
             kills += 1
             daemon.start()
         writer.join()
-        wait_for(lambda: totals(database) == recount(database), "the totals to become true", 60)
-        wait_for(lambda: _nothing_waits(database), "the last event", 30)
+        wait_for(lambda: totals(database) == recount(database), "the totals to match the source", 60)
+        wait_for(lambda: _all_recorded(database), "the last event", 30)
         status = daemon.stop()
 
-    missing, doubled = wrongly_told(database)
-    told = database.business_events.count_documents({})
-    measurements.note(told=told, missing=len(missing), doubled=len(doubled), kills=kills)
+    missing, duplicated = missing_and_duplicated(database)
+    recorded = database.business_events.count_documents({})
+    measurements.record(recorded=recorded, missing=len(missing), duplicate=len(duplicated), kills=kills)
     assert status == 0
-    assert_books_balance(database)
+    assert_ledger_consistent(database)
     assert_each_event_once(database)
     assert database.analytics_gaps.count_documents({"cause": {"$ne": "first_start"}}) == 0
 
 
-def _nothing_waits(db: Database) -> bool:
-    told = events(db)
-    return all(told["license_created", d["_id"]] == 1 for d in db.licenses.find({}, {"_id": 1}))
+def _all_recorded(db: Database) -> bool:
+    recorded = events(db)
+    return all(recorded["license_created", d["_id"]] == 1 for d in db.licenses.find({}, {"_id": 1}))
 
 
 def test_sigterm_ends_with_status_zero_within_ten_seconds(mongo_uri: str, database: Database) -> None:
@@ -100,18 +107,18 @@ def test_sigterm_ends_with_status_zero_within_ten_seconds(mongo_uri: str, databa
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_start_that_waits_for_a_silent_database_ends_as_soon_as_it_is_told(number: signal.Signals) -> None:
+def test_a_start_that_waits_for_a_silent_database_ends_at_once_on_a_signal(number: signal.Signals) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
         shop.process(f"mongodb://127.0.0.1:{silent.getsockname()[1]}/", "x") as daemon,
     ):
-        wait_for(lambda: _knocks(silent), "the daemon to ask")
+        wait_for(lambda: _has_connection(silent), "the daemon to connect")
         daemon.send(number)
         assert daemon.wait(5) == 0
-        wait_for(lambda: any("daemon.stopped" in line for line in daemon.lines), "its last words")
+        wait_for(lambda: any("daemon.stopped" in line for line in daemon.lines), "daemon.stopped")
 
 
-def _knocks(silent: socket.socket) -> bool:
+def _has_connection(silent: socket.socket) -> bool:
     return bool(select.select([silent], [], [], 0)[0])
 
 
@@ -130,19 +137,19 @@ def test_a_standby_takes_over_within_ten_seconds_of_the_holders_kill(mongo_uri: 
     with shop.process(mongo_uri, database.name) as holder:
         wait_for(lambda: ready(holder.port), "the holder to be ready")
         with shop.process(mongo_uri, database.name) as standby:
-            wait_for(lambda: '"standby"' in get(standby.port, "/readyz")[1], "the standby to stand by")
+            wait_for(lambda: '"standby"' in get(standby.port, "/readyz")[1], "the standby")
             holder.kill()
             customer = shop.customer(database, "after the kill")
             wait_for(lambda: events(database)["new_customer", customer] == 1, "the standby to take over", 10)
 
 
 def run_once(*arguments: str, **environment: str) -> tuple[int, str]:
-    """The exit status and everything printed by one call of the command line."""
-    made = shop.Process("mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=1", "x", **environment)
+    """Run the command line; return its exit status and all output."""
+    daemon = shop.Process("mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=1", "x", **environment)
     found = subprocess.run(
         [sys.executable, "-m", "daemon", *arguments],
         cwd=shop.ROOT,
-        env=made.environment,
+        env=daemon.environment,
         capture_output=True,
         text=True,
         timeout=60,
@@ -151,25 +158,27 @@ def run_once(*arguments: str, **environment: str) -> tuple[int, str]:
 
 
 BAD_CONFIGURATIONS = [
-    ({"CHATELLO_HTTP__PROT": "1"}, "http.prot: there is no such setting"),
-    ({"CHATELLO_HTTP_PORT": "5013"}, "CHATELLO_HTTP_PORT names no setting"),
+    ({"CHATELLO_HTTP__PROT": "1"}, "http.prot: unknown setting"),
+    ({"CHATELLO_HTTP_PORT": "5013"}, "CHATELLO_HTTP_PORT is not a setting"),
     ({"CHATELLO_HTTP__PORT": "70000"}, "http.port: Input should be less than or equal to 65535, got '70000'"),
     ({"CHATELLO_HTTP__PORT": "many"}, "http.port: "),
-    ({"CHATELLO_TIME__ZONE": "Europe/Roma"}, "time.zone: a zone of the IANA database"),
+    ({"CHATELLO_TIME__ZONE": "Europe/Roma"}, "time.zone: must be an IANA time zone"),
     ({"CHATELLO_TIME__ROLLUP_AT": "25:00"}, "time.rollup_at: "),
-    ({"MONGODB_URI": "postgres://secret-canary@host"}, "mongodb.uri: not a usable MongoDB connection string"),
-    ({"MONGODB_URI": ""}, "mongodb.uri: not a usable MongoDB connection string"),
+    ({"MONGODB_URI": "postgres://secret-canary@host"}, "mongodb.uri: not a valid MongoDB connection string"),
+    ({"MONGODB_URI": ""}, "mongodb.uri: not a valid MongoDB connection string"),
     ({"MONGODB_DATABASE": "a.b"}, "mongodb.database: "),
     (
         {"CHATELLO_HTTP__HOST": "0.0.0.0"},
-        "http.host: 0.0.0.0 can be reached from other machines",
+        "http.host: 0.0.0.0 is reachable from other machines",
     ),
-    ({"CHATELLO_HTTP__TOKEN": "secret-canary"}, "http.token: wanted 16 to 512 ASCII characters"),
+    ({"CHATELLO_HTTP__TOKEN": "secret-canary"}, "http.token: must be 16 to 512 ASCII characters"),
 ]
 
 
 @pytest.mark.parametrize(("environment", "sentence"), BAD_CONFIGURATIONS, ids=lambda value: str(value)[:40])
-def test_bad_configuration_is_one_sentence_and_status_78(environment: dict[str, str], sentence: str) -> None:
+def test_a_wrong_configuration_is_reported_in_one_sentence_with_status_78(
+    environment: dict[str, str], sentence: str
+) -> None:
     status, output = run_once("run", **environment)
 
     assert status == 78
@@ -179,14 +188,14 @@ def test_bad_configuration_is_one_sentence_and_status_78(environment: dict[str, 
     assert "secret-canary" not in output
 
 
-def test_a_rule_of_ones_own_that_the_server_refuses_is_one_sentence_and_status_78(
+def test_a_custom_rule_that_the_server_rejects_is_reported_in_one_sentence_with_status_78(
     mongo_uri: str, database: Database, tmp_path: Any
 ) -> None:
     file = tmp_path / "config.toml"
     rule = '[[rules.custom]]\nname = "a"\ncollection = "b"\nevent_type = "partnership"\ntext = "c"\nmatch = '
     for match, sentence in (
-        ('{ x = { "$foo" = 1 } }', "rules.custom.0.match: the rule 'a' is refused: unknown operator: $foo"),
-        ('{ "$where" = "1" }', "rules.custom.0: match: wanted a match without JavaScript"),
+        ('{ x = { "$foo" = 1 } }', "rules.custom.0.match: the server rejects rule 'a': unknown operator: $foo"),
+        ('{ "$where" = "1" }', "rules.custom.0: match: must not contain JavaScript"),
     ):
         file.write_text(rule + match)
         status, output = run_once("run", "--config", str(file), MONGODB_URI=mongo_uri, MONGODB_DATABASE=database.name)
@@ -194,7 +203,7 @@ def test_a_rule_of_ones_own_that_the_server_refuses_is_one_sentence_and_status_7
         assert sentence in output
 
 
-def test_an_unreadable_or_unknown_file_is_one_sentence_and_status_78(tmp_path: Any) -> None:
+def test_an_invalid_or_missing_file_is_reported_in_one_sentence_with_status_78(tmp_path: Any) -> None:
     broken = tmp_path / "config.toml"
     broken.write_text("[http\nport=")
 
@@ -213,7 +222,7 @@ def test_a_file_with_crlf_and_a_byte_order_mark_is_read(tmp_path: Any) -> None:
     assert "time.zone: " in output
 
 
-def test_a_server_that_is_no_replica_set_is_one_sentence_and_status_78() -> None:
+def test_a_server_without_a_replica_set_is_reported_in_one_sentence_with_status_78() -> None:
     with EmbeddedMongo(initiate=False) as plain:
         status, output = run_once("run", MONGODB_URI=plain.uri)
 
@@ -221,7 +230,7 @@ def test_a_server_that_is_no_replica_set_is_one_sentence_and_status_78() -> None
     assert "--replSet" in output
 
 
-def test_a_wrong_password_is_one_sentence_and_status_77(guarded: EmbeddedMongo) -> None:
+def test_a_wrong_password_is_reported_in_one_sentence_with_status_77(guarded: EmbeddedMongo) -> None:
     uri = guarded.uri.replace("mongodb://", "mongodb://root:wrong-canary@")
     status, output = run_once("run", MONGODB_URI=uri)
 
@@ -230,10 +239,10 @@ def test_a_wrong_password_is_one_sentence_and_status_77(guarded: EmbeddedMongo) 
     assert "wrong-canary" not in output
 
 
-def test_check_says_in_plain_words_what_is_fine_and_what_is_not(mongo_uri: str, database: Database) -> None:
+def test_check_reports_passed_and_failed_checks(mongo_uri: str, database: Database) -> None:
     status, output = run_once("check", MONGODB_URI=mongo_uri, MONGODB_DATABASE=database.name)
     assert status == 1
-    assert f"none of its collections is in {database.name}" in output
+    assert f"dashboard collections: none exists in {database.name}" in output
     assert "change stream: opens" in output
 
     shop.license(database, shop.customer(database, "A"), shop.plans(database)["pro"])
@@ -243,7 +252,7 @@ def test_check_says_in_plain_words_what_is_fine_and_what_is_not(mongo_uri: str, 
     assert status == 0, output
 
 
-def test_a_port_in_use_is_one_sentence_and_status_78(mongo_uri: str, database: Database) -> None:
+def test_a_port_in_use_is_reported_in_one_sentence_with_status_78(mongo_uri: str, database: Database) -> None:
     with shop.process(mongo_uri, database.name) as daemon:
         wait_for(lambda: ready(daemon.port), "the daemon to be ready")
         status, output = run_once("run", MONGODB_URI=mongo_uri, CHATELLO_HTTP__PORT=str(daemon.port))
@@ -270,8 +279,8 @@ def test_sighup_applies_changed_rules_and_keeps_the_old_ones_when_the_file_is_wr
         refused = reload("[rules.thresholds]\ncustomers = [2, 1]", "configuration.refused")
         assert "chatello_analytics_config_last_reload_successful 0.0" in get(daemon.port, "/metrics")[1]
         applied = reload("[rules.thresholds]\ncustomers = [2]\n[http]\nhosts = ['a.b']", "configuration.applied")
-        made = [shop.customer(database, name) for name in ("A", "B")]
-        wait_for(lambda: events(database)["new_customer", made[-1]] == 1, "the second customer")
+        customers = [shop.customer(database, name) for name in ("A", "B")]
+        wait_for(lambda: events(database)["new_customer", customers[-1]] == 1, "the second customer")
         wait_for(lambda: ready(daemon.port), "the daemon to be ready again")
 
     assert "rules.thresholds: " in refused and "[2, 1]" in refused
@@ -280,9 +289,9 @@ def test_sighup_applies_changed_rules_and_keeps_the_old_ones_when_the_file_is_wr
     assert database.business_events.count_documents({"metadata.milestone_value": 2}) == 1
 
 
-def test_an_address_that_this_machine_has_not_yet_is_waited_for_and_no_wrong_configuration() -> None:
+def test_an_address_that_is_not_available_yet_is_temporary_not_a_wrong_configuration() -> None:
     elsewhere = {"CHATELLO_HTTP__HOST": "192.0.2.1", "CHATELLO_HTTP__TOKEN": "0123456789abcdef"}
     status, output = run_once("run", **elsewhere)
 
     assert status == 75
-    assert "http.host: 192.0.2.1 is no address of this machine, or not yet" in output
+    assert "http.host: 192.0.2.1 is not (yet) an address of this machine" in output

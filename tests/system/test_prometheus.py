@@ -1,4 +1,4 @@
-"""What we ship for Prometheus: lawful by promtool, each alert tested both ways, all of it fed by the real daemon."""
+"""The shipped Prometheus files: valid for promtool, each alert tested both ways, with data of the real daemon."""
 
 import re
 import signal
@@ -23,8 +23,8 @@ RULES = sorted(SHIPPED.glob("*.rules.yml")) + sorted(SHIPPED.glob("*.alerts.yml"
 TESTS = sorted(SHIPPED.glob("*.tests.yml"))
 
 SELECTOR = re.compile(r"\b((?:chatello|process|job:|instance:)[a-z0-9_:]*|up)(\{[^}]*\})?")
-NOT_YET = {'code=~"5.."': 'code=~"2.."', 'route!~"/healthz|/readyz"': 'route!~"none"'}
-"""Labels of what must not have happened, and what did happen in its place."""
+SUBSTITUTES = {'code=~"5.."': 'code=~"2.."', 'route!~"/healthz|/readyz"': 'route!~"none"'}
+"""Labels of series that do not exist in a healthy daemon, and substitutes that do."""
 
 
 def rules() -> list[dict[str, Any]]:
@@ -40,7 +40,7 @@ def promtool(*arguments: str | Path) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_promtool_finds_no_fault_in_configuration_and_rules() -> None:
+def test_promtool_accepts_configuration_and_rules() -> None:
     for kind, files in (("config", [SHIPPED / "prometheus.yml"]), ("rules", RULES)):
         status, output = promtool("check", kind, "--lint=all", "--lint-fatal", *files)
         assert status == 0, output
@@ -52,21 +52,21 @@ def test_each_alert_fires_when_it_should_and_is_silent_when_it_should_be(file: P
     assert status == 0, output
 
 
-def test_the_daemon_is_looked_for_where_it_listens_by_default() -> None:
+def test_the_scrape_target_is_the_default_address() -> None:
     (scrape,) = yaml.safe_load((SHIPPED / "prometheus.yml").read_text())["scrape_configs"]
     http = Http()
 
     assert scrape["static_configs"] == [{"targets": [f"{http.host}:{http.port}"]}]
 
 
-def test_no_alert_lacks_a_test_of_either_kind() -> None:
+def test_each_alert_has_a_test_for_firing_and_one_for_silence() -> None:
     names = " ".join(test["name"] for file in TESTS for test in yaml.safe_load(file.read_text())["tests"])
     for alert in alerts():
         assert f"{alert['alert']} fires:" in names
         assert f"{alert['alert']} is silent:" in names
 
 
-def test_each_alert_says_what_why_how_urgent_and_where_the_runbook_goes_on() -> None:
+def test_each_alert_has_all_annotations_a_severity_and_a_runbook_section() -> None:
     anchors = {line[3:].strip().lower() for line in RUNBOOK.read_text().splitlines() if line.startswith("## ")}
     for alert in alerts():
         assert alert["labels"]["severity"] in ("page", "ticket")
@@ -77,7 +77,7 @@ def test_each_alert_says_what_why_how_urgent_and_where_the_runbook_goes_on() -> 
 
 
 @pytest.mark.parametrize(("severity", "receiver"), [("page", "pager"), ("ticket", "tickets")])
-def test_the_example_for_alertmanager_is_lawful_and_wakes_somebody_for_pages_only(severity: str, receiver: str) -> None:
+def test_the_alertmanager_example_is_valid_and_routes_only_pages_to_the_pager(severity: str, receiver: str) -> None:
     file = str(SHIPPED / "alertmanager.yml")
     checked = subprocess.run([tool("amtool"), "check-config", file], capture_output=True, text=True, timeout=30)
     route = [tool("amtool"), "config", "routes", "test", f"--config.file={file}", f"severity={severity}"]
@@ -87,7 +87,7 @@ def test_the_example_for_alertmanager_is_lawful_and_wakes_somebody_for_pages_onl
     assert routed.stdout.strip() == receiver
 
 
-def test_the_example_for_alertmanager_silences_alerts_that_there_are() -> None:
+def test_the_alertmanager_example_inhibits_only_existing_alerts() -> None:
     names = [alert["alert"] for alert in alerts()]
     for rule in yaml.safe_load((SHIPPED / "alertmanager.yml").read_text())["inhibit_rules"]:
         for matcher in (*rule["source_matchers"], *rule["target_matchers"]):
@@ -96,9 +96,7 @@ def test_the_example_for_alertmanager_silences_alerts_that_there_are() -> None:
                     assert any(re.fullmatch(f"ChatelloAnalytics{pattern}", name) for name in names), pattern
 
 
-def test_every_rule_is_answered_by_what_the_real_daemon_exports(
-    mongo_uri: str, database: Database, tmp_path: Path
-) -> None:
+def test_the_real_daemon_exports_data_for_every_rule(mongo_uri: str, database: Database, tmp_path: Path) -> None:
     plans = shop.plans(database)
     with shop.process(mongo_uri, database.name) as daemon:
         wait_for(lambda: ready(daemon.port), "the daemon to be ready")
@@ -108,13 +106,13 @@ def test_every_rule_is_answered_by_what_the_real_daemon_exports(
             wait_for(lambda: _evaluated(server), "every rule to be evaluated")
             for rule in rules():
                 for selector in selectors(rule["expr"]):
-                    assert server.query(selector), f"{rule.get('alert', rule.get('record'))}: nothing is {selector}"
+                    assert server.query(selector), f"{rule.get('alert', rule.get('record'))}: no series for {selector}"
             firing = server.query('ALERTS{alertstate="firing"}')
 
     assert firing == []
 
 
-def test_an_alert_fires_in_the_real_prometheus_with_its_texts_filled_in(
+def test_an_alert_is_pending_in_the_real_prometheus_with_its_texts_filled_in(
     mongo_uri: str, database: Database, tmp_path: Path
 ) -> None:
     file = tmp_path / "config.toml"
@@ -131,19 +129,19 @@ def test_an_alert_fires_in_the_real_prometheus_with_its_texts_filled_in(
 
 
 def selectors(expression: str) -> list[str]:
-    """The series an expression asks for, as expressions of their own."""
-    for absent, present in NOT_YET.items():
+    """Return the selectors of an expression."""
+    for absent, present in SUBSTITUTES.items():
         expression = expression.replace(absent, present)
     return [name + (labels or "") for name, labels in SELECTOR.findall(expression)]
 
 
 def _evaluated(server: Prometheus) -> bool:
-    """Whether every rule was evaluated; fails if one of them could not be."""
-    told = [rule for group in server.get("/api/v1/rules")["groups"] for rule in group["rules"]]
-    assert [rule for rule in told if rule["health"] == "err"] == []
-    return len(told) == len(rules()) and all(rule["health"] == "ok" for rule in told)
+    """Return whether every rule was evaluated; fail if one has an error."""
+    reported = [rule for group in server.get("/api/v1/rules")["groups"] for rule in group["rules"]]
+    assert [rule for rule in reported if rule["health"] == "err"] == []
+    return len(reported) == len(rules()) and all(rule["health"] == "ok" for rule in reported)
 
 
 def _pending(server: Prometheus) -> dict[str, Any]:
-    told = server.get("/api/v1/alerts")["alerts"]
-    return {alert["labels"]["alertname"].removeprefix("ChatelloAnalytics"): alert for alert in told}
+    pending = server.get("/api/v1/alerts")["alerts"]
+    return {alert["labels"]["alertname"].removeprefix("ChatelloAnalytics"): alert for alert in pending}

@@ -1,15 +1,16 @@
-"""The doors, served by the real server on a real socket over a real replica set."""
+"""Fixtures: the web application, served by the real server on a real socket over a real replica set."""
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import structlog
 
 from daemon import clock
+from daemon.config.active import ActiveConfig
 from daemon.config.schema import Logs
 from daemon.demo.embedded_mongo import wait_for
 from daemon.mongo.types import Database
@@ -24,39 +25,39 @@ from tests import shop
 TOKEN = "the-token-of-the-tests"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
-Doors = Callable[..., AbstractContextManager[httpx.Client]]
+Serve = Callable[..., AbstractContextManager[httpx2.Client]]
 
 
 @pytest.fixture(autouse=True)
 def logging() -> Iterator[None]:
-    """As the daemon logs: a traceback as text. The library's default draws one for half a minute."""
+    """Log as the daemon does, with tracebacks as text: structlog's default takes half a minute to draw one."""
     logs.set_up(Logs(format="json"))
-    structlog.configure(cache_logger_on_first_use=False)  # a kept one would write for the tests behind it, too
+    structlog.configure(cache_logger_on_first_use=False)  # a cached logger would also serve the tests after this one
     yield
     structlog.reset_defaults()
 
 
 @pytest.fixture
-def doors(mongo_uri: str, database: Database) -> Doors:
-    """Serves the doors of this test's database; the client carries the token unless told otherwise."""
+def serve(mongo_uri: str, database: Database) -> Serve:
+    """Serve the web application of this test's database. By default the client sends the token."""
 
     @contextmanager
-    def served(
+    def running(
         headers: dict[str, str] = BEARER,
-        of: Database | None = None,
+        served_database: Database | None = None,
         role: str = "leader",
         reason: str = "",
         **http: Any,
-    ) -> Iterator[httpx.Client]:
+    ) -> Iterator[httpx2.Client]:
         config = shop.config_for(mongo_uri, database, http={"token": TOKEN, **http})
         indexes.create(database)
-        stop, progress = threading.Event(), Health()
-        progress.set_role(role, clock.monotonic(), reason)
+        stop, health = threading.Event(), Health()
+        health.set_role(role, clock.monotonic(), reason)
         listening = listener.listen(config.http)
-        site = WebApp(WebContext(database if of is None else of, lambda: config, progress))
-        thread = threading.Thread(target=server.serve, args=(site, listening, stop, threading.Event()))
+        app = WebApp(WebContext(database if served_database is None else served_database, ActiveConfig(config), health))
+        thread = threading.Thread(target=server.serve, args=(app, listening, stop, threading.Event()))
         thread.start()
-        with httpx.Client(base_url=f"http://127.0.0.1:{config.http.port}", headers=headers, timeout=30) as client:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{config.http.port}", headers=headers, timeout=30) as client:
             try:
                 wait_for(lambda: client.get("/healthz").status_code == 200, "the server")
                 yield client
@@ -65,10 +66,10 @@ def doors(mongo_uri: str, database: Database) -> Doors:
                 thread.join(20)
         assert not thread.is_alive()
 
-    return served
+    return running
 
 
 @pytest.fixture
-def door(doors: Doors) -> Iterator[httpx.Client]:
-    with doors() as client:
+def http_client(serve: Serve) -> Iterator[httpx2.Client]:
+    with serve() as client:
         yield client

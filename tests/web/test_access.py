@@ -1,4 +1,4 @@
-"""Who is let in: by which name, from where, with which token; and what wrong guesses cost."""
+"""Access control: host names, local and remote clients, tokens, and the limit on wrong attempts."""
 
 import socket
 from typing import Any
@@ -12,36 +12,36 @@ from daemon.errors import ConfigurationError
 from daemon.mongo.types import Database
 from daemon.web import listener
 from daemon.web.middleware import token_auth
-from daemon.web.middleware.access import is_foreign, name_of, peer_of
+from daemon.web.middleware.access import host_name, is_cross_site, peer_key
 from daemon.web.middleware.security_headers import SECURITY_HEADERS
 from daemon.web.middleware.token_auth import FailedAttempts
-from tests.web.conftest import BEARER, TOKEN, Doors
+from tests.web.conftest import BEARER, TOKEN, Serve
 
 EVENT = {"event_type": "partnership", "description": "Accordo"}
 CREATE = "/api/create_business_event"
 LIST = "/api/get_recent_events"
 
 
-def test_reading_is_free_on_this_machine_and_writing_never(doors: Doors) -> None:
-    with doors(headers={}) as door:
-        assert door.get(LIST).status_code == 200
-        refused = door.post(CREATE, json=EVENT)
+def test_reading_needs_no_token_on_this_machine_and_writing_does(serve: Serve) -> None:
+    with serve(headers={}) as http_client:
+        assert http_client.get(LIST).status_code == 200
+        refused = http_client.post(CREATE, json=EVENT)
         assert (refused.status_code, refused.json()["success"]) == (401, False)
         assert refused.headers["WWW-Authenticate"].startswith("Basic")
-        assert door.post(CREATE, json=EVENT, headers={"Authorization": f"Bearer {TOKEN}x"}).status_code == 401
-        assert door.post(CREATE, json=EVENT, headers=BEARER).status_code == 200
-        assert door.post(CREATE, json=EVENT, auth=("whoever", TOKEN)).status_code == 200
+        assert http_client.post(CREATE, json=EVENT, headers={"Authorization": f"Bearer {TOKEN}x"}).status_code == 401
+        assert http_client.post(CREATE, json=EVENT, headers=BEARER).status_code == 200
+        assert http_client.post(CREATE, json=EVENT, auth=("anyone", TOKEN)).status_code == 200
 
 
-def test_without_a_token_writing_is_off_and_says_so(doors: Doors, database: Database) -> None:
-    with doors(token="") as door:
-        refused = door.post(CREATE, json=EVENT)
-        empty = door.post(CREATE, json=EVENT, auth=("x", ""))
+def test_without_a_configured_token_writing_is_disabled(serve: Serve, database: Database) -> None:
+    with serve(token="") as http_client:
+        refused = http_client.post(CREATE, json=EVENT)
+        empty = http_client.post(CREATE, json=EVENT, auth=("x", ""))
 
     assert (refused.status_code, empty.status_code) == (403, 403)
     assert refused.json() == {
         "success": False,
-        "error": "writing is switched off: no http-token is configured (docs/api.md)",
+        "error": "writing is disabled: no http-token is configured; see docs/api.md",
     }
     assert database.business_events.count_documents({}) == 0
 
@@ -49,17 +49,17 @@ def test_without_a_token_writing_is_off_and_says_so(doors: Doors, database: Data
 @pytest.mark.parametrize(
     "header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "x-forwarded-host", "X-Forwarded-Proto", "Via"]
 )
-def test_behind_a_proxy_reading_needs_the_token_too(doors: Doors, header: str) -> None:
-    with doors(headers={header: "for=1.2.3.4"}) as door:
-        assert door.get("/metrics").status_code == 401
-        assert door.get(LIST).status_code == 401
-        assert door.get("/docs").status_code == 401
-        assert door.get("/healthz").status_code == 200
-        assert door.get(LIST, auth=("x", TOKEN)).status_code == 200
+def test_behind_a_proxy_reading_needs_the_token_too(serve: Serve, header: str) -> None:
+    with serve(headers={header: "for=1.2.3.4"}) as http_client:
+        assert http_client.get("/metrics").status_code == 401
+        assert http_client.get(LIST).status_code == 401
+        assert http_client.get("/docs").status_code == 401
+        assert http_client.get("/healthz").status_code == 200
+        assert http_client.get(LIST, auth=("x", TOKEN)).status_code == 200
 
 
-def test_a_configured_name_is_answered_with_the_token_and_others_are_not(doors: Doors) -> None:
-    with doors(headers={}, hosts=["analytics.example.com"]) as door:
+def test_a_configured_name_is_answered_with_the_token_and_others_are_not(serve: Serve) -> None:
+    with serve(headers={}, hosts=["analytics.example.com"]) as http_client:
         for host, expected in {
             "127.0.0.1": 200,
             "localhost:8080": 200,
@@ -74,26 +74,26 @@ def test_a_configured_name_is_answered_with_the_token_and_others_are_not(doors: 
             "[": 421,
             "": 421,
         }.items():
-            assert door.get(LIST, headers={"Host": host}).status_code == expected, host
-        assert door.get(LIST, headers={"Host": "analytics.example.com", **BEARER}).status_code == 200
+            assert http_client.get(LIST, headers={"Host": host}).status_code == expected, host
+        assert http_client.get(LIST, headers={"Host": "analytics.example.com", **BEARER}).status_code == 200
 
 
-def test_why_it_is_not_ready_is_told_to_who_is_near_alone(doors: Doors) -> None:
-    with doors(headers={}, role="retrying", reason="host:27017 is away") as door:
-        near = door.get("/readyz")
-        far = door.get("/readyz", headers={"X-Forwarded-For": "1.2.3.4"})
+def test_readyz_shows_its_problems_to_local_clients_only(serve: Serve) -> None:
+    with serve(headers={}, role="retrying", reason="host:27017 is away") as http_client:
+        local = http_client.get("/readyz")
+        remote = http_client.get("/readyz", headers={"X-Forwarded-For": "1.2.3.4"})
 
-    assert (near.status_code, near.json()["problems"]) == (503, ["retrying: host:27017 is away"])
-    assert (far.status_code, far.json()["problems"]) == (503, [])
+    assert (local.status_code, local.json()["problems"]) == (503, ["retrying: host:27017 is away"])
+    assert (remote.status_code, remote.json()["problems"]) == (503, [])
 
 
-def test_on_every_address_any_address_is_a_name_and_reading_needs_the_token(doors: Doors) -> None:
-    with doors(headers={}, host="0.0.0.0") as door:
-        assert door.get(LIST).status_code == 401
-        assert door.get("/metrics").status_code == 401
-        assert door.get("/healthz").status_code == 200
-        assert door.get(LIST, headers={"Host": "10.0.0.1:5013", **BEARER}).status_code == 200
-        assert door.get(LIST, headers={"Host": "evil.example", **BEARER}).status_code == 421
+def test_listening_on_all_addresses_accepts_any_ip_as_host_and_reading_needs_the_token(serve: Serve) -> None:
+    with serve(headers={}, host="0.0.0.0") as http_client:
+        assert http_client.get(LIST).status_code == 401
+        assert http_client.get("/metrics").status_code == 401
+        assert http_client.get("/healthz").status_code == 200
+        assert http_client.get(LIST, headers={"Host": "10.0.0.1:5013", **BEARER}).status_code == 200
+        assert http_client.get(LIST, headers={"Host": "evil.example", **BEARER}).status_code == 421
 
 
 @pytest.mark.parametrize(
@@ -109,53 +109,58 @@ def test_on_every_address_any_address_is_a_name_and_reading_needs_the_token(door
     ],
 )
 def test_another_sites_page_cannot_write_though_the_browser_knows_the_password(
-    door: Any, headers: dict[str, str], expected: int
+    http_client: Any, headers: dict[str, str], expected: int
 ) -> None:
-    assert door.post(CREATE, json=EVENT, headers=headers).status_code == expected
+    assert http_client.post(CREATE, json=EVENT, headers=headers).status_code == expected
 
 
 def test_another_sites_page_may_link_here_but_not_read() -> None:
-    assert not is_foreign("GET", {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"})
-    assert is_foreign("GET", {"sec-fetch-site": "cross-site", "sec-fetch-mode": "cors"})
-    assert is_foreign("GET", {"origin": "http://evil.example", "host": "127.0.0.1:5013"})
-    assert not is_foreign("POST", {"origin": "http://127.0.0.1:5013", "host": "127.0.0.1:5013"})
-    assert not is_foreign("POST", {"host": "127.0.0.1:5013"})
+    assert not is_cross_site("GET", {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"})
+    assert is_cross_site("GET", {"sec-fetch-site": "cross-site", "sec-fetch-mode": "cors"})
+    assert is_cross_site("GET", {"origin": "http://evil.example", "host": "127.0.0.1:5013"})
+    assert not is_cross_site("POST", {"origin": "http://127.0.0.1:5013", "host": "127.0.0.1:5013"})
+    assert not is_cross_site("POST", {"host": "127.0.0.1:5013"})
 
 
-def test_every_answer_is_dressed_and_none_invites_other_sites(door: Any) -> None:
-    for answer in (door.get(LIST), door.get("/nowhere"), door.post(CREATE, content=b"x"), door.put("/metrics")):
-        assert {name: answer.headers[name] for name in SECURITY_HEADERS} == SECURITY_HEADERS
-        assert "server" not in answer.headers
-        assert not [name for name in answer.headers if name.startswith("access-control")]
+def test_every_response_has_the_security_headers_and_no_cors_header(http_client: Any) -> None:
+    for response in (
+        http_client.get(LIST),
+        http_client.get("/nowhere"),
+        http_client.post(CREATE, content=b"x"),
+        http_client.put("/metrics"),
+    ):
+        assert {name: response.headers[name] for name in SECURITY_HEADERS} == SECURITY_HEADERS
+        assert "server" not in response.headers
+        assert not [name for name in response.headers if name.startswith("access-control")]
     assert "unsafe" not in SECURITY_HEADERS["Content-Security-Policy"]
 
 
-def test_ten_different_guesses_make_a_peer_wait_and_the_same_one_again_does_not(doors: Doors) -> None:
-    with doors(headers={}) as door:
+def test_ten_different_wrong_tokens_block_a_peer_and_one_repeated_does_not(serve: Serve) -> None:
+    with serve(headers={}) as http_client:
 
-        def guess(token: str) -> int:
-            return door.post(CREATE, json=EVENT, headers={"Authorization": f"Bearer {token}"}).status_code
+        def attempt(token: str) -> int:
+            return http_client.post(CREATE, json=EVENT, headers={"Authorization": f"Bearer {token}"}).status_code
 
-        assert {guess("stale") for _ in range(30)} == {401}
-        assert guess(TOKEN) == 200
-        assert [guess(f"wrong-{n}") for n in range(11)] == [401] * 9 + [429] * 2
-        assert guess(TOKEN) == 429
-        refused = door.post(CREATE, json=EVENT, headers=BEARER)
+        assert {attempt("stale") for _ in range(30)} == {401}
+        assert attempt(TOKEN) == 200
+        assert [attempt(f"wrong-{n}") for n in range(11)] == [401] * 9 + [429] * 2
+        assert attempt(TOKEN) == 429
+        refused = http_client.post(CREATE, json=EVENT, headers=BEARER)
         assert 0 < int(refused.headers["Retry-After"]) <= 60
-        assert door.get(LIST).status_code == 200
+        assert http_client.get(LIST).status_code == 200
 
 
-def test_guesses_are_forgotten_after_a_minute_and_take_bounded_memory() -> None:
-    guesses = FailedAttempts()
-    for number in range(token_auth.GUESSES):
-        guesses.missed("a", str(number), now=float(number))
+def test_failed_attempts_expire_after_a_minute_and_take_bounded_memory() -> None:
+    failed_attempts = FailedAttempts()
+    for number in range(token_auth.MAX_ATTEMPTS):
+        failed_attempts.record("a", str(number), now=float(number))
 
-    assert guesses.wait_seconds("a", now=30) == 30
-    assert guesses.wait_seconds("b", now=30) == 0
-    assert guesses.wait_seconds("a", now=60) == 0
-    for number in range(3 * token_auth.PEERS):
-        guesses.missed(f"peer {number}", "x", now=31)
-    assert len(guesses._by_peer) == token_auth.PEERS
+    assert failed_attempts.wait_seconds("a", now=30) == 30
+    assert failed_attempts.wait_seconds("b", now=30) == 0
+    assert failed_attempts.wait_seconds("a", now=60) == 0
+    for number in range(3 * token_auth.MAX_PEERS):
+        failed_attempts.record(f"peer {number}", "x", now=31)
+    assert len(failed_attempts._by_peer) == token_auth.MAX_PEERS
 
 
 @pytest.mark.parametrize(
@@ -173,38 +178,40 @@ def test_guesses_are_forgotten_after_a_minute_and_take_bounded_memory() -> None:
         ("Digest x", None),
     ],
 )
-def test_what_an_authorization_header_presents(header: str | None, token: str | None) -> None:
-    assert token_auth.presented(header) == token
+def test_the_token_of_an_authorization_header(header: str | None, token: str | None) -> None:
+    assert token_auth.token_from_header(header) == token
 
 
-def test_names_and_peers() -> None:
-    assert [name_of(host) for host in ("[::1]:5013", "a:b:c", "LocalHost.:1", "a b")] == [
+def test_host_names_and_peer_keys() -> None:
+    assert [host_name(host) for host in ("[::1]:5013", "a:b:c", "LocalHost.:1", "a b")] == [
         "::1",
         "a",
         "localhost.",
         "a b",
     ]
-    assert peer_of({"client": ("2001:db8:1:2:3:4:5:6", 1)}) == "2001:db8:1:2"
-    assert peer_of({}) == "unknown"
+    assert peer_key({"client": ("2001:db8:1:2:3:4:5:6", 1)}) == "2001:db8:1:2"
+    assert peer_key({}) == "unknown"
 
 
-def test_an_open_door_without_a_lock_is_refused_at_the_start() -> None:
-    with pytest.raises(ConfigurationError, match=r"http\.host: 0\.0\.0\.0 can be reached .* there is no token"):
+def test_listening_beyond_loopback_without_a_token_is_refused_at_the_start() -> None:
+    with pytest.raises(ConfigurationError, match=r"http\.host: 0\.0\.0\.0 is reachable .* http\.token is not set"):
         load(None, {"CHATELLO_HTTP__HOST": "0.0.0.0"})
     assert load(None, {"CHATELLO_HTTP__HOST": "0.0.0.0", "CHATELLO_HTTP__TOKEN": TOKEN})
     assert load(None, {"CHATELLO_HTTP__HOST": "::1"})
 
 
 @pytest.mark.parametrize("secret", ["canary", "canary with a space", "cänary-canary-canary", "canary" * 100])
-def test_a_token_that_is_none_is_refused_and_never_shown(secret: str) -> None:
-    with pytest.raises(ConfigurationError) as told:
+def test_an_invalid_token_is_refused_and_never_shown(secret: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
         load(None, {"CHATELLO_HTTP__TOKEN": secret})
 
-    assert str(told.value).startswith("http.token: wanted 16 to 512 ASCII characters")
-    assert "nary" not in str(told.value)
+    assert str(error.value).startswith("http.token: must be 16 to 512 ASCII characters")
+    assert "nary" not in str(error.value)
 
 
-def test_names_in_the_environment_are_parted_by_commas_and_the_token_comes_as_a_credential(tmp_path: Any) -> None:
+def test_hosts_in_the_environment_are_separated_by_commas_and_the_token_is_read_from_a_credential(
+    tmp_path: Any,
+) -> None:
     (tmp_path / "http-token").write_text(f"{TOKEN}\n")
     config = load(None, {"CHATELLO_HTTP__HOSTS": "a.example, b.example", "CREDENTIALS_DIRECTORY": str(tmp_path)})
 
@@ -214,17 +221,19 @@ def test_names_in_the_environment_are_parted_by_commas_and_the_token_comes_as_a_
 
 
 @pytest.mark.parametrize("name", ["https://a.example", "a.example:443", "a.example/analytics", "*", "[::1]", "a b"])
-def test_a_name_that_no_browser_asks_for_is_refused_at_the_start(name: str) -> None:
-    with pytest.raises(ConfigurationError, match=r'http\.hosts\.0: wanted a name such as "analytics\.example\.com"'):
+def test_an_invalid_host_name_is_refused_at_the_start(name: str) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r'http\.hosts\.0: must be a host name such as "analytics\.example\.com"'
+    ):
         load(None, {"CHATELLO_HTTP__HOSTS": name})
 
 
-def test_an_empty_host_does_not_open_every_address() -> None:
+def test_an_empty_host_does_not_listen_on_all_addresses() -> None:
     with pytest.raises(ConfigurationError, match=r"http\.host: "):
         load(None, {"CHATELLO_HTTP__HOST": "", "CHATELLO_HTTP__TOKEN": TOKEN})
 
 
-def test_small_answers_are_sent_at_once() -> None:
+def test_small_responses_are_sent_without_delay() -> None:
     listening = listener.listen(Http(port=free_port()))
     with listening, socket.create_connection(listening.getsockname()), listening.accept()[0] as accepted:
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

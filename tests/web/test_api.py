@@ -1,4 +1,4 @@
-"""The API in the dashboard's shapes, over a real socket and a real replica set, beside the running daemon."""
+"""The API over a real socket and a real replica set, with the daemon running where needed."""
 
 import csv
 import io
@@ -7,44 +7,52 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from bson import Decimal128, Int64, ObjectId
 from bson.datetime_ms import DatetimeMS
 from pymongo import MongoClient
 
 from daemon import clock
+from daemon.config.active import ActiveConfig
 from daemon.config.schema import Config
 from daemon.mongo.types import Database
 from daemon.rollup.rollup import Rollup
+from daemon.store.mirror.states import mirror_id
 from rules import business_days
+from rules.model.changes import Source
 from tests import shop
-from tests.web.conftest import Doors
+from tests.web.conftest import Serve
 
 CREATE, LIST = "/api/create_business_event", "/api/get_recent_events"
 EVENT = {"event_type": "partnership", "description": "Accordo con WP Engine"}
 
 
-def told(db: Database, description: str, at: datetime, **more: Any) -> ObjectId:
+def insert_event(db: Database, description: str, at: datetime, **more: Any) -> ObjectId:
     event = {"event_type": "maintenance", "event_date": at, "description": description, **more}
-    made: ObjectId = db.business_events.insert_one(event).inserted_id
-    return made
+    inserted: ObjectId = db.business_events.insert_one(event).inserted_id
+    return inserted
 
 
-def listed(door: httpx.Client, **query: Any) -> list[dict[str, Any]]:
-    answer = door.get(LIST, params=query)
+def mirror(db: Database, source: Source, doc_id: Any) -> None:
+    """Have the mirror know a document."""
+    db.analytics_mirror.insert_one({"_id": mirror_id(source, doc_id), "fields": {}})
+
+
+def recent_events(http_client: httpx2.Client, **query: Any) -> list[dict[str, Any]]:
+    answer = http_client.get(LIST, params=query)
     assert answer.status_code == 200, answer.text
     events: list[dict[str, Any]] = answer.json()["events"]
     assert answer.json()["total"] == len(events)
     return events
 
 
-def pages(door: httpx.Client, path: str, name: str, **query: Any) -> list[list[dict[str, Any]]]:
-    """All pages of a list."""
+def pages(http_client: httpx2.Client, path: str, name: str, **query: Any) -> list[list[dict[str, Any]]]:
+    """Return all pages of a list."""
     found: list[list[dict[str, Any]]] = []
     cursor: str | None = None
     while True:
-        answer = door.get(path, params={**query, **({"cursor": cursor} if cursor else {})}).json()
+        answer = http_client.get(path, params={**query, **({"cursor": cursor} if cursor else {})}).json()
         assert answer["success"], answer
         found.append(answer[name])
         cursor = answer["next_cursor"]
@@ -52,23 +60,25 @@ def pages(door: httpx.Client, path: str, name: str, **query: Any) -> list[list[d
             return found
 
 
-# -- events ---------------------------------------------------------------------------------------------------
+# Events
 
 
-def test_an_event_that_is_told_stands_in_the_dashboards_shape(door: httpx.Client, database: Database) -> None:
+def test_a_created_event_is_stored_in_the_dashboards_format(http_client: httpx2.Client, database: Database) -> None:
     customer = ObjectId()
-    told: dict[str, Any] = {
+    mirror(database, Source.LICENSES, "L-1")
+    body: dict[str, Any] = {
         **EVENT,
         "description": "Accordo\ncon \u202eWP",
         "customer_id": str(customer).upper(),
         "license_id": "L-1",
     }
-    told |= {"plan_name": "pro", "amount": 12, "currency": "USD", "metadata": {"by": {"name": "Ada"}, "tags": ["a", 1]}}
-    answer = door.post(CREATE, json=told)
+    body |= {"plan_name": "pro", "amount": 12, "currency": "USD", "metadata": {"by": {"name": "Ada"}, "tags": ["a", 1]}}
+    answer = http_client.post(CREATE, json=body)
 
     assert answer.status_code == 200, answer.text
     [stored] = database.business_events.find()
-    assert answer.json() == {"success": True, "event_id": str(stored["_id"]), "message": "event stored"}
+    message = 'Business event "partnership" created successfully'
+    assert answer.json() == {"success": True, "event_id": str(stored["_id"]), "message": message}
     assert {name: stored[name] for name in ("event_type", "description", "customer_id", "license_id")} == {
         "event_type": "partnership",
         "description": "Accordo con WP",
@@ -77,67 +87,111 @@ def test_an_event_that_is_told_stands_in_the_dashboards_shape(door: httpx.Client
     }
     assert (stored["plan_name"], stored["amount"], stored["currency"]) == ("pro", 12, "USD")
     assert stored["metadata"] == {"by": {"name": "Ada"}, "tags": ["a", 1], "source": "api"}
-    assert (stored["auto_generated"], stored["processed"]) == (False, False)
+    assert (stored["auto_generated"], stored["processed"]) == (True, False), "as the dashboard stores it"
     assert abs(stored["event_date"] - clock.now()) < timedelta(seconds=30)
 
 
-def test_nobody_passes_an_event_off_as_ours(door: httpx.Client, database: Database) -> None:
-    door.post(CREATE, json={**EVENT, "metadata": {"source": "chatello-analytics"}})
-    door.post(CREATE, json={**EVENT, "metadata": {"source": "deploy"}})
+def test_an_id_that_no_document_has_is_refused_with_the_dashboards_message(
+    http_client: httpx2.Client, database: Database
+) -> None:
+    mirror(database, Source.CUSTOMERS, "cust_1")
+    mirror(database, Source.CUSTOMERS, 1002)
+    answers = [
+        http_client.post(CREATE, json={**EVENT, **wanted})
+        for wanted in ({"customer_id": "zz"}, {"license_id": "zz"}, {"customer_id": "cust_1"}, {"customer_id": "1002"})
+    ]
+
+    assert [answer.status_code for answer in answers] == [400, 400, 200, 200]
+    assert answers[0].json() == {"success": False, "error": "Invalid customer_id format"}
+    assert answers[1].json() == {"success": False, "error": "Invalid license_id format"}
+    assert database.business_events.distinct("customer_id") == [1002, "cust_1"]
+
+
+def test_a_limit_above_the_maximum_is_lowered_and_the_list_continues(
+    http_client: httpx2.Client, database: Database
+) -> None:
+    at = clock.now() - timedelta(hours=1)
+    documents = [{"event_type": "maintenance", "event_date": at - timedelta(seconds=n)} for n in range(1001)]
+    database.business_events.insert_many(documents)
+    answer = http_client.get(LIST, params={"limit": 5000}).json()
+
+    assert (len(answer["events"]), answer["next_cursor"] is not None) == (1000, True)
+
+
+def test_a_comment_stays_one_when_the_note_is_written_by_the_api(
+    ledger_config: Config, database: Database, http_client: httpx2.Client
+) -> None:
+    day = today(ledger_config, database)
+    http_client.post("/api/save_daily_analytics", json={"date": day})
+    [row] = database.historical_analytics.find()
+    body = {"date": day, "notes": f"{row['auto_notes']} | Fiera"}
+    commented = http_client.post("/api/update_historical_notes", json=body).json()["notes"]
+    database.historical_analytics.update_one({}, {"$set": {"notes": "old | Fiera", "auto_notes": "old"}})
+    http_client.post("/api/save_daily_analytics", json={"date": day})
+
+    assert commented == f"{row['auto_notes']} | Fiera"
+    assert (database.historical_analytics.find_one() or {})["notes"] == commented
+
+
+def test_a_caller_cannot_claim_the_daemons_source(http_client: httpx2.Client, database: Database) -> None:
+    http_client.post(CREATE, json={**EVENT, "metadata": {"source": "chatello-analytics"}})
+    http_client.post(CREATE, json={**EVENT, "metadata": {"source": "deploy"}})
 
     assert [event["metadata"]["source"] for event in database.business_events.find()] == ["api", "deploy"]
 
 
 def test_the_same_idempotency_key_is_one_event_and_with_another_body_a_conflict(
-    door: httpx.Client, database: Database
+    http_client: httpx2.Client, database: Database
 ) -> None:
     key = {"Idempotency-Key": "deploy-7"}
     dated = {**EVENT, "event_date": "2026-01-02T09:30:00+01:00"}
-    answers = [door.post(CREATE, json={**EVENT, "amount": 1.5, "metadata": {"a": [1]}}, headers=key) for _ in range(3)]
-    other = door.post(CREATE, json=EVENT, headers=key)
-    twice = [door.post(CREATE, json=dated, headers={"Idempotency-Key": "dated"}).status_code for _ in range(2)]
+    answers = [
+        http_client.post(CREATE, json={**EVENT, "amount": 1.5, "metadata": {"a": [1]}}, headers=key) for _ in range(3)
+    ]
+    other = http_client.post(CREATE, json=EVENT, headers=key)
+    twice = [http_client.post(CREATE, json=dated, headers={"Idempotency-Key": "dated"}).status_code for _ in range(2)]
     moved = {**EVENT, "event_date": "2026-01-03T09:30:00+01:00"}
 
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.json()["event_id"] for answer in answers}) == 1
-    assert (other.status_code, "says something else" in other.json()["error"]) == (409, True)
+    assert (other.status_code, "different event" in other.json()["error"]) == (409, True)
     assert twice == [200, 200]
-    assert door.post(CREATE, json=moved, headers={"Idempotency-Key": "dated"}).status_code == 409
+    assert http_client.post(CREATE, json=moved, headers={"Idempotency-Key": "dated"}).status_code == 409
     assert database.business_events.count_documents({}) == 2
 
 
-def test_one_key_from_many_at_once_is_one_event(door: httpx.Client, database: Database) -> None:
+def test_concurrent_requests_with_one_key_create_one_event(http_client: httpx2.Client, database: Database) -> None:
     key = {"Idempotency-Key": "k"}
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: door.post(CREATE, json=EVENT, headers=key), range(24)))
+        answers = list(pool.map(lambda _: http_client.post(CREATE, json=EVENT, headers=key), range(24)))
 
     assert {answer.status_code for answer in answers} == {200}
     assert database.business_events.count_documents({}) == 1
 
 
-def test_an_event_told_late_amends_the_row_of_its_closed_day(
-    mongo_uri: str, database: Database, door: httpx.Client
+def test_an_event_of_a_past_day_amends_the_row_of_that_closed_day(
+    mongo_uri: str, database: Database, http_client: httpx2.Client
 ) -> None:
     config = shop.config_for(mongo_uri, database)
     with shop.running(config):
-        nightly = Rollup(database, config)
-        day = business_days.business_day(nightly.now(), config.time.zone) - 3 * business_days.ONE_DAY
+        rollup = Rollup(database, ActiveConfig(config))
+        day = business_days.business_day(rollup.now(), config.time.zone) - 3 * business_days.ONE_DAY
         shop.begin_ledger(database, day)
-        nightly.write(day, final=True)
-        told = door.post(CREATE, json={**EVENT, "event_date": f"{day}T12:00:00Z"})
+        rollup.write(day, final=True)
+        created = http_client.post(CREATE, json={**EVENT, "event_date": f"{day}T12:00:00Z"})
         reopened = "reopened.day"
         shop.until(
             lambda: business_days.stored(day) in database.analytics_checkpoint.distinct(reopened),
             "the day to be reopened",
         )
-        nightly.close_missing(nightly.now())
+        rollup.close_missing(rollup.now())
 
     [row] = database.historical_analytics.find({"date": business_days.stored(day)})
-    assert told.status_code == 200
+    assert created.status_code == 200
     assert row["notes"] == "🤝 Accordo con WP Engine"
 
 
-def test_an_event_is_told_of_the_past_only(door: httpx.Client, database: Database) -> None:
+def test_the_date_of_an_event_must_be_valid_and_in_the_past(http_client: httpx2.Client, database: Database) -> None:
     for moment, expected in {
         "2026-01-02T09:30:00+01:00": 200,
         "2999-01-01T00:00:00Z": 409,
@@ -149,28 +203,28 @@ def test_an_event_is_told_of_the_past_only(door: httpx.Client, database: Databas
         "10000-01-01T00:00:00Z": 422,
         "ieri": 422,
     }.items():
-        assert door.post(CREATE, json={**EVENT, "event_date": moment}).status_code == expected, moment
+        assert http_client.post(CREATE, json={**EVENT, "event_date": moment}).status_code == expected, moment
     assert database.business_events.distinct("event_date") == [datetime(2026, 1, 2, 8, 30, tzinfo=UTC)]
 
 
-def test_recent_events_are_the_newest_first_with_the_names_of_their_customers(
-    mongo_uri: str, database: Database, door: httpx.Client
+def test_recent_events_are_newest_first_with_the_names_of_their_customers(
+    mongo_uri: str, database: Database, http_client: httpx2.Client
 ) -> None:
     with shop.running(shop.config_for(mongo_uri, database)):
         customer = shop.customer(database, "Ada\u202e <b>")
         shop.until(lambda: database.business_events.count_documents({"customer_id": customer}) == 1, "its event")
     now = clock.now()
-    told(database, "by id", now + timedelta(seconds=1), customer_id=customer, amount=7.99)
-    told(database, "by text", now + timedelta(seconds=2), customer_id=str(customer))
-    told(database, "unknown", now + timedelta(seconds=3), customer_id=ObjectId())
-    told(database, "old", now - timedelta(days=8))
-    events = listed(door)
+    insert_event(database, "by id", now + timedelta(seconds=1), customer_id=customer, amount=7.99)
+    insert_event(database, "by text", now + timedelta(seconds=2), customer_id=str(customer))
+    insert_event(database, "unknown", now + timedelta(seconds=3), customer_id=ObjectId())
+    insert_event(database, "old", now - timedelta(days=8))
+    events = recent_events(http_client)
 
     assert [(event["description"], event["customer_name"]) for event in events] == [
         ("unknown", None),
         ("by text", "Ada <b>"),
         ("by id", "Ada <b>"),
-        ("Nuovo cliente: Ada <b>", "Ada <b>"),
+        ("Nuovo cliente: Ada ‹b›", "Ada <b>"),
     ]
     assert list(events[2]) == [
         *("id", "event_type", "description", "event_date", "customer_name"),
@@ -178,28 +232,30 @@ def test_recent_events_are_the_newest_first_with_the_names_of_their_customers(
     ]
     assert events[2]["amount"] == 7.99
     assert events[2]["event_date"] == f"{now + timedelta(seconds=1):%Y-%m-%d %H:%M:%S}"
-    assert [event["description"] for event in listed(door, days=9, type="maintenance")][-1] == "old"
-    assert listed(door, type="new_customer", limit=1)[0]["auto_generated"] is True
+    assert [event["description"] for event in recent_events(http_client, days=9, type="maintenance")][-1] == "old"
+    assert recent_events(http_client, type="new_customer", limit=1)[0]["auto_generated"] is True
 
 
-def test_pages_of_events_hold_each_once_though_many_are_of_one_instant(door: httpx.Client, database: Database) -> None:
+def test_pages_contain_each_event_once_although_many_have_the_same_time(
+    http_client: httpx2.Client, database: Database
+) -> None:
     at = datetime(2026, 11, 20, 12, tzinfo=UTC)
     for number in range(25):
-        told(database, str(number), at + timedelta(minutes=number // 10))
-    found = pages(door, LIST, "events", limit=4, days=3650)
+        insert_event(database, str(number), at + timedelta(minutes=number // 10))
+    found = pages(http_client, LIST, "events", limit=4, days=3650)
     seen = [event["description"] for page in found for event in page]
 
     assert sorted(seen, key=int) == [str(number) for number in range(25)]
     assert [len(page) for page in found] == [4, 4, 4, 4, 4, 4, 1]
-    of_a_type = pages(door, LIST, "events", limit=4, days=3650, type="maintenance")
+    of_a_type = pages(http_client, LIST, "events", limit=4, days=3650, type="maintenance")
     assert sorted((event["description"] for page in of_a_type for event in page), key=int) == sorted(seen, key=int)
 
 
-def test_pages_go_on_before_1970(door: httpx.Client, database: Database) -> None:
+def test_pages_continue_before_1970(http_client: httpx2.Client, database: Database) -> None:
     for number in range(3):
-        told(database, str(number), datetime(1960, 1, 1, tzinfo=UTC) - timedelta(days=number))
+        insert_event(database, str(number), datetime(1960, 1, 1, tzinfo=UTC) - timedelta(days=number))
 
-    assert [len(page) for page in pages(door, LIST, "events", limit=2, days=36_500)] == [2, 1]
+    assert [len(page) for page in pages(http_client, LIST, "events", limit=2, days=36_500)] == [2, 1]
 
 
 HOSTILE: list[dict[str, Any]] = [
@@ -215,14 +271,14 @@ HOSTILE: list[dict[str, Any]] = [
 ]
 
 
-def test_whatever_others_put_into_an_event_the_list_is_served(door: httpx.Client, database: Database) -> None:
+def test_events_with_any_external_content_are_listed(http_client: httpx2.Client, database: Database) -> None:
     now = clock.now() - timedelta(minutes=1)
-    for number, oddity in enumerate(HOSTILE):
-        database.business_events.insert_one({"event_date": now - timedelta(seconds=number), **oddity})
+    for number, invalid in enumerate(HOSTILE):
+        database.business_events.insert_one({"event_date": now - timedelta(seconds=number), **invalid})
     database.business_events.insert_one({"event_date": DatetimeMS(253_402_300_800_000), "description": "year 10000"})
     database.business_events.insert_one({"event_date": "2026-11-20"})
     database.business_events.insert_one({})
-    events = listed(door)
+    events = recent_events(http_client)
 
     assert [event["amount"] for event in events] == [None] * 6 + [float(2**62), -1e308, None]
     assert events[6]["description"].endswith("…")
@@ -230,12 +286,12 @@ def test_whatever_others_put_into_an_event_the_list_is_served(door: httpx.Client
     assert events[8]["description"] == "=HYPERLINK(1)"
 
 
-# -- the table ------------------------------------------------------------------------------------------------
+# The analytics table
 
 
 @pytest.fixture
-def books(mongo_uri: str, database: Database) -> Config:
-    """A shop with four plans, three customers on pro, and the ledger of it, closed."""
+def ledger_config(mongo_uri: str, database: Database) -> Config:
+    """Write a ledger of four plans and three customers on pro; return its configuration. The daemon has stopped."""
     config = shop.config_for(mongo_uri, database)
     with shop.running(config):
         plans = shop.plans(database)
@@ -246,12 +302,14 @@ def books(mongo_uri: str, database: Database) -> Config:
 
 
 def today(config: Config, db: Database) -> str:
-    return str(business_days.business_day(Rollup(db, config).now(), config.time.zone))
+    return str(business_days.business_day(Rollup(db, ActiveConfig(config)).now(), config.time.zone))
 
 
-def test_saving_writes_todays_row_with_a_persons_note(books: Config, database: Database, door: httpx.Client) -> None:
-    answer = door.post(
-        "/api/save_daily_analytics", json={"date": today(books, database), "notes": "Fiera\r\ndi Milano"}
+def test_saving_writes_todays_row_with_a_manual_note(
+    ledger_config: Config, database: Database, http_client: httpx2.Client
+) -> None:
+    answer = http_client.post(
+        "/api/save_daily_analytics", json={"date": today(ledger_config, database), "notes": "Fiera\r\ndi Milano"}
     )
 
     assert answer.status_code == 200, answer.text
@@ -263,38 +321,40 @@ def test_saving_writes_todays_row_with_a_persons_note(books: Config, database: D
     assert (row["notes"], row["auto_notes"], row["final"]) == ("Fiera\ndi Milano", found["auto_notes"], False)
     assert (found["data"]["mrr"], found["data"]["arr"], found["data"]["total_customers"]) == (23.97, 287.64, 3)
     assert found["data"]["revenue_by_plan"] == {"pro": {"revenue": 23.97, "count": 3}}
-    assert door.post("/api/save_daily_analytics", json={}).json()["data"]["notes"] == "Fiera\ndi Milano"
+    assert http_client.post("/api/save_daily_analytics", json={}).json()["data"]["notes"] == "Fiera\ndi Milano"
 
 
-def test_a_note_survives_the_next_rollup_until_it_is_given_back(
-    books: Config, database: Database, door: httpx.Client
+def test_a_manual_note_survives_the_next_rollup_until_it_is_cleared(
+    ledger_config: Config, database: Database, http_client: httpx2.Client
 ) -> None:
-    day = today(books, database)
-    door.post("/api/save_daily_analytics", json={"date": day})
+    day = today(ledger_config, database)
+    http_client.post("/api/save_daily_analytics", json={"date": day})
     [row] = database.historical_analytics.find()
-    edited = door.post("/api/update_historical_notes", json={"date": day, "notes": "  $x <script>\u202e "})
-    door.post("/api/save_daily_analytics", json={"date": day})
+    edited = http_client.post("/api/update_historical_notes", json={"date": day, "notes": "  $x <script>\u202e "})
+    http_client.post("/api/save_daily_analytics", json={"date": day})
     kept = database.historical_analytics.find_one() or {}
-    given_back = door.post("/api/update_historical_notes", json={"date": day, "notes": ""})
+    cleared = http_client.post("/api/update_historical_notes", json={"date": day, "notes": ""})
 
-    assert edited.json() == {"success": True, "message": "note stored", "notes": "$x <script>"}
+    assert edited.json() == {"success": True, "message": f"Notes updated for {day}", "notes": "$x <script>"}
     assert kept["notes"] == "$x <script>"
-    assert given_back.json()["notes"] == row["auto_notes"]
+    assert cleared.json()["notes"] == row["auto_notes"]
 
 
-def test_days_without_a_row_or_a_ledger_are_told_apart(books: Config, database: Database, door: httpx.Client) -> None:
-    none = door.post("/api/update_historical_notes", json={"date": "2020-01-01", "notes": "x"})
-    before = door.post("/api/save_daily_analytics", json={"date": "2020-01-01"})
-    after = door.post("/api/save_daily_analytics", json={"date": "2999-01-01"})
+def test_days_without_a_row_before_the_ledger_and_in_the_future_have_different_errors(
+    ledger_config: Config, database: Database, http_client: httpx2.Client
+) -> None:
+    none = http_client.post("/api/update_historical_notes", json={"date": "2020-01-01", "notes": "x"})
+    before = http_client.post("/api/save_daily_analytics", json={"date": "2020-01-01"})
+    after = http_client.post("/api/save_daily_analytics", json={"date": "2999-01-01"})
 
     assert [answer.status_code for answer in (none, before, after)] == [404, 409, 409]
-    assert "no row of this day" in none.json()["error"]
+    assert "no row for this day" in none.json()["error"]
     assert "backfill" in before.json()["error"]
-    assert "still to come" in after.json()["error"]
+    assert "in the future" in after.json()["error"]
     assert database.historical_analytics.count_documents({}) == 0
 
 
-def rows(db: Database, count: int) -> None:
+def insert_rows(db: Database, count: int) -> None:
     for number in range(count):
         day = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=number)
         db.historical_analytics.insert_one(
@@ -302,24 +362,26 @@ def rows(db: Database, count: int) -> None:
         )
 
 
-def test_rows_of_a_stretch_come_newest_first_in_pages(door: httpx.Client, database: Database) -> None:
-    rows(database, 10)
+def test_rows_of_a_range_are_listed_newest_first_in_pages(http_client: httpx2.Client, database: Database) -> None:
+    insert_rows(database, 10)
     database.historical_analytics.insert_one({"date": datetime(2026, 1, 1, tzinfo=UTC), "period_type": "monthly"})
-    stretch = {"from": "2026-01-02", "to": "2026-01-09"}
-    found = pages(door, "/api/get_historical_data", "rows", limit=3, **stretch)
+    day_range = {"from": "2026-01-02", "to": "2026-01-09"}
+    found = pages(http_client, "/api/get_historical_data", "rows", limit=3, **day_range)
 
     assert [[row["mrr"] for row in page] for page in found] == [[8, 7, 6], [5, 4, 3], [2, 1]]
-    assert door.get("/api/get_historical_data").json()["rows"] == []
+    assert http_client.get("/api/get_historical_data").json()["rows"] == []
     monthly = {"from": "0001-01-01", "to": "9999-12-31", "period_type": "monthly"}
-    assert len(door.get("/api/get_historical_data", params=monthly).json()["rows"]) == 1
+    assert len(http_client.get("/api/get_historical_data", params=monthly).json()["rows"]) == 1
 
 
-def test_rows_that_others_wrote_are_served_whatever_they_hold(door: httpx.Client, database: Database) -> None:
-    odd = {"mrr": float("nan"), "total_customers": "12", "revenue_by_plan": {"<b>": 3, "pro": {"revenue": None}}}
+def test_rows_with_any_external_content_are_listed(http_client: httpx2.Client, database: Database) -> None:
+    invalid = {"mrr": float("nan"), "total_customers": "12", "revenue_by_plan": {"<b>": 3, "pro": {"revenue": None}}}
     database.historical_analytics.insert_one(
-        {"date": datetime(2026, 1, 1, tzinfo=UTC), "period_type": "daily", "notes": ["x"], "revision": True, **odd}
+        {"date": datetime(2026, 1, 1, tzinfo=UTC), "period_type": "daily", "notes": ["x"], "revision": True, **invalid}
     )
-    [row] = door.get("/api/get_historical_data", params={"from": "2026-01-01", "to": "2026-01-01"}).json()["rows"]
+    [row] = http_client.get("/api/get_historical_data", params={"from": "2026-01-01", "to": "2026-01-01"}).json()[
+        "rows"
+    ]
 
     assert (row["mrr"], row["total_customers"], row["notes"], row["revision"]) == (None, None, None, 0)
     assert row["revenue_by_plan"] == {
@@ -328,26 +390,28 @@ def test_rows_that_others_wrote_are_served_whatever_they_hold(door: httpx.Client
     }
 
 
-def test_the_table_comes_as_a_file_in_both_formats(door: httpx.Client, database: Database) -> None:
-    rows(database, 3)
-    as_csv = door.get("/api/export_historical_data", params={"from": "2026-01-02"})
-    as_excel = door.get("/api/export_historical_data", params={"format": "excel"})
+def test_the_table_is_exported_in_both_formats(http_client: httpx2.Client, database: Database) -> None:
+    insert_rows(database, 3)
+    as_csv = http_client.get("/api/export_historical_data", params={"from": "2026-01-02"})
+    as_excel = http_client.get("/api/export_historical_data", params={"format": "excel"})
 
     assert as_csv.headers["content-type"] == "text/csv; charset=utf-8"
-    assert as_csv.headers["content-disposition"] == 'attachment; filename="chatello-rows-2026-01-02.csv"'
+    assert as_csv.headers["content-disposition"] == 'attachment; filename="chatello-righe-2026-01-02.csv"'
     lines = list(csv.DictReader(io.StringIO(as_csv.content.decode("utf-8-sig")), delimiter=";"))
-    assert [line["notes"] for line in lines] == ["n1", "n2"]
+    assert [line["Note"] for line in lines] == ["n1", "n2"]
     assert as_excel.headers["content-disposition"].endswith('.xlsx"')
     assert "xl/workbook.xml" in zipfile.ZipFile(io.BytesIO(as_excel.content)).namelist()
 
 
-# -- the books ------------------------------------------------------------------------------------------------
+# The ledger
 
 
-def test_totals_and_movements_are_the_ledgers(books: Config, database: Database, door: httpx.Client) -> None:
-    totals = door.get("/api/get_current_totals").json()
-    found = pages(door, "/api/get_mrr_movements", "movements", limit=4)
-    summary = door.get("/api/get_mrr_movements").json()["summary"]
+def test_totals_and_movements_match_the_ledger(
+    ledger_config: Config, database: Database, http_client: httpx2.Client
+) -> None:
+    totals = http_client.get("/api/get_current_totals").json()
+    found = pages(http_client, "/api/get_mrr_movements", "movements", limit=4)
+    summary = http_client.get("/api/get_mrr_movements").json()["summary"]
 
     assert totals["totals"] == {
         "total_customers": 3,
@@ -363,40 +427,40 @@ def test_totals_and_movements_are_the_ledgers(books: Config, database: Database,
     assert {line["plan_name"] for line in lines if line["mrr"]} == {"pro"}
     assert round(sum(line["mrr"] for line in lines), 2) == 23.97
     assert summary == {"neutral": {"count": 3, "mrr": 0}, "new": {"count": 3, "mrr": 23.97}}
-    assert door.get("/api/get_mrr_movements", params={"to": "2020-01-01"}).json()["movements"] == []
+    assert http_client.get("/api/get_mrr_movements", params={"to": "2020-01-01"}).json()["movements"] == []
 
 
-def test_before_the_first_start_there_are_no_totals(door: httpx.Client) -> None:
-    answer = door.get("/api/get_current_totals")
+def test_before_the_first_start_there_are_no_totals(http_client: httpx2.Client) -> None:
+    answer = http_client.get("/api/get_current_totals")
 
     assert (answer.status_code, answer.json()["success"]) == (503, False)
     assert answer.headers["Retry-After"]
 
 
-def test_gaps_and_held_documents_are_listed(mongo_uri: str, database: Database, door: httpx.Client) -> None:
+def test_gaps_and_held_documents_are_listed(mongo_uri: str, database: Database, http_client: httpx2.Client) -> None:
     with shop.running(shop.config_for(mongo_uri, database)):
         plans = shop.plans(database)
         for _ in range(3):
             shop.license(database, shop.customer(database, "A"), plans["pro"], status=["odd"])
         shop.until(lambda: database.analytics_dead_letters.count_documents({}) == 3, "the dead letters")
-    letters = [one for page in pages(door, "/api/get_dead_letters", "dead_letters", limit=2) for one in page]
-    [gap] = door.get("/api/get_gaps").json()["gaps"]
+    found = [item for page in pages(http_client, "/api/get_dead_letters", "dead_letters", limit=2) for item in page]
+    [gap] = http_client.get("/api/get_gaps").json()["gaps"]
 
-    assert len({letter["document_id"] for letter in letters}) == 3
-    assert {(letter["collection"], letter["state"]) for letter in letters} == {("licenses", "held")}
-    assert all(letter["reason"] and letter["first_at"] for letter in letters)
-    assert door.get("/api/get_dead_letters", params={"state": "released"}).json()["dead_letters"] == []
+    assert len({item["document_id"] for item in found}) == 3
+    assert {(item["collection"], item["state"]) for item in found} == {("licenses", "held")}
+    assert all(item["reason"] and item["first_at"] for item in found)
+    assert http_client.get("/api/get_dead_letters", params={"state": "released"}).json()["dead_letters"] == []
     assert (gap["cause"], gap["since"], gap["closed_at"] is not None) == ("first_start", None, True)
 
 
-# -- the documentation ----------------------------------------------------------------------------------------
+# Documentation and errors
 
 
-def test_the_documentation_names_every_route_and_asks_no_other_site(door: httpx.Client) -> None:
-    described = door.get("/openapi.json").json()
-    page = door.get("/docs").text
+def test_the_documentation_lists_every_route_and_loads_nothing_from_other_origins(http_client: httpx2.Client) -> None:
+    document = http_client.get("/openapi.json").json()
+    page = http_client.get("/docs").text
 
-    assert set(described["paths"]) == {
+    assert set(document["paths"]) == {
         "/api/create_business_event",
         "/api/events/stream",
         "/api/export_historical_data",
@@ -413,17 +477,23 @@ def test_the_documentation_names_every_route_and_asks_no_other_site(door: httpx.
     assert "<script>" not in page and "onload" not in page
     for address in ("/docs/assets/swagger-ui-bundle.js", "/docs/assets/swagger-ui.css", "/static/docs.js"):
         assert address in page
-        assert door.get(address).status_code == 200
+        assert http_client.get(address).status_code == 200
 
 
-def test_a_database_that_is_down_is_a_503_in_our_shape_and_health_does_not_wait_for_it(doors: Doors) -> None:
-    nobody: MongoClient[dict[str, Any]] = MongoClient(
+def test_an_unavailable_database_is_a_503_and_does_not_delay_healthz(serve: Serve) -> None:
+    unreachable: MongoClient[dict[str, Any]] = MongoClient(
         "mongodb://canary:canary@127.0.0.1:9", serverSelectionTimeoutMS=200
     )
-    with nobody, doors(of=nobody.get_database("x")) as door, ThreadPoolExecutor(8) as pool:
-        waiting = [pool.submit(door.get, LIST) for _ in range(7)] + [pool.submit(door.post, CREATE, json=EVENT)]
-        healths = [door.get("/healthz", timeout=2).status_code for _ in range(5)]
-        assert not any(one.done() for one in waiting), "too quick to tell whether health waits for the database"
+    with (
+        unreachable,
+        serve(served_database=unreachable.get_database("x")) as http_client,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        waiting = [pool.submit(http_client.get, LIST) for _ in range(7)] + [
+            pool.submit(http_client.post, CREATE, json=EVENT)
+        ]
+        healths = [http_client.get("/healthz", timeout=2).status_code for _ in range(5)]
+        assert not any(one.done() for one in waiting), "requests ended too early to prove that healthz does not wait"
         answers = [one.result() for one in waiting]
 
     assert set(healths) == {200}

@@ -1,16 +1,17 @@
-"""Rows as the page shows them, whoever wrote them, and a person's note taken in."""
+"""Rows as the page shows them, whatever they contain, and storing a manual note."""
 
+import re
 from datetime import UTC, date, datetime
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from bson.datetime_ms import DatetimeMS
 
 from daemon import clock
 from daemon.mongo.types import Database
-from daemon.store import table
-from daemon.store.table import Noted
+from daemon.store import rows as row_store
+from daemon.store.rows import NoteOutcome
 from daemon.web.page import rows, texts
 from rules import business_days
 
@@ -37,65 +38,81 @@ def document(**more: Any) -> dict[str, Any]:
         ({"notes": "", "auto_notes": "a"}, texts.AUTO),
         ({"notes": None, "auto_notes": ""}, texts.AUTO),
         ({"notes": "b", "auto_notes": "a"}, texts.BY_HAND),
-        ({"notes": "b"}, texts.BY_OTHERS),
+        ({"notes": "b"}, texts.BY_DASHBOARD),
     ],
 )
-def test_a_note_says_who_wrote_it(stored: dict[str, Any], author: str) -> None:
+def test_the_author_of_a_note(stored: dict[str, Any], author: str) -> None:
     assert rows.author(stored).text == author
 
 
-def test_a_row_says_what_it_is() -> None:
+def test_the_tags_of_a_row() -> None:
     plain = {"notes": "a", "auto_notes": "a"}
     assert [tag.kind for tag in rows.tags({**plain, "final": False})] == ["running"]
     assert [tag.kind for tag in rows.tags({**plain, "reconstructed": True})] == ["reconstructed"]
     assert [tag.kind for tag in rows.tags({**plain, "final": True, "revision": 2})] == ["revised"]
 
 
-def test_a_note_is_shown_as_its_facts_each_on_a_harmless_line() -> None:
-    told = rows.facts("🎉 Nuovo cliente: A\u202eB • 💰 Pagamento\nIVA ok\x1b[0m • ")
+def test_a_note_is_split_into_facts_without_control_characters() -> None:
+    facts = rows.facts("🎉 Nuovo cliente: A\u202eB • 💰 Pagamento\nIVA ok\x1b[0m • ")
 
-    assert told == ["🎉\u00a0Nuovo cliente: AB", "💰\u00a0Pagamento", "IVA ok[0m"]
-    assert sum(map(len, rows.facts("x • " * 1_000_000))) < rows.LONGEST_NOTE
+    assert facts == ["🎉\u00a0Nuovo cliente: AB", "💰\u00a0Pagamento", "IVA ok[0m"]
+    assert sum(map(len, rows.facts("x • " * 1_000_000))) < rows.MAX_NOTE_LENGTH
     assert rows.facts(None) == rows.facts({"$ne": 1}) == []
 
 
-def test_a_row_of_nonsense_is_dashes() -> None:
+def test_a_row_with_invalid_values_shows_dashes() -> None:
     shown = rows.daily({"date": "yesterday", "mrr": "much", "total_customers": [], "notes": 7, "revision": "x"})
 
     assert (shown.date, shown.mrr, shown.customers, shown.paying, shown.facts) == (*[texts.DASH] * 4, [])
 
 
-def test_what_a_person_writes_keeps_its_lines_and_loses_what_nobody_sees() -> None:
-    assert rows.writable("  Uno\r\n\u202eDue\x00 \r\n") == "Uno\nDue"
+def test_a_manual_note_keeps_its_lines_and_loses_invisible_characters() -> None:
+    assert rows.clean_note("  Uno\r\n\u202eDue\x00 \r\n") == "Uno\nDue"
 
 
-def test_a_note_is_written_over_ours_and_over_the_one_that_was_seen_only(database: Database) -> None:
+def test_a_manual_note_replaces_only_an_automatic_note_or_the_one_that_was_seen(database: Database) -> None:
     database.historical_analytics.insert_one(document(notes="nostra", auto_notes="nostra"))
 
-    assert table.note(database, DAY, "mia", "qualunque", NOW) is Noted.WRITTEN
-    assert table.note(database, DAY, "altra", "mai vista", NOW) is Noted.CHANGED_MEANWHILE
+    assert row_store.set_note(database, DAY, "mia", "qualunque", NOW) is NoteOutcome.WRITTEN
+    assert row_store.set_note(database, DAY, "altra", "mai vista", NOW) is NoteOutcome.CHANGED_SINCE
     assert stored(database)["notes"] == "mia"
-    assert table.note(database, DAY, "altra", "mia", NOW) is Noted.WRITTEN
-    assert table.note(database, DAY, "", "altra", NOW) is Noted.WRITTEN
+    assert row_store.set_note(database, DAY, "altra", "mia", NOW) is NoteOutcome.WRITTEN
+    assert row_store.set_note(database, DAY, "", "altra", NOW) is NoteOutcome.WRITTEN
     assert stored(database)["notes"] == "nostra"
-    assert table.note(database, date(2020, 1, 1), "mia", "", NOW) is Noted.NO_ROW
+    assert row_store.set_note(database, date(2020, 1, 1), "mia", "", NOW) is NoteOutcome.NO_ROW
 
 
-def test_a_note_that_looks_like_a_field_is_text(database: Database) -> None:
+def test_a_comment_of_the_form_stays_one_although_the_note_changed_since_it_was_loaded(
+    http_client: httpx2.Client, database: Database
+) -> None:
+    database.historical_analytics.insert_one(document(notes="vecchia | Ferie", auto_notes="vecchia", revision=0))
+    form = http_client.get(f"/analytics/notes/{DAY}").text
+    fields = {name: re.search(f'name="{name}" value="([^"]*)"', form) for name in ("seen", "generated")}
+    database.historical_analytics.update_one({}, {"$set": {"notes": "nuova | Ferie", "auto_notes": "nuova"}})
+    sent = {"note": "vecchia | Ponte", **{name: found[1] for name, found in fields.items() if found}}
+    answer = http_client.post(f"/analytics/notes/{DAY}", data=sent)
+
+    assert (answer.status_code, stored(database)["notes"]) == (303, "nuova | Ponte")
+
+
+def test_a_note_that_looks_like_a_field_path_is_text(database: Database) -> None:
     database.historical_analytics.insert_one(document(auto_notes="a"))
-    table.note(database, DAY, "$mrr", "a", NOW)
+    row_store.set_note(database, DAY, "$mrr", "a", NOW)
 
     assert stored(database)["notes"] == "$mrr"
 
 
-def test_pages_are_newest_first_and_leave_out_dates_that_nobody_knows(database: Database) -> None:
-    database.command("insert", "historical_analytics", documents=[document(date=10**18)])  # a number is no date
+def test_pages_are_newest_first_and_omit_invalid_dates(database: Database) -> None:
+    database.command("insert", "historical_analytics", documents=[document(date=10**18)])  # a number, not a date
     database.historical_analytics.insert_one(document())
     database.historical_analytics.insert_one(document(period_type="monthly"))
 
-    assert [row["date"].date() for row in table.page(database, "daily", None, 0, 10)] == [DAY]
-    assert table.count(database, "daily", DAY) == 1
-    assert [*table.course(database, None, date(2026, 11, 22)), *table.course(database, date(2026, 11, 24), DAY)] == []
+    assert [row["date"].date() for row in row_store.page(database, "daily", None, 0, 10)] == [DAY]
+    assert row_store.count(database, "daily", DAY) == 1
+    assert [
+        *row_store.mrr_history(database, None, date(2026, 11, 22)),
+        *row_store.mrr_history(database, date(2026, 11, 24), DAY),
+    ] == []
 
 
 def stored(database: Database) -> dict[str, Any]:
@@ -104,14 +121,14 @@ def stored(database: Database) -> dict[str, Any]:
 
 @pytest.mark.parametrize("milliseconds", [-(10**14), 2 * 10**15])
 @pytest.mark.parametrize("period", ["all", "months", "30"])
-def test_a_row_of_no_date_that_python_knows_keeps_nobody_from_the_others(
-    door: httpx.Client, database: Database, period: str, milliseconds: int
+def test_a_row_with_a_date_beyond_python_does_not_hide_the_others(
+    http_client: httpx2.Client, database: Database, period: str, milliseconds: int
 ) -> None:
     kind = "monthly" if period == "months" else "daily"
-    odd = document(date=DatetimeMS(milliseconds), period_type=kind, final=True)
-    whole = document(date=business_days.stored(clock.now().date()), period_type=kind)
-    database.historical_analytics.insert_many([odd, whole])
-    answer = door.get("/analytics", params={"period": period})
+    invalid = document(date=DatetimeMS(milliseconds), period_type=kind, final=True)
+    valid = document(date=business_days.stored(clock.now().date()), period_type=kind)
+    database.historical_analytics.insert_many([invalid, valid])
+    answer = http_client.get("/analytics", params={"period": period})
 
     assert answer.status_code == 200
-    assert answer.text.count('<tr role="row"') == 2  # the head, and the row that has a date
+    assert answer.text.count('<tr role="row"') == 2  # the header, and the row with a valid date

@@ -1,4 +1,4 @@
-"""The API does what its OpenAPI document says: schemathesis tries, from examples, from every bound, and by chance."""
+"""The API conforms to its OpenAPI document: schemathesis tests examples, boundary values and random input."""
 
 import subprocess
 import sys
@@ -8,19 +8,21 @@ import pytest
 
 from daemon.mongo.types import Database
 from tests import shop
-from tests.web.conftest import TOKEN, Doors
+from tests.web.conftest import TOKEN, Serve
 
 ENDLESS = "/api/events/stream"
 
 
 @pytest.mark.timeout(300)
-def test_the_api_does_what_its_document_says(mongo_uri: str, database: Database, doors: Doors, tmp_path: Path) -> None:
-    with shop.running(shop.config_for(mongo_uri, database)), doors(headers={}) as door:
+def test_the_api_conforms_to_its_openapi_document(
+    mongo_uri: str, database: Database, serve: Serve, tmp_path: Path
+) -> None:
+    with shop.running(shop.config_for(mongo_uri, database)), serve(headers={}) as http_client:
         plans = shop.plans(database)
         shop.license(database, shop.customer(database, "A"), plans["pro"])
         found = subprocess.run(
             [
-                *(sys.executable, "-m", "schemathesis.cli", "run", f"{door.base_url}/openapi.json"),
+                *(sys.executable, "-m", "schemathesis.cli", "run", f"{http_client.base_url}/openapi.json"),
                 *("--header", f"Authorization: Bearer {TOKEN}", "--exclude-path", ENDLESS),
                 *("--phases", "examples,coverage,fuzzing", "--max-examples", "10", "--seed", "1", "--no-color"),
             ],

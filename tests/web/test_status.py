@@ -1,4 +1,4 @@
-"""What the page knows of business and daemon, on a real replica set: numbers, and each trouble with its cure."""
+"""Figures and status lines of the page, on a real replica set: each problem has a hint."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from daemon import clock
+from daemon.config.active import ActiveConfig
 from daemon.demo.embedded_mongo import wait_for
 from daemon.mongo.types import Database
 from daemon.runtime.health import Health
@@ -21,60 +22,60 @@ from tests.oracle import recount, totals
 
 
 @pytest.fixture
-def house(mongo_uri: str, database: Database) -> Iterator[WebContext]:
+def context(mongo_uri: str, database: Database) -> Iterator[WebContext]:
     config = shop.config_for(mongo_uri, database)
     shop.plans(database)
     with shop.running(config) as run:
-        yield WebContext(database, lambda: config, run.progress)
+        yield WebContext(database, ActiveConfig(config), run.health)
 
 
-def findings(house: WebContext) -> list[status.StatusLine]:
-    return status.findings(house, clock.now())
+def status_lines(context: WebContext) -> list[status.StatusLine]:
+    return status.status_lines(context, clock.now())
 
 
-def trouble(house: WebContext) -> dict[str, tuple[str, str]]:
-    """What wants a look, by name: what is said, and what to do."""
-    return {one.name: (one.text, one.cure) for one in findings(house) if one.cure}
+def problems(context: WebContext) -> dict[str, tuple[str, str]]:
+    """Return text and hint of each line with a problem, by name."""
+    return {one.name: (one.text, one.hint) for one in status_lines(context) if one.hint}
 
 
-def test_a_daemon_that_follows_has_nothing_to_be_cured(house: WebContext) -> None:
-    found = findings(house)
+def test_a_leader_without_problems_has_no_hints(context: WebContext) -> None:
+    found = status_lines(context)
 
-    assert trouble(house) == {}
+    assert problems(context) == {}
     assert status.summary(found) == texts.ALL_WELL
     assert {one.name: one.text for one in found}[texts.FOLLOWING] == texts.ROLES["leader"]
 
 
-def test_a_held_document_is_told_with_its_reason_and_what_to_do(house: WebContext, database: Database) -> None:
+def test_a_held_document_is_shown_with_its_reason_and_a_hint(context: WebContext, database: Database) -> None:
     shop.license(database, shop.customer(database, "A"), database.plans.find_one({})["_id"], status=["<b>"])  # type: ignore[index]
     wait_for(lambda: database.analytics_dead_letters.count_documents({"state": "held"}) == 1, "the dead letter")
-    found = next(one for one in findings(house) if one.name == texts.DEAD_LETTERS)
+    found = next(one for one in status_lines(context) if one.name == texts.DEAD_LETTERS)
 
-    assert (found.text, found.cure) == ("1 non si capisce", texts.DEAD_LETTERS_CURE)
+    assert (found.text, found.hint) == ("1 non si capisce", texts.DEAD_LETTERS_HINT)
     assert found.details[0].startswith("licenses ")
     assert "status" in found.details[0]
 
 
-def test_gaps_are_told_while_open_and_for_a_month(house: WebContext, database: Database) -> None:
+def test_gaps_are_shown_while_open_and_for_30_days(context: WebContext, database: Database) -> None:
     now = clock.now()
     gap = {"cause": "drop", "since": now - timedelta(hours=2), "opened_at": now, "closed_at": now, "until": now}
     made = database.analytics_gaps.insert_one({**gap, "recovered": {"customers": 3}}).inserted_id
-    closed = next(one for one in findings(house) if one.name == texts.GAPS)
-    assert (closed.text, closed.cure) == ("1 negli ultimi 30 giorni, chiusa", "")
+    closed = next(one for one in status_lines(context) if one.name == texts.GAPS)
+    assert (closed.text, closed.hint) == ("1 negli ultimi 30 giorni, chiusa", "")
     assert "una collezione è stata eliminata, recuperati 3 documenti" in closed.details[0]
     database.analytics_gaps.update_one({"_id": made}, {"$set": {"recovered": {"customers": 1}}})
-    closed = next(one for one in findings(house) if one.name == texts.GAPS)
+    closed = next(one for one in status_lines(context) if one.name == texts.GAPS)
     assert closed.details[0].endswith("recuperato 1 documento")
 
     database.analytics_gaps.update_one({"_id": made}, {"$set": {"opened_at": now - timedelta(40)}})
-    assert next(one for one in findings(house) if one.name == texts.GAPS).text == texts.GAPS_NONE
+    assert next(one for one in status_lines(context) if one.name == texts.GAPS).text == texts.GAPS_NONE
 
-    house.progress.set_role("waiting", clock.monotonic(), "too many")
-    assert trouble(house)[texts.FOLLOWING] == (texts.ROLES["waiting"], texts.ROLE_CURES["waiting"])
+    context.health.set_role("waiting", clock.monotonic(), "too many")
+    assert problems(context)[texts.FOLLOWING] == (texts.ROLES["waiting"], texts.ROLE_HINTS["waiting"])
 
 
-def test_a_day_that_nobody_closed_is_named_with_the_command_that_does(house: WebContext, database: Database) -> None:
-    today = business_days.business_day(clock.now(), house.config().time.zone)
+def test_a_missing_row_is_shown_with_the_command_that_writes_it(context: WebContext, database: Database) -> None:
+    today = business_days.business_day(clock.now(), context.config().time.zone)
     closed = {
         "date": business_days.stored(today - timedelta(4)),
         "period_type": "daily",
@@ -83,42 +84,42 @@ def test_a_day_that_nobody_closed_is_named_with_the_command_that_does(house: Web
     }
     database.historical_analytics.insert_one(closed)
 
-    _, cure = trouble(house)[texts.ROLLUP]
-    assert f"rollup --date {today - timedelta(3)}" in cure
+    _, hint = problems(context)[texts.ROLLUP]
+    assert f"rollup --date {today - timedelta(3)}" in hint
 
 
-def test_a_room_that_stands_still_is_told(house: WebContext) -> None:
+def test_a_stalled_component_is_shown(context: WebContext) -> None:
     stuck = Health()
     stuck.set_role("leader", clock.monotonic())
-    stuck.heartbeat("bell", clock.monotonic() - 1000)
+    stuck.heartbeat("scheduler", clock.monotonic() - 1000)
 
-    assert texts.STALLED in trouble(WebContext(house.database, house.config, stuck))
+    assert texts.STALLED in problems(WebContext(context.database, context.active, stuck))
 
 
-def test_a_database_nobody_took_over_is_no_error(mongo_uri: str, database: Database) -> None:
+def test_a_database_without_a_checkpoint_is_no_error(mongo_uri: str, database: Database) -> None:
     config = shop.config_for(mongo_uri, database)
 
     assert current_totals(database, config.time.zone, (1, 7)) is None
-    assert trouble(WebContext(database, lambda: config, Health())) == {
-        texts.FOLLOWING: (texts.ROLES["starting"], texts.ROLE_CURES["starting"])
+    assert problems(WebContext(database, ActiveConfig(config), Health())) == {
+        texts.FOLLOWING: (texts.ROLES["starting"], texts.ROLE_HINTS["starting"])
     }
 
 
-def test_the_numbers_are_the_books_and_the_days_before_come_from_ledger_or_table(
-    house: WebContext, database: Database
+def test_figures_are_the_current_totals_and_changes_come_from_ledger_or_table(
+    context: WebContext, database: Database
 ) -> None:
     plan = database.plans.find_one({"name": "pro"})["_id"]  # type: ignore[index]
     for name in "ABC":
         shop.license(database, shop.customer(database, name), plan)
-    wait_for(lambda: totals(database) == recount(database), "the books")
-    zone = house.config().time.zone
+    wait_for(lambda: totals(database) == recount(database), "the totals")
+    zone = context.config().time.zone
     ledger = database.analytics_ledger
     first = ledger.find_one({}, sort=[("_id", 1)])
     assert first is not None
     ledger.update_one({"_id": first["_id"]}, {"$set": {"day": first["day"] - timedelta(1)}})
-    stands = current_totals(database, zone, (1, 7))
-    assert stands is not None
-    shown = figures.figures(stands, {7: {"mrr": 20.0, "total_customers": 9, "paying_customers": 8}})
+    current = current_totals(database, zone, (1, 7))
+    assert current is not None
+    shown = figures.figures(current, {7: {"mrr": 20.0, "total_customers": 9, "paying_customers": 8}})
 
     assert [figure.value for figure in shown] == ["€\u00a023,97", "3", "3", "3"]
     assert shown[0].changes == [("+€\u00a023,97", "da ieri", "up"), ("+€\u00a03,97", "in 7 giorni", "up")]
@@ -126,8 +127,8 @@ def test_the_numbers_are_the_books_and_the_days_before_come_from_ledger_or_table
     assert [change.since for change in shown[2].changes] == ["da ieri"]
 
 
-def test_movements_by_month_follow_the_ledger_and_forget_one_that_was_replaced(
-    house: WebContext, database: Database
+def test_movements_by_month_follow_the_ledger_and_restart_after_it_was_replaced(
+    context: WebContext, database: Database
 ) -> None:
     pro = database.plans.find_one({"name": "pro"})["_id"]  # type: ignore[index]
     months = MovementsByMonth(database)
@@ -150,7 +151,7 @@ def test_movements_by_month_follow_the_ledger_and_forget_one_that_was_replaced(
     assert months.read(60) == {}
 
 
-def test_a_deal_says_what_is_left_and_a_plan_its_share() -> None:
+def test_a_deal_shows_what_is_left_and_a_plan_its_share() -> None:
     founders = PlanState(1, {}, Plan(1, "founders", "Founders Deal", 2900, 0, True, 500))
     pro = PlanState(2, {}, Plan(2, "pro", "Pro", 799, 799, False))
     sums = Totals(mrr_cents=799, by_plan={1: PlanTotals(3, 2, 0, 8700), 2: PlanTotals(1, 1, 799, 0)})

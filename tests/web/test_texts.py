@@ -1,4 +1,4 @@
-"""The words of the page: numbers, euros and dates as Italians write them, and a template never without its words."""
+"""Texts of the page: Italian number, euro and date formats, and complete sets of texts."""
 
 import re
 from datetime import UTC, date, datetime
@@ -28,18 +28,18 @@ N = texts.NBSP
         (None, texts.DASH),
     ],
 )
-def test_euros_are_written_the_italian_way_and_what_is_no_amount_is_a_dash(amount: object, written: str) -> None:
+def test_euros_have_the_italian_format_and_invalid_amounts_are_a_dash(amount: object, written: str) -> None:
     assert texts.euro(amount) == written
 
 
-def test_counts_and_changes_have_points_and_signs() -> None:
+def test_counts_have_thousands_separators_and_changes_have_signs() -> None:
     assert [texts.integer(1234), texts.integer(-5), texts.integer("7")] == ["1.234", "−5", texts.DASH]
     assert [texts.signed(12), texts.signed(-1234)] == ["+12", "−1.234"]
     assert [texts.signed_cents(799), texts.signed_cents(-799)] == [f"+€{N}7,99", f"−€{N}7,99"]
     assert [texts.percent(1, 3), texts.percent(0, 3), texts.percent(1, 0)] == [f"33{N}%", texts.DASH, texts.DASH]
 
 
-def test_dates_are_italian() -> None:
+def test_dates_have_the_italian_format() -> None:
     day = date(2026, 11, 24)
     assert (texts.day(day), texts.long_day(day)) == ("24/11/2026", "martedì 24 novembre 2026")
     assert [texts.short_month(date(2026, month, 1)) for month in (1, 5, 12)] == ["gen 26", "mag", "dic"]
@@ -48,31 +48,31 @@ def test_dates_are_italian() -> None:
     assert texts.day("2026-11-24") == texts.moment(None, UTC) == texts.DASH
 
 
-def test_how_long_is_said_in_the_largest_unit() -> None:
-    told = [texts.ago(seconds) for seconds in (1, 59, 60, 7199, 7200, 86400, 200000)]
-    assert told == ["1 secondo", "59 secondi", "1 minuto", "1 ora", "2 ore", "1 giorno", "2 giorni"]
+def test_durations_are_in_their_largest_unit() -> None:
+    durations = [texts.duration(seconds) for seconds in (1, 59, 60, 7199, 7200, 86400, 200000)]
+    assert durations == ["1 secondo", "59 secondi", "1 minuto", "1 ora", "2 ore", "1 giorno", "2 giorni"]
 
 
-def test_one_is_never_told_as_many() -> None:
+def test_every_counted_text_has_a_singular_form() -> None:
     forms = {name: two for name, two in vars(texts).items() if isinstance(two, tuple) and len(two) == 2}
     counted = {name: two for name, two in forms.items() if "{count}" in two[1]}
 
-    assert {"LOOK_AT", "LIMITED_SOLD", "LIMITED_LEFT", "GAP_RECOVERED", "AND_MORE"} <= set(counted)
+    assert {"ITEMS_TO_CHECK", "LIMITED_SOLD", "LIMITED_LEFT", "GAP_RECOVERED", "AND_MORE"} <= set(counted)
     for two in counted.values():
         assert "1" in texts.plural(two, 1) and "{" not in texts.plural(two, 1)
         assert "1.234" in texts.plural(two, 1234)
-    alone = [name for name, text in vars(texts).items() if isinstance(text, str) and "{count}" in text]
-    assert alone == []
+    without_singular = [name for name, text in vars(texts).items() if isinstance(text, str) and "{count}" in text]
+    assert without_singular == []
 
 
-def test_every_role_and_cause_there_is_has_its_words() -> None:
+def test_every_role_and_cause_has_a_text() -> None:
     assert set(texts.ROLES) == set(ROLES)
     assert set(texts.CAUSES) >= set(CAUSES)
-    assert set(texts.ROLE_CURES) | {"leader", "standby"} == set(ROLES)
+    assert set(texts.ROLE_HINTS) | {"leader", "standby"} == set(ROLES)
 
 
-def test_templates_hold_no_text_of_their_own() -> None:
-    """What a reader sees is in the catalogue; signs and marks aside."""
+def test_templates_contain_no_visible_text() -> None:
+    """Visible texts are in `texts`; templates contain punctuation and symbols only."""
     for template in (HERE / "templates").glob("*.html"):
         text = re.sub(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}|<[^>]*>|&nbsp;", " ", template.read_text(), flags=re.DOTALL)
         assert set(text) <= set(" \n:.·•←→✎") | {"\u00a0"}, (template.name, text.split())

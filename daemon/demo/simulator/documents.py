@@ -1,4 +1,4 @@
-"""The shapes the dashboard and its API write, field by field. Pure: values in, one document out."""
+"""Documents as the dashboard and its API write them. Pure functions that return one document."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ TERM = timedelta(days=30)
 
 
 class Offer(NamedTuple):
-    """A plan as the dashboard sells it."""
+    """One plan of the dashboard; `price` in euros per month."""
 
     name: str
     title: str
@@ -49,7 +49,7 @@ def plan(plan_id: ObjectId, offer: Offer, now: datetime) -> Document:
 
 
 def customer(customer_id: ObjectId, name: str, email: str, now: datetime) -> Document:
-    """The five fields the dashboard writes."""
+    """Return a customer with the five fields that the dashboard writes."""
     return {
         "_id": customer_id,
         "name": name,
@@ -61,13 +61,13 @@ def customer(customer_id: ObjectId, name: str, email: str, now: datetime) -> Doc
 
 
 def api_customer(document: Document, local: datetime) -> Document:
-    """The same customer as the API writes it: every field, and naive local times."""
+    """Return the same customer as the API writes it: all fields and naive local times."""
     company = document["name"]
     return document | {"company": company, "status": "active", "created_at": local, "updated_at": local}
 
 
 def license(license_id: ObjectId, key: str, customer_id: ObjectId, plan: Document, now: datetime) -> Document:
-    """A licence as sold: active, for thirty days, or for life where the plan is."""
+    """Return a new active license with a term of 30 days, or without an end on a lifetime plan."""
     return {
         "_id": license_id,
         "license_key": key,
@@ -111,7 +111,7 @@ def usage(usage_id: ObjectId, license_id: ObjectId, tokens: int, local: datetime
 
 
 def event(event_id: ObjectId, kind: str, description: str, now: datetime, facts: Mapping[str, Any]) -> Document:
-    """A business event; `facts` fill in what this kind knows beyond its text."""
+    """Return a business event; `facts` are further fields of its type."""
     blank: Document = {
         "_id": event_id,
         "event_type": kind,
@@ -131,7 +131,7 @@ def event(event_id: ObjectId, kind: str, description: str, now: datetime, facts:
 
 
 class Numbers(NamedTuple):
-    """What a row tells, counted the dashboard's way: every active licence is a "paying customer"."""
+    """Numbers of a row, counted as the dashboard does: every active license is a "paying customer"; MRR in euros."""
 
     total_customers: int
     paying_customers: int
@@ -142,7 +142,7 @@ class Numbers(NamedTuple):
 
 
 def row(day: datetime, numbers: Numbers, notes: str, auto_events: list[Document], now: datetime) -> Document:
-    """A row of `historical_analytics`, with the dashboard's fields and no other."""
+    """Return a row of `historical_analytics` with only the dashboard's fields."""
     return {
         "date": day,
         "period_type": "daily",

@@ -1,4 +1,4 @@
-"""What the pretend dashboard remembers of its licences, so that chance picks the same one every time."""
+"""In-memory state of the simulated dashboard's documents, for reproducible random choices."""
 
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from typing import Generic, TypeVar
 
 from bson import ObjectId
 
-TRIES = 30
-"""A random card that fits is looked for this often before anything else is taken."""
+MAX_PICKS = 30
+"""Number of random picks that look for a fitting value before any other is taken."""
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -17,7 +17,7 @@ Value = TypeVar("Value")
 
 @dataclass(slots=True)
 class Card:
-    """One licence as this dashboard last wrote it; `plan` is a name."""
+    """One license as the dashboard last wrote it; `plan` is a name."""
 
     customer_id: ObjectId
     plan: str
@@ -29,17 +29,17 @@ class Card:
         return self.status == "active" and not self.is_lapsed(at)
 
     def is_lapsed(self, at: datetime) -> bool:
-        """Active by its status, past its term, and nobody has written so."""
+        """Whether the status is still `active` although the term has ended."""
         return self.status == "active" and self.expires_at is not None and self.expires_at <= at
 
 
-class Register(Generic[Key, Value]):
-    """A mapping one can pick from at random in constant time; removal fills the hole with the last key."""
+class Registry(Generic[Key, Value]):
+    """Mapping with random picks in constant time; a removed key is replaced by the last one."""
 
     def __init__(self) -> None:
         self.cards: dict[Key, Value] = {}
         self.keys: list[Key] = []
-        self._places: dict[Key, int] = {}
+        self._positions: dict[Key, int] = {}
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -52,22 +52,22 @@ class Register(Generic[Key, Value]):
 
     def add(self, key: Key, card: Value) -> None:
         if key not in self.cards:
-            self._places[key] = len(self.keys)
+            self._positions[key] = len(self.keys)
             self.keys.append(key)
         self.cards[key] = card
 
     def remove(self, key: Key) -> Value:
-        place, last = self._places.pop(key), self.keys.pop()
+        position, last = self._positions.pop(key), self.keys.pop()
         if last != key:
-            self.keys[place] = last
-            self._places[last] = place
+            self.keys[position] = last
+            self._positions[last] = position
         return self.cards.pop(key)
 
-    def pick(self, chance: Random, fits: Callable[[Value], bool] | None = None) -> Key:
-        """A random key, one that fits if a few tries find any; raises IndexError while empty."""
-        key = chance.choice(self.keys)
-        for _ in range(TRIES if fits else 0):
+    def pick(self, rng: Random, fits: Callable[[Value], bool] | None = None) -> Key:
+        """Return a random key, a fitting one if a few picks find any; raises IndexError if empty."""
+        key = rng.choice(self.keys)
+        for _ in range(MAX_PICKS if fits else 0):
             if fits is None or fits(self.cards[key]):
                 break
-            key = chance.choice(self.keys)
+            key = rng.choice(self.keys)
         return key

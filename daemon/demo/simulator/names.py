@@ -1,4 +1,4 @@
-"""Names of Italian companies, and hostile ones: a customer's name is whatever somebody typed."""
+"""Names of Italian companies, and hostile ones: a customer's name is untrusted text."""
 
 from random import Random
 
@@ -25,11 +25,11 @@ HOSTILE = (
 )
 
 
-def company(chance: Random) -> str:
-    """One of sixty harmless names."""
-    return f"{chance.choice(FIRST)} {chance.choice(SECOND)}"
+def company(rng: Random) -> str:
+    """Return one of sixty harmless names."""
+    return f"{rng.choice(FIRST)} {rng.choice(SECOND)}"
 
 
-def hostile(chance: Random) -> str:
-    """A name that breaks whoever trusts it."""
-    return chance.choice(HOSTILE)
+def hostile(rng: Random) -> str:
+    """Return a name that breaks code which trusts it."""
+    return rng.choice(HOSTILE)

@@ -1,6 +1,6 @@
-"""A second opinion on the totals: the source collections counted one by one, by the plainest code there is.
+"""Independent count of the totals from the source collections, document by document.
 
-Deliberately without anything from `rules`. Knows what a `Dashboard` writes: plans by the month, in euros.
+Deliberately uses nothing from `rules`. Supports only what a `Dashboard` writes: monthly plans in euros.
 """
 
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ from daemon.mongo.types import Database
 
 
 def recount(db: Database, at: datetime) -> dict[str, int]:
-    """Customers, paying customers, active licences and MRR in cents as of the instant `at`.
+    """Return `customers`, `paying_customers`, `active_licenses` and `mrr_cents` at the time `at`.
 
-    A licence on a plan that does not exist counts for nothing; one whose customer is gone counts as any other.
+    A license on a missing plan is not counted; one of a deleted customer is counted.
     """
     plans = {plan["_id"]: plan for plan in db.plans.find()}
     active = [found for found in db.licenses.find() if is_active(found, at) and found["plan_id"] in plans]
@@ -34,15 +34,15 @@ def recount(db: Database, at: datetime) -> dict[str, int]:
 
 
 def is_active(license: Mapping[str, Any], at: datetime) -> bool:
-    """Active by status, and `expires_at` is null or later than `at`."""
+    """Whether the status is active and `expires_at` is null or later than `at`."""
     end = license.get("expires_at")
     return license.get("status") == "active" and (end is None or aware(end) > at)
 
 
 def monthly_cents(plan: Mapping[str, Any]) -> int:
-    """What one active licence adds to MRR; 0 on a plan for life. Raises ValueError for what no Dashboard writes."""
+    """Return the MRR of one active license; 0 on a lifetime plan. Raises ValueError for other currencies or periods."""
     if plan.get("currency", "EUR") != "EUR" or plan.get("billing_period", "month") != "month":
-        raise ValueError(f"recount knows plans in EUR by the month only, got {plan!r}")
+        raise ValueError(f"recount supports only monthly plans in EUR, got {plan!r}")
     return 0 if plan.get("is_lifetime") else cents(plan["price"])
 
 
@@ -51,5 +51,5 @@ def cents(price: float) -> int:
 
 
 def aware(stored: datetime) -> datetime:
-    """A stored date whatever the client's `tz_aware` made of it: the database keeps UTC."""
+    """Return a stored date with its zone, UTC, whatever the client's `tz_aware` is."""
     return stored.replace(tzinfo=UTC) if stored.tzinfo is None else stored

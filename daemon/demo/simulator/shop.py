@@ -1,4 +1,4 @@
-"""The shop every operation stands in: the database, chance, the plans, and how documents are written."""
+"""State of the simulated shop (database, random generator, plans) and its basic writes."""
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -11,20 +11,20 @@ from bson import ObjectId
 
 from daemon.demo.simulator import documents
 from daemon.demo.simulator.documents import OFFERS
-from daemon.demo.simulator.license_registry import Card, Register
+from daemon.demo.simulator.license_registry import Card, Registry
 from daemon.demo.simulator.triggers import Triggers
 from daemon.mongo.types import Database, Document
 
 EVENT_INDEXES = ("event_date", "event_type", "customer_id", "license_id", "processed", "auto_generated")
 ROME = ZoneInfo("Europe/Rome")
 REPLACED_SHARE = 0.25
-"""How many updates of a licence are the API's: read it, change it, write the whole document back."""
+"""Share of license updates that the API makes: read the document, change it, replace it."""
 
 
-class Done(NamedTuple):
-    """What one operation did. `plan` is the name of the plan it ended on; `written` how many documents it wrote.
+class OperationResult(NamedTuple):
+    """Result of one operation. `plan` is the name of the final plan, `written` the number of documents written.
 
-    0 means that it found nothing to do.
+    0 means that there was nothing to do.
     """
 
     operation: str
@@ -34,47 +34,46 @@ class Done(NamedTuple):
     written: int = 1
 
 
-def _at_once() -> None:
+def _no_pause() -> None:
     return None
 
 
 class Shop:
-    """The state behind a `Dashboard`. One thread uses it at a time.
+    """State of a `Dashboard`. Not thread-safe.
 
     `triggers`: it writes its own business events after each creation, as newer dashboards do; `pause` is called
-    between a document and its events. `pays`: each sale and renewal leaves a payment, shortly before or after it, now
-    and then a pending or a failed one, or one delivered twice. `hostile`: one customer in five has a name that breaks
-    whoever trusts it.
-    `local` is the zone of the API's naive times.
+    between a document and its events. `pays`: each sale and renewal has a payment, shortly before or after it;
+    some are pending, failed or delivered twice. `hostile`: one customer in five has a name that breaks code which
+    trusts it. `local` is the zone of the API's naive times.
     """
 
     def __init__(
         self,
         database: Database,
-        chance: Random,
+        rng: Random,
         *,
         triggers: bool = False,
         pays: bool = False,
         hostile: bool = False,
-        pause: Callable[[], None] = _at_once,
+        pause: Callable[[], None] = _no_pause,
         local: tzinfo = ROME,
     ) -> None:
         self.db = database
-        self.chance = chance
+        self.rng = rng
         self.hostile = hostile
         self.pays = pays
         self.local = local
-        self._process = chance.randbytes(5)
-        self._counter = itertools.count(chance.randrange(1 << 24))
+        self._process = rng.randbytes(5)
+        self._counter = itertools.count(rng.randrange(1 << 24))
         self.plans: dict[str, Document] = {}
-        self.people: Register[ObjectId, str] = Register()
-        self.cards: Register[ObjectId, Card] = Register()
+        self.people: Registry[ObjectId, str] = Registry()
+        self.cards: Registry[ObjectId, Card] = Registry()
         self.triggers = Triggers(database, self.new_id, pause) if triggers else None
 
     def set_up(self, now: datetime) -> None:
-        """The plans and the dashboard's indexes; a database that has them is taken over as it stands.
+        """Create the plans and the dashboard's indexes; load the documents of a database that already has them.
 
-        Taking over needs another seed than the one that filled it, whose keys and addresses would come again.
+        An existing database needs another seed than the one that filled it, because keys and addresses would repeat.
         """
         self.db.customers.create_index("email", unique=True)
         self.db.licenses.create_index("license_key", unique=True)
@@ -86,9 +85,9 @@ class Shop:
             self.plans[offer.name] = self.db.plans.find_one({"name": offer.name}) or plan
             if self.plans[offer.name] is plan:
                 self.db.plans.insert_one(plan)
-        self._take_over()
+        self._load_existing()
 
-    def _take_over(self) -> None:
+    def _load_existing(self) -> None:
         names = {plan["_id"]: name for name, plan in self.plans.items()}
         for customer in self.db.customers.find({}, {"name": 1}).sort("_id", 1):
             self.people.add(customer["_id"], customer.get("name", ""))
@@ -98,58 +97,58 @@ class Shop:
 
     @property
     def customers(self) -> Sequence[ObjectId]:
-        """The customers there are."""
+        """Ids of the current customers."""
         return self.people.keys
 
     @property
     def licenses(self) -> Sequence[ObjectId]:
-        """The licences there are, of any status."""
+        """Ids of the current licenses of any status."""
         return self.cards.keys
 
     def new_id(self, now: datetime) -> ObjectId:
-        """An ObjectId as a driver makes it at `now`: seconds, five bytes of the process, a counter."""
+        """Return an ObjectId as a driver creates it at `now`: seconds, five bytes of the process, a counter."""
         count = next(self._counter) % (1 << 24)
         return ObjectId(int(now.timestamp()).to_bytes(4, "big") + self._process + count.to_bytes(3, "big"))
 
     def hex(self, digits: int) -> str:
-        return self.chance.randbytes(digits // 2).hex()
+        return self.rng.randbytes(digits // 2).hex()
 
     def new_key(self) -> str:
         return "-".join(["CHA", *(self.hex(8).upper() for _ in range(4))])
 
     def api_time(self, now: datetime) -> datetime:
-        """`now` as the API stores it: the server's local time without its zone."""
+        """Return `now` as the API stores it: the server's local time without a zone."""
         return now.astimezone(self.local).replace(tzinfo=None)
 
     def name_of(self, customer_id: ObjectId) -> str:
         return self.people.cards.get(customer_id, "")
 
     def update(self, license_id: ObjectId, fields: Mapping[str, Any], now: datetime) -> int:
-        """Change fields of a licence in one of the two styles in use; how many documents that was."""
-        if self.chance.random() >= REPLACED_SHARE:
+        """Change fields of a license by update or by replacement; return the number of documents changed."""
+        if self.rng.random() >= REPLACED_SHARE:
             written = self.db.licenses.update_one({"_id": license_id}, {"$set": dict(fields) | {"updated_at": now}})
             return written.matched_count
         return self.replace(license_id, fields, now)
 
     def replace(self, license_id: ObjectId, fields: Mapping[str, Any], now: datetime) -> int:
-        """Change fields by writing the whole document back; how many documents that was."""
+        """Change fields by replacing the whole document; return the number of documents changed."""
         found = self.db.licenses.find_one({"_id": license_id})
         if found is None:
             return 0
-        whole = found | dict(fields) | {"updated_at": self.api_time(now)}
-        return self.db.licenses.replace_one({"_id": license_id}, whole).matched_count
+        document = found | dict(fields) | {"updated_at": self.api_time(now)}
+        return self.db.licenses.replace_one({"_id": license_id}, document).matched_count
 
-    def announce(self, kind: str, description: str, now: datetime, facts: Mapping[str, Any]) -> None:
-        """Write a business event of the dashboard's own, where it has triggers."""
+    def write_event(self, kind: str, description: str, now: datetime, facts: Mapping[str, Any]) -> None:
+        """Write a business event of the dashboard, if it has triggers."""
         if self.triggers is not None:
-            self.triggers.tell(kind, description, now, facts)
+            self.triggers.write_event(kind, description, now, facts)
 
     def prices(self) -> dict[ObjectId, tuple[str, float, bool]]:
-        """Per plan id: its name, its price, and whether it is for life."""
+        """Return name, price in euros and whether it is a lifetime plan, by plan id."""
         return {p["_id"]: (name, p["price"], p["is_lifetime"]) for name, p in self.plans.items()}
 
     def remember(self, customers: Sequence[Document], licenses: Sequence[tuple[Document, str]]) -> None:
-        """Note what was inserted; licences come with their plan's name."""
+        """Add inserted customers and licenses to the registries; licenses are given with their plan's name."""
         for customer in customers:
             self.people.add(customer["_id"], customer.get("name", ""))
         for license, plan in licenses:
@@ -157,7 +156,7 @@ class Shop:
 
 
 def card(license: Document, plan: str) -> Card:
-    """The card of a licence document; a date without a zone reads as the database reads it, in UTC."""
+    """Return the card of a license document; a date without a zone is UTC, as in the database."""
     end = license["expires_at"]
     end = end.replace(tzinfo=UTC) if end is not None and end.tzinfo is None else end
     return Card(license["customer_id"], plan, license["status"], end, license["license_key"])

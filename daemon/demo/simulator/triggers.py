@@ -1,6 +1,6 @@
-"""The business events newer dashboards write themselves, right after the document, and no more than once each.
+"""Business events that newer dashboards write themselves right after the document, each once.
 
-But for milestones: the dashboard's check runs after every creation and repeats what was crossed that day.
+Milestones are the exception: the dashboard checks them after every creation and repeats those crossed that day.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,12 +13,12 @@ from daemon.demo.simulator import documents
 from daemon.mongo.types import Database, Document
 
 LEVELS = {"customers": (10, 25, 50, 100, 250, 500, 1000), "licenses": (5, 10, 25, 50, 100, 250, 500, 1000)}
-WORDS = {"customers": "clienti totali", "licenses": "licenze attive"}
-LATER = timedelta(milliseconds=3)
+LEVEL_TEXTS = {"customers": "🎉 Raggiunti {} clienti totali!", "licenses": "🎫 Raggiunte {} licenze attive!"}
+EVENT_DELAY = timedelta(milliseconds=3)
 
 
 class Triggers:
-    """Writes the dashboard's own events; `pause` is called before each."""
+    """Writes the dashboard's events; `pause` is called before each."""
 
     def __init__(self, database: Database, new_id: Callable[[datetime], ObjectId], pause: Callable[[], None]) -> None:
         self.db = database
@@ -27,13 +27,13 @@ class Triggers:
         self._midnight: datetime | None = None
         self._before: dict[str, int] = {}
 
-    def tell(self, kind: str, description: str, now: datetime, facts: Mapping[str, Any]) -> None:
+    def write_event(self, kind: str, description: str, now: datetime, facts: Mapping[str, Any]) -> None:
         self.pause()
-        at = now + LATER
+        at = now + EVENT_DELAY
         self.db.business_events.insert_one(documents.event(self.new_id(at), kind, description, at, facts))
 
     def check_milestones(self, now: datetime) -> None:
-        """Tell the highest level of each kind that was crossed today, again at every call."""
+        """Write the highest level of each kind that was crossed today, again at every call."""
         midnight = datetime.combine(now.astimezone(UTC).date(), time.min, UTC)
         if self._midnight != midnight:
             self._midnight, self._before = midnight, self._count({"created_at": {"$lt": midnight}})
@@ -48,5 +48,4 @@ class Triggers:
         crossed = [level for level in LEVELS[kind] if before < level <= count]
         if crossed:
             metadata = {"milestone_type": kind, "milestone_value": crossed[-1]}
-            text = f"Raggiunti {crossed[-1]} {WORDS[kind]}!"
-            self.tell("milestone_reached", text, now, {"metadata": metadata})
+            self.write_event("milestone_reached", LEVEL_TEXTS[kind].format(crossed[-1]), now, {"metadata": metadata})

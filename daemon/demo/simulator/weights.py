@@ -1,4 +1,4 @@
-"""In what proportions operations happen, by the names `Dashboard.step` knows them by."""
+"""Weights of random operations, by the names in `dashboard.OPERATIONS`."""
 
 WEIGHTS: dict[str, int] = {
     "create_customer": 16,
@@ -19,12 +19,12 @@ WEIGHTS: dict[str, int] = {
     "replace_license": 1,
     "delete_license": 1,
 }
-"""A busy shop: what customers and the API do."""
+"""A busy shop: operations of customers and the API."""
 
-PAID: dict[str, int] = WEIGHTS | {"settle_payment": 4, "refund": 2}
-"""For a shop that `pays`: what becomes of payments later."""
+PAYING_WEIGHTS: dict[str, int] = WEIGHTS | {"settle_payment": 4, "refund": 2}
+"""For a shop that `pays`: also later changes of payments."""
 
-WHOLE_HOUSE: dict[str, int] = WEIGHTS | {
+ALL_WEIGHTS: dict[str, int] = WEIGHTS | {
     "delete_customer": 1,
     "reprice": 1,
     "edit_limits": 1,
@@ -33,4 +33,4 @@ WHOLE_HOUSE: dict[str, int] = WEIGHTS | {
     "save_today": 1,
     "edit_note": 1,
 }
-"""Also what admins and payments do, and what the daemon must bear: for the soak."""
+"""Also operations of administrators and payments: for the soak test."""

@@ -1,4 +1,4 @@
-"""Reads the ledger: the movements of a day, and the totals as they stood at a day's end."""
+"""Queries of the ledger: movements of a day, totals at the end of a day, daily history."""
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
@@ -6,7 +6,7 @@ from typing import Any
 
 from pymongo.client_session import ClientSession
 
-from daemon.mongo.client import BATCH, translated
+from daemon.mongo.client import BATCH_SIZE, translated
 from daemon.mongo.collections import LEDGER
 from daemon.mongo.types import Database, Document
 from daemon.store.documents import movement_of
@@ -19,27 +19,27 @@ from rules.rows.period_data import LedgerStart
 
 SUMS = movements.TOTALS
 
-MOVED: Document = {"$sum": {"$ifNull": ["$count", 1]}}
-"""How many movements lines stand for, inside a $group."""
+MOVEMENT_COUNT: Document = {"$sum": {"$ifNull": ["$count", 1]}}
+"""Number of movements, for a $group: an opening line may represent several or none."""
 
 
 def of_day(database: Database, day: date, session: ClientSession | None = None) -> Iterator[Movement]:
-    """The movements of a business day, in ledger order."""
+    """Yield the movements of a business day, in ledger order."""
     with translated():
-        found = database[LEDGER].find({"day": business_days.stored(day)}, session=session, batch_size=BATCH)
+        found = database[LEDGER].find({"day": business_days.stored(day)}, session=session, batch_size=BATCH_SIZE)
         yield from map(movement_of, found.sort([("day", 1), ("_id", 1)]))
 
 
 def of_days(database: Database, first: date, last: date, session: ClientSession | None = None) -> Iterator[Movement]:
-    """The movements of the business days from `first` to `last`, in ledger order."""
+    """Yield the movements of the business days from `first` to `last`, in ledger order."""
     days_of = {"day": {"$gte": business_days.stored(first), "$lte": business_days.stored(last)}}
     with translated():
-        found = database[LEDGER].find(days_of, session=session, batch_size=BATCH)
+        found = database[LEDGER].find(days_of, session=session, batch_size=BATCH_SIZE)
         yield from map(movement_of, found.sort("_id", 1))
 
 
 def newest(database: Database, first: date, last: date, limit: int, before: int | None) -> list[Document]:
-    """Lines of the business days from `first` to `last`, the newest first, going on before the line `before`."""
+    """Return lines of the business days from `first` to `last`, newest first, with an `_id` less than `before`."""
     wanted: Document = {"day": {"$gte": business_days.stored(first), "$lte": business_days.stored(last)}}
     if before is not None:
         wanted["_id"] = {"$lt": before}
@@ -48,20 +48,20 @@ def newest(database: Database, first: date, last: date, limit: int, before: int 
 
 
 def by_kind(database: Database, first: date, last: date) -> dict[MovementKind, tuple[int, int]]:
-    """How many movements of each kind those days had, and what MRR they moved, in signed cents."""
+    """Return the number of movements of each kind on those days and their MRR in signed cents."""
     stages: list[Document] = [
         {"$match": {"day": {"$gte": business_days.stored(first), "$lte": business_days.stored(last)}}},
-        {"$group": {"_id": "$kind", "count": MOVED, "cents": {"$sum": "$mrr_cents"}}},
+        {"$group": {"_id": "$kind", "count": MOVEMENT_COUNT, "cents": {"$sum": "$mrr_cents"}}},
     ]
     with translated():
         found = database[LEDGER].aggregate(stages)
         return {MovementKind(kind["_id"]): (kind["count"], kind["cents"]) for kind in found}
 
 
-def before(database: Database, day: date) -> tuple[Totals, Totals | None]:
-    """The totals as `day` begins, and the highest each number ever was by then; None where no movement is older.
+def totals_and_peaks_before(database: Database, day: date) -> tuple[Totals, Totals | None]:
+    """Return the totals at the start of `day` and the maximum of each number until then; None if no line is older.
 
-    Lines that take back or book again add up to nothing, and are no height that was reached.
+    Lines that reverse or repeat a movement sum to zero, so they are ignored for the maximum.
     """
     older = {"day": {"$lt": business_days.stored(day)}}
     numbers = ("customers", "active_licenses", "mrr_cents")
@@ -79,25 +79,25 @@ def before(database: Database, day: date) -> tuple[Totals, Totals | None]:
 
 
 def first_day(database: Database) -> date | None:
-    """The first business day whose row the ledger can tell; None for an empty one.
+    """Return the first business day whose row can be computed from the ledger; None for an empty ledger.
 
-    Where old months were let go of, it is the first of the second month behind them: from there on nothing that a row
-    looks back over is missing.
+    If old months were folded, this is the first day of the second month after them: every later row finds all the
+    lines that it looks back to.
     """
     with translated():
         oldest = database[LEDGER].find_one({}, {"day": 1, "reason": 1}, sort=[("_id", 1)])
     if oldest is not None and oldest.get("reason") == Reason.RETENTION:
         kept = oldest["day"].date() + business_days.ONE_DAY
-        return periods.following(periods.following(kept))
+        return periods.next_month(periods.next_month(kept))
     begin = ledger_start(database)
     return begin.day if begin else None
 
 
 def ledger_start(database: Database, session: ClientSession | None = None) -> LedgerStart | None:
-    """Where the ledger begins; None for an empty one.
+    """Return the start of the ledger; None for an empty one.
 
-    The first line is of the oldest day unless facts came late to an older one, so two looks by an index tell; a first
-    day that holds a large shop's opening balance would cost every row to come.
+    The first line belongs to the oldest day unless facts of an older day arrived late, so two index lookups are
+    usually enough. Reading the whole first day, with a large shop's opening balance, would slow down every row.
     """
     wanted = {"day": 1, "at": 1}
     with translated():
@@ -111,7 +111,7 @@ def ledger_start(database: Database, session: ClientSession | None = None) -> Le
 
 
 def _first_line_of(database: Database, stored: datetime, session: ClientSession | None) -> Document | None:
-    """The first line of a day; no index holds the order of day and line, and a sort by line would walk all lines."""
+    """Return the first line of a day, by $top: no index covers day and line, and a sort would scan all lines."""
     first_line = {"$top": {"sortBy": {"_id": 1}, "output": "$at"}}
     stages: list[Document] = [{"$match": {"day": stored}}, {"$group": {"_id": "$day", "at": first_line}}]
     found = list(database[LEDGER].aggregate(stages, session=session))
@@ -119,19 +119,19 @@ def _first_line_of(database: Database, stored: datetime, session: ClientSession 
 
 
 def last_at(database: Database) -> datetime | None:
-    """When the last movement booked happened; None for an empty ledger."""
+    """Return the time of the last line; None for an empty ledger."""
     with translated():
         document = database[LEDGER].find_one({}, {"at": 1}, sort=[("_id", -1)])
     return document["at"] if document else None
 
 
 def totals_after(database: Database, running: Totals, day: date, session: ClientSession | None = None) -> Totals:
-    """The totals at the end of `day`: the running totals less everything later, summed by the server."""
-    return movements.shifted(running, sums(database, {"day": {"$gt": business_days.stored(day)}}, session), -1)
+    """Return the totals at the end of `day`: the running totals minus all later movements, summed by the server."""
+    return movements.combined(running, sums(database, {"day": {"$gt": business_days.stored(day)}}, session), -1)
 
 
 def sums(database: Database, match: Mapping[str, Any], session: ClientSession | None = None) -> Totals:
-    """What the movements that match add up to."""
+    """Return the sums of the movements that match."""
     collection = database[LEDGER]
     with translated():
         plain = list(collection.aggregate([{"$match": match}, {"$group": _sums()}], session=session))
@@ -150,9 +150,9 @@ def _sums() -> Document:
 
 
 def _by_plan() -> list[Document]:
-    """Each movement taken apart into what it takes from one plan and gives to another."""
+    """Return stages that split each movement into its effects on the plans before and after, and sum per plan."""
     return [
-        {"$project": {"part": {"$concatArrays": [_part("before", -1), _part("after", 1), _whole()]}}},
+        {"$project": {"part": {"$concatArrays": [_part("before", -1), _part("after", 1), _own_part()]}}},
         {"$unwind": "$part"},
         {
             "$group": {
@@ -174,8 +174,8 @@ def _part(side: str, sign: int) -> Document:
     return {"$cond": [{"$eq": [{"$type": f"${side}"}, "object"]}, [part], []]}
 
 
-def _whole() -> list[Document]:
-    """What stands on the movement itself: one-time revenue, and an opening line's balance."""
+def _own_part() -> list[Document]:
+    """Return the part of a movement that is in its own fields: one-time revenue, and the balance of an opening line."""
     is_opening = {"$eq": ["$kind", "opening"]}
     return [
         {
@@ -189,9 +189,9 @@ def _whole() -> list[Document]:
 
 
 def history(database: Database, running: Totals, first: date, last: date) -> list[Day]:
-    """Each business day from `first` (or the ledger's beginning) to `last` at its end, oldest first, without a hole.
+    """Return the numbers at the end of each business day from `first` (or the ledger's start) to `last`, oldest first.
 
-    Summed by the server per day, then walked back from the running totals.
+    The server sums each day; the sums are subtracted from the running totals, newest day first. No day is left out.
     """
     stages: list[Document] = [
         {"$match": {"day": {"$gte": business_days.stored(first)}}},
@@ -203,17 +203,17 @@ def history(database: Database, running: Totals, first: date, last: date) -> lis
     if begin is None:
         return []
     newest = max([last, *by_day])
-    walked: list[Day] = []
+    days: list[Day] = []
     end = (running.customers, running.paying_customers, running.mrr_cents)
     for day in reversed(list(business_days.between(max(first, begin), newest))):
-        found = by_day.get(day, _NOTHING)
-        walked.append(Day(day, *end, found["new_customers"], found["sales"], found["cancellations"]))
+        found = by_day.get(day, _NO_MOVEMENTS)
+        days.append(Day(day, *end, found["new_customers"], found["sales"], found["cancellations"]))
         end = (end[0] - found["customers"], end[1] - found["paying_customers"], end[2] - found["mrr_cents"])
-    return [day for day in reversed(walked) if day.date <= last]
+    return [day for day in reversed(days) if day.date <= last]
 
 
 def _day_sums() -> Document:
-    """The day's deltas, and counts of what it brought."""
+    """Return the accumulators of a day's deltas and counts."""
     return {
         "customers": {"$sum": "$customers"},
         "paying_customers": {"$sum": "$paying_customers"},
@@ -223,35 +223,39 @@ def _day_sums() -> Document:
 
 
 def counts() -> Document:
-    """What movements brought, by `rules.revenue.day_sums` in the server's words; an opening balance brings nothing.
+    """Return accumulators of new customers, sales and cancellations, equivalent to `rules.revenue.day_sums`.
 
-    A sale or a cancellation that turned out to be half of a change of plan is taken back by a line of its own.
+    Opening balances are not counted. A sale or cancellation that turned out to be half of a plan change is subtracted
+    by a line of its own.
     """
     own = {"$ne": ["$kind", "opening"]}
     ended = {"$in": ["$reason", ["cancelled", "license_deleted"]]}
+    is_new = {"$ne": ["$reason", Reason.CUSTOMER_RETURNED.value]}
     return {
-        "new_customers": count(own, {"$gt": ["$customers", 0]}),
-        "sales": _less({"$eq": ["$reason", "license_created"]}, "$after.paid", "$before.paid"),
-        "cancellations": _less(ended, {"$lt": ["$active_licenses", 0]}, {"$gt": ["$active_licenses", 0]}),
+        "new_customers": count(own, is_new, {"$gt": ["$customers", 0]}),
+        "sales": _net_count({"$eq": ["$reason", "license_created"]}, "$after.paid", "$before.paid"),
+        "cancellations": _net_count(ended, {"$lt": ["$active_licenses", 0]}, {"$gt": ["$active_licenses", 0]}),
     }
 
 
-def _less(of: Any, more: Any, less: Any) -> Document:
-    """How many of a reason count one up, less those that count one down, inside a $group."""
+def _net_count(of: Any, more: Any, less: Any) -> Document:
+    """Return an accumulator that adds 1 for `of` and `more`, and subtracts 1 for `of` and `less`."""
     sign = {"$switch": {"branches": [{"case": more, "then": 1}, {"case": less, "then": -1}], "default": 0}}
     return {"$sum": {"$cond": [of, sign, 0]}}
 
 
 def count(*conditions: Any) -> Document:
-    """How many meet all conditions, inside a $group."""
+    """Return an accumulator that counts documents which meet all conditions."""
     return {"$sum": {"$cond": [{"$and": list(conditions)}, 1, 0]}}
 
 
-_NOTHING = dict.fromkeys(("customers", "paying_customers", "mrr_cents", "new_customers", "sales", "cancellations"), 0)
+_NO_MOVEMENTS = dict.fromkeys(
+    ("customers", "paying_customers", "mrr_cents", "new_customers", "sales", "cancellations"), 0
+)
 
 
 def digest(database: Database, last: int) -> Document:
-    """How many lines the ledger has up to line `last`, and what they add up to."""
+    """Return the number of ledger lines up to `last` (`lines`) and their sums."""
     group: Document = {"_id": None, "lines": {"$sum": 1}, **{name: {"$sum": f"${name}"} for name in SUMS}}
     with translated():
         found = list(database[LEDGER].aggregate([{"$match": {"_id": {"$lte": last}}}, {"$group": group}]))

@@ -1,7 +1,6 @@
-"""Letting go of what is old: our events, and the ledger's first lines, which become an opening balance.
+"""Retention: delete our own old events and fold the oldest ledger lines into an opening balance.
 
-Every step is a transaction of its own that leaves the ledger adding up to the running totals: a stop in between loses
-nothing, and the next run goes on.
+After each step, one transaction, the ledger still sums to the running totals, so an interrupted run can be continued.
 """
 
 from datetime import date, datetime
@@ -20,39 +19,39 @@ from daemon.store.ledger import reader as ledger
 from rules import business_days
 from rules.revenue import movements
 
-LINES = 5000
-"""Lines or events let go of in one step."""
+STEP_SIZE = 5000
+"""Lines or events deleted in one step."""
 STEP_SECONDS = 60
 
 
-def note_events_cut(database: Database, before: date) -> None:
-    """Say that events of days before `before` may be gone: rows of those days keep the note they have."""
+def record_events_cutoff(database: Database, before: date) -> None:
+    """Record that events of days before `before` may be deleted: rows of those days keep their stored note."""
     with translated():
         database[CHECKPOINT].update_one(
             {"_id": CHECKPOINT_ID}, {"$max": {"events_before": business_days.stored(before)}}
         )
 
 
-def events_cut(database: Database) -> date | None:
-    """The day before which events may be gone; None while none ever were let go of."""
+def events_cutoff(database: Database) -> date | None:
+    """Return the day before which events may be deleted; None if none were ever deleted."""
     with translated():
         document = database[CHECKPOINT].find_one({"_id": CHECKPOINT_ID}, {"events_before": 1})
     found = document.get("events_before") if document else None
     return found.date() if found else None
 
 
-def drop_events(database: Database, before: datetime) -> int:
-    """Delete some of our own events dated before an instant, the oldest first; how many."""
-    ours = {"event_date": {"$lt": before}, "metadata.source": SOURCE_NAME}
+def delete_events(database: Database, before: datetime) -> int:
+    """Delete up to `STEP_SIZE` of our own events dated before an instant, oldest first; return the number deleted."""
+    own = {"event_date": {"$lt": before}, "metadata.source": SOURCE_NAME}
     with translated():
-        oldest = [one["_id"] for one in database[EVENTS].find(ours, {"_id": 1}).sort("event_date", 1).limit(LINES)]
+        oldest = [one["_id"] for one in database[EVENTS].find(own, {"_id": 1}).sort("event_date", 1).limit(STEP_SIZE)]
         if not oldest:
             return 0
-        return database[EVENTS].delete_many({"_id": {"$in": oldest}, **ours}).deleted_count
+        return database[EVENTS].delete_many({"_id": {"$in": oldest}, **own}).deleted_count
 
 
 def last_line_before(database: Database, day: date) -> int | None:
-    """The last of the ledger's first lines that are all of days before `day`; None for an empty ledger."""
+    """Return the last line before the first line of `day` or later; None for an empty ledger."""
     with translated():
         kept = database[LEDGER].find_one({"day": {"$gte": business_days.stored(day)}}, {"_id": 1}, sort=[("_id", 1)])
         newest = kept or database[LEDGER].find_one({}, {"_id": 1}, sort=[("_id", -1)])
@@ -62,9 +61,9 @@ def last_line_before(database: Database, day: date) -> int | None:
 
 
 def fold(database: Database, last: int, day: date) -> int:
-    """Make an opening balance of some of the ledger's first lines, up to line `last`, dated `day`.
+    """Replace up to `STEP_SIZE` of the first lines, up to line `last`, by an opening balance caused by `day`.
 
-    How many lines there are fewer; 0 once nothing is left to do.
+    Return by how many lines the ledger became shorter; 0 when nothing is left to fold.
     """
 
     def write(session: ClientSession) -> int:
@@ -78,12 +77,12 @@ def fold(database: Database, last: int, day: date) -> int:
 
 def _fold(database: Database, last: int, day: date, session: ClientSession) -> int:
     lines = database[LEDGER]
-    oldest = list(lines.find({"_id": {"$lte": last}}, session=session).sort("_id", 1).limit(LINES))
+    oldest = list(lines.find({"_id": {"$lte": last}}, session=session).sort("_id", 1).limit(STEP_SIZE))
     if not oldest:
         return 0
     until = oldest[-1]["_id"]
     folded = {"_id": {"$lte": until}}
-    opening = movements.opening(ledger.sums(database, folded, session), oldest[-1]["at"], f"retention:{day}")
+    opening = movements.opening_lines(ledger.sums(database, folded, session), oldest[-1]["at"], f"retention:{day}")
     if len(opening) >= len(oldest):
         return 0
     lines.delete_many(folded, session=session)

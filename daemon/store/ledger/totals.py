@@ -1,4 +1,4 @@
-"""Where the shop stands: the running totals and those of days before, at one snapshot, and MRR movements by month."""
+"""Current totals and those of earlier days, at one snapshot, and MRR movements by month."""
 
 import threading
 from collections.abc import Mapping
@@ -22,9 +22,9 @@ NUMBERS = ("customers", "paying_customers", "active_licenses", "mrr_cents")
 
 
 class CurrentTotals(NamedTuple):
-    """The totals `at` the committed position, and at the end of earlier days (without their plans) by how many ago.
+    """Totals `at` the committed position and at the end of `earlier` days, by age in days and without plans.
 
-    `first_day` is the ledger's.
+    `first_day` is the ledger's; None for an empty ledger.
     """
 
     at: datetime
@@ -35,7 +35,7 @@ class CurrentTotals(NamedTuple):
 
 
 def current_totals(database: Database, zone: tzinfo, days_ago: tuple[int, ...]) -> CurrentTotals | None:
-    """The totals now, and as many days ago as `days_ago` asks where the ledger reaches; None before the first start."""
+    """Return current totals and those of `days_ago` that the ledger covers; None before the first start."""
     first = ledger.first_day(database)
     with translated(), database.client.start_session(snapshot=True) as session:
         checkpoint = database[CHECKPOINT].find_one({"_id": CHECKPOINT_ID}, session=session)
@@ -50,7 +50,7 @@ def current_totals(database: Database, zone: tzinfo, days_ago: tuple[int, ...]) 
 
 
 def _moved_by_day(database: Database, after: date, session: ClientSession) -> dict[date, Document]:
-    """What the movements of each later day add up to."""
+    """Return the sums of the movements of each day after `after`."""
     stages: list[Document] = [
         {"$match": {"day": {"$gt": business_days.stored(after)}}},
         {"$group": {"_id": "$day", **{name: {"$sum": f"${name}"} for name in NUMBERS}}},
@@ -64,52 +64,51 @@ def _at_end_of(day: date, totals: Totals, moved: Mapping[date, Document]) -> Tot
 
 
 Months = dict[date, dict[MovementKind, int]]
-"""Per month (its first day): what MRR each kind of movement moved, in signed cents."""
+"""MRR in signed cents by month (its first day) and movement kind."""
 
-
-STRIDE = 100_000
-"""Lines summed at once: a third of a second's work for the server."""
+LINES_PER_QUERY = 100_000
+"""Lines summed in one query; takes the server a third of a second."""
 
 
 class MovementsByMonth:
-    """MRR movements summed by month. Lines come at the ledger's end only: a look sums what was booked since the last.
+    """Cache of MRR movements by month. Lines are only appended, so each read sums the lines since the previous one.
 
-    Safe to ask from several threads. A ledger that is not the one seen before (a restore) is summed anew.
+    Thread-safe. If the ledger was replaced (a restore), everything is summed again.
     """
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self._lock = threading.Lock()
-        self._forget()
+        self._reset()
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self._months: Months = {}
         self._last: Document = {"_id": 0, "cause": None}
 
-    def read(self, patience_seconds: float) -> Months | None:
-        """The sums of every month with a movement of MRR, as of now; opening balances moved none.
+    def read(self, timeout_seconds: float) -> Months | None:
+        """Return the sums of every month with an MRR movement; opening balances are not movements.
 
-        None if there is more to sum than patience lasts: the next look goes on from there.
+        None after `timeout_seconds`: the next read continues from there.
         """
-        until = clock.monotonic() + patience_seconds
+        until = clock.monotonic() + timeout_seconds
         with self._lock, translated():
-            if not self._is_known():
-                self._forget()
+            if not self._is_last_line_unchanged():
+                self._reset()
             newest = self.database[LEDGER].find_one({}, {"cause": 1}, sort=[("_id", -1)])
             while newest is not None and self._last["_id"] < newest["_id"]:
                 if clock.monotonic() > until:
                     return None
-                self._advance(min(newest["_id"], self._last["_id"] + STRIDE))
+                self._advance(min(newest["_id"], self._last["_id"] + LINES_PER_QUERY))
             return {month: dict(kinds) for month, kinds in self._months.items()}
 
     def _advance(self, line: int) -> None:
-        """Sum up to and with a line."""
+        """Add the lines up to and including `line`."""
         last = self.database[LEDGER].find_one({"_id": line}, {"cause": 1})
         self._add(line)
         self._last = last or {"_id": line, "cause": None}
 
-    def _is_known(self) -> bool:
-        """Whether the last line seen still stands where it stood; nothing is known of one that was folded away."""
+    def _is_last_line_unchanged(self) -> bool:
+        """Return whether the last line read is unchanged; True if there is none or it was already folded."""
         if self._last["cause"] is None:
             return True
         return self.database[LEDGER].find_one({"_id": self._last["_id"]}, {"cause": 1}) == self._last
@@ -127,5 +126,5 @@ class MovementsByMonth:
 
 
 def _month_of(field: str) -> Document:
-    """Days are stored at midnight UTC, so the month is UTC's too."""
+    """Truncate to the month, in UTC because days are stored at midnight UTC."""
     return {"$dateTrunc": {"date": field, "unit": "month"}}

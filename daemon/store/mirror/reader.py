@@ -1,4 +1,4 @@
-"""Reads the mirror: the states a batch needs, the plans, and the licences that are due to expire."""
+"""Queries of the mirror: the states a batch needs, plans, licenses that are due to expire."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from bson.max_key import MaxKey
 from bson.min_key import MinKey
 from pymongo.client_session import ClientSession
 
-from daemon.mongo.client import BATCH, translated
+from daemon.mongo.client import BATCH_SIZE, translated
 from daemon.mongo.collections import MIRROR
 from daemon.mongo.types import Database, Document
 from daemon.store.mirror.states import customer_of, decoded_fields, license_of, mirror_id, payment_of, plan_of
@@ -21,7 +21,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class MirrorReader:
-    """Loads what `decide` asks for. Holds no state besides its connection."""
+    """Loads the states that `decide` needs. Stateless except for its connection."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
         self.collection = database[MIRROR]
@@ -34,9 +34,9 @@ class MirrorReader:
         due: Iterable[LicenseState] = (),
         sources: Sequence[Decision | Mirror] = (),
     ) -> Mirror:
-        """Fill `mirror` for a batch: every state `required` names, looked up until nothing new is named.
+        """Add to `mirror` every state that `required` names, until it names nothing new; return `mirror`.
 
-        `sources` go before what is stored, the first before the others: decisions on their way into the database.
+        `sources` (decisions not yet committed) take precedence over the database, the first over the others.
         """
         mirror.licenses.update((state.id, state) for state in due)
         while True:
@@ -74,47 +74,47 @@ class MirrorReader:
                     mirror.licenses[license.id] = license
 
     def plans(self) -> dict[DocId, PlanState]:
-        """Every plan ever seen; there are few."""
+        """Return all plans by id, deleted ones included; there are few."""
         return {state.id: state for state in map(plan_of, self.documents(Source.PLANS))}
 
     def documents(self, source: Source, session: ClientSession | None = None) -> Iterator[Document]:
-        """The mirror of one collection in the source's `_id` order."""
+        """Yield the mirror documents of one collection in the source's `_id` order."""
         bounds = {"$gte": mirror_id(source, MinKey()), "$lte": mirror_id(source, MaxKey())}
         with translated():
-            yield from self.collection.find({"_id": bounds}, session=session, batch_size=BATCH).sort("_id", 1)
+            yield from self.collection.find({"_id": bounds}, session=session, batch_size=BATCH_SIZE).sort("_id", 1)
 
     def fields(self, source: Source, session: ClientSession | None = None) -> Iterator[tuple[DocId, Fields]]:
-        """Id and fields of every mirrored document that stands for one in the source, in its `_id` order."""
+        """Yield id and fields of every mirror document that is present in the source, in its `_id` order."""
         for document in self.documents(source, session):
             if document.get("present", True):
                 yield document["_id"]["id"], decoded_fields(document)
 
     def fields_of(self, source: Source, doc_id: DocId) -> Fields | None:
-        """The mirrored fields of one document; None where it is not there."""
+        """Return the mirrored fields of one document; None if it is absent."""
         with translated():
             document = self.collection.find_one({"_id": mirror_id(source, doc_id)})
         return decoded_fields(document) if document and document.get("present", True) else None
 
     def payments(self, ids: list[DocId]) -> list[PaymentState]:
-        """The payments with these ids that are mirrored."""
+        """Return the mirrored payments with these ids."""
         with translated():
             found = self.collection.find({"_id": {"$in": [mirror_id(Source.PAYMENTS, i) for i in ids]}})
             return [payment_of(document) for document in found]
 
     def licenses(self, ids: list[DocId]) -> list[LicenseState]:
-        """The licences with these ids that are mirrored."""
+        """Return the mirrored licenses with these ids."""
         with translated():
             found = self.collection.find({"_id": {"$in": [mirror_id(Source.LICENSES, i) for i in ids]}})
             return [license_of(document, self.settings) for document in found]
 
     def customers(self, ids: list[DocId]) -> list[CustomerState]:
-        """The customers with these ids that are mirrored."""
+        """Return the mirrored customers with these ids."""
         with translated():
             found = self.collection.find({"_id": {"$in": [mirror_id(Source.CUSTOMERS, i) for i in ids]}})
             return [customer_of(document) for document in found]
 
     def licenses_on(self, plan_id: DocId, after: object, limit: int) -> list[LicenseState]:
-        """The next licences that count on a plan or name it, in `_id` order behind `after`."""
+        """Return the next licenses that reference a plan or count for it, in `_id` order after `after`."""
         bounds = {"$gt": mirror_id(Source.LICENSES, after), "$lt": mirror_id(Source.LICENSES, MaxKey())}
         on_plan = [{"fields.plan_id": plan_id}, {"worth.plan_id": plan_id}]
         with translated():
@@ -122,20 +122,20 @@ class MirrorReader:
             return [license_of(document, self.settings) for document in found]
 
     def due(self, until: datetime, limit: int) -> list[LicenseState]:
-        """The first active licences whose end is at or before `until`, soonest first."""
+        """Return the first active licenses that end at or before `until`, earliest first."""
         with translated():
             found = self.collection.find({"due": {"$lte": until}}).sort([("due", 1), ("_id", 1)]).limit(limit)
             return [license_of(document, self.settings) for document in found]
 
     def next_due(self) -> datetime | None:
-        """When the next active licence ends; None if none does."""
+        """Return the end of the active license that ends next; None if none ends."""
         with translated():
             document = self.collection.find_one({"due": {"$gt": EPOCH}}, {"due": 1}, sort=[("due", 1)])
         return document["due"] if document else None
 
 
 def _apply(mirror: Mirror, missing: Required, newer: Decision | Mirror) -> Required:
-    """Fill `mirror` with what is known elsewhere; what is missing still."""
+    """Copy missing states from an uncommitted source into `mirror`; return the ids that are still missing."""
     mirror.customers.update({i: newer.customers[i] for i in missing.customers & newer.customers.keys()})
     mirror.licenses.update({i: newer.licenses[i] for i in missing.licenses & newer.licenses.keys()})
     mirror.payments.update({i: newer.payments[i] for i in missing.payments & newer.payments.keys()})

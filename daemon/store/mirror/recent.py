@@ -1,50 +1,55 @@
-"""What may turn out to be part of something else, written into a customer's mirror document and read back. Pure."""
+"""Recent activity of a customer as part of its mirror document: encoding and decoding. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from daemon.mongo.types import Document
-from daemon.store.documents import worth_document, worth_of
+from daemon.store.documents import license_value_document, license_value_of
 from rules.model.events import EventType
 from rules.model.ledger import MovementKind, Reason
-from rules.model.recent import PaymentObservation, PendingSwitch, RecentActivity
+from rules.model.recent import FactObservation, PendingSwitch, RecentActivity
+
+_OPTIONAL = {"guess": "guess", "payment_key": "payment_key", "by_external": "by_others", "transaction": "transaction"}
+"""Stored names of the fields of an observation that are left out while empty."""
 
 
-def recent_document(lately: RecentActivity) -> Document:
+def recent_document(recent: RecentActivity) -> Document:
     return {
-        "ended": switch_document(lately.ended),
-        "begun": switch_document(lately.begun),
-        "payments": [observation_document(sighting) for sighting in lately.payments],
+        "ended": switch_document(recent.ended),
+        "begun": switch_document(recent.started),
+        "payments": [observation_document(observation) for observation in recent.payments],
     }
 
 
 def recent_of(document: Mapping[str, Any] | None) -> RecentActivity | None:
     if document is None:
         return None
-    payments = tuple(observation_of(sighting) for sighting in document["payments"])
+    payments = tuple(observation_of(observation) for observation in document["payments"])
     return RecentActivity(switch_of(document["ended"]), switch_of(document["begun"]), payments)
 
 
-def observation_document(sighting: PaymentObservation) -> Document:
-    always = {
-        "at": sighting.at,
-        "license_id": sighting.license_id,
-        "kind": sighting.kind.value,
-        "cents": sighting.cents,
+def observation_document(observation: FactObservation) -> Document:
+    document: Document = {
+        "at": observation.at,
+        "license_id": observation.license_id,
+        "kind": observation.kind.value,
+        "cents": observation.cents,
     }
-    sides = {name: getattr(sighting, name) for name in ("guess", "payment_key", "by_others", "transaction")}
-    return {**always, **{name: value for name, value in sides.items() if value}}
+    optional = {stored: getattr(observation, name) for name, stored in _OPTIONAL.items()}
+    return document | {name: value for name, value in optional.items() if value}
 
 
-def observation_of(document: Mapping[str, Any]) -> PaymentObservation:
-    return PaymentObservation(**{**document, "kind": EventType(document["kind"])})
+def observation_of(document: Mapping[str, Any]) -> FactObservation:
+    known = {name: document[stored] for name, stored in _OPTIONAL.items() if stored in document}
+    kind = EventType(document["kind"])
+    return FactObservation(document["at"], document["license_id"], kind, document["cents"], **known)
 
 
-def switch_document(swing: PendingSwitch | None) -> Document | None:
-    if swing is None:
+def switch_document(switch: PendingSwitch | None) -> Document | None:
+    if switch is None:
         return None
-    worths = {"before": worth_document(swing.before), "after": worth_document(swing.after)}
-    return {**swing._asdict(), "kind": swing.kind.value, "reason": swing.reason.value, **worths}
+    values = {"before": license_value_document(switch.before), "after": license_value_document(switch.after)}
+    return {**switch._asdict(), "kind": switch.kind.value, "reason": switch.reason.value, **values}
 
 
 def switch_of(document: Mapping[str, Any] | None) -> PendingSwitch | None:
@@ -56,6 +61,6 @@ def switch_of(document: Mapping[str, Any] | None) -> PendingSwitch | None:
         MovementKind(document["kind"]),
         Reason(document["reason"]),
         document["key"],
-        worth_of(document["before"]),
-        worth_of(document["after"]),
+        license_value_of(document["before"]),
+        license_value_of(document["after"]),
     )

@@ -1,7 +1,7 @@
-"""How the mirror's states are written as documents, read back, and brought from one to the next. Pure.
+"""Conversion of states to mirror documents and back, and the updates between two states. Pure.
 
-The mirror keeps one document per source document, `_id: {k: collection, id: source _id}`, so that a range of
-`_id` is one collection in the source's own `_id` order.
+The mirror has one document per source document, `_id: {k: collection, id: source _id}`, so that a range of `_id` is
+one collection in the source's own `_id` order.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from typing import Any
 from bson import Decimal128
 
 from daemon.mongo.types import Document
-from daemon.store.documents import worth_document, worth_of
+from daemon.store.documents import license_value_document, license_value_of
 from daemon.store.mirror.recent import recent_document, recent_of
 from rules.handlers import license_events
 from rules.model.changes import DocId, Fields, Payment, PaymentStatus, Plan, Source
@@ -26,44 +26,44 @@ def mirror_id(source: Source, doc_id: object) -> Document:
 
 
 def difference(before: Document, after: Document) -> Document:
-    """The update that makes one body of a mirror document the other; empty where they are equal.
+    """Return the update from one mirror document (without `_id`) to another; empty if they are equal.
 
-    Of `fields`, whose names are ours and hold no dot, only what changed is named: that keeps the oplog small.
+    Of `fields`, whose names contain no dot, it sets only the changed ones, which keeps the oplog small.
     """
     changed: Document = {}
-    gone: Document = {}
+    unset: Document = {}
     for name, value in after.items():
         known = before.get(name, _ABSENT)
         if known is not value and known != value:
             if name == "fields":
-                _differ_in_fields(known, value, changed, gone)
+                _differ_in_fields(known, value, changed, unset)
             else:
                 changed[name] = value
     if before.keys() != after.keys():
-        gone |= dict.fromkeys(before.keys() - after.keys(), "")
-    return _update(changed, gone)
+        unset |= dict.fromkeys(before.keys() - after.keys(), "")
+    return _update(changed, unset)
 
 
-def _update(changed: Document, gone: Document) -> Document:
-    if not gone:
+def _update(changed: Document, unset: Document) -> Document:
+    if not unset:
         return {"$set": changed} if changed else {}
-    return {"$set": changed, "$unset": gone} if changed else {"$unset": gone}
+    return {"$set": changed, "$unset": unset} if changed else {"$unset": unset}
 
 
-def _differ_in_fields(before: Fields, after: Fields, changed: Document, gone: Document) -> None:
+def _differ_in_fields(before: Fields, after: Fields, changed: Document, unset: Document) -> None:
     for name, value in after.items():
         known = before.get(name, _ABSENT)
         if known is not value and known != value:
             changed[f"fields.{name}"] = value
     if before.keys() != after.keys():
-        gone |= dict.fromkeys((f"fields.{name}" for name in before.keys() - after.keys()), "")
+        unset |= dict.fromkeys((f"fields.{name}" for name in before.keys() - after.keys()), "")
 
 
 _ABSENT = object()
 
 
 def _plain(fields: Fields) -> Document:
-    """As a dict, which an encoder takes at once; never altered, as no state is."""
+    """Return the fields as a dict, which the BSON encoder handles fastest; it must not be changed, like all states."""
     return fields if type(fields) is dict else dict(fields)
 
 
@@ -78,6 +78,8 @@ def customer_document(state: CustomerState) -> Document:
     }
     if state.recent is not None:
         document["lately"] = recent_document(state.recent)
+    if state.deleted:
+        document["deleted"] = True
     return document
 
 
@@ -86,18 +88,20 @@ _counted = attrgetter(*_COUNTED)
 
 
 def customer_difference(before: CustomerState, after: CustomerState) -> Document:
-    """The `difference` of their two documents, without making them: most of a batch's updates are of these."""
+    """Return the `difference` of two documents without building them: most updates of a batch are of customers."""
     pairs = zip(_COUNTED, _counted(before), _counted(after), strict=True)
     changed = {name: now for name, was, now in pairs if was != now}
-    gone: Document = {}
+    unset: Document = {}
     if after.fields is not before.fields:
-        _differ_in_fields(before.fields, after.fields, changed, gone)
+        _differ_in_fields(before.fields, after.fields, changed, unset)
+    if after.deleted != before.deleted:
+        changed["deleted"] = after.deleted
     if after.recent is not before.recent and after.recent != before.recent:
         if after.recent is None:
-            gone["lately"] = ""
+            unset["lately"] = ""
         else:
             changed["lately"] = recent_document(after.recent)
-    return _update(changed, gone)
+    return _update(changed, unset)
 
 
 def customer_of(document: Mapping[str, Any]) -> CustomerState:
@@ -110,50 +114,55 @@ def customer_of(document: Mapping[str, Any]) -> CustomerState:
         document["paid_licenses"],
         document["ever_mrr"],
         recent_of(document.get("lately")),
+        document.get("deleted", False),
     )
 
 
 def license_document(state: LicenseState) -> Document:
-    """`due` stands only on active licences with an end: a sparse index finds the next to expire.
+    """Return a license as a mirror document.
 
-    `good` keeps the fields of the last version understood while a newer one is held.
+    `due` is set only for active licenses with an end: a sparse index finds the next to expire. `good` contains the
+    fields of the last valid version while a newer one is held.
     """
     document: Document = {
         "fields": _plain(state.fields),
-        "worth": worth_document(state.value),
+        "worth": license_value_document(state.value),
         "started": state.started,
         "sold": list(state.sold),
     }
     if state.held is not None:
         document["held"] = state.held
-        document["good"] = _good(state)
+    if state.deleted:
+        document["present"] = False
+    if state.held is not None or state.deleted:
+        document["good"] = _last_valid(state)
     if state.ends_at is not None:
         document["due"] = state.ends_at
     return document
 
 
 def license_difference(before: LicenseState, after: LicenseState) -> Document:
-    """The `difference` of their two documents; made without them where neither is held."""
-    if before.held is not None or after.held is not None:
+    """Return the `difference` of two documents, without building them if neither is held."""
+    if before.held is not None or after.held is not None or before.deleted or after.deleted:
         return difference(license_document(before), license_document(after))
     changed: Document = {}
-    gone: Document = {}
+    unset: Document = {}
     if after.fields is not before.fields:
-        _differ_in_fields(before.fields, after.fields, changed, gone)
+        _differ_in_fields(before.fields, after.fields, changed, unset)
     if after.value is not before.value and after.value != before.value:
-        changed["worth"] = worth_document(after.value)
+        changed["worth"] = license_value_document(after.value)
     if after.started != before.started:
         changed["started"] = after.started
     if after.sold != before.sold:
         changed["sold"] = list(after.sold)
     if after.ends_at is None and before.ends_at is not None:
-        gone["due"] = ""
+        unset["due"] = ""
     elif after.ends_at != before.ends_at:
         changed["due"] = after.ends_at
-    return _update(changed, gone)
+    return _update(changed, unset)
 
 
-def _good(state: LicenseState) -> Document | None:
+def _last_valid(state: LicenseState) -> Document | None:
     license = state.license
     if license is None:
         return None
@@ -167,21 +176,22 @@ def _good(state: LicenseState) -> Document | None:
 
 
 def license_of(document: Mapping[str, Any], settings: Settings) -> LicenseState:
-    held = document.get("held")
-    understood = document["fields"] if held is None else document.get("good")
+    held, deleted = document.get("held"), not document.get("present", True)
+    valid = document.get("good") if held is not None or deleted else document["fields"]
     return LicenseState(
         document["_id"]["id"],
         document["fields"],
-        license_events.read_license(understood, settings) if understood is not None else None,
-        worth_of(document["worth"]),
+        license_events.read_license(valid, settings) if valid is not None else None,
+        license_value_of(document["worth"]),
         document["started"],
         held,
         _sold(document),
+        deleted,
     )
 
 
 def _sold(document: Mapping[str, Any]) -> tuple[DocId, ...]:
-    """What earlier versions did not keep: whatever plan a licence that paid is on was sold to it."""
+    """Return the plans sold to a license; documents of earlier versions lack them, so a paid license's plan counts."""
     if "sold" in document:
         return tuple(document["sold"])
     return (document["worth"]["plan_id"],) if document["started"] and document["worth"] else ()
@@ -215,10 +225,10 @@ def plan_of(document: Mapping[str, Any]) -> PlanState:
 
 
 def payment_document(state: PaymentState) -> Document:
-    """`good` keeps the last version understood while a newer one is held."""
+    """Return a payment as a mirror document; `payment` is the last valid version while a newer one is held."""
     document: Document = {
         "fields": {name: to_bson(value) for name, value in state.fields.items()},
-        "told": [status.value for status in state.told],
+        "told": [status.value for status in state.emitted],
     }
     if state.payment is not None:
         document["payment"] = {**state.payment._asdict(), "status": state.payment.status.value}
@@ -243,7 +253,7 @@ def payment_of(document: Mapping[str, Any]) -> PaymentState:
 
 
 def decoded_fields(document: Mapping[str, Any]) -> Fields:
-    """The fields of a mirror document of any kind, as the decoder made them."""
+    """Return the fields of a mirror document of any kind, as the decoder produced them."""
     return {name: from_bson(value) if name in AMOUNTS else value for name, value in document["fields"].items()}
 
 
@@ -256,5 +266,5 @@ def from_bson(value: object) -> object:
 
 
 def storable(fields: Fields) -> Document:
-    """Fields for a dead letter: whatever they hold, the database takes it."""
+    """Return fields as BSON types, for a dead letter."""
     return {name: to_bson(value) for name, value in fields.items()}

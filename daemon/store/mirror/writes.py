@@ -1,4 +1,4 @@
-"""What a commit writes, as commands the server knows: inserts, updates of what changed, deletions. No connection."""
+"""Write commands of a commit for the mirror: inserts, updates of changed fields, deletions. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,13 +13,13 @@ from rules.model.states import CustomerState, LicenseState, PaymentState, PlanSt
 
 State = TypeVar("State", CustomerState, LicenseState, PlanState, PaymentState)
 
-MOST_PER_COMMAND = 1000
-FEW = 10
-"""Inserts that go along with updates."""
+MAX_PER_COMMAND = 1000
+MAX_INSERTS_WITH_UPDATES = 10
+"""Up to this many inserts are sent as upserts in the update command."""
 
 
 class Shape(NamedTuple, Generic[State]):
-    """How states of one source collection are written: whole, and the update from one to another."""
+    """Conversion of the states of one source collection: to a document, and to the update between two states."""
 
     source: Source
     document: Callable[[State], Document]
@@ -34,14 +34,14 @@ PLANS = Shape(Source.PLANS, states.plan_document, states.plan_difference)
 
 @dataclass(slots=True)
 class MirrorWrites:
-    """Inserts for documents new to the mirror, updates of what changed in known ones, deletions of forgotten ones."""
+    """Inserts of new mirror documents, updates of changed ones, deletions."""
 
     inserts: list[Document] = field(default_factory=list)
     updates: list[Document] = field(default_factory=list)
     deletes: list[Document] = field(default_factory=list)
 
     def add(self, shape: Shape[State], doc_id: DocId, before: State | None, after: State | None) -> None:
-        """Bring a document of the mirror from one state to another; None stands for "not there"."""
+        """Add the write that changes a mirror document from one state to another; None means absent."""
         if before is after:
             return
         mirror_id = states.mirror_id(shape.source, doc_id)
@@ -53,22 +53,22 @@ class MirrorWrites:
             self.updates.append({"q": {"_id": mirror_id}, "u": change})
 
     def commands(self) -> Iterator[Document]:
-        """A few together, as each command is a way there and back; many apart, as inserts cost the server less."""
-        if self.updates and len(self.inserts) <= FEW:
-            yield from _sliced({"update": MIRROR}, "updates", [*map(_only_if_new, self.inserts), *self.updates])
+        """Yield the commands. A few inserts join the updates to save a round trip; many are cheaper as inserts."""
+        if self.updates and len(self.inserts) <= MAX_INSERTS_WITH_UPDATES:
+            yield from _chunked({"update": MIRROR}, "updates", [*map(_only_if_new, self.inserts), *self.updates])
         else:
             yield from inserts(MIRROR, self.inserts)
-            yield from _sliced({"update": MIRROR}, "updates", self.updates)
-        yield from _sliced({"delete": MIRROR}, "deletes", self.deletes)
+            yield from _chunked({"update": MIRROR}, "updates", self.updates)
+        yield from _chunked({"delete": MIRROR}, "deletes", self.deletes)
 
 
 def _only_if_new(document: Document) -> Document:
-    """An insert among updates: one that stands already does not match, and is refused as a duplicate."""
+    """Return an insert as an upsert: an existing document does not match, so it fails as a duplicate key."""
     return {"q": {"_id": document["_id"], "fields": {"$exists": False}}, "u": document, "upsert": True}
 
 
 def mirror_writes(decision: Decision, known: Mirror) -> MirrorWrites:
-    """From what was known to what was decided."""
+    """Return the writes from the known states to the decided ones."""
     writes = MirrorWrites()
     _add(writes, CUSTOMERS, known.customers, decision.customers)
     _add(writes, LICENSES, known.licenses, decision.licenses)
@@ -88,10 +88,10 @@ def _add(
 
 
 def inserts(collection: str, documents: list[Document]) -> Iterator[Document]:
-    return _sliced({"insert": collection}, "documents", documents)
+    return _chunked({"insert": collection}, "documents", documents)
 
 
-def _sliced(command: Document, field: str, listed: list[Document]) -> Iterator[Document]:
-    """As many commands as it takes: a message holds 48 MB at most, a document of ours 48 kB."""
-    for first in range(0, len(listed), MOST_PER_COMMAND):
-        yield {**command, field: listed[first : first + MOST_PER_COMMAND], "ordered": False}
+def _chunked(command: Document, field: str, items: list[Document]) -> Iterator[Document]:
+    """Split into commands of `MAX_PER_COMMAND`: a message holds at most 48 MB, a mirror document 48 kB."""
+    for first in range(0, len(items), MAX_PER_COMMAND):
+        yield {**command, field: items[first : first + MAX_PER_COMMAND], "ordered": False}

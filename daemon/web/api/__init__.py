@@ -1,17 +1,17 @@
-"""The HTTP API in the dashboard's JSON shapes. Its old paths keep working; what is new is written the same way."""
+"""The HTTP API in the dashboard's JSON format. The dashboard's own paths keep working; new ones follow its style."""
 
 from fastapi import APIRouter
 
 from daemon.web.api import event_stream, events, incidents, ledger, rows
-from daemon.web.api.schemas import REFUSALS
+from daemon.web.api.schemas import ERROR_RESPONSES
 from daemon.web.broadcast import EventBroadcaster
 from daemon.web.context import WebContext
 
 
-def router(house: WebContext, live: EventBroadcaster) -> APIRouter:
-    """All routes under /api."""
-    routes = APIRouter(responses=REFUSALS)
-    for part in (events, rows, ledger, incidents):
-        routes.include_router(part.router(house))
-    routes.include_router(event_stream.router(house, live))
+def router(context: WebContext, broadcaster: EventBroadcaster) -> APIRouter:
+    """Return the router of all paths under /api."""
+    routes = APIRouter(responses=ERROR_RESPONSES)
+    for module in (events, rows, ledger, incidents):
+        routes.include_router(module.router(context))
+    routes.include_router(event_stream.router(context, broadcaster))
     return routes

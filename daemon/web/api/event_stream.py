@@ -15,106 +15,111 @@ from daemon.errors import ChatelloError
 from daemon.mongo.client import bounded
 from daemon.store.mirror.reader import MirrorReader
 from daemon.web.api import events, schemas
-from daemon.web.api.schemas import PREFIX, SECONDS
-from daemon.web.broadcast import EventBroadcaster, FeedMessage, Full, Subscriber, missed
+from daemon.web.api.schemas import DATABASE_SECONDS, PREFIX
+from daemon.web.broadcast import EventBroadcaster, FeedMessage, Subscriber, TooManySubscribers, catch_up
 from daemon.web.context import WebContext
-from daemon.web.errors import Refusal
+from daemon.web.errors import RequestRejected
 from daemon.web.json_body import StrictRoute
 
 RETRY_MS = 3000
-QUIET_SECONDS = 15.0
-"""After so long the position alone is sent: nobody takes the line for dead, and coming back finds it in the oplog."""
+KEEP_ALIVE_SECONDS = 15.0
+"""After so long without an event the id alone is sent: it keeps the connection alive and the id within the oplog."""
 SEND_SECONDS = 30.0
-"""Who takes nothing for so long is gone."""
+"""A client that does not read for so long is disconnected."""
 
 STREAM: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The stream.", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+    200: {"description": "The event stream.", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
 }
 LastEventId = Annotated[
-    str | None, Header(description="The id of the last event seen; browsers send it by themselves.")
+    str | None, Header(description="The id of the last event received; browsers send it on a reconnect.")
 ]
 
 
 class EventStream(StreamingResponse):
-    """A client's stream: gives up on who takes nothing, and has it leave however it ends."""
+    """The response to one client. Ends if the client stops reading; always calls `unsubscribe` at the end."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, frames: AsyncIterator[str], leave: Callable[[], None]) -> None:
+    def __init__(self, frames: AsyncIterator[str], unsubscribe: Callable[[], None]) -> None:
         super().__init__(frames, headers={"X-Accel-Buffering": "no"})
-        self.leave = leave
+        self.unsubscribe = unsubscribe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self.leave()
+            self.unsubscribe()
 
     async def stream_response(self, send: Send) -> None:
-        async def within(message: Any) -> None:
+        async def send_in_time(message: Any) -> None:
             with anyio.fail_after(SEND_SECONDS):
                 await send(message)
 
         try:
-            await super().stream_response(within)
+            await super().stream_response(send_in_time)
         except TimeoutError:
             return
 
 
-def router(house: WebContext, live: EventBroadcaster) -> APIRouter:
+def router(context: WebContext, broadcaster: EventBroadcaster) -> APIRouter:
     routes = APIRouter(prefix=PREFIX, tags=["events"], route_class=StrictRoute)
 
     @routes.get("/events/stream", responses=STREAM, response_class=StreamingResponse)
     async def stream_events(last_event_id: LastEventId = None) -> EventStream:
-        """Events as they are written: `business_event` (as in get_recent_events) and `withdrawn` (its id).
+        """Stream events as they are written: `business_event` (as in get_recent_events) and `withdrawn` (its id).
 
-        `position` says that nothing is missed from here on; `reset`, that something may have been: read the list anew.
+        After `position` nothing is missed. After `reset` events may be missing: load the list again.
         """
         try:
-            client = live.join()
-        except Full:
+            subscriber = broadcaster.subscribe()
+        except TooManySubscribers:
             retry = {"Retry-After": "30"}
-            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many listen already; try again later", retry) from None
-        return EventStream(frames(house, live, client, last_event_id or None), lambda: live.leave(client))
+            raise RequestRejected(
+                HTTPStatus.SERVICE_UNAVAILABLE, "too many clients are connected; try again later", retry
+            ) from None
+        return EventStream(
+            frames(context, broadcaster, subscriber, last_event_id or None),
+            lambda: broadcaster.unsubscribe(subscriber),
+        )
 
     return routes
 
 
 async def frames(
-    house: WebContext, live: EventBroadcaster, client: Subscriber, last_id: str | None
+    context: WebContext, broadcaster: EventBroadcaster, subscriber: Subscriber, last_id: str | None
 ) -> AsyncIterator[str]:
-    """The stream of one client, from what it missed on, until one of both sides ends it."""
+    """Yield the frames for one client: first the missed events, then live ones, until it is disconnected."""
     yield f"retry: {RETRY_MS}\n\n"
-    while not client.is_over:
-        told = await client.next(QUIET_SECONDS)
-        if told is None:
-            yield f"id: {client.token}\n\n" if client.token else ": quiet\n\n"
+    while not subscriber.is_closed:
+        message = await subscriber.next(KEEP_ALIVE_SECONDS)
+        if message is None:
+            yield f"id: {subscriber.token}\n\n" if subscriber.token else ": quiet\n\n"
             continue
-        if told.kind == "position" and last_id is not None:
-            late = missed(house.database, last_id, told.token, live.closed)
-            async for one in iterate_in_threadpool(late):
-                yield await run_in_threadpool(frame, house, one)
+        if message.kind == "position" and last_id is not None:
+            missed = catch_up(context.database, last_id, message.token, broadcaster.closed)
+            async for item in iterate_in_threadpool(missed):
+                yield await run_in_threadpool(frame, context, item)
         last_id = None
-        yield await run_in_threadpool(frame, house, told)
+        yield await run_in_threadpool(frame, context, message)
 
 
-def frame(house: WebContext, told: FeedMessage) -> str:
-    """One message; its data is ASCII on one line, whatever a name holds."""
-    data = json.dumps(_data(house, told), separators=(",", ":"))
-    return f"id: {told.token}\nevent: {told.kind}\ndata: {data}\n\n"
+def frame(context: WebContext, message: FeedMessage) -> str:
+    """Return one SSE message; its data is always ASCII on one line."""
+    data = json.dumps(_data(context, message), separators=(",", ":"))
+    return f"id: {message.token}\nevent: {message.kind}\ndata: {data}\n\n"
 
 
-def _data(house: WebContext, told: FeedMessage) -> Mapping[str, Any]:
-    if told.document is None:
+def _data(context: WebContext, message: FeedMessage) -> Mapping[str, Any]:
+    if message.document is None:
         return {}
-    if told.kind == "withdrawn":
-        return {"id": schemas.identity(told.document["_id"])}
-    return events.shape(told.document, _names(house, [told.document])).model_dump()
+    if message.kind == "withdrawn":
+        return {"id": schemas.identity(message.document["_id"])}
+    return events.event_item(message.document, _names(context, [message.document])).model_dump()
 
 
-def _names(house: WebContext, documents: Iterable[Mapping[str, Any]]) -> Mapping[Any, str]:
+def _names(context: WebContext, documents: Iterable[Mapping[str, Any]]) -> Mapping[Any, str]:
     try:
-        with bounded(SECONDS):
-            return events.names_of(documents, MirrorReader(house.database, house.config().settings()))
+        with bounded(DATABASE_SECONDS):
+            return events.customer_names(documents, MirrorReader(context.database, context.config().settings()))
     except ChatelloError:
         return {}

@@ -1,4 +1,4 @@
-"""Business events: told by a script or a person, and the newest ones."""
+"""Business events: create one, list the newest."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -29,79 +29,93 @@ from daemon.store import events
 from daemon.store import events as store
 from daemon.store.mirror.reader import MirrorReader
 from daemon.web.api import schemas
-from daemon.web.api.schemas import PREFIX, SECONDS, WRITING, Answer, Id, Page, Refused, Strict
+from daemon.web.api.schemas import (
+    DATABASE_SECONDS,
+    PREFIX,
+    WRITE_SECURITY,
+    ErrorResponse,
+    Id,
+    PagedResponse,
+    Strict,
+    SuccessResponse,
+)
 from daemon.web.context import WebContext
-from daemon.web.errors import Refusal
+from daemon.web.errors import RequestRejected
 from daemon.web.json_body import StrictRoute
+from rules.model.changes import DocId, Source
 from rules.model.documents import is_id
 from rules.model.events import EventType
 from rules.text import MAX_NAME, customer_name, one_line
 
-OURS_ALONE = (
+DAEMON_ONLY_TYPES = (
     EventType.LICENSE_SUSPENDED,
     EventType.LICENSE_EXPIRED,
     EventType.LICENSE_RENEWED,
     EventType.PAYMENT_REFUNDED,
 )
-DASHBOARDS = tuple(kind for kind in EventType if kind not in OURS_ALONE)
-"""The sixteen types that the dashboard knows."""
+DASHBOARD_TYPES = tuple(kind for kind in EventType if kind not in DAEMON_ONLY_TYPES)
+"""The sixteen types of the dashboard."""
 
-MOST = 1000
+MAX_EVENTS = 1000
 INT64 = 2**63
 
-Text = Annotated[str, StringConstraints(max_length=events.LONGEST_DESCRIPTION)]
-Line = Annotated[str, StringConstraints(min_length=1, max_length=events.LONGEST_DESCRIPTION)]
+Text = Annotated[str, StringConstraints(max_length=events.MAX_DESCRIPTION)]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=events.MAX_DESCRIPTION)]
 Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_ -]{0,99}$")]
 Scalar = Annotated[int, Field(ge=-INT64, lt=INT64)] | float | bool | Text | None
-Named = Field(max_length=50, json_schema_extra={"additionalProperties": False})
-"""Of an object: so many keys, and none that is not of the pattern."""
-Value = Scalar | Annotated[list[Scalar], Field(max_length=50)] | Annotated[dict[Key, Scalar], Named]
-METADATA = (
-    "wanted at most 50 keys of ASCII letters, digits, _, - and spaces, none beginning with a digit; under each a text "
-    f"of at most {events.LONGEST_DESCRIPTION} characters, a number, true, false, null, or one list or object of these"
+MetadataKeys = Field(max_length=50, json_schema_extra={"additionalProperties": False})
+"""Limits of an object: at most 50 keys, all matching the pattern of `Key`."""
+Value = Scalar | Annotated[list[Scalar], Field(max_length=50)] | Annotated[dict[Key, Scalar], MetadataKeys]
+METADATA_RULE = (
+    "at most 50 keys of ASCII letters, digits, _, - and spaces, not starting with a digit; each value a text "
+    f"of at most {events.MAX_DESCRIPTION} characters, a number, true, false, null, or one list or object of these"
 )
 
 
-def _in_one_sentence(value: object, handler: ValidatorFunctionWrapHandler) -> object:
+Reference = Annotated[Id, WithJsonSchema({"type": "string", "pattern": "^([0-9A-Fa-f]{24})?$"})]
+REFERENCE_RULE = "24 hexadecimal digits, or the id of an existing document; empty for none."
+
+
+def _one_message(value: object, handler: ValidatorFunctionWrapHandler) -> object:
     try:
         return handler(value)
     except ValidationError:
-        raise ValueError(METADATA) from None
+        raise ValueError(f"must have {METADATA_RULE}") from None
 
 
-def _known_to_the_dashboard(kind: str) -> str:
-    if kind not in DASHBOARDS:
-        raise ValueError(f"wanted one of {', '.join(DASHBOARDS)}")
+def _require_dashboard_type(kind: str) -> str:
+    if kind not in DASHBOARD_TYPES:
+        raise ValueError(f"must be one of {', '.join(DASHBOARD_TYPES)}")
     return kind
 
 
-def _written_as_a_moment(value: object) -> object:
-    """A number would be taken for seconds since 1970, or for milliseconds."""
+def _require_datetime_text(value: object) -> object:
+    """Reject numbers, which pydantic would read as seconds or milliseconds since 1970."""
     if not isinstance(value, str) or not value[:4].isdecimal() or value.isdecimal():
-        raise ValueError("wanted a moment with its zone, such as 2026-11-20T09:30:00+01:00")
+        raise ValueError("must be a date and time with a UTC offset, such as 2026-11-20T09:30:00+01:00")
     return value
 
 
 class NewEvent(Strict):
-    """An event that somebody tells."""
+    """A business event to create."""
 
     event_type: Annotated[
-        str, AfterValidator(_known_to_the_dashboard), WithJsonSchema({"type": "string", "enum": list(DASHBOARDS)})
+        str, AfterValidator(_require_dashboard_type), WithJsonSchema({"type": "string", "enum": list(DASHBOARD_TYPES)})
     ]
     description: Annotated[Line, AfterValidator(events.valid_description)]
-    customer_id: Id | None = None
-    license_id: Id | None = None
-    plan_name: Annotated[str, StringConstraints(max_length=events.LONGEST_PLAN)] | None = None
+    customer_id: Reference | None = Field(None, description=REFERENCE_RULE)
+    license_id: Reference | None = Field(None, description=REFERENCE_RULE)
+    plan_name: Annotated[str, StringConstraints(max_length=events.MAX_PLAN_NAME)] | None = None
     amount: Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)] | None = Field(
         None, description="In `currency`."
     )
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] | None = "EUR"
-    metadata: Annotated[Annotated[dict[Key, Value], Named] | None, WrapValidator(_in_one_sentence)] = Field(
-        None, description=METADATA.capitalize() + "."
+    metadata: Annotated[Annotated[dict[Key, Value], MetadataKeys] | None, WrapValidator(_one_message)] = Field(
+        None, description=f"An object with {METADATA_RULE}."
     )
-    event_date: Annotated[AwareDatetime, BeforeValidator(_written_as_a_moment), Field(strict=False)] | None = Field(
+    event_date: Annotated[AwareDatetime, BeforeValidator(_require_datetime_text), Field(strict=False)] | None = Field(
         None,
-        description="When it happened, with its zone; now by default. A closed day's row is amended.",
+        description="Date and time with a UTC offset; now by default. An event of a closed day updates that day's row.",
     )
 
     model_config = ConfigDict(
@@ -119,13 +133,13 @@ class NewEvent(Strict):
     )
 
 
-class Created(Answer):
+class EventCreated(SuccessResponse):
     event_id: str = Field(examples=["65f0c0ffee65f0c0ffee65f0"])
-    message: str = Field(examples=["event stored"])
+    message: str = Field(examples=['Business event "partnership" created successfully'])
 
 
-class EventShape(BaseModel):
-    """An event as the dashboard lists it; times are UTC."""
+class EventItem(BaseModel):
+    """A business event in the dashboard's format; times are UTC."""
 
     id: str
     event_type: str | None
@@ -139,78 +153,104 @@ class EventShape(BaseModel):
     auto_generated: bool
 
 
-class Events(Page):
-    events: list[EventShape]
-    total: int = Field(description="How many this answer holds.")
+class EventsResponse(PagedResponse):
+    events: list[EventItem]
+    total: int = Field(description="Number of events in this response.")
 
 
-Days = Annotated[int, Query(ge=1, le=36_500, description="How far back.")]
-Limit = Annotated[int, Query(ge=1, le=MOST, description="The newest so many.")]
+DaysBack = Annotated[int, Query(ge=1, le=36_500, description="Number of days to look back.")]
+Limit = Annotated[int, Query(ge=1, le=INT64 - 1, description=f"Maximum number of events; at most {MAX_EVENTS}.")]
 Cursor = Annotated[
-    str | None, Query(pattern=r"^-?[0-9]{1,13}\.[0-9]{1,6}$", description="The `next_cursor` of an answer.")
+    str | None, Query(pattern=r"^-?[0-9]{1,13}\.[0-9]{1,6}$", description="The `next_cursor` of the previous response.")
 ]
 Types = Annotated[list[EventType] | None, Query(alias="type", description="Only events of these types.")]
 IdempotencyKey = Annotated[
     str | None,
     Header(
         pattern=r"^[\x21-\x7e]{1,200}$",
-        description="The same key again is the same event: for scripts that may run twice.",
+        description="A request with a key used before returns the event created then; for scripts that may run twice.",
         examples=["deploy-2026-11-23"],
     ),
 ]
 
-CONFLICT: dict[int | str, dict[str, Any]] = {
-    409: {"model": Refused, "description": "The key stands for another event, or the moment is none of the past."}
+CREATE_ERRORS: dict[int | str, dict[str, Any]] = {
+    409: {
+        "model": ErrorResponse,
+        "description": "The key was used for a different event, or `event_date` is outside the allowed range.",
+    }
 }
 
 
-def router(house: WebContext) -> APIRouter:
+def router(context: WebContext) -> APIRouter:
     routes = APIRouter(prefix=PREFIX, tags=["events"], route_class=StrictRoute)
 
-    @routes.post("/create_business_event", dependencies=WRITING, responses=CONFLICT)
-    def create_business_event(event: NewEvent, idempotency_key: IdempotencyKey = None) -> Created:
-        """Tell a business event. It is in the note of its day, told late too."""
-        return Created(event_id=str(create(house, event, idempotency_key)), message="event stored")
+    @routes.post("/create_business_event", dependencies=WRITE_SECURITY, responses=CREATE_ERRORS)
+    def create_business_event(event: NewEvent, idempotency_key: IdempotencyKey = None) -> EventCreated:
+        """Create a business event. It appears in the note of its day, also of a past day."""
+        event_id = create_event(context, event, idempotency_key)
+        message = f'Business event "{event.event_type}" created successfully'
+        return EventCreated(event_id=str(event_id), message=message)
 
     @routes.get("/get_recent_events")
-    def get_recent_events(days: Days = 7, limit: Limit = 50, cursor: Cursor = None, type: Types = None) -> Events:
-        """The newest events, newest first."""
-        behind = position(cursor)
-        with bounded(SECONDS):
+    def get_recent_events(
+        days: DaysBack = 7, limit: Limit = 50, cursor: Cursor = None, type: Types = None
+    ) -> EventsResponse:
+        """List the most recent events, newest first."""
+        start, limit = parse_cursor(cursor), min(limit, MAX_EVENTS)
+        with bounded(DATABASE_SECONDS):
             since = clock.now() - timedelta(days=days)
-            found = store.recent(house.database, since, limit, behind, type or ())
-            names = names_of(found, MirrorReader(house.database, house.config().settings()))
-        after = store.position_after(found, behind) if len(found) == limit else None
-        shown = [shape(event, names) for event in found]
-        return Events(events=shown, total=len(shown), next_cursor=cursor_of(after))
+            found = store.recent(context.database, since, limit, start, type or ())
+            names = customer_names(found, MirrorReader(context.database, context.config().settings()))
+        after = store.cursor_after(found, start) if len(found) == limit else None
+        shown = [event_item(event, names) for event in found]
+        return EventsResponse(events=shown, total=len(shown), next_cursor=format_cursor(after))
 
     return routes
 
 
-def create(house: WebContext, event: NewEvent, key: str | None) -> ObjectId:
-    """Store the event; its id. What was understood, but contradicts what is, is a 409 that says so."""
+def create_event(context: WebContext, event: NewEvent, key: str | None) -> ObjectId:
+    """Store an event; return its id. Raises RequestRejected: 400 for an id, 409 for a used key or `event_date`."""
     try:
-        document = stored(event)
-    except ValueError as mistake:
-        raise Refusal(HTTPStatus.CONFLICT, f"event_date: {mistake}") from None
+        document = to_document(event)
+    except ValueError:
+        message = f"event_date: must not be in the future or before {events.EARLIEST.year}"
+        raise RequestRejected(HTTPStatus.CONFLICT, message) from None
     try:
-        with bounded(SECONDS):
-            return store.create(house.database, document, clock.now(), key)
-    except IdempotencyKeyConflict as taken:
-        raise Refusal(HTTPStatus.CONFLICT, str(taken)) from None
+        with bounded(DATABASE_SECONDS):
+            reader = MirrorReader(context.database, context.config().settings())
+            document |= {name: _known_id(reader, name, document[name]) for name in REFERENCES}
+            return store.create(context.database, document, clock.now(), key)
+    except IdempotencyKeyConflict as conflict:
+        raise RequestRejected(HTTPStatus.CONFLICT, str(conflict)) from None
 
 
-def stored(event: NewEvent) -> dict[str, Any]:
-    """The event as `store.create` takes it. Raises ValueError for a moment that is none of the past."""
-    told = event.model_dump()
-    for name in ("customer_id", "license_id"):
-        told[name] = events.id_of_text(told[name]) if told[name] else None
-    told["plan_name"] = events.valid_plan(told["plan_name"])
-    told["event_date"] = events.valid_time(event.event_date, clock.now()) if event.event_date else None
-    return told
+REFERENCES = {"customer_id": Source.CUSTOMERS, "license_id": Source.LICENSES}
 
 
-def position(cursor: str | None) -> PageCursor | None:
+def _known_id(reader: MirrorReader, name: str, value: ObjectId | str | None) -> DocId:
+    """Return the id that a text stands for: an ObjectId, or the text or number of a document in the mirror.
+
+    Any other text is rejected with the dashboard's message.
+    """
+    if not isinstance(value, str):
+        return value
+    for candidate in (value, int(value)) if value.isdecimal() and int(value) < INT64 else (value,):
+        if reader.fields_of(REFERENCES[name], candidate) is not None:
+            return candidate
+    raise RequestRejected(HTTPStatus.BAD_REQUEST, f"Invalid {name} format")
+
+
+def to_document(event: NewEvent) -> dict[str, Any]:
+    """Return the event in the form `store.create` expects. Raises ValueError for a time out of range."""
+    fields = {**event.model_dump(), "auto_generated": True}
+    for name in REFERENCES:
+        fields[name] = events.id_of_text(fields[name]) if fields[name] else None
+    fields["plan_name"] = events.valid_plan(fields["plan_name"])
+    fields["event_date"] = events.valid_time(event.event_date, clock.now()) if event.event_date else None
+    return fields
+
+
+def parse_cursor(cursor: str | None) -> PageCursor | None:
     if cursor is None:
         return None
     milliseconds, _, skip = cursor.partition(".")
@@ -220,12 +260,12 @@ def position(cursor: str | None) -> PageCursor | None:
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def cursor_of(position: PageCursor | None) -> str | None:
-    return None if position is None else f"{(position.at - EPOCH) // timedelta(milliseconds=1)}.{position.skip}"
+def format_cursor(cursor: PageCursor | None) -> str | None:
+    return None if cursor is None else f"{(cursor.at - EPOCH) // timedelta(milliseconds=1)}.{cursor.skip}"
 
 
-def names_of(events: Iterable[ReadOnlyDocument], mirror: MirrorReader) -> dict[Any, str]:
-    """The names of the customers whom events name by id only, looked up at once."""
+def customer_names(events: Iterable[ReadOnlyDocument], mirror: MirrorReader) -> dict[Any, str]:
+    """Return by customer id the names that the events do not contain themselves, in one query."""
     ids = {_customer(event) for event in events if not _stored_name(event)} - {None}
     found = mirror.customers(list(ids)) if ids else []
     return {state.id: customer_name(state.fields) for state in found}
@@ -243,12 +283,12 @@ def _stored_name(event: ReadOnlyDocument) -> str:
     return one_line(metadata.get("customer_name"), MAX_NAME) if isinstance(metadata, Mapping) else ""
 
 
-def shape(event: ReadOnlyDocument, names: Mapping[Any, str]) -> EventShape:
-    return EventShape(
+def event_item(event: ReadOnlyDocument, names: Mapping[Any, str]) -> EventItem:
+    return EventItem(
         id=schemas.identity(event.get("_id")) or "",
         event_type=schemas.text(event.get("event_type"), 100),
         description=schemas.text(event.get("description")),
-        event_date=schemas.moment(event.get("event_date")),
+        event_date=schemas.datetime_text(event.get("event_date")),
         customer_name=_stored_name(event) or names.get(_customer(event)) or None,
         plan_name=schemas.text(event.get("plan_name"), 100),
         amount=schemas.number(event.get("amount")),

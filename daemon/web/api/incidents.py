@@ -1,4 +1,4 @@
-"""What went wrong and is not forgotten: documents held, and times the stream could not be followed. Read only."""
+"""Incidents, read only: dead letters and gaps of the change stream."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,21 +8,21 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from daemon.mongo.client import bounded
-from daemon.mongo.pagination import position_after
+from daemon.mongo.pagination import cursor_after
 from daemon.mongo.types import ReadOnlyDocument
-from daemon.store import dead_letters as letters
+from daemon.store import dead_letters as dead_letters_store
 from daemon.store import gaps
 from daemon.web.api import schemas
-from daemon.web.api.events import Cursor, cursor_of, position
-from daemon.web.api.schemas import PREFIX, SECONDS, Page
+from daemon.web.api.events import Cursor, format_cursor, parse_cursor
+from daemon.web.api.schemas import DATABASE_SECONDS, PREFIX, PagedResponse
 from daemon.web.context import WebContext
 from daemon.web.json_body import StrictRoute
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
-class DeadLetter(BaseModel):
-    """A document that could not be understood; it counts as when it last was."""
+class DeadLetterItem(BaseModel):
+    """A document that could not be parsed; its last valid state counts until it is released."""
 
     collection: str
     document_id: str
@@ -32,59 +32,63 @@ class DeadLetter(BaseModel):
     last_at: datetime | None
 
 
-class DeadLetters(Page):
-    dead_letters: list[DeadLetter]
+class DeadLettersResponse(PagedResponse):
+    dead_letters: list[DeadLetterItem]
     total: int
 
 
-class Gap(BaseModel):
-    """A time in which the stream could not be followed."""
+class GapItem(BaseModel):
+    """A period in which the change stream could not be followed."""
 
     id: str
     cause: str
     detail: str | None
-    since: datetime | None = Field(description="Null: nothing was ever followed before.")
+    since: datetime | None = Field(description="Null for the first start.")
     opened_at: datetime | None
-    closed_at: datetime | None = Field(description="Null: still open.")
+    closed_at: datetime | None = Field(description="Null while the gap is open.")
     until: datetime | None
-    recovered: dict[str, int] = Field(description="Differences found, by collection.")
+    recovered: dict[str, int] = Field(description="Number of differences that the reconciliation found, by collection.")
 
 
-class Gaps(Page):
-    gaps: list[Gap]
+class GapsResponse(PagedResponse):
+    gaps: list[GapItem]
     total: int
 
 
-def router(house: WebContext) -> APIRouter:
-    routes = APIRouter(prefix=PREFIX, tags=["troubles"], route_class=StrictRoute)
+def router(context: WebContext) -> APIRouter:
+    routes = APIRouter(prefix=PREFIX, tags=["incidents"], route_class=StrictRoute)
 
     @routes.get("/get_dead_letters")
     def get_dead_letters(
         state: Literal["held", "released"] = "held", limit: Limit = 100, cursor: Cursor = None
-    ) -> DeadLetters:
-        """Documents that are held (or were), the newest first."""
-        behind = position(cursor)
-        with bounded(SECONDS):
-            found = letters.newest(house.database, state, limit, behind)
-        after = position_after(found, "first_at", behind) if len(found) == limit else None
-        return DeadLetters(
-            dead_letters=[dead_letter(one) for one in found], total=len(found), next_cursor=cursor_of(after)
+    ) -> DeadLettersResponse:
+        """List held or released documents, newest first."""
+        start = parse_cursor(cursor)
+        with bounded(DATABASE_SECONDS):
+            found = dead_letters_store.newest(context.database, state, limit, start)
+        after = cursor_after(found, "first_at", start) if len(found) == limit else None
+        return DeadLettersResponse(
+            dead_letters=[dead_letter_item(document) for document in found],
+            total=len(found),
+            next_cursor=format_cursor(after),
         )
 
     @routes.get("/get_gaps")
-    def get_gaps(limit: Limit = 100, cursor: Cursor = None) -> Gaps:
-        """Every time the stream could not be followed, the newest first."""
-        behind = position(cursor)
-        with bounded(SECONDS):
-            found = gaps.newest(house.database, limit, behind)
-        after = position_after(found, "opened_at", behind) if len(found) == limit else None
-        return Gaps(gaps=[gap(one) for one in found], total=len(found), next_cursor=cursor_of(after))
+    def get_gaps(limit: Limit = 100, cursor: Cursor = None) -> GapsResponse:
+        """List the gaps of the change stream, newest first."""
+        start = parse_cursor(cursor)
+        with bounded(DATABASE_SECONDS):
+            found = gaps.newest(context.database, limit, start)
+        after = cursor_after(found, "opened_at", start) if len(found) == limit else None
+        return GapsResponse(
+            gaps=[gap_item(document) for document in found], total=len(found), next_cursor=format_cursor(after)
+        )
 
     return routes
 
 
-def dead_letter(document: ReadOnlyDocument) -> DeadLetter:
-    return DeadLetter(
+def dead_letter_item(document: ReadOnlyDocument) -> DeadLetterItem:
+    return DeadLetterItem(
         collection=document["_id"]["k"],
         document_id=schemas.identity(document["_id"]["id"]) or "",
         reason=schemas.text(document["reason"]) or "",
@@ -94,9 +98,9 @@ def dead_letter(document: ReadOnlyDocument) -> DeadLetter:
     )
 
 
-def gap(document: ReadOnlyDocument) -> Gap:
+def gap_item(document: ReadOnlyDocument) -> GapItem:
     recovered = document.get("recovered")
-    return Gap(
+    return GapItem(
         id=str(document["_id"]),
         cause=document["cause"],
         detail=schemas.text(document.get("detail")),

@@ -1,4 +1,4 @@
-"""The ledger: where the business stands now, and the movements that led there."""
+"""The ledger: the current totals and the movements they result from."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -14,8 +14,8 @@ from daemon.store import checkpoint as checkpoints
 from daemon.store.ledger import reader as ledger
 from daemon.store.mirror.reader import MirrorReader
 from daemon.web.api import schemas
-from daemon.web.api.rows import From, To, stretch
-from daemon.web.api.schemas import PREFIX, SECONDS, Answer, Page
+from daemon.web.api.rows import From, To, day_range
+from daemon.web.api.schemas import DATABASE_SECONDS, PREFIX, PagedResponse, SuccessResponse
 from daemon.web.context import WebContext
 from daemon.web.json_body import StrictRoute
 from rules.model.changes import DocId
@@ -23,33 +23,33 @@ from rules.model.ledger import MovementKind, Reason
 from rules.model.states import PlanState
 from rules.rows import row
 
-MOST = 1000
+MAX_LINES = 1000
 
 
-class Totals(BaseModel):
-    """Money in euros."""
+class BusinessTotals(BaseModel):
+    """Amounts are in euros."""
 
     total_customers: int
     paying_customers: int
     active_licenses: int
     mrr: float
     arr: float
-    one_time_revenue: float = Field(description="All that was ever sold once.")
+    one_time_revenue: float = Field(description="Sum of all one-time sales.")
 
 
-class PlanRevenue(BaseModel):
-    revenue: float = Field(description="MRR and what was sold once, in euros.")
-    count: int = Field(description="Active licences.")
+class LedgerPlanRevenue(BaseModel):
+    revenue: float = Field(description="MRR plus one-time sales, in euros.")
+    count: int = Field(description="Active licenses.")
 
 
-class CurrentTotals(Answer):
-    as_of: datetime = Field(description="Everything written before this moment is in the numbers.")
-    totals: Totals
-    revenue_by_plan: dict[str, PlanRevenue]
+class CurrentTotalsResponse(SuccessResponse):
+    as_of: datetime = Field(description="The totals include everything written before this time.")
+    totals: BusinessTotals
+    revenue_by_plan: dict[str, LedgerPlanRevenue]
 
 
-class Movement(BaseModel):
-    """A line of the ledger; `mrr` and the counts are signed changes."""
+class MovementItem(BaseModel):
+    """A ledger line; `mrr`, `one_time_revenue` and the counts are signed changes."""
 
     id: int
     at: datetime
@@ -59,7 +59,9 @@ class Movement(BaseModel):
     customer_id: str | None
     license_id: str | None
     plan_name: str | None
-    count: int = Field(description="1; -1 where the line takes an earlier one back, 0 where it books that one again.")
+    count: int = Field(
+        description="1; -1 for a line that reverses an earlier one, 0 for a line that books the reversed one again."
+    )
     mrr: float
     one_time_revenue: float
     customers: int
@@ -67,34 +69,36 @@ class Movement(BaseModel):
     active_licenses: int
 
 
-class Moved(BaseModel):
-    """What the movements of one kind come to."""
+class MovementSum(BaseModel):
+    """Sum of the movements of one kind."""
 
     count: int
     mrr: float
 
 
-class Movements(Page):
-    movements: list[Movement]
-    total: int = Field(description="How many this answer holds.")
-    summary: dict[MovementKind, Moved] | None = Field(description="Of the whole stretch, by kind; on its first page.")
+class MovementsResponse(PagedResponse):
+    movements: list[MovementItem]
+    total: int = Field(description="Number of movements in this response.")
+    summary: dict[MovementKind, MovementSum] | None = Field(
+        description="Sums over all requested days by kind; on the first page only."
+    )
 
 
-def router(house: WebContext) -> APIRouter:
-    routes = APIRouter(prefix=PREFIX, tags=["books"], route_class=StrictRoute)
+def router(context: WebContext) -> APIRouter:
+    routes = APIRouter(prefix=PREFIX, tags=["ledger"], route_class=StrictRoute)
 
     @routes.get("/get_current_totals")
-    def get_current_totals() -> CurrentTotals:
-        """Where the business stands, as of the last change committed."""
-        with bounded(SECONDS):
-            checkpoint = checkpoints.load(house.database)
+    def get_current_totals() -> CurrentTotalsResponse:
+        """Get the totals as of the last committed change."""
+        with bounded(DATABASE_SECONDS):
+            checkpoint = checkpoints.load(context.database)
             if checkpoint is None or checkpoint.at is None:
-                raise Unavailable("the daemon has not taken over this database yet")
-            plans = MirrorReader(house.database, house.config().settings()).plans()
+                raise Unavailable("the database has no checkpoint yet: the daemon has not completed its first start")
+            plans = MirrorReader(context.database, context.config().settings()).plans()
         totals = checkpoint.totals
-        return CurrentTotals(
+        return CurrentTotalsResponse(
             as_of=checkpoint.at,
-            totals=Totals(
+            totals=BusinessTotals(
                 total_customers=totals.customers,
                 paying_customers=totals.paying_customers,
                 active_licenses=totals.active_licenses,
@@ -103,7 +107,7 @@ def router(house: WebContext) -> APIRouter:
                 one_time_revenue=totals.one_time_cents / 100,
             ),
             revenue_by_plan={
-                name: PlanRevenue.model_validate(one) for name, one in row.revenue_by_plan(totals, plans).items()
+                name: LedgerPlanRevenue.model_validate(one) for name, one in row.revenue_by_plan(totals, plans).items()
             },
         )
 
@@ -111,32 +115,32 @@ def router(house: WebContext) -> APIRouter:
     def get_mrr_movements(
         first: From = None,
         last: To = None,
-        limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
+        limit: Annotated[int, Query(ge=1, le=MAX_LINES)] = 100,
         cursor: Annotated[
-            str | None, Query(pattern=r"^[0-9]{1,15}$", description="The `next_cursor` of an answer.")
+            str | None, Query(pattern=r"^[0-9]{1,15}$", description="The `next_cursor` of the previous response.")
         ] = None,
-    ) -> Movements:
-        """The movements of the ledger over a stretch of days, newest first."""
-        days = stretch(house, first, last)
-        with bounded(SECONDS):
-            found = ledger.newest(house.database, *days, limit + 1, int(cursor) if cursor else None)
-            summary = None if cursor else ledger.by_kind(house.database, *days)
-            plans = MirrorReader(house.database, house.config().settings()).plans()
-        return Movements(
-            movements=[shape(line, plans) for line in found[:limit]],
+    ) -> MovementsResponse:
+        """List the ledger movements of a range of days, newest first."""
+        days = day_range(context, first, last)
+        with bounded(DATABASE_SECONDS):
+            found = ledger.newest(context.database, *days, limit + 1, int(cursor) if cursor else None)
+            summary = None if cursor else ledger.by_kind(context.database, *days)
+            plans = MirrorReader(context.database, context.config().settings()).plans()
+        return MovementsResponse(
+            movements=[movement_item(line, plans) for line in found[:limit]],
             total=len(found[:limit]),
             summary=None
             if summary is None
-            else {kind: Moved(count=n, mrr=c / 100) for kind, (n, c) in summary.items()},
+            else {kind: MovementSum(count=n, mrr=c / 100) for kind, (n, c) in summary.items()},
             next_cursor=str(found[limit - 1]["_id"]) if len(found) > limit else None,
         )
 
     return routes
 
 
-def shape(line: ReadOnlyDocument, plans: Mapping[DocId, PlanState]) -> Movement:
+def movement_item(line: ReadOnlyDocument, plans: Mapping[DocId, PlanState]) -> MovementItem:
     plan = plans.get(line["plan_id"])
-    return Movement(
+    return MovementItem(
         id=line["_id"],
         at=line["at"],
         day=line["day"].astimezone(UTC).date(),

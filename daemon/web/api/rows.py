@@ -1,4 +1,4 @@
-"""The analytics table: its rows, writing a day's row anew, the note a person writes, and the table as a file."""
+"""The analytics table: list its rows, rewrite one, edit a note, download the table."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -10,45 +10,56 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from daemon import clock
+from daemon.config.active import ActiveConfig
 from daemon.mongo.client import bounded
 from daemon.mongo.types import ReadOnlyDocument
 from daemon.rollup.rollup import Rollup
 from daemon.runtime import logs
 from daemon.store import events as events_store
-from daemon.store import rows, table
+from daemon.store import rows
 from daemon.store.ledger import reader as ledger
-from daemon.store.table import Noted
+from daemon.store.rows import NoteOutcome
 from daemon.web.api import schemas
-from daemon.web.api.schemas import PREFIX, SECONDS, WRITING, Answer, Day, Page, Refused, Strict
+from daemon.web.api.schemas import (
+    DATABASE_SECONDS,
+    PREFIX,
+    WRITE_SECURITY,
+    Day,
+    ErrorResponse,
+    PagedResponse,
+    Strict,
+    SuccessResponse,
+)
 from daemon.web.context import WebContext
 from daemon.web.download import Download
-from daemon.web.errors import Refusal
+from daemon.web.errors import RequestRejected
 from daemon.web.json_body import StrictRoute
-from daemon.web.page.rows import LONGEST_NOTE, writable
+from daemon.web.page.rows import MAX_NOTE_LENGTH, clean_note
 from rules import business_days
-from rules.rows.periods import Kind
+from rules.rows import note_grammar
+from rules.rows.periods import PeriodKind
 from rules.text import one_line
 
 log = logs.get("http")
 
 WRITE_SECONDS = 60.0
-"""A row of a day with very many movements takes its time."""
-MOST = 1000
+"""Timeout of a rewrite and of an export: a day may have very many movements."""
+MAX_ROWS = 1000
 
-Note = Annotated[str, StringConstraints(max_length=LONGEST_NOTE)]
+Note = Annotated[str, StringConstraints(max_length=MAX_NOTE_LENGTH)]
 
 
 class NewRow(Strict):
-    """A day whose row is to be written now."""
+    """A day whose row is to be rewritten."""
 
     date: Annotated[Day, Field(strict=False)] | None = Field(None, description="Today by default.")
-    notes: Note | None = Field(None, description="Text of a person; the automatic note is kept beside it.")
+    notes: Note | None = Field(None, description="Manual note; the automatic note is kept in `auto_notes`.")
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"date": "2026-11-23", "notes": "Lancio Founders Deal"}]})
 
 
 class NewNote(Strict):
-    """A person's note for a day; an empty one gives the note back to the daemon."""
+    """The manual note of a day; an empty one restores the automatic note."""
 
     date: Annotated[Day, Field(strict=False)]
     notes: Note
@@ -56,13 +67,13 @@ class NewNote(Strict):
     model_config = ConfigDict(json_schema_extra={"examples": [{"date": "2026-11-23", "notes": "Fiera di Milano"}]})
 
 
-class PlanRevenue(BaseModel):
+class RowPlanRevenue(BaseModel):
     revenue: float | None
     count: int | None
 
 
-class Row(BaseModel):
-    """A row of the analytics table. `mrr` and what else is money is in euros."""
+class HistoricalRow(BaseModel):
+    """A row of the analytics table. Amounts are in euros."""
 
     id: str
     date: str | None = Field(examples=["2026-11-23"])
@@ -75,7 +86,7 @@ class Row(BaseModel):
     churned_customers: int | None
     active_licenses: int | None
     one_time_revenue: float | None
-    revenue_by_plan: dict[str, PlanRevenue]
+    revenue_by_plan: dict[str, RowPlanRevenue]
     notes: str | None
     auto_notes: str | None
     final: bool
@@ -87,29 +98,32 @@ COUNTS = ("total_customers", "paying_customers", "active_licenses", "new_custome
 MONEY = ("mrr", "arr", "one_time_revenue")
 
 
-class Saved(Answer):
+class RowSaved(SuccessResponse):
     record_id: str
-    data: Row
+    data: HistoricalRow
     events_processed: int
     auto_notes: str
 
 
-class Stored(Answer):
+class NoteStored(SuccessResponse):
     message: str
     notes: str | None
 
 
-class Rows(Page):
-    rows: list[Row]
-    total: int = Field(description="How many this answer holds.")
+class RowsResponse(PagedResponse):
+    rows: list[HistoricalRow]
+    total: int = Field(description="Number of rows in this response.")
 
 
-UNKNOWN_DAY: dict[int | str, dict[str, Any]] = {
-    404: {"model": Refused, "description": "There is no row of this day."},
-    409: {"model": Refused, "description": "Somebody else changed the note at the same moment."},
+NOTE_ERRORS: dict[int | str, dict[str, Any]] = {
+    404: {"model": ErrorResponse, "description": "No row exists for this day."},
+    409: {"model": ErrorResponse, "description": "The note was changed at the same time by another request."},
 }
-NO_SUCH_DAY: dict[int | str, dict[str, Any]] = {
-    409: {"model": Refused, "description": "The day is still to come, the ledger begins after it, or its note changed."}
+SAVE_ERRORS: dict[int | str, dict[str, Any]] = {
+    409: {
+        "model": ErrorResponse,
+        "description": "The day is in the future or before the ledger, or its note was changed at the same time.",
+    }
 }
 FILES: dict[int | str, dict[str, Any]] = {
     200: {
@@ -128,36 +142,37 @@ From = Annotated[Day | None, Query(alias="from", description="The first day; 30 
 To = Annotated[Day | None, Query(alias="to", description="The last day; today by default.")]
 
 
-def router(house: WebContext) -> APIRouter:
+def router(context: WebContext) -> APIRouter:
     routes = APIRouter(prefix=PREFIX, tags=["table"], route_class=StrictRoute)
 
-    @routes.post("/save_daily_analytics", dependencies=WRITING, responses=NO_SUCH_DAY)
-    def save_daily_analytics(row: NewRow) -> Saved:
-        """Write the row of a day anew, from the ledger and the events as they are now."""
+    @routes.post("/save_daily_analytics", dependencies=WRITE_SECURITY, responses=SAVE_ERRORS)
+    def save_daily_analytics(row: NewRow) -> RowSaved:
+        """Rewrite the row of a day from the current ledger and events."""
         with bounded(WRITE_SECONDS):
-            return save(house, row.date, row.notes)
+            return save_row(context, row.date, row.notes)
 
-    @routes.post("/update_historical_notes", dependencies=WRITING, responses=UNKNOWN_DAY)
-    def update_historical_notes(note: NewNote) -> Stored:
-        """Put a person's note into the row of a day, where it stays whatever the daemon writes."""
-        with bounded(SECONDS):
-            return Stored(message="note stored", notes=written(house, note.date, note.notes))
+    @routes.post("/update_historical_notes", dependencies=WRITE_SECURITY, responses=NOTE_ERRORS)
+    def update_historical_notes(note: NewNote) -> NoteStored:
+        """Set the manual note of a day; the daemon keeps it when it rewrites the row."""
+        with bounded(DATABASE_SECONDS):
+            notes = write_note(context, note.date, note.notes)
+            return NoteStored(message=f"Notes updated for {note.date}", notes=notes)
 
     @routes.get("/get_historical_data")
     def get_historical_data(
         first: From = None,
         last: To = None,
-        period_type: Kind = Kind.DAILY,
-        limit: Annotated[int, Query(ge=1, le=MOST)] = 400,
-        cursor: Annotated[Day | None, Query(description="The `next_cursor` of an answer.")] = None,
-    ) -> Rows:
-        """The rows of a stretch of days, newest first."""
-        first, last = stretch(house, first, last)
-        with bounded(SECONDS):
-            found = rows.newest(house.database, period_type, first, min(last, cursor or last), limit + 1)
-        shown = [shape(row) for row in found[:limit]]
-        after = schemas.day(found[limit]["date"]) if len(found) > limit else None
-        return Rows(rows=shown, total=len(shown), next_cursor=after)
+        period_type: PeriodKind = PeriodKind.DAILY,
+        limit: Annotated[int, Query(ge=1, le=MAX_ROWS)] = 400,
+        cursor: Annotated[Day | None, Query(description="The `next_cursor` of the previous response.")] = None,
+    ) -> RowsResponse:
+        """List the rows of a range of days, newest first."""
+        first, last = day_range(context, first, last)
+        with bounded(DATABASE_SECONDS):
+            found = rows.newest(context.database, period_type, first, min(last, cursor or last), limit + 1)
+        shown = [historical_row(row) for row in found[:limit]]
+        after = schemas.date_text(found[limit]["date"]) if len(found) > limit else None
+        return RowsResponse(rows=shown, total=len(shown), next_cursor=after)
 
     @routes.get("/export_historical_data", responses=FILES, response_class=StreamingResponse)
     def export_historical_data(
@@ -165,72 +180,75 @@ def router(house: WebContext) -> APIRouter:
         first: Annotated[Day | None, Query(alias="from", description="The first day; the oldest by default.")] = None,
         last: Annotated[Day | None, Query(alias="to", description="The last day; the newest by default.")] = None,
     ) -> Download:
-        """The analytics table as a file; the CSV opens by a double click in an Italian Excel."""
-        from daemon.export import MEDIA_TYPES, Export  # noqa: PLC0415 - its libraries are for who exports only
+        """Download the analytics table. The CSV opens correctly in an Italian Excel by a double click."""
+        from daemon.export import MEDIA_TYPES, Export  # noqa: PLC0415 - loads its libraries only for an export
 
-        last = None if last == date.max else last  # there is no day after it
-        wanted = Export(house.database, "rows", first, last, house.config().time.zone)
+        last = None if last == date.max else last  # the export computes the day after it
+        export = Export(context.database, "rows", first, last, context.config().time.zone)
         kind = FORMATS[format]
         with bounded(WRITE_SECONDS):
-            return Download(wanted.chunks(kind), wanted.file_name(kind), MEDIA_TYPES[kind])
+            return Download(export.chunks(kind), export.file_name(kind), MEDIA_TYPES[kind])
 
     return routes
 
 
-def stretch(house: WebContext, first: date | None, last: date | None) -> tuple[date, date]:
-    """The days asked for; the last 30 where nothing is said."""
-    last = last or business_days.business_day(clock.now(), house.config().time.zone)
+def day_range(context: WebContext, first: date | None, last: date | None) -> tuple[date, date]:
+    """Return the requested first and last day; by default 30 days up to `last`, and `last` today."""
+    last = last or business_days.business_day(clock.now(), context.config().time.zone)
     return first or max(last, date.min + timedelta(30)) - timedelta(29), last
 
 
-def save(house: WebContext, day: date | None, notes: str | None) -> Saved:
-    """Write the row and what a person says of the day. Raises Refusal for a day that cannot be computed."""
-    config = house.config()
-    nightly = Rollup(house.database, config)
-    now = nightly.now()
+def save_row(context: WebContext, day: date | None, notes: str | None) -> RowSaved:
+    """Write the row, and the note if one is given. Raises RequestRejected for a day that cannot be computed."""
+    config = context.config()
+    rollup = Rollup(context.database, ActiveConfig(config))
+    now = rollup.now()
     today = business_days.business_day(now, config.time.zone)
     day = day or today
-    _require_computable(house, day, today)
-    nightly.write(day, final=day <= nightly.last_closed(now))
+    _require_ledger_day(context, day, today)
+    rollup.write(day, final=day <= rollup.last_closed(now))
     if notes is not None:
-        written(house, day, notes)
-    [row] = rows.read(house.database, day, day)
+        write_note(context, day, notes)
+    [row] = rows.read(context.database, day, day)
     start, end = (business_days.start(one, config.time.zone) for one in (day, day + business_days.ONE_DAY))
-    return Saved(
+    return RowSaved(
         record_id=str(row["_id"]),
-        data=shape(row),
-        events_processed=events_store.count_between(house.database, start, end),
+        data=historical_row(row),
+        events_processed=events_store.count_between(context.database, start, end),
         auto_notes=row["auto_notes"],
     )
 
 
-def _require_computable(house: WebContext, day: date, today: date) -> None:
+def _require_ledger_day(context: WebContext, day: date, today: date) -> None:
     if day > today:
-        raise Refusal(HTTPStatus.CONFLICT, "this day is still to come")
-    first = ledger.first_day(house.database)
+        raise RequestRejected(HTTPStatus.CONFLICT, "the day is in the future")
+    first = ledger.first_day(context.database)
     if first is None or day < first:
-        sentence = "the ledger begins after this day: `chatello-analytics backfill` writes the rows before it"
-        raise Refusal(HTTPStatus.CONFLICT, sentence)
+        message = "the ledger starts after this day; run `chatello-analytics backfill` to write earlier rows"
+        raise RequestRejected(HTTPStatus.CONFLICT, message)
 
 
-def written(house: WebContext, day: date, notes: str) -> str | None:
-    """Put a person's note into a row, where no other one appeared meanwhile; the note that then stands there."""
-    row = table.one(house.database, day)
-    outcome = table.note(house.database, day, writable(notes), (row or {}).get("notes"), clock.now())
-    if outcome is Noted.NO_ROW:
-        raise Refusal(HTTPStatus.NOT_FOUND, "there is no row of this day; save_daily_analytics writes one")
-    if outcome is Noted.CHANGED_MEANWHILE:
-        raise Refusal(HTTPStatus.CONFLICT, "somebody else changed this note at the same moment; look, and try again")
-    log.info("note.edited", day=str(day), reset=not writable(notes))
-    return _lines((table.one(house.database, day) or {}).get("notes"))
+def write_note(context: WebContext, day: date, notes: str) -> str | None:
+    """Set the manual note of a row; return its note afterwards. Raises RequestRejected (404, 409)."""
+    row = rows.daily_row(context.database, day) or {}
+    text = note_grammar.personal_text(clean_note(notes), [row.get("auto_notes")])
+    outcome = rows.set_note(context.database, day, text, row.get("notes"), clock.now())
+    if outcome is NoteOutcome.NO_ROW:
+        raise RequestRejected(HTTPStatus.NOT_FOUND, "Record not found: no row for this day; use save_daily_analytics")
+    if outcome is NoteOutcome.CHANGED_SINCE:
+        raise RequestRejected(
+            HTTPStatus.CONFLICT, "the note was changed at the same time by another request; reload it and try again"
+        )
+    log.info("note.edited", day=str(day), reset=not clean_note(notes))
+    return _lines((rows.daily_row(context.database, day) or {}).get("notes"))
 
 
-def shape(row: ReadOnlyDocument) -> Row:
+def historical_row(row: ReadOnlyDocument) -> HistoricalRow:
     counts: dict[str, Any] = {name: schemas.integer(row.get(name)) for name in COUNTS}
     money: dict[str, Any] = {name: schemas.number(row.get(name)) for name in MONEY}
-    return Row(
+    return HistoricalRow(
         id=schemas.identity(row.get("_id")) or "",
-        date=schemas.day(row.get("date")),
+        date=schemas.date_text(row.get("date")),
         period_type=schemas.text(row.get("period_type"), 20),
         **counts,
         **money,
@@ -239,19 +257,19 @@ def shape(row: ReadOnlyDocument) -> Row:
         auto_notes=_lines(row.get("auto_notes")),
         final=row.get("final") is True,
         revision=schemas.integer(row.get("revision")) or 0,
-        updated_at=schemas.moment(row.get("updated_at")),
+        updated_at=schemas.datetime_text(row.get("updated_at")),
     )
 
 
-def _plans(value: Any) -> dict[str, PlanRevenue]:
+def _plans(value: Any) -> dict[str, RowPlanRevenue]:
     known = value if isinstance(value, Mapping) else {}
     return {one_line(name, 100): _plan(plan) for name, plan in known.items()}
 
 
-def _plan(plan: Any) -> PlanRevenue:
+def _plan(plan: Any) -> RowPlanRevenue:
     known = plan if isinstance(plan, Mapping) else {}
-    return PlanRevenue(revenue=schemas.number(known.get("revenue")), count=schemas.integer(known.get("count")))
+    return RowPlanRevenue(revenue=schemas.number(known.get("revenue")), count=schemas.integer(known.get("count")))
 
 
 def _lines(value: Any) -> str | None:
-    return writable(value[: 2 * LONGEST_NOTE]) if isinstance(value, str) else None
+    return clean_note(value[: 2 * MAX_NOTE_LENGTH]) if isinstance(value, str) else None

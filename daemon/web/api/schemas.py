@@ -1,6 +1,7 @@
-"""What the API takes and answers: the types of its parameters, the shape of a refusal, and values made fit to be sent.
+"""Parameter types, error responses and value conversion of the API.
 
-Documents are other people's too: what is no number is null, texts are one bounded line without what nobody can see.
+Stored documents may hold anything: values of a wrong type become null; texts become one bounded line without invisible
+characters.
 """
 
 import math
@@ -15,73 +16,76 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from rules.text import one_line
 
 PREFIX = "/api"
-"""Part of every route of the API itself: metrics and log name a route by its whole path."""
+"""Part of every route itself, so that metrics and log show the full path."""
 
-SECONDS = 5.0
-"""What a request may take of the database's time."""
+DATABASE_SECONDS = 5.0
+"""Database timeout of a request."""
 
-LONGEST_ID = 100
+MAX_ID_LENGTH = 100
 
-WRITING = [
+WRITE_SECURITY = [
     Security(HTTPBearer(auto_error=False, description="The token of the credential `http-token`.")),
-    Security(HTTPBasic(auto_error=False, description="Any name, and the token as the password.")),
+    Security(HTTPBasic(auto_error=False, description="Any user name, with the token as the password.")),
 ]
-"""For the documentation: the gate in front of the application has asked already."""
+"""For the OpenAPI document only: `AccessControl` checks the token."""
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
-def _written_as_a_day(value: object) -> object:
+def _require_iso_date(value: object) -> object:
     if not isinstance(value, str) or not _DAY.fullmatch(value):
-        raise ValueError("wanted a day, such as 2026-11-23")
+        raise ValueError("must be a date such as 2026-11-23")
     return value
 
 
-Day = Annotated[date, BeforeValidator(_written_as_a_day)]
-Id = Annotated[str, StringConstraints(pattern=rf"^[A-Za-z0-9_.:-]{{0,{LONGEST_ID}}}$")]
-"""Empty, as forms send it, is none."""
+Day = Annotated[date, BeforeValidator(_require_iso_date)]
+Id = Annotated[str, StringConstraints(pattern=rf"^[A-Za-z0-9_.:-]{{0,{MAX_ID_LENGTH}}}$")]
+"""The empty text, which forms send, means no id."""
 
 
 class Strict(BaseModel):
-    """A body: of the types it says, without a field it does not know."""
+    """Request body: exact types, no unknown fields."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Refused(BaseModel):
-    """What went wrong, in one sentence; never with a word of what was sent."""
+class ErrorResponse(BaseModel):
+    """The error message; it never repeats what was sent."""
 
     success: Literal[False] = False
-    error: str = Field(examples=["date: wanted a day, such as 2026-11-23"])
+    error: str = Field(examples=["date: must be a date such as 2026-11-23"])
 
 
-class Answer(BaseModel):
+class SuccessResponse(BaseModel):
     success: Literal[True] = True
 
 
-class Page(Answer):
-    """A list that may go on."""
+class PagedResponse(SuccessResponse):
+    """A page of a list."""
 
     next_cursor: str | None = Field(
-        default=None, description="For `cursor`, to go on behind this page; null at its end."
+        default=None, description="Pass it as `cursor` to get the next page; null on the last page."
     )
 
 
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    400: {"model": Refused, "description": "No JSON that could be read."},
-    401: {"model": Refused, "description": "The token is missing or wrong."},
-    403: {"model": Refused, "description": "Writing is switched off, or another site asks."},
-    413: {"model": Refused, "description": "More than 64 kB."},
-    415: {"model": Refused, "description": "No application/json."},
-    421: {"model": Refused, "description": "The Host is not one of ours."},
-    422: {"model": Refused, "description": "A value is not what was wanted; the sentence names its field."},
-    429: {"model": Refused, "description": "Too many wrong tokens."},
-    503: {"model": Refused, "description": "The database does not answer in time."},
+ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
+    400: {"model": ErrorResponse, "description": "The body is not valid JSON."},
+    401: {"model": ErrorResponse, "description": "The token is missing or wrong."},
+    403: {"model": ErrorResponse, "description": "Writing is disabled, or the request comes from another site."},
+    413: {"model": ErrorResponse, "description": "The body is larger than 64 KiB."},
+    415: {
+        "model": ErrorResponse,
+        "description": "The Content-Type is not application/json, or the body is compressed.",
+    },
+    421: {"model": ErrorResponse, "description": "Unknown host name."},
+    422: {"model": ErrorResponse, "description": "A value is invalid; the message names its field."},
+    429: {"model": ErrorResponse, "description": "Too many wrong tokens."},
+    503: {"model": ErrorResponse, "description": "The database does not respond in time."},
 }
 
 
 def text(value: Any, limit: int = 1000) -> str | None:
-    """A text for one line; null for what is none."""
+    """Return a text as one line; None for other types."""
     return one_line(value, limit) if isinstance(value, str) else None
 
 
@@ -96,13 +100,13 @@ def integer(value: Any) -> int | None:
 
 
 def identity(value: Any) -> str | None:
-    return None if value is None else one_line(str(value), LONGEST_ID)
+    return None if value is None else one_line(str(value), MAX_ID_LENGTH)
 
 
-def moment(value: Any) -> str | None:
-    """As the dashboard writes it: in UTC, without saying so."""
+def datetime_text(value: Any) -> str | None:
+    """Return UTC without an offset, which is the dashboard's format."""
     return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else None
 
 
-def day(value: Any) -> str | None:
+def date_text(value: Any) -> str | None:
     return f"{value.astimezone(UTC):%Y-%m-%d}" if isinstance(value, datetime) else None

@@ -1,9 +1,9 @@
-"""Lets requests in or not, before a byte of their body is read; nothing behind it can forget to ask.
+"""Access control for every request, before its body is read.
 
-- The Host must be ours (DNS rebinding), and another site's page may link here but neither read nor post (CSRF).
-- Reading is free on loopback, under a loopback name, without a proxy in between; else it needs the token.
-- Whatever is not a reading method needs the token, always; without one configured, writing is off.
-- The probes of health and readiness need no token: who is not near (`scope["near"]`) is told no reasons.
+- The Host must be a known name (DNS rebinding). Pages of other sites may link here but not read or post (CSRF).
+- Reading needs no token on loopback, under a loopback name, without a proxy; otherwise it does.
+- Methods other than GET, HEAD and OPTIONS always need the token; without a configured token writing is disabled.
+- `/healthz` and `/readyz` need no token; they show reasons to local clients only (`scope["is_local"]`).
 """
 
 import ipaddress
@@ -19,73 +19,78 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from daemon import clock
 from daemon.config.schema import Http, is_loopback
 from daemon.runtime import logs
-from daemon.web.errors import answer
-from daemon.web.middleware.body_limits import READING
-from daemon.web.middleware.token_auth import FailedAttempts, is_same, presented
+from daemon.web.errors import error_response
+from daemon.web.middleware.body_limits import READ_METHODS
+from daemon.web.middleware.token_auth import FailedAttempts, is_same_token, token_from_header
 
-OPEN = frozenset(("/healthz", "/readyz"))
-FORWARDED = ("forwarded", "x-forwarded-", "x-real-ip", "via")
-"""How the headers begin by which a proxy tells that it asks for somebody else."""
+PUBLIC_PATHS = frozenset(("/healthz", "/readyz"))
+PROXY_HEADERS = ("forwarded", "x-forwarded-", "x-real-ip", "via")
+"""Prefixes of the headers a proxy adds to the requests it forwards."""
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="chatello-analytics", charset="UTF-8"'}
-"""Browsers ask for name (any) and password (the token) themselves, on a page, a form and a fetch alike."""
+"""Makes browsers prompt for a name (any) and a password (the token), on a page, a form and a fetch alike."""
 
 log = logs.get("http")
 
 
 class AccessControl:
-    """Wraps the application behind it."""
+    """Rejects requests that may not reach `app`."""
 
     def __init__(self, app: ASGIApp, config: Http) -> None:
         self.app = app
-        self.names = {name.lower() for name in (*config.hosts, config.host)}
+        self.host_names = {name.lower() for name in (*config.hosts, config.host)}
         self.any_address = config.host in ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
         self.is_loopback = is_loopback(config.host)
         self.token = config.token.get_secret_value()
-        self.guesses = FailedAttempts()
+        self.failed_attempts = FailedAttempts()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refused = self._refusal(scope) if scope["type"] == "http" else None
-        await (refused or self.app)(scope, receive, send)
+        rejection = self._rejection(scope) if scope["type"] == "http" else None
+        await (rejection or self.app)(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> Response | None:
+    def _rejection(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
-        host = name_of(headers.get("host", ""))
-        if not self._is_ours(host):
-            sentence = "this name is not one of ours; [http] hosts takes further ones"
-            return answer(HTTPStatus.MISDIRECTED_REQUEST, sentence)
-        if is_foreign(scope["method"], headers):
-            return answer(HTTPStatus.FORBIDDEN, "another site's page may not do this")
-        scope["near"] = self._is_near(host, headers)
-        if scope["method"] in READING:
-            return None if scope["near"] or scope["path"] in OPEN else self._ask(scope, headers)
+        host = host_name(headers.get("host", ""))
+        if not self._is_known_host(host):
+            return error_response(HTTPStatus.MISDIRECTED_REQUEST, "unknown host name; add it to [http] hosts")
+        if is_cross_site(scope["method"], headers):
+            return error_response(HTTPStatus.FORBIDDEN, "cross-site requests are not allowed")
+        scope["is_local"] = self._is_local(host, headers)
+        if scope["method"] in READ_METHODS:
+            return None if scope["is_local"] or scope["path"] in PUBLIC_PATHS else self._authenticate(scope, headers)
         if not self.token:
-            return answer(HTTPStatus.FORBIDDEN, "writing is switched off: no http-token is configured (docs/api.md)")
-        return self._ask(scope, headers)
+            return error_response(
+                HTTPStatus.FORBIDDEN, "writing is disabled: no http-token is configured; see docs/api.md"
+            )
+        return self._authenticate(scope, headers)
 
-    def _is_ours(self, host: str) -> bool:
-        return host in self.names or is_loopback(host) or (self.any_address and _is_address(host))
+    def _is_known_host(self, host: str) -> bool:
+        return host in self.host_names or is_loopback(host) or (self.any_address and _is_address(host))
 
-    def _is_near(self, host: str, headers: Headers) -> bool:
-        """Asked from this machine (or through an SSH tunnel), not by a proxy that asks for somebody else."""
-        return self.is_loopback and is_loopback(host) and not any(name.startswith(FORWARDED) for name in headers)
+    def _is_local(self, host: str, headers: Headers) -> bool:
+        """Whether the client is on this machine (or uses an SSH tunnel) and is not a proxy."""
+        return self.is_loopback and is_loopback(host) and not any(name.startswith(PROXY_HEADERS) for name in headers)
 
-    def _ask(self, scope: Scope, headers: Headers) -> Response | None:
-        peer, now = peer_of(scope), clock.monotonic()
-        wait = self.guesses.wait_seconds(peer, now)
+    def _authenticate(self, scope: Scope, headers: Headers) -> Response | None:
+        peer, now = peer_key(scope), clock.monotonic()
+        wait = self.failed_attempts.wait_seconds(peer, now)
         if wait:
             retry = {"Retry-After": str(math.ceil(wait))}
-            return answer(HTTPStatus.TOO_MANY_REQUESTS, "too many wrong tokens; wait a minute", retry)
-        token = presented(headers.get("authorization"))
-        if token is not None and self.token and is_same(token, self.token):
+            return error_response(HTTPStatus.TOO_MANY_REQUESTS, "too many wrong tokens; try again in a minute", retry)
+        token = token_from_header(headers.get("authorization"))
+        if token is not None and self.token and is_same_token(token, self.token):
             return None
         if token is not None:
-            self.guesses.missed(peer, token, now)
+            self.failed_attempts.record(peer, token, now)
             log.warning("login.refused", peer=peer)
-        return answer(HTTPStatus.UNAUTHORIZED, "this needs the token", CHALLENGE)
+        return error_response(
+            HTTPStatus.UNAUTHORIZED,
+            "authentication required: send the http-token as a bearer token or as the Basic password",
+            CHALLENGE,
+        )
 
 
-def name_of(host: str) -> str:
-    """The name in a Host header, without port and brackets; "" if it is none."""
+def host_name(host: str) -> str:
+    """Return the name in a Host header without port and brackets; "" if it is invalid."""
     try:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
@@ -100,27 +105,27 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def is_foreign(method: str, headers: Mapping[str, str]) -> bool:
-    """Whether a browser says that another site's page is behind this; following a link is no harm.
+def is_cross_site(method: str, headers: Mapping[str, str]) -> bool:
+    """Whether a browser marks the request as coming from another site's page; following a link is allowed.
 
-    Browsers older than Sec-Fetch-Site send an Origin with what is posted; what is no browser sends neither.
+    Browsers without Sec-Fetch-Site send an Origin with a POST; clients other than browsers send neither.
     """
     site = headers.get("sec-fetch-site")
     if site is not None:
-        is_link = method in READING and headers.get("sec-fetch-mode") == "navigate"
+        is_link = method in READ_METHODS and headers.get("sec-fetch-mode") == "navigate"
         return site not in ("same-origin", "none") and not is_link
     origin = headers.get("origin")
-    return origin is not None and urlsplit_netloc(origin) != headers.get("host", "").lower()
+    return origin is not None and origin_host(origin) != headers.get("host", "").lower()
 
 
-def urlsplit_netloc(origin: str) -> str:
+def origin_host(origin: str) -> str:
     try:
         return urlsplit(origin).netloc.lower()
     except ValueError:
         return ""
 
 
-def peer_of(scope: Scope) -> str:
-    """Who knocks: an address; of IPv6 the network a single household gets."""
+def peer_key(scope: Scope) -> str:
+    """Return the client's IPv4 address, or its IPv6 /64 network, which is what one subscriber line gets."""
     host = (scope.get("client") or ("unknown", 0))[0]
     return ":".join(host.split(":")[:4]) if ":" in host else host

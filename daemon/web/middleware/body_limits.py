@@ -6,48 +6,48 @@ import anyio
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from daemon.web.errors import Refusal, answer
+from daemon.web.errors import RequestRejected, error_response
 
-LARGEST_BODY = 64 * 1024
+MAX_BODY_BYTES = 64 * 1024
 BODY_SECONDS = 10.0
-"""What a sender may take between two parts of a body."""
+"""Maximum wait for the next part of a body."""
 
-READING = frozenset(("GET", "HEAD", "OPTIONS"))
+READ_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
 class BodyLimits:
-    """Refuses bodies that are larger than `LARGEST_BODY` by what they say or are, that never come, and encoded ones.
+    """Rejects bodies larger than `MAX_BODY_BYTES` (declared or received), too slow ones, and encoded ones.
 
-    What comes with a reading method is read by nobody: only what it says of its length is looked at.
+    Bodies of read methods are not read: only their declared length is checked.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refused = _refusal(Headers(scope=scope)) if scope["type"] == "http" else None
-        if refused is not None:
-            await answer(refused.status_code, refused.detail)(scope, receive, send)
+        rejection = _rejection(Headers(scope=scope)) if scope["type"] == "http" else None
+        if rejection is not None:
+            await error_response(rejection.status_code, rejection.detail)(scope, receive, send)
             return
-        if scope["type"] != "http" or scope["method"] in READING:
+        if scope["type"] != "http" or scope["method"] in READ_METHODS:
             await self.app(scope, receive, send)
             return
-        seen, whole = 0, False
+        received, is_complete = 0, False
 
-        async def counted() -> Message:
-            nonlocal seen, whole
-            message = await (receive() if whole else within(receive))
-            whole = whole or not message.get("more_body", False)
-            seen += len(message.get("body", b""))
-            if seen > LARGEST_BODY:
+        async def receive_limited() -> Message:
+            nonlocal received, is_complete
+            message = await (receive() if is_complete else _receive_in_time(receive))
+            is_complete = is_complete or not message.get("more_body", False)
+            received += len(message.get("body", b""))
+            if received > MAX_BODY_BYTES:
                 raise TOO_LARGE
             return message
 
-        await self.app(scope, counted, send)
+        await self.app(scope, receive_limited, send)
 
 
-async def within(receive: Receive) -> Message:
-    """The next part of a body, which a sender may not hold back for ever."""
+async def _receive_in_time(receive: Receive) -> Message:
+    """Return the next part of a body. Raises `TOO_SLOW` after `BODY_SECONDS`."""
     try:
         with anyio.fail_after(BODY_SECONDS):
             return await receive()
@@ -55,13 +55,17 @@ async def within(receive: Receive) -> Message:
         raise TOO_SLOW from None
 
 
-TOO_SLOW = Refusal(HTTPStatus.REQUEST_TIMEOUT, "the body did not come")
-TOO_LARGE = Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"wanted at most {LARGEST_BODY} bytes")
-ENCODED = Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "wanted a body that is not compressed")
+TOO_SLOW = RequestRejected(
+    HTTPStatus.REQUEST_TIMEOUT, f"no part of the request body received for {BODY_SECONDS:.0f} seconds"
+)
+TOO_LARGE = RequestRejected(
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the request body must be at most {MAX_BODY_BYTES} bytes"
+)
+ENCODED = RequestRejected(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the request body must not be compressed")
 
 
-def _refusal(headers: Headers) -> Refusal | None:
+def _rejection(headers: Headers) -> RequestRejected | None:
     if headers.get("content-encoding", "identity").lower() != "identity":
         return ENCODED
     length = headers.get("content-length", "0")
-    return TOO_LARGE if not length.isdecimal() or len(length) > 9 or int(length) > LARGEST_BODY else None
+    return TOO_LARGE if not length.isdecimal() or len(length) > 9 or int(length) > MAX_BODY_BYTES else None

@@ -1,11 +1,11 @@
-"""HEAD for every route that answers GET."""
+"""HEAD for every route that supports GET."""
 
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class HeadRequests:
-    """Answers HEAD wherever GET is, without the body (RFC 9110, 9.3.2); an endless one ends before it begins."""
+    """Serves HEAD as GET without the body (RFC 9110, 9.3.2); an endless response ends after its headers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -14,17 +14,17 @@ class HeadRequests:
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self.app(scope, receive, send)
             return
-        inner, told = {**scope, "method": "GET"}, anyio.Event()
+        inner, started = {**scope, "method": "GET"}, anyio.Event()
 
-        async def gone() -> Message:
-            await told.wait()
+        async def receive_disconnect() -> Message:
+            await started.wait()
             return {"type": "http.disconnect"}
 
-        async def beheaded(message: Message) -> None:
+        async def send_start(message: Message) -> None:
             if message["type"] == "http.response.start":
                 scope["route"] = inner.get("route")
                 await send(message)
-                told.set()
+                started.set()
 
-        await self.app(inner, gone, beheaded)
+        await self.app(inner, receive_disconnect, send_start)
         await send({"type": "http.response.body"})

@@ -1,6 +1,6 @@
-"""Counts HTTP requests: a bare ASGI middleware, so that answers stream through it untouched.
+"""HTTP request metrics. Plain ASGI: responses stream through.
 
-A route is named by its template; what matches none is "none", so that no visitor can make labels.
+The route label is the route's template, or "none": clients cannot create label values.
 """
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,7 +12,7 @@ METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 class RequestMetrics:
-    """Wraps an application; a request that fails before its answer began counts as 500."""
+    """Counts and times requests; one that fails before its response starts counts as 500."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -23,14 +23,14 @@ class RequestMetrics:
             return
         began, codes = clock.monotonic(), []
 
-        async def listen(message: Message) -> None:
+        async def send_counted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 codes.append(message["status"])
                 _count(scope, message["status"], clock.monotonic() - began)
             await send(message)
 
         try:
-            await self.app(scope, receive, listen)
+            await self.app(scope, receive, send_counted)
         finally:
             if not codes:
                 _count(scope, 500, clock.monotonic() - began)

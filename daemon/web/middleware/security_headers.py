@@ -8,7 +8,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from daemon.runtime import logs
-from daemon.web.errors import answer
+from daemon.web.errors import error_response
 
 log = logs.get("http")
 
@@ -22,31 +22,32 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "X-Frame-Options": "DENY",
 }
-"""On every answer that does not say otherwise itself."""
+"""Defaults: a response that sets one of them itself keeps its value."""
 
 
 class SecurityHeaders:
-    """Puts the headers of `DRESS` on every answer, and has nothing that breaks behind it go any further."""
+    """Adds `SECURITY_HEADERS` to every response and turns unhandled exceptions into a 500."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun = False
+        is_started = False
 
-        async def dressed(message: Message) -> None:
-            nonlocal begun
+        async def send_with_headers(message: Message) -> None:
+            nonlocal is_started
             if message["type"] == "http.response.start":
-                begun = True
+                is_started = True
                 _add_headers(message)
             await send(message)
 
         try:
-            await self.app(scope, receive, dressed)
+            await self.app(scope, receive, send_with_headers)
         except Exception as error:
-            log.error("response.failed", problem=f"{type(error).__name__}: {error}", begun=begun, exc_info=True)
-            if not begun and scope["type"] == "http":
-                await answer(HTTPStatus.INTERNAL_SERVER_ERROR, "this failed")(scope, receive, dressed)
+            log.error("response.failed", problem=f"{type(error).__name__}: {error}", begun=is_started, exc_info=True)
+            if not is_started and scope["type"] == "http":
+                message = "internal error; see the daemon's log"
+                await error_response(HTTPStatus.INTERNAL_SERVER_ERROR, message)(scope, receive, send_with_headers)
 
 
 def _add_headers(message: MutableMapping[str, Any]) -> None:

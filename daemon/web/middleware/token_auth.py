@@ -1,7 +1,7 @@
-"""Who may: the one token, as a bearer token or as the password of HTTP Basic, and what wrong guesses cost.
+"""Token authentication: a bearer token or the password of HTTP Basic, with a limit on wrong attempts.
 
-A guess counts once: a script that repeats its wrong token is refused each time and locks nobody out, while somebody
-who tries one after the other is soon made to wait. Memory is bounded whatever knocks.
+Each wrong token counts once per peer: a script that repeats one outdated token is rejected without blocking its
+address, while trying different tokens is soon delayed. Memory is bounded.
 """
 
 import base64
@@ -11,13 +11,13 @@ import hmac
 import threading
 from collections import OrderedDict, deque
 
-GUESSES = 10
+MAX_ATTEMPTS = 10
 WINDOW_SECONDS = 60.0
-PEERS = 1000
+MAX_PEERS = 1000
 
 
-def presented(authorization: str | None) -> str | None:
-    """The token in an Authorization header: of Bearer, or the password of Basic; None if it holds neither."""
+def token_from_header(authorization: str | None) -> str | None:
+    """Return the token of an Authorization header: the Bearer token or the Basic password; None if neither."""
     scheme, _, value = (authorization or "").partition(" ")
     if scheme.lower() == "bearer":
         return value.strip() or None
@@ -34,9 +34,9 @@ def _password(encoded: str) -> str | None:
     return decoded.partition(":")[2] or None
 
 
-def is_same(token: str, wanted: str) -> bool:
-    """Compared in a time that tells neither where they differ nor how long the wanted one is."""
-    return hmac.compare_digest(_digest(token), _digest(wanted))
+def is_same_token(token: str, expected: str) -> bool:
+    """Compare in a time that reveals neither where they differ nor how long the expected token is."""
+    return hmac.compare_digest(_digest(token), _digest(expected))
 
 
 def _digest(token: str) -> bytes:
@@ -44,27 +44,27 @@ def _digest(token: str) -> bytes:
 
 
 class FailedAttempts:
-    """The wrong tokens of the last minute, by who presented them; digests, never tokens."""
+    """Digests of the wrong tokens of the last minute, by peer."""
 
     def __init__(self) -> None:
         self._by_peer: OrderedDict[str, deque[tuple[float, bytes]]] = OrderedDict()
         self._lock = threading.Lock()
 
     def wait_seconds(self, peer: str, now: float) -> float:
-        """How long `peer` has to wait before it may guess again; 0 when it may."""
+        """Return how long `peer` has to wait before its next attempt; 0 if it need not."""
         with self._lock:
-            missed = self._by_peer.get(peer)
-            if missed is None or len(missed) < GUESSES:
+            attempts = self._by_peer.get(peer)
+            if attempts is None or len(attempts) < MAX_ATTEMPTS:
                 return 0.0
-            return max(0.0, missed[0][0] + WINDOW_SECONDS - now)
+            return max(0.0, attempts[0][0] + WINDOW_SECONDS - now)
 
-    def missed(self, peer: str, token: str, now: float) -> None:
-        """`peer` presented a wrong token."""
+    def record(self, peer: str, token: str, now: float) -> None:
+        """Record that `peer` sent a wrong token."""
         digest = _digest(token)
         with self._lock:
-            missed = self._by_peer.setdefault(peer, deque(maxlen=GUESSES))
-            if all(digest != known for _, known in missed):
-                missed.append((now, digest))
+            attempts = self._by_peer.setdefault(peer, deque(maxlen=MAX_ATTEMPTS))
+            if all(digest != known for _, known in attempts):
+                attempts.append((now, digest))
             self._by_peer.move_to_end(peer)
-            while len(self._by_peer) > PEERS:
+            while len(self._by_peer) > MAX_PEERS:
                 self._by_peer.popitem(last=False)

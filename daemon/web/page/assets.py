@@ -1,4 +1,4 @@
-"""The page's own files, addressed by a digest of what they hold: a browser may keep each, and never has an old one."""
+"""Static files of the page, addressed with a digest of their content: cacheable forever and never outdated."""
 
 import hashlib
 import os
@@ -9,16 +9,16 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 FOLDER = Path(__file__).parent / "static"
-KEPT = "public, max-age=31536000, immutable"
+CACHE_FOREVER = "public, max-age=31536000, immutable"
 
 
-def address(name: str) -> str:
-    """Where a file is; the address changes with what it holds."""
+def asset_url(name: str) -> str:
+    """Return the URL of a file; it changes with the content."""
     return f"/static/{name}?v={hashlib.sha256((FOLDER / name).read_bytes()).hexdigest()[:12]}"
 
 
 class Assets(StaticFiles):
-    """Serves them, with an ETag. Without the digest in its address a file is asked for anew each time."""
+    """Serves the files with an ETag; requests without the current digest must be revalidated each time."""
 
     def __init__(self) -> None:
         super().__init__(directory=FOLDER)
@@ -27,6 +27,6 @@ class Assets(StaticFiles):
         self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
     ) -> Response:
         response = super().file_response(full_path, stat_result, scope, status_code)
-        known = address(Path(full_path).name).partition("?")[2].encode()
-        response.headers["Cache-Control"] = KEPT if scope["query_string"] == known else "no-cache"
+        current = asset_url(Path(full_path).name).partition("?")[2].encode()
+        response.headers["Cache-Control"] = CACHE_FOREVER if scope["query_string"] == current else "no-cache"
         return response

@@ -1,7 +1,7 @@
-"""Charts as SVG, drawn by pygal on the server: shapes and numbers only. How they look is the style sheet's business.
+"""SVG charts, rendered on the server by pygal; the style sheet defines their appearance.
 
-pygal's own style, script and hover machinery are taken out: the page's policy forbids inline ones, and a script would
-come from the network. What is hovered tells its value by an SVG title.
+pygal's inline styles, its script and its hover layers are removed: the Content-Security-Policy forbids inline code, and
+the script would be loaded from the network. SVG titles show the value under the pointer.
 """
 
 import math
@@ -15,19 +15,19 @@ from xml.etree import ElementTree as ET
 from markupsafe import Markup
 
 from daemon.store.ledger.totals import Months
-from daemon.web.page import texts as words
+from daemon.web.page import texts
 from rules.model.ledger import MovementKind
 
 WIDTH, HEIGHT = 460, 230
-MOST_POINTS = 120
-"""More points than pixels between them say nothing: longer spans are drawn by their buckets' last day."""
-MOST_MONTHS, FEWEST_MONTHS = 12, 6
+MAX_POINTS = 120
+"""Longer spans are drawn as buckets of days, each by its last known day."""
+MAX_MONTHS, MIN_MONTHS = 12, 6
 LABELS = 5
 LONG_DAYS = 180
-FLAT = 0.6
-"""An MRR that never fell below this share of its highest is drawn from its lowest: else its movement would not show."""
+FLAT_RATIO = 0.6
+"""If the minimum is above this share of the maximum, the axis starts at the minimum, so that movement is visible."""
 
-LOOK = {"label_font_size": 13, "major_label_font_size": 13, "font_family": "inherit"}
+FONT = {"label_font_size": 13, "major_label_font_size": 13, "font_family": "inherit"}
 
 
 class Point(NamedTuple):
@@ -36,95 +36,100 @@ class Point(NamedTuple):
     reconstructed: bool = False
 
 
-def course(points: Sequence[Point]) -> list[Point]:
-    """The points of a chart of MRR over time: one per day without a hole, or per bucket of days; None is unknown."""
+def resample(points: Sequence[Point]) -> list[Point]:
+    """Return one point per day without gaps, or per bucket of days; MRR is None where it is unknown."""
     known = sorted(point for point in points if point.mrr is not None)
     if not known:
         return []
     last, span = known[-1].day, (known[-1].day - known[0].day).days + 1
-    size = math.ceil(span / MOST_POINTS)
+    size = math.ceil(span / MAX_POINTS)
     newest = {(last - point.day).days // size: point for point in known}
     buckets = range((span - 1) // size, -1, -1)
     return [newest.get(number) or Point(last - timedelta(number * size), None) for number in buckets]
 
 
-def mrr(points: Sequence[Point], title: str, summary: str) -> Markup:
-    """MRR over time, from zero unless it hardly moves: area, line, and a line for what was reconstructed."""
+def mrr_chart(points: Sequence[Point], title: str, summary: str) -> Markup:
+    """Return MRR over time: an area (if the axis starts at zero), a line, and a second line for reconstructed days."""
     values = [point.mrr for point in points if point.mrr is not None]
-    ticks = scale(min(values) if min(values) > FLAT * max(values) else min(0.0, *values), max(values))
+    ticks = axis_ticks(min(values) if min(values) > FLAT_RATIO * max(values) else min(0.0, *values), max(values))
     chart = _chart("Line", ticks, margin_right=20)
     chart.x_labels = _labels(points)
-    before = [None, *points[:-1]]
+    previous_points = [None, *points[:-1]]
     chart.add("area", [point.mrr for point in points] if ticks[0] == 0 else [], fill=True, show_dots=False)
-    chart.add("mrr", [None if point.reconstructed else _dot(point) for point in points])
-    chart.add("reconstructed", [_joined(last, point) for last, point in zip(before, points, strict=True)])
-    return _drawn(chart, title, summary)
+    chart.add("mrr", [None if point.reconstructed else _labeled(point) for point in points])
+    chart.add(
+        "reconstructed", [_reconstructed(last, point) for last, point in zip(previous_points, points, strict=True)]
+    )
+    return _render(chart, title, summary)
 
 
-def _joined(before: Point | None, point: Point) -> dict[str, Any] | None:
-    """A reconstructed point, or the first observed one behind it: their lines meet there."""
+def _reconstructed(previous: Point | None, point: Point) -> dict[str, Any] | None:
+    """Return a reconstructed point, or the first observed one after it, where the two lines meet."""
     if point.reconstructed:
-        return _dot(point)
-    return {"value": point.mrr} if before is not None and before.reconstructed and point.mrr is not None else None
+        return _labeled(point)
+    return {"value": point.mrr} if previous is not None and previous.reconstructed and point.mrr is not None else None
 
 
-def _dot(point: Point) -> dict[str, Any] | None:
+def _labeled(point: Point) -> dict[str, Any] | None:
     if point.mrr is None:
         return None
-    return {"value": point.mrr, "label": f"{words.day(point.day)}: {words.euro(point.mrr)}"}
+    return {"value": point.mrr, "label": f"{texts.day(point.day)}: {texts.euro(point.mrr)}"}
 
 
 def _labels(points: Sequence[Point]) -> list[str]:
-    """A few labels, the last point's among them: days of a short span, months of a long one."""
+    """Return about `LABELS` labels including the last point's: days for a short span, months for a long one."""
     every = max(1, math.ceil(len(points) / LABELS))
     is_long = (points[-1].day - points[0].day).days > LONG_DAYS
-    texts = [words.short_month(point.day, with_year=True) if is_long else f"{point.day:%d/%m}" for point in points]
-    return [text if (len(points) - 1 - number) % every == 0 else "" for number, text in enumerate(texts)]
+    labels = [texts.short_month(point.day, with_year=True) if is_long else f"{point.day:%d/%m}" for point in points]
+    return [label if (len(points) - 1 - number) % every == 0 else "" for number, label in enumerate(labels)]
 
 
 POSITIVE = (MovementKind.NEW, MovementKind.REACTIVATION, MovementKind.EXPANSION)
 NEGATIVE = (MovementKind.CONTRACTION, MovementKind.CHURN)
-SHOWN = (*POSITIVE, *NEGATIVE)
+SHOWN_KINDS = (*POSITIVE, *NEGATIVE)
 
 
 def recent_months(months: Months, today: date) -> list[date]:
-    """The last months up to this one, from the first that moved anything or a few more; none if nothing ever did."""
+    """Return the months to show, up to `today`: from the first with a movement, within MIN_MONTHS and MAX_MONTHS.
+
+    Empty if there are no movements.
+    """
     if not months:
         return []
     found = [today.replace(day=1)]
-    while len(found) < FEWEST_MONTHS or (len(found) < MOST_MONTHS and found[0] > min(months)):
+    while len(found) < MIN_MONTHS or (len(found) < MAX_MONTHS and found[0] > min(months)):
         found.insert(0, (found[0] - timedelta(1)).replace(day=1))
     return found
 
 
-def movements(months: Months, shown: Sequence[date], title: str, summary: str) -> Markup:
-    """MRR movements as stacked bars: what came in above the line, what went out below it."""
+def movements_chart(months: Months, shown: Sequence[date], title: str, summary: str) -> Markup:
+    """Return MRR movements as stacked bars: gains above the axis, losses below it."""
     ups = [sum(months.get(month, {}).get(kind, 0) for kind in POSITIVE) for month in shown]
     downs = [sum(months.get(month, {}).get(kind, 0) for kind in NEGATIVE) for month in shown]
-    chart = _chart("StackedBar", scale(min(downs) / 100, max(ups) / 100), spacing=14, margin_right=4)
-    chart.x_labels = [words.short_month(month) for month in shown]
-    for kind in SHOWN:
+    chart = _chart("StackedBar", axis_ticks(min(downs) / 100, max(ups) / 100), spacing=14, margin_right=4)
+    chart.x_labels = [texts.short_month(month) for month in shown]
+    for kind in SHOWN_KINDS:
         amounts = [months.get(month, {}).get(kind, 0) for month in shown]
         chart.add(kind.value, [_bar(kind, month, amount) for month, amount in zip(shown, amounts, strict=True)])
-    return _drawn(chart, title, summary)
+    return _render(chart, title, summary)
 
 
 def _bar(kind: MovementKind, month: date, cents: int) -> dict[str, Any] | None:
     if cents == 0:
         return None
-    return {"value": cents / 100, "label": f"{words.KINDS[kind]}, {words.month(month)}: {words.signed_cents(cents)}"}
+    return {"value": cents / 100, "label": f"{texts.KINDS[kind]}, {texts.month(month)}: {texts.signed_cents(cents)}"}
 
 
-def scale(low: float, high: float, wanted: int = 4) -> list[float]:
-    """Round ticks that span from `low` to `high`: steps of 1, 2 or 5 times a power of ten."""
-    rough = max(high - low, abs(high) * 0.02, 1.0) / wanted
+def axis_ticks(low: float, high: float, count: int = 4) -> list[float]:
+    """Return round axis ticks that cover `low` to `high`, in steps of 1, 2 or 5 times a power of ten."""
+    rough = max(high - low, abs(high) * 0.02, 1.0) / count
     power = 10 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
     first, last = math.floor(low / step), math.ceil(high / step)
     return [step * number for number in range(first, max(last, first + 1) + 1)]
 
 
-PLAIN: dict[str, Any] = {
+CHART_OPTIONS: dict[str, Any] = {
     "width": WIDTH,
     "height": HEIGHT,
     "margin": 6,
@@ -140,8 +145,8 @@ PLAIN: dict[str, Any] = {
 
 @cache
 def _library() -> Any:
-    """pygal. It hooks into all imports of the process, for map plugins, in a way that Python warns of: undone here."""
-    import pygal  # noqa: PLC0415 - its 60 modules are for who looks at the page, not for the daemon's start
+    """Import pygal and remove its import hook for map plugins, which uses an API that Python warns about."""
+    import pygal  # noqa: PLC0415 - its 60 modules are loaded at the first visit, not at the daemon's start
 
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, pygal.PluginImportFixer)]
     return pygal
@@ -149,29 +154,29 @@ def _library() -> Any:
 
 def _chart(kind: str, ticks: Sequence[float], **more: Any) -> Any:
     library = _library()
-    chart = getattr(library, kind)(style=library.style.Style(**LOOK), **PLAIN, **more)
+    chart = getattr(library, kind)(style=library.style.Style(**FONT), **CHART_OPTIONS, **more)
     chart.range = (ticks[0], ticks[-1])
-    chart.y_labels = [{"value": tick, "label": words.euro(tick, 0)} for tick in ticks]
+    chart.y_labels = [{"value": tick, "label": texts.euro(tick, 0)} for tick in ticks]
     return chart
 
 
-def _drawn(chart: Any, title: str, summary: str) -> Markup:
+def _render(chart: Any, title: str, summary: str) -> Markup:
     tree = chart.render_tree()
     _strip(tree)
     del tree.attrib["id"]
     tree.set("role", "img")
     tree.set("aria-label", f"{title}. {summary}")
-    return Markup(ET.tostring(tree, encoding="unicode"))  # noqa: S704 - made of dates and numbers, serialised
+    return Markup(ET.tostring(tree, encoding="unicode"))  # noqa: S704 - serialized XML of dates and numbers
 
 
-UNWANTED = ("defs", "desc", "script", "style", "title")
+REMOVED_TAGS = ("defs", "desc", "script", "style", "title")
 
 
 def _strip(element: Any) -> None:
-    """Take out what is not drawn, and let a point or bar tell its own label when hovered."""
+    """Remove what is not drawn, and move the label of a point or bar into an SVG title."""
     label = _label(element)
     for child in list(element):
-        if _name(child) in UNWANTED or _is_empty(child):
+        if _name(child) in REMOVED_TAGS or _is_empty(child):
             element.remove(child)
         else:
             _strip(child)
@@ -185,11 +190,11 @@ def _label(element: Any) -> str | None:
 
 
 def _name(element: Any) -> str:
-    """The tag without its namespace; a comment is as unwanted as a script."""
+    """Return the tag without its namespace; comments count as scripts, so that they are removed."""
     return element.tag.rpartition("}")[2] if isinstance(element.tag, str) else "script"
 
 
 def _is_empty(element: Any) -> bool:
-    """Layers for pygal's own script, and bars or points of nothing."""
+    """Whether it is a layer for pygal's script, or a bar or point without a value."""
     kind = element.get("class", "")
     return kind.endswith("-overlay") or (kind in ("bar", "dots") and _label(element) is None)

@@ -1,4 +1,4 @@
-"""The newest events as the page shows them; a name in them is text, whatever it says."""
+"""The newest events, prepared for the page. Names in them are plain text and escaped by the template."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -8,11 +8,11 @@ from daemon.web.page import texts
 from rules import business_days
 from rules.rows import daily_note
 from rules.settings.settings import Settings
-from rules.text import MAX_NAME, one_line
+from rules.text import MAX_NAME, note_text
 
 
-class Item(NamedTuple):
-    """One event; `id` tells it apart for what is live."""
+class FeedItem(NamedTuple):
+    """One event; the page's script recognizes it by `id`."""
 
     id: str
     at: str
@@ -21,22 +21,21 @@ class Item(NamedTuple):
     text: str
 
 
-def item(event: Mapping[str, Any], today: date, settings: Settings) -> Item:
+def feed_item(event: Mapping[str, Any], today: date, settings: Settings) -> FeedItem:
     at, kind, metadata = event.get("event_date"), str(event.get("event_type")), event.get("metadata")
-    own = daily_note.emoji(kind, metadata, settings) if isinstance(metadata, Mapping) else ""
-    emoji = one_line(own, MAX_NAME) or daily_note.style(kind, settings).emoji
-    text = one_line(event.get("description"))
-    return Item(
+    facts = metadata if isinstance(metadata, Mapping) else {}
+    emoji, text = daily_note.split_emoji(kind, facts, note_text(event.get("description")), settings)
+    return FeedItem(
         id=str(event.get("_id"))[:MAX_NAME],
         at=at.isoformat() if isinstance(at, datetime) else "",
         time=_time(at, today, settings) if isinstance(at, datetime) else "",
         emoji=emoji,
-        text=text.removeprefix(emoji).lstrip(),
+        text=text,
     )
 
 
 def _time(at: datetime, today: date, settings: Settings) -> str:
-    """14:32 of today, ieri 14:32, else 22/11 14:32."""
+    """Return `14:32` for today, `ieri 14:32` for yesterday, else `22/11 14:32`."""
     local, day = at.astimezone(settings.zone), business_days.business_day(at, settings.zone)
     time = f"{local:%H:%M}"
     if day == today:

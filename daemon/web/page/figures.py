@@ -1,4 +1,4 @@
-"""How the business stands, in the words of the page: the numbers with their change, plans, what is left of a deal."""
+"""Business figures as the page shows them: key figures with changes, plans, limited deals."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -14,8 +14,8 @@ YESTERDAY, A_WEEK = 1, 7
 SPANS = {YESTERDAY: texts.SINCE_YESTERDAY, A_WEEK: texts.IN_A_WEEK}
 
 
-class Change(NamedTuple):
-    """A change as it is written, since when, and its direction: up, down or level."""
+class FigureChange(NamedTuple):
+    """A formatted change, its period, and its direction: up, down or level."""
 
     text: str
     since: str
@@ -25,12 +25,12 @@ class Change(NamedTuple):
 class Figure(NamedTuple):
     name: str
     value: str
-    changes: list[Change]
+    changes: list[FigureChange]
     aside: str = ""
 
 
 class PlanLine(NamedTuple):
-    """A plan's part of the business; `share` is of all MRR."""
+    """Formatted figures of a plan; `share` is its share of all MRR."""
 
     name: str
     active: str
@@ -40,7 +40,7 @@ class PlanLine(NamedTuple):
 
 
 class Deal(NamedTuple):
-    """A plan of which only so many are sold."""
+    """A plan with a limited number of licenses."""
 
     name: str
     sold: int
@@ -51,13 +51,13 @@ class Deal(NamedTuple):
 
 
 class Measure(NamedTuple):
-    """One number: where it stands in the totals and in a row of the table, and how it and its change are written."""
+    """A key figure: how to read it from the totals and from a row, and how to format it and its change."""
 
     name: str
     of_totals: Callable[[Totals], int]
     of_row: Callable[[ReadOnlyDocument], object]
-    written: Callable[[int], str]
-    signed: Callable[[int], str]
+    format: Callable[[int], str]
+    format_change: Callable[[int], str]
 
 
 MEASURES = (
@@ -86,7 +86,7 @@ MEASURES = (
         texts.signed,
     ),
 )
-"""A row without `active_licenses` is the dashboard's, which counts every active licence as a paying customer."""
+"""A row without `active_licenses` is the dashboard's, which counts every active license as a paying customer."""
 
 
 def _cents(amount: object) -> int | None:
@@ -94,36 +94,38 @@ def _cents(amount: object) -> int | None:
     return None if known is None else round(known * 100)
 
 
-def figures(standing: CurrentTotals, rows: Mapping[int, ReadOnlyDocument]) -> list[Figure]:
-    """The numbers of the morning, each with its change since yesterday and a week ago where that is known.
+def figures(current: CurrentTotals, rows: Mapping[int, ReadOnlyDocument]) -> list[Figure]:
+    """Return the key figures, each with its change since yesterday and in a week where known.
 
-    `rows` are the table's of as many days ago, for where the ledger does not reach.
+    `rows` are rows of the table by age in days, for days before the ledger.
     """
     found = []
     for measure in MEASURES:
-        now = measure.of_totals(standing.totals)
-        before = _before(measure, standing, rows)
-        changes = [_change(now, before[ago], since, measure.signed) for ago, since in SPANS.items() if ago in before]
+        now = measure.of_totals(current.totals)
+        earlier = _earlier_values(measure, current, rows)
+        changes = [
+            _change(now, earlier[ago], since, measure.format_change) for ago, since in SPANS.items() if ago in earlier
+        ]
         aside = f"{texts.ARR} {texts.cents(now * 12)}" if measure.name == texts.MRR else ""
-        found.append(Figure(measure.name, measure.written(now), changes, aside))
+        found.append(Figure(measure.name, measure.format(now), changes, aside))
     return found
 
 
-def _before(measure: Measure, standing: CurrentTotals, rows: Mapping[int, ReadOnlyDocument]) -> dict[int, int]:
-    """What is known of the number as it was, by how many days ago."""
-    told = {ago: measure.of_row(row) for ago, row in rows.items()}
-    told |= {ago: measure.of_totals(totals) for ago, totals in standing.earlier.items()}
-    return {ago: value for ago, value in told.items() if isinstance(value, int)}
+def _earlier_values(measure: Measure, current: CurrentTotals, rows: Mapping[int, ReadOnlyDocument]) -> dict[int, int]:
+    """Return the known earlier values by age in days; the ledger takes precedence over the table."""
+    known = {ago: measure.of_row(row) for ago, row in rows.items()}
+    known |= {ago: measure.of_totals(totals) for ago, totals in current.earlier.items()}
+    return {ago: value for ago, value in known.items() if isinstance(value, int)}
 
 
-def _change(now: int, before: int, since: str, signed: Callable[[int], str]) -> Change:
-    if now == before:
-        return Change(texts.UNCHANGED, since, "level")
-    return Change(signed(now - before), since, "up" if now > before else "down")
+def _change(now: int, earlier: int, since: str, format_change: Callable[[int], str]) -> FigureChange:
+    if now == earlier:
+        return FigureChange(texts.UNCHANGED, since, "level")
+    return FigureChange(format_change(now - earlier), since, "up" if now > earlier else "down")
 
 
 def plan_lines(totals: Totals, plans: Mapping[DocId, PlanState]) -> list[PlanLine]:
-    """Every plan that sells or sold something, the one with most MRR first."""
+    """Return the plans with licenses or revenue, highest MRR first."""
     sums = {
         plan_id: one for plan_id, one in totals.by_plan.items() if one.active or one.mrr_cents or one.one_time_cents
     }
@@ -141,7 +143,7 @@ def plan_lines(totals: Totals, plans: Mapping[DocId, PlanState]) -> list[PlanLin
 
 
 def deals(totals: Totals, plans: Mapping[DocId, PlanState]) -> list[Deal]:
-    """The plans with a limit that are on sale, such as the Founders Deal."""
+    """Return the limited plans on sale, such as the Founders Deal."""
     found = []
     for plan_id, state in plans.items():
         if state.plan is None or not state.plan.limit or not state.present:

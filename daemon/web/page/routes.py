@@ -1,7 +1,7 @@
-"""The page `/analytics`: how the business stands, in Italian, for the owner's morning.
+"""The page `/analytics`, in Italian, for the owner of the business.
 
-Made whole on the server: it reads and edits without JavaScript; with it, it keeps itself up to date. Templates escape
-everything; the only markup from elsewhere are the charts, made of dates and numbers.
+Rendered on the server: it works without JavaScript, which only keeps it up to date. Templates escape everything except
+the charts, which consist of dates and numbers.
 """
 
 from collections.abc import Mapping
@@ -19,30 +19,31 @@ from daemon import clock
 from daemon.errors import ChatelloError
 from daemon.mongo.client import bounded
 from daemon.runtime import logs
-from daemon.store import table
-from daemon.store.table import Noted
+from daemon.store import rows as row_store
+from daemon.store.rows import NoteOutcome
 from daemon.web.context import WebContext
 from daemon.web.page import assets, rows, texts
 from daemon.web.page.view import PageData, ViewRequest
+from rules.rows import note_grammar
 
 View = Mapping[str, object]
 
 HERE = Path(__file__).parent
-MOST_FIELDS = 8
-PATIENCE_SECONDS = 5.0
-"""How long a reader waits for the database before the page says that it does not answer."""
+MAX_FIELDS = 8
+DATABASE_TIMEOUT_SECONDS = 5.0
+"""After so long the page reports that the database does not respond."""
 
 log = logs.get("http")
 
 
-def router(house: WebContext) -> APIRouter:
-    """The routes of the page; who may see and write is decided in front of them (`gate`)."""
-    page, routes = Page(house), APIRouter(include_in_schema=False)
+def router(context: WebContext) -> APIRouter:
+    """Return the routes of the page; `AccessControl` decides who may read and write."""
+    page, routes = AnalyticsPage(context), APIRouter(include_in_schema=False)
     routes.add_api_route("/", lambda: RedirectResponse("/analytics"))
-    routes.add_api_route("/analytics", page.whole)
-    routes.add_api_route("/analytics/live", page.live)
-    routes.add_api_route("/analytics/notes/{day}", page.form)
-    routes.add_api_route("/analytics/notes/{day}", page.edit, methods=["POST"])
+    routes.add_api_route("/analytics", page.show)
+    routes.add_api_route("/analytics/live", page.show_live)
+    routes.add_api_route("/analytics/notes/{day}", page.show_form)
+    routes.add_api_route("/analytics/notes/{day}", page.edit_note, methods=["POST"])
     return routes
 
 
@@ -54,139 +55,147 @@ def templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["words"] = texts
-    environment.globals["assets"] = {name: assets.address(name) for name in ("page.css", "page.js", "icon.svg")}
+    environment.globals["texts"] = texts
+    environment.globals["assets"] = {name: assets.asset_url(name) for name in ("page.css", "page.js", "icon.svg")}
     return environment
 
 
-async def sent(request: Request) -> Mapping[str, str]:
-    """The fields of a form as a browser without JavaScript posts it; of a repeated one the last."""
+async def form_fields(request: Request) -> Mapping[str, str]:
+    """Return the fields of a URL-encoded form; of a repeated field the last value."""
     body = (await request.body()).decode("utf-8", "replace")
     try:
-        fields = parse_qs(body, keep_blank_values=True, max_num_fields=MOST_FIELDS)
+        fields = parse_qs(body, keep_blank_values=True, max_num_fields=MAX_FIELDS)
     except ValueError:
         return {}
     return {name: values[-1] for name, values in fields.items()}
 
 
-class Page:
-    """The page of one house."""
-
-    def __init__(self, house: WebContext) -> None:
-        self.house = house
-        self.desk = PageData(house)
+class AnalyticsPage:
+    def __init__(self, context: WebContext) -> None:
+        self.context = context
+        self.data = PageData(context)
         self.templates = templates()
 
-    def whole(self, request: Request) -> Response:
-        wanted = ViewRequest.of(request.query_params)
+    def show(self, request: Request) -> Response:
+        view_request = ViewRequest.of(request.query_params)
         try:
-            with bounded(PATIENCE_SECONDS):
-                view = self.desk.whole(wanted)
+            with bounded(DATABASE_TIMEOUT_SECONDS):
+                view = self.data.full_view(view_request)
         except ChatelloError as problem:
-            return self._trouble(request, problem)
-        return self._shown("analytics.html", {**view, **self._common(wanted)})
+            return self._database_down(request, problem)
+        return self._render("analytics.html", {**view, **self._common(view_request)})
 
-    def live(self, request: Request) -> Response:
-        """The parts that change while one looks, for the page's script."""
+    def show_live(self, request: Request) -> Response:
+        """Render the live parts, for the page's script."""
         try:
-            with bounded(PATIENCE_SECONDS):
-                view = self.desk.live()
+            with bounded(DATABASE_TIMEOUT_SECONDS):
+                view = self.data.live_view()
         except ChatelloError as problem:
-            return self._trouble(request, problem)
-        return self._shown("live.html", {**view, **self._common(ViewRequest.of(request.query_params))})
+            return self._database_down(request, problem)
+        return self._render("live.html", {**view, **self._common(ViewRequest.of(request.query_params))})
 
-    def form(self, request: Request, day: str) -> Response:
-        """The form for one day's note; the page's script puts it into the table."""
+    def show_form(self, request: Request, day: str) -> Response:
+        """Render the form for one day's note; the page's script inserts it into the table."""
         try:
-            with bounded(PATIENCE_SECONDS):
-                return self._form(day, ViewRequest.of(request.query_params))
+            with bounded(DATABASE_TIMEOUT_SECONDS):
+                return self._note_form(day, ViewRequest.of(request.query_params))
         except ChatelloError as problem:
-            return self._trouble(request, problem)
+            return self._database_down(request, problem)
 
-    def edit(self, request: Request, day: str, fields: Annotated[Mapping[str, str], Depends(sent)]) -> Response:
-        """Take a note in, unless the one it replaces is not the one its writer saw."""
+    def edit_note(
+        self, request: Request, day: str, fields: Annotated[Mapping[str, str], Depends(form_fields)]
+    ) -> Response:
+        """Store a note unless it changed since the form was loaded."""
         try:
-            with bounded(PATIENCE_SECONDS):
-                return self._edited(day, fields)
+            with bounded(DATABASE_TIMEOUT_SECONDS):
+                return self._save_note(day, fields)
         except ChatelloError as problem:
-            return self._trouble(request, problem)
+            return self._database_down(request, problem)
 
-    def _edited(self, day: str, fields: Mapping[str, str]) -> Response:
-        wanted, text = ViewRequest.of(fields), rows.writable(fields.get("note", ""))
-        if len(text) > rows.LONGEST_NOTE:
-            problem = texts.TOO_LONG.format(limit=texts.integer(rows.LONGEST_NOTE))
-            return self._form(day, wanted, text, problem, HTTPStatus.UNPROCESSABLE_ENTITY)
-        outcome = self._note(day, text, fields.get("seen", ""))
-        if outcome is Noted.CHANGED_MEANWHILE:
-            return self._form(day, wanted, text, texts.CHANGED_MEANWHILE, HTTPStatus.CONFLICT)
-        if outcome is Noted.NO_ROW:
+    def _save_note(self, day: str, fields: Mapping[str, str]) -> Response:
+        view_request, text = ViewRequest.of(fields), rows.clean_note(fields.get("note", ""))
+        if len(text) > rows.MAX_NOTE_LENGTH:
+            problem = texts.TOO_LONG.format(limit=texts.integer(rows.MAX_NOTE_LENGTH))
+            return self._note_form(day, view_request, text, problem, HTTPStatus.UNPROCESSABLE_ENTITY)
+        outcome = self._store_note(day, text, fields)
+        if outcome is NoteOutcome.CHANGED_SINCE:
+            return self._note_form(day, view_request, text, texts.CHANGED_MEANWHILE, HTTPStatus.CONFLICT)
+        if outcome is NoteOutcome.NO_ROW:
             return self._message(texts.NO_ROW, HTTPStatus.NOT_FOUND)
-        return RedirectResponse(address(wanted, f"d{date.fromisoformat(day)}"), HTTPStatus.SEE_OTHER)
+        return RedirectResponse(page_url(view_request, f"d{date.fromisoformat(day)}"), HTTPStatus.SEE_OTHER)
 
-    def _note(self, day: str, text: str, seen: str) -> Noted:
-        known = _day(day)
-        row = table.one(self.house.database, known) if known else None
-        if known is None or row is None:
-            return Noted.NO_ROW
-        if not rows.is_ours(row) and rows.mark(row) != seen:
-            return Noted.CHANGED_MEANWHILE
-        outcome = table.note(self.house.database, known, text, row.get("notes"), clock.now())
-        if outcome is Noted.WRITTEN:
-            log.info("note.edited", day=day, reset=not text)
+    def _store_note(self, day: str, text: str, fields: Mapping[str, str]) -> NoteOutcome:
+        """Store a note unless a person changed it since; a comment after the generated note stays a comment."""
+        date_of_note = _parse_day(day)
+        row = row_store.daily_row(self.context.database, date_of_note) if date_of_note else None
+        if date_of_note is None or row is None:
+            return NoteOutcome.NO_ROW
+        if not rows.has_automatic_note(row) and rows.note_digest(row) != fields.get("seen", ""):
+            return NoteOutcome.CHANGED_SINCE
+        written = note_grammar.personal_text(text, (fields.get("generated"), row.get("auto_notes")))
+        outcome = row_store.set_note(self.context.database, date_of_note, written, row.get("notes"), clock.now())
+        if outcome is NoteOutcome.WRITTEN:
+            log.info("note.edited", day=day, reset=not written.text)
         return outcome
 
-    def _form(
-        self, day: str, wanted: ViewRequest, text: str | None = None, problem: str = "", status: int = HTTPStatus.OK
+    def _note_form(
+        self,
+        day: str,
+        view_request: ViewRequest,
+        text: str | None = None,
+        problem: str = "",
+        status: int = HTTPStatus.OK,
     ) -> Response:
-        known = _day(day)
-        row = table.one(self.house.database, known) if known else None
-        if known is None or row is None:
+        date_of_note = _parse_day(day)
+        row = row_store.daily_row(self.context.database, date_of_note) if date_of_note else None
+        if date_of_note is None or row is None:
             return self._message(texts.NO_ROW, HTTPStatus.NOT_FOUND)
-        stored = str(row.get("notes") or "")[: rows.LONGEST_NOTE]
+        stored = str(row.get("notes") or "")[: rows.MAX_NOTE_LENGTH]
         view = {
-            "day": known.isoformat(),
-            "day_text": texts.day(known),
+            "day": date_of_note.isoformat(),
+            "day_text": texts.day(date_of_note),
             "text": stored if text is None else text,
             "stored": rows.facts(stored),
             "auto": rows.facts(row.get("auto_notes")),
-            "seen": rows.mark(row),
-            "limit": rows.LONGEST_NOTE,
+            "seen": rows.note_digest(row),
+            "generated": rows.clean_note(str(row.get("auto_notes") or "")),
+            "limit": rows.MAX_NOTE_LENGTH,
             "problem": problem,
         }
-        return self._shown("note.html", {**view, **self._common(wanted)}, status)
+        return self._render("note.html", {**view, **self._common(view_request)}, status)
 
-    def _common(self, wanted: ViewRequest) -> View:
+    def _common(self, view_request: ViewRequest) -> View:
         return {
-            "wanted": wanted,
-            "address": address,
-            "query": urlencode({"period": wanted.period, "page": wanted.page}),
-            "may_edit": bool(self.house.config().http.token.get_secret_value()),
+            "view_request": view_request,
+            "page_url": page_url,
+            "query": urlencode({"period": view_request.period, "page": view_request.page}),
+            "may_edit": bool(self.context.config().http.token.get_secret_value()),
         }
 
-    def _trouble(self, request: Request, problem: ChatelloError) -> Response:
+    def _database_down(self, request: Request, problem: ChatelloError) -> Response:
         log.warning("request.unavailable", route=request.scope["route"].path, problem=str(problem))
         view = {
             "problem": str(problem),
-            "role": texts.ROLES.get(self.house.progress.role, texts.ROLE_UNKNOWN),
-            "cure": texts.ROLE_CURES["retrying"],
+            "role": texts.ROLES.get(self.context.health.role, texts.ROLE_UNKNOWN),
+            "hint": texts.ROLE_HINTS["retrying"],
         }
-        return self._shown("trouble.html", view, HTTPStatus.SERVICE_UNAVAILABLE)
+        return self._render("database_down.html", view, HTTPStatus.SERVICE_UNAVAILABLE)
 
     def _message(self, text: str, status: int) -> Response:
-        return self._shown("message.html", {"text": text}, status)
+        return self._render("message.html", {"text": text}, status)
 
-    def _shown(self, template: str, view: View, status: int = HTTPStatus.OK) -> Response:
+    def _render(self, template: str, view: View, status: int = HTTPStatus.OK) -> Response:
         return HTMLResponse(self.templates.get_template(template).render(view), status)
 
 
-def address(wanted: ViewRequest, anchor: str = "", *, page: int | None = None, period: str | None = None) -> str:
-    """Where the page shows these rows; another period begins at its first page."""
-    number = page or (1 if period else wanted.page)
-    query = {"period": period or wanted.period, **({"page": number} if number > 1 else {})}
+def page_url(view_request: ViewRequest, anchor: str = "", *, page: int | None = None, period: str | None = None) -> str:
+    """Return the URL that shows these rows; a changed period starts at its first page."""
+    number = page or (1 if period else view_request.page)
+    query = {"period": period or view_request.period, **({"page": number} if number > 1 else {})}
     return f"/analytics?{urlencode(query)}{'#' + anchor if anchor else ''}"
 
 
-def _day(text: str) -> date | None:
+def _parse_day(text: str) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError:

@@ -1,6 +1,6 @@
-"""The table as the page shows it: one row a day (or a month), its note taken apart into facts, and who wrote it.
+"""Rows of the table as the page shows them: one per day or month, with the note split into facts and its author.
 
-Others write rows too, and a note may be anything: what is no number shows as a dash, what is no text as nothing.
+The dashboard writes rows too, so a field may hold anything: invalid numbers show as a dash, invalid notes as empty.
 """
 
 import hashlib
@@ -9,23 +9,24 @@ from typing import NamedTuple
 
 from daemon.mongo.types import ReadOnlyDocument
 from daemon.web.page import texts
+from rules.rows import note_grammar
 from rules.settings.catalog import SEPARATOR
 from rules.text import one_line
 
-LONGEST_NOTE = 5000
-"""Characters of a note that are shown, and that may be written here."""
-MOST_FACTS = 200
+MAX_NOTE_LENGTH = 5000
+"""Maximum number of characters of a note shown or stored."""
+MAX_FACTS = 200
 
 
 class Tag(NamedTuple):
-    """A small word beside a note, with what it means; `kind` is for the style sheet."""
+    """A label beside a note; `why` is its tooltip, `kind` its CSS class."""
 
     text: str
     why: str
     kind: str
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     id: str
     day: date | None
     date: str
@@ -39,21 +40,21 @@ class Row(NamedTuple):
     is_running: bool
 
 
-def daily(document: ReadOnlyDocument) -> Row:
+def daily(document: ReadOnlyDocument) -> TableRow:
     day = _date(document)
     return _row(document, day, texts.day(day), texts.weekday(day)[:3])
 
 
-def monthly(document: ReadOnlyDocument) -> Row:
+def monthly(document: ReadOnlyDocument) -> TableRow:
     day = _date(document)
     return _row(document, None, texts.month(day), "")
 
 
-def _row(document: ReadOnlyDocument, day: date | None, written: str, weekday: str) -> Row:
-    return Row(
+def _row(document: ReadOnlyDocument, day: date | None, date_text: str, weekday: str) -> TableRow:
+    return TableRow(
         id=f"d{day.isoformat()}" if day else "",
         day=day,
-        date=written,
+        date=date_text,
         weekday=weekday,
         customers=texts.integer(document.get("total_customers")),
         paying=texts.integer(document.get("paying_customers")),
@@ -71,19 +72,19 @@ def _date(document: ReadOnlyDocument) -> date | None:
 
 
 def facts(note: object) -> list[str]:
-    """A note as the single facts it tells, each one harmless line."""
-    text = note[:LONGEST_NOTE] if isinstance(note, str) else ""
-    parts = [one_line(part, LONGEST_NOTE) for line in text.splitlines() for part in line.split(SEPARATOR.strip())]
-    return [_held_together(part) for part in parts if part][:MOST_FACTS]
+    """Split a note into its facts, each one line without invisible characters."""
+    text = note[:MAX_NOTE_LENGTH] if isinstance(note, str) else ""
+    parts = [one_line(part, MAX_NOTE_LENGTH) for line in text.splitlines() for part in line.split(SEPARATOR.strip())]
+    return [_keep_emoji_with_text(part) for part in parts if part][:MAX_FACTS]
 
 
-def _held_together(fact: str) -> str:
-    """A fact whose emoji never stands alone at the end of a line."""
+def _keep_emoji_with_text(fact: str) -> str:
+    """Join the emoji and the next word by a no-break space."""
     return fact if fact[0].isalnum() else fact.replace(" ", texts.NBSP, 1)
 
 
 def tags(document: ReadOnlyDocument) -> list[Tag]:
-    """What kind of row it is, where it is not a measured and closed one."""
+    """Return labels for rows that are still open, reconstructed, or revised."""
     found = []
     if document.get("final") is False:
         found.append(Tag(texts.RUNNING, "", "running"))
@@ -95,24 +96,25 @@ def tags(document: ReadOnlyDocument) -> list[Tag]:
 
 
 def author(document: ReadOnlyDocument) -> Tag:
-    """Who wrote the note: we, a person, or the dashboard before us."""
+    """Return the author of the note: the daemon, a person, or the dashboard."""
     if "auto_notes" not in document:
-        return Tag(texts.BY_OTHERS, texts.BY_OTHERS_WHY, "others")
+        return Tag(texts.BY_DASHBOARD, texts.BY_DASHBOARD_WHY, "dashboard")
     if document.get("notes") in (None, "", document["auto_notes"]):
         return Tag(texts.AUTO, texts.AUTO_WHY, "auto")
     return Tag(texts.BY_HAND, texts.BY_HAND_WHY, "hand")
 
 
-def mark(document: ReadOnlyDocument) -> str:
-    """Tells one state of a note from another, so that nobody overwrites what they have not seen."""
-    return hashlib.sha256(str(document.get("notes")).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+def note_digest(document: ReadOnlyDocument) -> str:
+    """Return a digest of what a person wrote, by which an edit detects a change made since the form was loaded."""
+    written = note_grammar.personal_text(document.get("notes"), [document.get("auto_notes")])
+    return hashlib.sha256(str(written).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def is_ours(document: ReadOnlyDocument) -> bool:
+def has_automatic_note(document: ReadOnlyDocument) -> bool:
     return document.get("notes") in (None, "") or document.get("notes") == document.get("auto_notes")
 
 
-def writable(text: str) -> str:
-    """A person's note as it is stored: lines kept, ends trimmed, nothing invisible."""
-    lines = (one_line(line, LONGEST_NOTE + 1) for line in text.replace("\r\n", "\n").split("\n"))
+def clean_note(text: str) -> str:
+    """Return a manual note as it is stored: line breaks kept, ends trimmed, invisible characters removed."""
+    lines = (one_line(line, MAX_NOTE_LENGTH + 1) for line in text.replace("\r\n", "\n").split("\n"))
     return "\n".join(lines).strip()

@@ -1,14 +1,14 @@
-"""The words of the page, in Italian, and how it writes numbers, euros and dates.
+"""Italian texts of the page, and its formats of numbers, euros and dates.
 
-The words of events and notes are in `rules.settings.catalog`; all others are here. Templates hold no text that a
-reader sees: they take it from here, by name.
+The texts of events and notes are in `rules.settings.catalog`. Templates contain no visible text: they use these
+constants.
 """
 
 import math
 from datetime import date, datetime, tzinfo
 
 from rules.model.ledger import MovementKind
-from rules.settings.catalog import MONTHS
+from rules.settings.italian import MONTHS
 
 NBSP = "\u00a0"
 MINUS = "\u2212"
@@ -28,16 +28,16 @@ LICENSES = "Licenze attive"
 SINCE_YESTERDAY = "da ieri"
 IN_A_WEEK = "in 7 giorni"
 UNCHANGED = "invariato"
-NOTHING_BEFORE = "ancora senza confronto"
-NOTE_OF_TODAY = "La giornata finora"
-QUIET_DAY = "Finora nessun evento oggi."
-NOT_TAKEN_OVER = "Il daemon non ha ancora preso in carico questo database: i numeri compaiono dopo il primo avvio."
-STANDING_STILL = "I numeri sono fermi al {when}."
+NO_COMPARISON = "ancora senza confronto"
+NOTE_TODAY = "La giornata finora"
+NO_EVENTS_TODAY = "Finora nessun evento oggi."
+NOT_STARTED_YET = "Il daemon non ha ancora preso in carico questo database: i numeri compaiono dopo il primo avvio."
+TOTALS_OUTDATED = "I numeri sono fermi al {when}."
 
-COURSE = "MRR nel tempo"
-COURSE_EMPTY = "Il grafico compare quando la tabella ha almeno due giorni."
-COURSE_SUMMARY = "MRR dal {first} al {last}: da {start} a {end}."
-COURSE_RECONSTRUCTED = "Tratteggio: giorni ricostruiti dai documenti, prima del daemon."
+MRR_HISTORY = "MRR nel tempo"
+MRR_HISTORY_EMPTY = "Il grafico compare quando la tabella ha almeno due giorni."
+MRR_HISTORY_SUMMARY = "MRR dal {first} al {last}: da {start} a {end}."
+MRR_HISTORY_RECONSTRUCTED = "Tratteggio: giorni ricostruiti dai documenti, prima del daemon."
 MOVEMENTS = "Movimenti dell’MRR per mese"
 MOVEMENTS_COUNTING = "I movimenti sono tanti e li sto ancora sommando: ricarica la pagina fra poco."
 MOVEMENTS_EMPTY = "Ancora nessun movimento di MRR."
@@ -80,8 +80,8 @@ AUTO = "auto"
 AUTO_WHY = "Nota scritta dal daemon"
 BY_HAND = "a mano"
 BY_HAND_WHY = "Nota scritta da una persona: il daemon non la tocca"
-BY_OTHERS = "dashboard"
-BY_OTHERS_WHY = "Riga scritta dalla dashboard, prima del daemon"
+BY_DASHBOARD = "dashboard"
+BY_DASHBOARD_WHY = "Riga scritta dalla dashboard, prima del daemon"
 
 EDIT = "Modifica"
 EDIT_OF = "Modifica la nota del {day}"
@@ -100,8 +100,8 @@ FEED = "In diretta"
 FEED_EMPTY = "Nessun evento negli ultimi 30 giorni."
 FEED_LIVE = "collegato"
 FEED_WAITING = "in attesa di collegamento"
-FEED_STILL = "ricarica la pagina per aggiornare"
-GROWN_OLD = "Numeri non aggiornati"
+FEED_STATIC = "ricarica la pagina per aggiornare"
+NUMBERS_OUTDATED = "Numeri non aggiornati"
 YESTERDAY_AT = "ieri {time}"
 
 PLANS = "Piani"
@@ -117,9 +117,9 @@ LIMITED_LEFT = ("1 rimasto", "{count} rimasti")
 LIMITED_OVER = "esaurito"
 LIMITED_INCOME = "{amount} incassati"
 
-CONDITION = "Stato del daemon"
+STATUS = "Stato del daemon"
 ALL_WELL = "Tutto in ordine"
-LOOK_AT = ("1 cosa da guardare", "{count} cose da guardare")
+ITEMS_TO_CHECK = ("1 cosa da guardare", "{count} cose da guardare")
 WHAT_TO_DO = "Che cosa fare"
 
 FOLLOWING = "Flusso"
@@ -131,7 +131,7 @@ ROLES = {
     "retrying": "il database non risponde: riprova da solo",
     "waiting": "aspetta una decisione: sono spariti troppi documenti",
 }
-ROLE_CURES = {
+ROLE_HINTS = {
     "starting": "Aspetta qualche secondo e ricarica la pagina. Se resta così: journalctl -u chatello-analytics",
     "reconciling": "Niente: quando ha finito riprende da solo. journalctl -fu chatello-analytics mostra a che punto è.",
     "retrying": "Controlla che MongoDB sia acceso e raggiungibile; il daemon riprende da dove era.",
@@ -140,28 +140,28 @@ ROLE_CURES = {
 }
 ROLE_UNKNOWN = "sconosciuto"
 STALLED = "Una parte non va avanti"
-STALLED_CURE = "systemctl restart chatello-analytics; poi journalctl -u chatello-analytics dice perché."
+STALLED_HINT = "systemctl restart chatello-analytics; poi journalctl -u chatello-analytics dice perché."
 LAG = "Ritardo"
 LAG_NONE = "nessuno"
-LAG_CURE = "Guarda se il database è sotto sforzo; journalctl -u chatello-analytics dice che cosa il daemon sta facendo."
+LAG_HINT = "Guarda se il database è sotto sforzo; journalctl -u chatello-analytics dice che cosa il daemon sta facendo."
 ROLLUP = "Ultima chiusura"
 ROLLUP_NEVER = "nessun giorno ancora chiuso"
 ROLLUP_OF = "{day}, scritta il {when}"
-ROLLUP_OWED = "manca la riga del {day}"
-ROLLUP_CURE = (
+ROLLUP_MISSING = "manca la riga del {day}"
+ROLLUP_HINT = (
     "chatello-analytics rollup --date {day} la scrive a mano; journalctl -u chatello-analytics dice perché manca."
 )
-PROOF = "Prova dei conti"
-PROOF_HELD = "riuscita il {when}"
-PROOF_FAILED = ("1 numero non torna", "{count} numeri non tornano")
-PROOF_CURE = "chatello-analytics verify mostra che cosa non torna, poi chatello-analytics reconcile lo ripara."
+VERIFICATION = "Prova dei conti"
+VERIFICATION_PASSED = "riuscita il {when}"
+VERIFICATION_FAILED = ("1 numero non torna", "{count} numeri non tornano")
+VERIFICATION_HINT = "chatello-analytics verify mostra che cosa non torna, poi chatello-analytics reconcile lo ripara."
 GAPS = "Interruzioni"
 GAPS_NONE = "nessuna negli ultimi 30 giorni"
 GAPS_CLOSED = ("1 negli ultimi 30 giorni, chiusa", "{count} negli ultimi 30 giorni, chiuse")
 GAP_OPEN = "aperta il {when}: {cause}"
 GAP_CLOSED = "{since} → {until}: {cause}, {recovered}"
 GAP_RECOVERED = ("recuperato 1 documento", "recuperati {count} documenti")
-GAP_CURE = (
+GAP_HINT = (
     "Il daemon la chiude da solo con una riconciliazione. Se resta aperta: chatello-analytics reconcile --dry-run"
 )
 GAP_START = "inizio"
@@ -183,32 +183,32 @@ CAUSES = {
 DEAD_LETTERS = "Documenti messi da parte"
 DEAD_LETTERS_NONE = "nessuno"
 DEAD_LETTERS_HELD = ("1 non si capisce", "{count} non si capiscono")
-DEAD_LETTERS_CURE = (
+DEAD_LETTERS_HINT = (
     "Correggi il documento nel database: la versione buona viene ripresa da sola. "
     "chatello-analytics dead-letters list li elenca tutti; dopo una correzione della configurazione: dead-letters retry"
 )
 AND_MORE = ("e 1 altro", "e altri {count}")
 
-TROUBLE = "Il database non risponde"
-TROUBLE_TEXT = "La pagina legge i numeri dal database, e ora non ci riesce. Riprova fra poco: nulla va perso."
-TROUBLE_DETAIL = "Il motivo, come lo dice il daemon"
+DATABASE_DOWN = "Il database non risponde"
+DATABASE_DOWN_TEXT = "La pagina legge i numeri dal database, e ora non ci riesce. Riprova fra poco: nulla va perso."
+DATABASE_DOWN_DETAIL = "Il motivo, come lo dice il daemon"
 TRY_AGAIN = "Riprova"
 
 
 def plural(forms: tuple[str, str], count: int) -> str:
-    """The singular or the plural of two forms, with its number."""
+    """Return the singular or the plural form, with the count inserted."""
     return forms[0] if count == 1 else forms[1].format(count=integer(count))
 
 
 def number(value: object) -> float | None:
-    """A finite number; None for whatever else others may have stored."""
+    """Return a finite number; None for any other stored value."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return None
     return value
 
 
 def integer(value: object) -> str:
-    """A count as Italians write it: 1.234; a dash for what is no number."""
+    """Return a count in the Italian format, `1.234`; a dash if it is not a number."""
     known = number(value)
     if known is None:
         return DASH
@@ -221,7 +221,7 @@ def signed(value: int) -> str:
 
 
 def euro(amount: object, decimals: int = 2) -> str:
-    """Euros as Italians write them: € 1.234,50; a dash for what is no amount."""
+    """Return euros in the Italian format, `€ 1.234,50`; a dash if it is not a number."""
     known = number(amount)
     if known is None:
         return DASH
@@ -243,7 +243,7 @@ def percent(part: int, whole: int) -> str:
 
 
 def day(value: object) -> str:
-    """24/11/2026; a dash for what is no date."""
+    """Return `24/11/2026`; a dash if it is not a date."""
     return f"{value:%d/%m/%Y}" if isinstance(value, date) else DASH
 
 
@@ -252,28 +252,28 @@ def weekday(value: object) -> str:
 
 
 def long_day(value: date) -> str:
-    """martedì 24 novembre 2026."""
+    """Return `martedì 24 novembre 2026`."""
     return f"{weekday(value)} {value.day} {MONTHS[value.month - 1].lower()} {value.year}"
 
 
 def month(value: object) -> str:
-    """novembre 2026."""
+    """Return `novembre 2026`."""
     return f"{MONTHS[value.month - 1].lower()} {value.year}" if isinstance(value, date) else DASH
 
 
 def short_month(value: date, *, with_year: bool = False) -> str:
-    """nov; January, and every month if asked to, brings its year along: gen 26."""
+    """Return `nov`; January, and with `with_year` every month, includes the year: `gen 26`."""
     name = MONTHS[value.month - 1][:3].lower()
     return f"{name} {value:%y}" if with_year or value.month == 1 else name
 
 
 def moment(at: object, zone: tzinfo) -> str:
-    """24/11/2026 alle 14:32."""
+    """Return `24/11/2026 alle 14:32`."""
     return f"{at.astimezone(zone):%d/%m/%Y alle %H:%M}" if isinstance(at, datetime) else DASH
 
 
-def ago(seconds: float) -> str:
-    """How long something takes or is late, in its largest unit: 12 secondi, 3 minuti, 2 ore, 5 giorni."""
+def duration(seconds: float) -> str:
+    """Return a duration in its largest unit: `12 secondi`, `3 minuti`, `2 ore`, `5 giorni`."""
     for size, one, many in ((86400, "giorno", "giorni"), (3600, "ora", "ore"), (60, "minuto", "minuti")):
         if seconds >= size:
             count = int(seconds // size)

@@ -11,7 +11,7 @@ from daemon.store.mirror import states
 from rules.model.changes import License, LicenseStatus, LicenseValue
 from rules.model.events import EventType
 from rules.model.ledger import MovementKind, Reason
-from rules.model.recent import PaymentObservation, PendingSwitch, RecentActivity
+from rules.model.recent import FactObservation, PendingSwitch, RecentActivity
 from rules.model.states import CustomerState, LicenseState
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -33,7 +33,7 @@ swings = st.builds(
     st.none() | worths,
 )
 sightings = st.builds(
-    PaymentObservation, instants, ids, st.just(EventType.PAYMENT_COMPLETED), cents, st.sampled_from(["", "g"])
+    FactObservation, instants, ids, st.just(EventType.PAYMENT_COMPLETED), cents, st.sampled_from(["", "g"])
 )
 latelies = st.builds(RecentActivity, st.none() | swings, st.none() | swings, st.lists(sightings, max_size=2).map(tuple))
 counts = st.integers(0, 2)

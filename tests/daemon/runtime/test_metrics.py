@@ -5,12 +5,14 @@ import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 from prometheus_client import generate_latest
 
+from daemon import clock
 from daemon.runtime import metrics
+from daemon.runtime.health import Health, Instant
 from daemon.runtime.metrics import BUSINESS, REGISTRY
 from daemon.web.middleware.request_metrics import RequestMetrics
 from rules.handlers.decide import Decision
@@ -108,7 +110,6 @@ def test_a_commit_counts_its_changes_events_movements_and_delay() -> None:
     assert value("movements_total", kind="new") == before["new"] + 1
     assert value("mrr_moved_euros_total", kind="churn") == pytest.approx(before["lost"] + 2.99)
     assert value("change_delay_seconds_sum") == pytest.approx(before["delay"] + 2)
-    assert value("event_timestamp_seconds") == NOW.timestamp()
 
 
 def requests(route: str, code: str, method: str = "GET") -> float:
@@ -128,8 +129,8 @@ def test_requests_are_counted_by_the_routes_template_and_strangers_make_no_label
     before = requests("/things/{thing}", "200"), requests("/things/{thing}", "500"), requests("none", "404", "other")
 
     async def visit() -> None:
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://daemon") as client:
+        transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://daemon") as client:
             for name in ("a", "b", "broken"):
                 await client.get(f"/things/{name}")
             await client.request("BREW", "/etc/passwd")
@@ -142,10 +143,40 @@ def test_requests_are_counted_by_the_routes_template_and_strangers_make_no_label
 
 
 def test_the_role_is_asked_at_every_scrape_and_is_one_of_all() -> None:
-    role = ["starting"]
-    metrics.watch(lambda: role[0], lambda: True, lambda: role[0] == "leader")
+    health = Health()
+    metrics.watch(health)
     assert (value("role", role="starting"), value("ready")) == (1, 0)
-    role[0] = "leader"
+    health.set_role("leader", clock.monotonic())
 
     assert [name for name in metrics.ROLES if value("role", role=name)] == ["leader"]
-    assert (value("healthy"), value("ready")) == (1, 1)
+    assert value("ready") == 1
+
+
+def test_a_lease_that_could_not_be_renewed_makes_the_daemon_not_ready() -> None:
+    health = Health()
+    metrics.watch(health)
+    health.set_role("leader", clock.monotonic())
+    health.hold_lease(clock.monotonic() - 1)
+    expired = value("ready")
+    health.hold_lease(clock.monotonic() + 60)
+
+    assert (expired, value("ready")) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("instant", "name"),
+    [
+        (Instant.CLUSTER, "cluster_timestamp_seconds"),
+        (Instant.STREAM, "stream_token_timestamp_seconds"),
+        (Instant.CHECKPOINT, "checkpoint_timestamp_seconds"),
+        (Instant.EVENT, "event_timestamp_seconds"),
+        (Instant.ROLLUP, "rollup_success_timestamp_seconds"),
+        (Instant.VERIFICATION, "proof_success_timestamp_seconds"),
+    ],
+)
+def test_an_instant_of_progress_is_exported_as_recorded(instant: Instant, name: str) -> None:
+    health = Health()
+    metrics.watch(health)
+    health.record(instant, 1_764_072_000)
+
+    assert value(name) == 1_764_072_000

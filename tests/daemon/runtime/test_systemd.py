@@ -11,8 +11,7 @@ import pytest
 
 from daemon import clock
 from daemon.demo.embedded_mongo import wait_for
-from daemon.runtime import metrics
-from daemon.runtime.health import STALLED_AFTER, Health
+from daemon.runtime.health import STALLED_AFTER, Health, Instant
 from daemon.runtime.systemd import SystemdNotifier, status
 
 NOON = 1_764_072_000
@@ -91,15 +90,24 @@ def test_a_room_that_stopped_getting_on_starves_the_watchdog_and_is_named(heard:
     assert "WATCHDOG=1" not in heard
 
 
-def test_the_status_of_a_leader_tells_lag_last_event_and_last_rollup(monkeypatch: pytest.MonkeyPatch) -> None:
-    stood = {metrics.CLUSTER: NOON + 7, metrics.STREAM_TOKEN: NOON, metrics.LAST_EVENT: NOON - 60, metrics.ROLLUP: 0}
-    monkeypatch.setattr(metrics, "value", lambda _gauge: 0.0)
-    assert status(Health(role="leader"), 1).startswith("leader, 0 s behind; last event not since the start; ")
-    monkeypatch.setattr(metrics, "value", stood.__getitem__)
-    progress = Health()
-    progress.set_role("leader", 0)
+def test_the_status_of_a_leader_shows_lag_last_event_and_last_rollup() -> None:
+    health = Health()
+    health.set_role("leader", 0)
+    assert status(health, 1).startswith("leader, 0 s behind; last event not since the start; ")
+    health.record(Instant.CLUSTER, NOON + 7)
+    health.record(Instant.STREAM, NOON)
+    health.record(Instant.EVENT, NOON - 60)
 
-    assert status(progress, 1) == "leader, 7 s behind; last event 2025-11-25 11:59:00 UTC; last rollup not yet"
+    assert status(health, 1) == "leader, 7 s behind; last event 2025-11-25 11:59:00 UTC; last rollup not yet"
+
+
+def test_the_status_of_a_leader_whose_lease_expired_says_so() -> None:
+    health = Health()
+    health.set_role("leader", 0)
+    health.hold_lease(8)
+
+    assert status(health, 8).startswith("leader, ")
+    assert status(health, 11) == "stalled: the lease expired 3 seconds ago and could not be renewed"
 
 
 def test_the_status_is_one_line_whatever_the_reason_holds() -> None:
@@ -109,9 +117,3 @@ def test_the_status_is_one_line_whatever_the_reason_holds() -> None:
 
     assert told.startswith("standby: pc:17:ab leads READY=1x")
     assert "\n" not in told and len(told) <= 400
-
-
-def test_a_gauge_is_read_back() -> None:
-    metrics.LAST_EVENT.set(5)
-
-    assert metrics.value(metrics.LAST_EVENT) == 5

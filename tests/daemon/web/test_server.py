@@ -1,4 +1,4 @@
-"""The server between two requests: it ends at once when told to, however long it sleeps, and hangs on no error."""
+"""The idle server: it stops at once in spite of its long tick, and an error does not make it hang."""
 
 import asyncio
 import socket
@@ -28,20 +28,20 @@ def listening() -> Iterator[socket.socket]:
         yield bound
 
 
-def test_it_ends_when_told_to_however_long_it_sleeps(listening: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_stops_at_once_however_long_its_tick(listening: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web_server, "TICK_SECONDS", 3600)
     stop, closed = threading.Event(), threading.Event()
     server = server_until(stop, closed)
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
-    wait_for(lambda: server.started, "it to serve")
+    wait_for(lambda: server.started, "the server to start")
     stop.set()
     thread.join(30)
 
     assert not thread.is_alive() and closed.is_set()
 
 
-def test_an_error_of_its_own_is_raised_and_waits_for_nobody(
+def test_an_error_in_the_main_loop_is_raised_and_does_not_hang(
     listening: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(_self: LowWakeupServer, _counter: int) -> bool:

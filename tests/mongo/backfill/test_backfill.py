@@ -1,4 +1,4 @@
-"""The years before the daemon: the server's reconstruction equals a recount day by day; what was there stays."""
+"""Backfill: the server's rows equal an independent recount of each day; measured and edited rows are kept."""
 
 import signal
 import subprocess
@@ -33,7 +33,7 @@ COLLECTIONS = ("plans", "customers", "licenses", "historical_analytics", "analyt
 SANE = st.one_of(
     st.datetimes(datetime(2025, 3, 29), datetime(2025, 4, 1)),  # noqa: DTZ001 - the clock goes forward
     st.datetimes(datetime(2025, 10, 25), datetime(2025, 10, 28)),  # noqa: DTZ001 - and back
-    st.datetimes(datetime(2024, 12, 29), datetime(2025, 1, 3)),  # noqa: DTZ001 - a stretch ends
+    st.datetimes(datetime(2024, 12, 29), datetime(2025, 1, 3)),  # noqa: DTZ001 - a range ends
 ).map(lambda at: at.replace(tzinfo=UTC, microsecond=at.microsecond // 1000 * 1000))
 INSANE: st.SearchStrategy[Any] = st.sampled_from(
     [None, "2025-03-30", 0, datetime(1970, 1, 1, tzinfo=UTC), datetime(2999, 1, 1, tzinfo=UTC), DatetimeMS(2**60), []]
@@ -53,8 +53,8 @@ STATUSES = ["active", "active", "active", "cancelled", "expired", "suspended", "
 
 
 @st.composite
-def shops(draw: st.DrawFn) -> dict[str, list[dict[str, Any]]]:
-    """Documents as they may lie in an old database, most of them sane."""
+def shop_documents(draw: st.DrawFn) -> dict[str, list[dict[str, Any]]]:
+    """Draw documents as in an old database, most of them plausible."""
     plans = [{"_id": _id(draw), "currency": "EUR", **draw(PLANS)} for _ in range(draw(st.integers(1, 3)))]
     customers = [{"_id": _id(draw), "name": "A", "created_at": draw(DATES)} for _ in range(draw(st.integers(0, 4)))]
     owners = [*(customer["_id"] for customer in customers), ObjectId(), None]
@@ -73,13 +73,13 @@ def shops(draw: st.DrawFn) -> dict[str, list[dict[str, Any]]]:
 
 
 def _id(draw: st.DrawFn) -> ObjectId:
-    """An id that tells a time of its own, and nobody else has."""
+    """Draw a unique id with a creation time."""
     made = int(draw(SANE).timestamp())
     return ObjectId(f"{made:08x}{next(COUNTER):016x}")
 
 
 def cents(plan: dict[str, Any]) -> tuple[int, int, bool] | None:
-    """Price, MRR and whether it is for life; None for a price nobody can read."""
+    """Return price and MRR in cents and whether the plan is for life; None for an invalid price."""
     if isinstance(plan["price"], str):
         return None
     price = int((Decimal(str(plan["price"])) * 100).quantize(Decimal(1), ROUND_HALF_EVEN))
@@ -97,7 +97,7 @@ def cents(plan: dict[str, Any]) -> tuple[int, int, bool] | None:
 
 
 class Recount:
-    """The plainest reading of documents: each day is counted anew from all of them."""
+    """The simplest possible computation: every day is counted from all documents."""
 
     def __init__(self, documents: dict[str, list[dict[str, Any]]], now: datetime, naive: ZoneInfo) -> None:
         self.now, self.naive = now, naive
@@ -188,7 +188,7 @@ def test_every_day_equals_an_independent_recount(mongo_uri: str, database: Datab
     config = shop.config_for(mongo_uri, database, time={"naive_zone": naive})
 
     @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-    @given(shops())
+    @given(shop_documents())
     def check(documents: dict[str, list[dict[str, Any]]]) -> None:
         for name in COLLECTIONS:
             database.drop_collection(name)
@@ -214,11 +214,11 @@ def test_every_day_equals_an_independent_recount(mongo_uri: str, database: Datab
     check()
 
 
-# -- what stands already ------------------------------------------------------------------------------------
+# -- existing rows ------------------------------------------------------------------------------------------
 
 
 def old_shop(db: Database, months: int = 14) -> date:
-    """A customer with a pro licence since some months ago; the day it came."""
+    """Insert a customer with a pro license, created some months ago; return the day of creation."""
     plans = shop.plans(db)
     came = clock.now() - timedelta(days=30 * months)
     owner = shop.customer(db, "TechCorp", created_at=came)
@@ -233,7 +233,7 @@ def row(db: Database, day: date) -> dict[str, Any]:
     return found
 
 
-def stand(db: Database, day: date, **fields: Any) -> dict[str, Any]:
+def insert_row(db: Database, day: date, **fields: Any) -> dict[str, Any]:
     numbers = dict.fromkeys(("total_customers", "paying_customers", "mrr", "arr"), 77)
     at = datetime(day.year, day.month, day.day, tzinfo=UTC)
     made = {"date": at, "period_type": "daily", **numbers, **fields}
@@ -241,11 +241,11 @@ def stand(db: Database, day: date, **fields: Any) -> dict[str, Any]:
     return made
 
 
-def test_a_measured_row_and_the_dashboards_stay_unless_asked(mongo_uri: str, database: Database) -> None:
+def test_measured_and_dashboard_rows_are_kept_unless_over_dashboard_is_set(mongo_uri: str, database: Database) -> None:
     came = old_shop(database)
     days = [came + timedelta(days=n) for n in (1, 2, 3, 4)]
-    measured = [stand(database, days[0], final=True, revision=3), stand(database, days[1], revision=0)]
-    dashboards = [stand(database, days[2], notes="Scritto a mano"), stand(database, days[3], notes="")]
+    measured = [insert_row(database, days[0], final=True, revision=3), insert_row(database, days[1], revision=0)]
+    dashboards = [insert_row(database, days[2], notes="Scritto a mano"), insert_row(database, days[3], notes="")]
     config = shop.config_for(mongo_uri, database)
     reconstructed(database, config)
 
@@ -274,7 +274,9 @@ def test_a_note_that_a_person_edited_survives_a_second_reconstruction(mongo_uri:
     assert "first_reported" not in row(database, came) or row(database, came)["first_reported"] is None
 
 
-def test_months_stand_as_their_last_day_and_brought_what_their_days_brought(mongo_uri: str, database: Database) -> None:
+def test_months_have_the_levels_of_their_last_day_and_the_sums_of_their_days(
+    mongo_uri: str, database: Database
+) -> None:
     came = old_shop(database)
     second = {"created_at": clock.now() - timedelta(days=300), "name": "B"}
     database.customers.insert_many([second, {**second, "_id": ObjectId(), "name": "C"}])
@@ -283,7 +285,7 @@ def test_months_stand_as_their_last_day_and_brought_what_their_days_brought(mong
     months = list(database.historical_analytics.find({"period_type": "monthly"}).sort("date", 1))
     running = clock.now().astimezone(ROME).date().replace(day=1)
 
-    assert months[0]["date"].date() == came.replace(day=1), "the first began with the shop"
+    assert months[0]["date"].date() == came.replace(day=1), "the first month starts with the shop"
     assert months[-1]["date"].date() == (running - timedelta(days=1)).replace(day=1)
     for month in months:
         within = {"period_type": "daily", "date": {"$gte": month["date"], "$lt": month["date"] + timedelta(days=31)}}
@@ -306,7 +308,7 @@ def test_months_stand_as_their_last_day_and_brought_what_their_days_brought(mong
     assert database.historical_analytics.find_one(measured)["mrr"] == 1.0  # type: ignore[index]
 
 
-def test_it_ends_the_day_before_the_ledger_begins_and_never_touches_the_daemons_days(
+def test_it_ends_the_day_before_the_ledger_starts_and_never_changes_the_daemons_days(
     mongo_uri: str, database: Database
 ) -> None:
     old_shop(database)
@@ -322,12 +324,12 @@ def test_it_ends_the_day_before_the_ledger_begins_and_never_touches_the_daemons_
     assert newest["mrr"] == 7.99
 
 
-def test_what_was_cut_off_goes_on_where_it_stopped(mongo_uri: str, database: Database) -> None:
+def test_an_interrupted_run_is_continued_where_it_stopped(mongo_uri: str, database: Database) -> None:
     old_shop(database, months=40)
     config = shop.config_for(mongo_uri, database)
     past = Backfill(database, config)
-    outlook = past.plan()
-    assert len(outlook.stretches) >= 3
+    plan = past.plan()
+    assert len(plan.ranges) >= 3
 
     def stop_after(count: int) -> Callable[[int], object]:
         seen: list[int] = []
@@ -340,18 +342,18 @@ def test_what_was_cut_off_goes_on_where_it_stopped(mongo_uri: str, database: Dat
         return advance
 
     with pytest.raises(KeyboardInterrupt):
-        past.write(outlook, over_dashboard=False, again=False, advance=stop_after(2))
-    stood = {one["_id"] for one in database.historical_analytics.find({"period_type": "daily"}, {"_id": 1})}
+        past.write(plan, over_dashboard=False, again=False, advance=stop_after(2))
+    existing = {one["_id"] for one in database.historical_analytics.find({"period_type": "daily"}, {"_id": 1})}
     written = past.write(past.plan(), over_dashboard=False, again=False, advance=lambda _: None)
 
-    assert [stretch for stretch, _ in outlook.stretches[2:]] == written
+    assert [day_range for day_range, _ in plan.ranges[2:]] == written
     whole = list(database.historical_analytics.find({"period_type": "daily"}))
-    assert stood < {one["_id"] for one in whole}
-    assert len(whole) == sum(stretch.days for stretch, _ in outlook.stretches)
+    assert existing < {one["_id"] for one in whole}
+    assert len(whole) == sum(day_range.days for day_range, _ in plan.ranges)
     assert past.write(past.plan(), over_dashboard=False, again=False, advance=lambda _: None) == []
 
 
-def test_the_command_tells_what_it_would_do_and_does_it_after(mongo_uri: str, database: Database) -> None:
+def test_the_command_shows_its_plan_and_then_executes_it(mongo_uri: str, database: Database) -> None:
     old_shop(database)
     database.customers.insert_one({"_id": "no date", "name": "B"})
     environment = {"MONGODB_URI": mongo_uri, "MONGODB_DATABASE": database.name}
@@ -368,10 +370,12 @@ def test_the_command_tells_what_it_would_do_and_does_it_after(mongo_uri: str, da
     status, output = run_once("backfill", **environment)
     assert "0 days computed in 0 steps" in output
     status, output = run_once("backfill", "--dry-run", **environment)
-    assert "done already" in output
+    assert "already done" in output
 
 
-def test_ctrl_c_ends_the_servers_work_too_and_the_next_run_completes_it(mongo_uri: str, database: Database) -> None:
+def test_ctrl_c_also_ends_the_servers_operation_and_the_next_run_completes_it(
+    mongo_uri: str, database: Database
+) -> None:
     plans = shop.plans(database)
     came = clock.now() - timedelta(days=4000)
     owners = [ObjectId() for _ in range(20_000)]
@@ -390,10 +394,10 @@ def test_ctrl_c_ends_the_servers_work_too_and_the_next_run_completes_it(mongo_ur
         wait_for(lambda: database.historical_analytics.count_documents({}) > 0, "the first rows")
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
-        said = process.stderr.read()
+        stderr = process.stderr.read()
     at_stop = database.historical_analytics.count_documents({"period_type": "daily"})
 
-    assert (process.returncode, "goes on where it stopped" in said) == (130, True), said
+    assert (process.returncode, "run the same command again to continue" in stderr) == (130, True), stderr
     assert 0 < at_stop < 3900
     running = database.client.admin.aggregate([{"$currentOp": {}}, {"$match": {"command.aggregate": "licenses"}}])
     assert [op for op in running if op.get("ns", "").startswith(database.name)] == []

@@ -1,4 +1,4 @@
-"""The throw-away servers: real replica sets that go when their owner goes, however it goes."""
+"""Temporary servers: real replica sets that end with their owner, even if it is killed."""
 
 import os
 import resource
@@ -24,7 +24,7 @@ with EmbeddedMongo() as mongo:
 """
 
 
-def test_nothing_is_left_running_when_the_owner_is_killed() -> None:
+def test_no_process_is_left_when_the_owner_is_killed() -> None:
     with subprocess.Popen([sys.executable, "-c", OWNER], stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout is not None
         pid, folder = owner.stdout.readline().split()
@@ -68,7 +68,7 @@ def test_a_set_of_three_elects_another_primary_when_the_first_is_killed() -> Non
             assert things.count_documents({}) == 1
 
 
-def test_stopping_twice_is_no_harm_and_leaves_no_data() -> None:
+def test_stopping_twice_is_allowed_and_leaves_no_data() -> None:
     with EmbeddedMongo() as mongo:
         folder = mongo.folder
     mongo.stop()
@@ -76,9 +76,7 @@ def test_stopping_twice_is_no_harm_and_leaves_no_data() -> None:
     assert not folder.exists()
 
 
-def test_where_no_mongod_can_run_the_error_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_if_no_mongod_can_run_the_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "mongod"
     broken.write_text("#!/bin/sh\necho 'mongod: libcurl.so.4: cannot open shared object file' >&2\nexit 127\n")
     broken.chmod(0o755)

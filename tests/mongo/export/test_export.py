@@ -1,4 +1,4 @@
-"""Exports: what is stored, in three formats, read back by other people's libraries; nothing a spreadsheet would run."""
+"""Exports in three formats, read back by other libraries; a spreadsheet evaluates no text."""
 
 import csv
 import io
@@ -19,8 +19,9 @@ from bson.datetime_ms import DatetimeMS
 
 from daemon.demo.embedded_mongo import wait_for
 from daemon.errors import ConfigurationError
-from daemon.export import FORMATS, MEDIA_TYPES, Export, excel, parquet
+from daemon.export import FORMATS, MEDIA_TYPES, Export, excel, headings, parquet
 from daemon.export.cells import is_formula
+from daemon.export.tables import TABLES
 from daemon.mongo.types import Database
 from daemon.store import indexes
 from tests.shop import ROOT
@@ -67,26 +68,35 @@ def export(db: Database, table: str = "rows", first: date | None = None, last: d
     return Export(db, table, first, last, ROME)
 
 
-def lines(wanted: Export, style: str = "standard") -> list[dict[str, str]]:
-    text = b"".join(wanted.chunks("csv", style)).decode("utf-8-sig")
+def lines(source: Export, style: str = "standard") -> list[dict[str, str]]:
+    text = b"".join(source.chunks("csv", style)).decode("utf-8-sig")
     separator = ";" if style == "excel-it" else ","
-    return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=separator))
+    found = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
+    names = _names(source) if style == "excel-it" else {}
+    return [{names.get(heading, heading): value for heading, value in line.items()} for line in found]
 
 
-def cells(wanted: Export) -> Iterator[dict[str, Any]]:
-    book = openpyxl.load_workbook(io.BytesIO(b"".join(wanted.chunks("xlsx"))))
-    for sheet in book.worksheets:
+def _names(source: Export) -> dict[str, str]:
+    """Return the names of the columns by their Italian heading."""
+    return {headings.heading(column.name): column.name for column in TABLES[source.table]}
+
+
+def cells(source: Export) -> Iterator[dict[str, Any]]:
+    workbook = openpyxl.load_workbook(io.BytesIO(b"".join(source.chunks("xlsx"))))
+    for sheet in workbook.worksheets:
         head, *rest = sheet.iter_rows()
-        yield from ({str(h.value): c for h, c in zip(head, line, strict=True)} for line in rest)
+        names = _names(source)
+        titles = [names.get(str(cell.value), str(cell.value)) for cell in head]
+        yield from (dict(zip(titles, line, strict=True)) for line in rest)
 
 
-def records(wanted: Export) -> list[dict[str, Any]]:
-    table = pyarrow.parquet.read_table(io.BytesIO(b"".join(wanted.chunks("parquet"))))
+def records(source: Export) -> list[dict[str, Any]]:
+    table = pyarrow.parquet.read_table(io.BytesIO(b"".join(source.chunks("parquet"))))
     found: list[dict[str, Any]] = table.to_pylist()
     return found
 
 
-def test_rows_come_out_the_same_in_every_format_with_numbers_as_numbers_and_days_as_days(database: Database) -> None:
+def test_rows_are_equal_in_every_format_with_numbers_as_numbers_and_days_as_days(database: Database) -> None:
     database.historical_analytics.insert_one(day_row(date(2026, 11, 22), final=True, revision=2))
     [plain], [sheet], [typed] = lines(export(database)), cells(export(database)), records(export(database))
 
@@ -102,7 +112,7 @@ def test_rows_come_out_the_same_in_every_format_with_numbers_as_numbers_and_days
     assert list(plain) == list(sheet) == list(typed)
 
 
-def test_fields_that_another_writer_adds_to_rows_come_too_by_their_own_kind(database: Database) -> None:
+def test_fields_that_another_writer_adds_to_rows_are_exported_with_their_own_kind(database: Database) -> None:
     rows = [
         day_row(date(2026, 11, 21), depth=10, sunny=True),
         day_row(date(2026, 11, 22), depth=10.5, mood="=1", odd=1),
@@ -116,18 +126,18 @@ def test_fields_that_another_writer_adds_to_rows_come_too_by_their_own_kind(data
     assert [line["odd"] for line in lines(export(database))] == ["one", "1"]
 
 
-def test_the_italian_style_is_what_an_italian_excel_opens_by_a_double_click(database: Database) -> None:
+def test_the_italian_style_can_be_opened_in_an_italian_excel_by_double_click(database: Database) -> None:
     database.historical_analytics.insert_one(day_row(date(2026, 11, 22), final=True))
     raw = b"".join(export(database).chunks("csv", "excel-it"))
 
-    assert raw.startswith(b"\xef\xbb\xbfdate;period_type;")
+    assert raw.startswith(b"\xef\xbb\xbfData;Periodo (giorno, mese);Clienti totali;")
     assert b"\r\n2026-11-22;daily;12;7;;1234,5;14814,0;" in raw
     assert "Caffè Perù".encode() in raw
     assert b";VERO;" in raw
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_no_text_is_ever_run_and_none_breaks_out_of_its_cell(database: Database, hostile: str) -> None:
+def test_no_text_is_evaluated_and_none_breaks_out_of_its_cell(database: Database, hostile: str) -> None:
     event = {"event_type": hostile, "event_date": datetime(2026, 11, 22, tzinfo=UTC), "description": hostile}
     event |= {"amount": -7.99, "metadata": {"customer_name": hostile}}
     database.business_events.insert_one(event)
@@ -136,7 +146,7 @@ def test_no_text_is_ever_run_and_none_breaks_out_of_its_cell(database: Database,
         for name in ("event_type", "description", "customer_name"):
             assert not is_formula(line[name])
             assert hostile.replace("\0", "") in line[name]
-        assert line["amount"] in ("-7.99", "-7,99"), "a number stays one"
+        assert line["amount"] in ("-7.99", "-7,99"), "a number is not escaped"
     [sheet] = cells(export(database, "events"))
     for name in ("event_type", "description", "customer_name"):
         assert sheet[name].data_type in ("s", "inlineStr"), "a text, never a formula"
@@ -164,7 +174,9 @@ ODD: tuple[Any, ...] = (
 
 @pytest.mark.parametrize("odd", ODD, ids=repr)
 @pytest.mark.parametrize("field", ["amount", "event_date", "description", "auto_generated", "metadata"])
-def test_a_value_of_another_kind_is_shown_as_text_and_ends_no_export(database: Database, odd: Any, field: str) -> None:
+def test_a_value_of_another_kind_is_shown_as_text_and_does_not_end_the_export(
+    database: Database, odd: Any, field: str
+) -> None:
     database.business_events.insert_one({"event_type": "maintenance", "description": "x", field: odd})
     [line], [sheet], [typed] = (
         lines(export(database, "events")),
@@ -177,49 +189,75 @@ def test_a_value_of_another_kind_is_shown_as_text_and_ends_no_export(database: D
     assert sheet[field].value not in (None, "")
 
 
-def test_days_are_the_shops_own_and_both_bounds_count(database: Database) -> None:
+def test_days_are_in_the_shops_time_zone_and_both_bounds_are_included(database: Database) -> None:
     for hour, day in ((22, 20), (23, 20), (22, 21), (23, 21)):
         at = datetime(2026, 11, day, hour, 30, tzinfo=UTC)
         database.business_events.insert_one({"event_type": "maintenance", "event_date": at, "description": str(at)})
         database.analytics_ledger.insert_one({"_id": day * 100 + hour, "day": datetime(2026, 11, day, tzinfo=UTC)})
-    told = lines(export(database, "events", date(2026, 11, 21), date(2026, 11, 21)))
-    booked = lines(export(database, "movements", date(2026, 11, 21), None))
+    listed = lines(export(database, "events", date(2026, 11, 21), date(2026, 11, 21)))
+    movements = lines(export(database, "movements", date(2026, 11, 21), None))
 
-    assert [line["event_date"] for line in told] == ["2026-11-21T00:30:00.000+01:00", "2026-11-21T23:30:00.000+01:00"]
-    assert [line["seq"] for line in booked] == ["2122", "2123"]
+    assert [line["event_date"] for line in listed] == ["2026-11-21T00:30:00.000+01:00", "2026-11-21T23:30:00.000+01:00"]
+    assert [line["seq"] for line in movements] == ["2122", "2123"]
     assert len(lines(export(database, "events", date.min, date.max))) == 4
     [first, _] = cells(export(database, "events", date(2026, 11, 21), date(2026, 11, 21)))
     assert str(first["event_date"].value) == "2026-11-21 00:30:00"
 
 
-def test_nothing_stored_is_a_file_with_its_headings(database: Database) -> None:
+def test_every_column_has_an_italian_heading_of_its_own_for_people_and_its_name_for_programs(
+    database: Database,
+) -> None:
+    for table, columns in TABLES.items():
+        names = [column.name for column in columns]
+        found = [headings.HEADINGS[name] for name in names]
+        source = export(database, table)
+
+        assert len(set(found)) == len(found)
+        assert b"".join(source.chunks("csv", "excel-it")).decode("utf-8-sig").strip() == ";".join(found)
+        assert b"".join(source.chunks("csv", "standard")).decode().strip() == ",".join(names)
+    assert export(database, "events").file_name("csv", "standard") == "chatello-events.csv"
+    assert export(database, "events").file_name("csv") == "chatello-eventi.csv"
+    assert export(database, "movements").file_name("parquet") == "chatello-movements.parquet"
+
+
+def test_an_exported_text_of_the_dashboard_has_no_email_address_and_no_license_key(database: Database) -> None:
+    for text in ("Nuovo cliente registrato: Ada (a@b.it)", "Licenza: CHA-0123ABCD-0123ABCD-0123ABCD-0123ABCD"):
+        database.business_events.insert_one({"event_type": "x", "description": text})
+
+    assert [line["description"] for line in lines(export(database, "events"))] == [
+        "Nuovo cliente registrato: Ada",
+        "Licenza",
+    ]
+
+
+def test_an_empty_table_is_a_file_with_headings(database: Database) -> None:
     for table in ("rows", "events", "movements"):
         for format in FORMATS:
             assert b"".join(export(database, table).chunks(format))
         assert lines(export(database, table)) == []
     assert export(database, "rows", date(2026, 1, 1), date(2026, 2, 1)).file_name("xlsx") == (
-        "chatello-rows-2026-01-01-2026-02-01.xlsx"
+        "chatello-righe-2026-01-01-2026-02-01.xlsx"
     )
     assert set(MEDIA_TYPES) == set(FORMATS)
 
 
-def test_a_table_longer_than_a_sheet_goes_on_in_a_further_one(
+def test_a_table_longer_than_a_sheet_continues_in_another_sheet(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(excel, "MOST_ROWS", 4)
+    monkeypatch.setattr(excel, "MAX_ROWS", 4)
     database.analytics_ledger.insert_many([{"_id": n} for n in range(1, 8)])
-    book = openpyxl.load_workbook(io.BytesIO(b"".join(export(database, "movements").chunks("xlsx"))))
+    workbook = openpyxl.load_workbook(io.BytesIO(b"".join(export(database, "movements").chunks("xlsx"))))
 
-    assert book.sheetnames == ["movements", "movements 2", "movements 3"]
-    assert [sheet.max_row for sheet in book.worksheets] == [4, 4, 2]
+    assert workbook.sheetnames == ["Movimenti", "Movimenti 2", "Movimenti 3"]
+    assert [sheet.max_row for sheet in workbook.worksheets] == [4, 4, 2]
     assert [line["seq"].value for line in cells(export(database, "movements"))] == list(range(1, 8))
 
 
-def test_without_pyarrow_parquet_is_one_sentence(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pyarrow_parquet_is_a_configuration_error(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(ConfigurationError, match=r"\[parquet\]"):
         export(database).chunks("parquet")
-    assert parquet.GROUP
+    assert parquet.ROW_GROUP_LINES
 
 
 # -- the command --------------------------------------------------------------------------------------------
@@ -227,11 +265,11 @@ def test_without_pyarrow_parquet_is_one_sentence(database: Database, monkeypatch
 
 @pytest.mark.parametrize("first", [None, date(2026, 11, 1)])
 @pytest.mark.parametrize("table", ["rows", "events"])
-def test_the_server_sorts_nothing_but_walks_an_index(database: Database, table: str, first: date | None) -> None:
+def test_the_server_scans_an_index_instead_of_sorting(database: Database, table: str, first: date | None) -> None:
     indexes.create(database)
     at = datetime(2026, 11, 22, tzinfo=UTC)
-    told = [{"event_date": at, "description": str(number)} for number in range(3)]
-    database.business_events.insert_many([*told, {"event_date": at - timedelta(1), "description": "before"}])
+    documents = [{"event_date": at, "description": str(number)} for number in range(3)]
+    database.business_events.insert_many([*documents, {"event_date": at - timedelta(1), "description": "before"}])
     database.historical_analytics.insert_one(day_row(date(2026, 11, 22)))
     database.command("profile", 2)
     text = b"".join(Export(database, table, first, None, ROME).chunks("csv")).decode()
@@ -244,7 +282,7 @@ def test_the_server_sorts_nothing_but_walks_an_index(database: Database, table: 
         assert [line.split(";")[2] for line in text.splitlines()[1:]] == ["before", "0", "1", "2"]
 
 
-def test_the_command_writes_a_file_whole_or_not_at_all(mongo_uri: str, database: Database, tmp_path: Path) -> None:
+def test_the_command_writes_a_complete_file_or_none(mongo_uri: str, database: Database, tmp_path: Path) -> None:
     database.historical_analytics.insert_one(day_row(date(2026, 11, 22)))
     environment = {"MONGODB_URI": mongo_uri, "MONGODB_DATABASE": database.name}
     target = tmp_path / "rows.xlsx"
@@ -252,7 +290,7 @@ def test_the_command_writes_a_file_whole_or_not_at_all(mongo_uri: str, database:
     status, output = run_once("export", "rows", "-o", str(target), **environment)
 
     assert (status, output) == (0, "")
-    assert openpyxl.load_workbook(target).sheetnames == ["rows"]
+    assert openpyxl.load_workbook(target).sheetnames == ["Giorni e mesi"]
     assert list(tmp_path.iterdir()) == [target]
     status, output = run_once("export", "rows", "-o", str(tmp_path / "no" / "x.csv"), **environment)
     assert status == 2
@@ -261,7 +299,7 @@ def test_the_command_writes_a_file_whole_or_not_at_all(mongo_uri: str, database:
     assert (status, output.splitlines()[0][:20]) == (0, "event_date,event_typ")
 
 
-def test_ctrl_c_leaves_the_file_that_was_there(mongo_uri: str, database: Database, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_the_previous_file(mongo_uri: str, database: Database, tmp_path: Path) -> None:
     database.business_events.insert_many(
         [{"event_type": "maintenance", "description": "x" * 500} for _ in range(80_000)]
     )
@@ -273,9 +311,9 @@ def test_ctrl_c_leaves_the_file_that_was_there(mongo_uri: str, database: Databas
         wait_for(lambda: any(f != target and f.stat().st_size for f in tmp_path.iterdir()), "the export to write")
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
-        said = process.stderr.read()
+        stderr = process.stderr.read()
 
-    assert process.returncode == 130, said
-    assert "the file was left as it was" in said
+    assert process.returncode == 130, stderr
+    assert "the file is unchanged" in stderr
     assert target.read_text() == "yesterday's"
     assert list(tmp_path.iterdir()) == [target]

@@ -15,7 +15,7 @@ from daemon.pipeline.api_milestones import ApiUsageMilestones
 from daemon.source import api_usage
 from rules import business_days
 from tests import shop
-from tests.oracle import assert_books_balance
+from tests.oracle import assert_ledger_consistent
 from tests.shop import Running
 
 
@@ -44,7 +44,7 @@ def ring(run: Running, db: Database, expected: int) -> None:
 
     def counted() -> bool:
         assert run.leader is not None
-        run.leader.jobs.put(api_milestones.emit(run.leader.calls.count(beat)))
+        run.leader.jobs.put(api_milestones.emit(run.leader.api_usage.count(beat)))
         return peak(db) == expected
 
     wait_for(counted, f"{expected} calls to be counted")
@@ -69,8 +69,8 @@ def test_the_calls_of_the_day_reach_a_milestone_once_and_the_busiest_day_before_
         ring(run, database, 510)
         ring(run, database, 510)
 
-    assert told(database) == ["Superati 500 API calls giornaliere!"]
-    assert_books_balance(database)
+    assert told(database) == ["Superate 500 chiamate API in un giorno!"]
+    assert_ledger_consistent(database)
 
 
 def test_a_new_shop_hears_of_its_first_hundred(mongo_uri: str, database: Database) -> None:
@@ -83,7 +83,7 @@ def test_a_new_shop_hears_of_its_first_hundred(mongo_uri: str, database: Databas
     with shop.process(mongo_uri, database.name):
         wait_for(lambda: len(told(database)) == 2, "the bell to ring")
 
-    assert set(told(database)) == {"Superati 100 API calls giornaliere!", "Superati 500 API calls giornaliere!"}
+    assert set(told(database)) == {"Superate 100 chiamate API in un giorno!", "Superate 500 chiamate API in un giorno!"}
 
 
 @pytest.mark.parametrize("index", [None, "license_id", "hashed", "partial"])
@@ -101,8 +101,8 @@ def test_without_an_index_on_the_date_nothing_is_counted_and_check_says_so(
     with shop.running(config):
         assert ApiUsageMilestones(database, config).count(beat) == []
 
-    [said] = [found for found in preflight.findings(database) if found.what == "usage_logs"]
-    assert "not counted (db.usage_logs.createIndex({created_at: 1})" in said.found
+    [said] = [found for found in preflight.run_checks(database) if found.subject == "usage_logs"]
+    assert "not counted (run db.usage_logs.createIndex({created_at: 1})" in said.found
 
 
 def test_a_count_is_answered_by_the_index_alone(database: Database) -> None:
@@ -114,7 +114,7 @@ def test_a_count_is_answered_by_the_index_alone(database: Database) -> None:
     plan = database.command("explain", command, verbosity="executionStats")["executionStats"]
 
     assert (plan["totalDocsExamined"], plan["totalKeysExamined"]) == (0, 51)
-    assert api_usage.calls(database, now() - timedelta(hours=1), clock.now(), name) == 50
+    assert api_usage.count_calls(database, now() - timedelta(hours=1), clock.now(), name) == 50
 
 
 def test_a_day_is_the_shops_and_is_looked_for_where_the_api_stored_it(mongo_uri: str, database: Database) -> None:

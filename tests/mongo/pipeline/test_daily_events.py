@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from typing import Any
 
+from daemon.config.active import ActiveConfig
 from daemon.demo.embedded_mongo import wait_for
 from daemon.mongo.types import Database
 from daemon.rollup.rollup import Rollup
@@ -10,7 +11,7 @@ from daemon.store import checkpoint as checkpoints
 from rules import business_days
 from rules.insights import daily
 from tests import shop
-from tests.oracle import assert_books_balance, events
+from tests.oracle import assert_ledger_consistent, events
 
 
 def told(db: Database, **query: Any) -> list[str]:
@@ -31,7 +32,7 @@ def test_a_milestone_is_told_once_in_a_lifetime_down_and_up_again(mongo_uri: str
         wait_for(lambda: events(database)["new_customer", last] == 1, "the last customer")
 
     assert milestones(database) == ["Raggiunti 10 clienti totali!"]
-    assert_books_balance(database)
+    assert_ledger_consistent(database)
 
 
 def test_a_first_start_over_an_old_database_tells_no_milestone_of_the_past_but_the_next_one(
@@ -57,14 +58,14 @@ def test_growth_is_told_on_the_day_that_closed_and_again_only_after_its_rest(
         for n in range(4):
             shop.license(database, shop.customer(database, f"C{n}"), plans["agency"])
         wait_for(lambda: len(told(database, event_type="license_created")) == 4, "the licences")
-    nightly = Rollup(database, config)
+    nightly = Rollup(database, ActiveConfig(config))
     today = business_days.business_day(nightly.now(), config.time.zone)
     closed = business_days.last_closed(nightly.now(), config.time.rollup_at, config.time.zone)
     _open_twelve_days_ago_and_sell_three_days_ago(database, today, closed)
     with shop.running(config) as run:
         assert run.leader is not None
         for _ in range(2):
-            run.leader.jobs.put(run.leader.diary.emit)
+            run.leader.jobs.put(run.leader.daily_events.emit)
         wait_for(lambda: _kept(database, today), "the diary", 20)
 
     assert told(database, **{"metadata.growth_period": "7_days"}) == [

@@ -6,6 +6,7 @@ from random import Random
 from typing import Any
 
 from daemon import clock
+from daemon.config.active import ActiveConfig
 from daemon.demo.embedded_mongo import wait_for
 from daemon.demo.simulator import Dashboard
 from daemon.mongo.types import Database
@@ -16,7 +17,7 @@ from rules import business_days
 from rules.business_days import business_day
 from rules.model.events import Event, EventType
 from tests import shop
-from tests.oracle import assert_books_balance, events, recount, totals
+from tests.oracle import assert_ledger_consistent, events, recount, totals
 
 OURS = {"metadata.source": "chatello-analytics"}
 
@@ -54,7 +55,7 @@ def test_each_fact_stands_once_beside_a_dashboard_with_triggers_and_its_document
     )
     assert created
     assert first_payments == len(payments.keys() - created)
-    assert_books_balance(database)
+    assert_ledger_consistent(database)
 
 
 def test_twins_written_while_the_daemon_was_away_are_found_by_stream_and_by_reconciliation(
@@ -98,7 +99,7 @@ def test_twins_that_come_in_a_gap_of_facts_told_before_it_withdraw_ours_once(
     database.analytics_checkpoint.update_one({"_id": "checkpoint"}, {"$set": {"fingerprint": "another filter"}})
     with shop.running(config):
         wait_for(lambda: gaps.count_open(database) == 0, "the reconciliation")
-        reopened = [entry["day"] for entry in checkpoints.reopened(database)]
+        reopened = [entry["day"] for entry in checkpoints.reopened_days(database)]
         ours = database.business_events.count_documents(OURS)
         gaps.open_gap(database, "requested", "once more, over the same moment", None, clock.now())
         wait_for(lambda: gaps.count_open(database) == 0, "the second one")
@@ -128,7 +129,7 @@ def test_a_milestone_the_dashboard_repeats_counts_once_in_the_note(mongo_uri: st
             )
     today = business_day(clock.now(), config.time.zone)
 
-    note = Rollup(database, config).row(today)["auto_notes"]
+    note = Rollup(database, ActiveConfig(config)).row(today)["auto_notes"]
     assert note.count("25 clienti") == 1
     assert database.business_events.count_documents({}) == 3
 
@@ -166,5 +167,5 @@ def test_a_date_a_week_and_a_month_that_the_dashboard_tells_too_stand_once_befor
         database.business_events.insert_many(theirs_after)
         wait_for(lambda: database.business_events.count_documents(OURS) == 0, "ours to be withdrawn")
 
-    note = Rollup(database, config).row(today)["auto_notes"]
+    note = Rollup(database, ActiveConfig(config)).row(today)["auto_notes"]
     assert note.count("loro") == 3

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from daemon import clock
+from daemon.config.active import ActiveConfig
 from daemon.demo.embedded_mongo import wait_for
 from daemon.demo.simulator import Dashboard
 from daemon.mongo.types import Database
@@ -19,10 +20,10 @@ from rules.business_days import business_day
 from rules.model.changes import Change
 from rules.revenue import day_sums
 from tests import shop
-from tests.oracle import assert_books_balance, assert_each_event_once, events, recount, totals
+from tests.oracle import assert_each_event_once, assert_ledger_consistent, events, recount, totals
 from tests.rules.histories import busy_customers
 from tests.rules.shop import Shop
-from tests.shop_history import Life, config_of, local, row_of
+from tests.shop_history import ShopHistory, config_of, local, row_of
 
 
 @pytest.mark.parametrize("order", ["ended first", "begun first"])
@@ -49,12 +50,12 @@ def test_the_second_half_withdraws_what_an_earlier_batch_told_of_the_first(
     ]
     changed = database.business_events.find_one({"event_type": "plan_upgraded"}) or {}
     assert (changed["metadata"]["previous_license"], changed["metadata"]["previous_plan"]) == (old, "pro")
-    assert_books_balance(database)
-    row = Rollup(database, config).row(business_day(clock.now(), config.time.zone))
+    assert_ledger_consistent(database)
+    row = Rollup(database, ActiveConfig(config)).row(business_day(clock.now(), config.time.zone))
     moved = {kind: sums for kind, sums in row["mrr_movements"].items() if sums["count"] and kind != "opening"}
     assert moved == {"expansion": {"count": 1, "amount": 12.0}}
     assert (row["churned_customers"], row["mrr"]) == (0, 19.99)
-    assert row["auto_notes"] == "💰 Pagamento ricevuto: €19.99 • ⬆️ Upgrade: PRO → AGENCY, Ada"
+    assert row["auto_notes"] == "💰 Pagamento ricevuto: €19.99 • ⬆️ Upgrade Pro → Agency: Ada"
 
 
 def test_a_dashboard_that_tells_the_new_licence_itself_keeps_its_word(mongo_uri: str, database: Database) -> None:
@@ -72,7 +73,7 @@ def test_a_dashboard_that_tells_the_new_licence_itself_keeps_its_word(mongo_uri:
 
     told = events(database)
     assert (told["license_created", new], told["payment_completed", new], told["license_cancelled", old]) == (1, 1, 0)
-    assert_books_balance(database)
+    assert_ledger_consistent(database)
 
 
 def test_customers_who_change_their_minds_leave_books_that_balance(mongo_uri: str, database: Database) -> None:
@@ -88,7 +89,7 @@ def test_customers_who_change_their_minds_leave_books_that_balance(mongo_uri: st
         last = shop.customer(database, "the last one")
         wait_for(lambda: events(database)["new_customer", last] == 1, "the last customer")
 
-    assert_books_balance(database)
+    assert_ledger_consistent(database)
     assert_each_event_once(database)
     assert database.business_events.count_documents({"metadata.previous_license": {"$exists": True}}) > 5
     assert database.analytics_ledger.count_documents({"count": -1}) > 5
@@ -96,25 +97,25 @@ def test_customers_who_change_their_minds_leave_books_that_balance(mongo_uri: st
 
 def test_a_plan_changed_over_midnight_never_left_and_both_rows_say_so(database: Database) -> None:
     indexes.create(database)
-    life, evening = Life(database, local(date(2025, 6, 1))), date(2025, 6, 10)
+    life, evening = ShopHistory(database, local(date(2025, 6, 1))), date(2025, 6, 10)
     life.customer(local(date(2025, 6, 1), 9), "ada")
     life.license(local(date(2025, 6, 1), 9), "A", "ada")
     life.set(local(evening, 23, 50), "A", status="cancelled")
     life.store(local(evening, 23, 55))
-    nightly = Rollup(database, config_of(database))
+    nightly = Rollup(database, ActiveConfig(config_of(database)))
     left = nightly.row(evening)
     life.license(local(date(2025, 6, 11), 0, 40), "B", "ada", "agency")
     life.store(local(date(2025, 6, 12), 7), reopen=True)
     nightly.close_missing(local(date(2025, 6, 12), 7))
 
-    assert (left["churned_customers"], left["mrr"], left["auto_notes"]) == (1, 0.0, "❌ Licenza cancellata: Pro, ada")
+    assert (left["churned_customers"], left["mrr"], left["auto_notes"]) == (1, 0.0, "😞 Licenza Pro cancellata: ada")
     stayed, moved = row_of(database, evening), row_of(database, date(2025, 6, 11))
     assert (stayed["churned_customers"], stayed["mrr"], stayed["auto_notes"]) == (0, 7.99, "")
     assert (stayed["paying_customers"], stayed["active_licenses"], stayed["subscribers"]) == (1, 1, 1)
     assert stayed["mrr_movements"]["churn"] == {"count": 0, "amount": 0.0}
     assert (moved["mrr"], moved["churned_customers"], moved["reactivated_customers"]) == (19.99, 0, 0)
     assert moved["mrr_movements"]["expansion"] == {"count": 1, "amount": 12.0}
-    assert "⬆️ Upgrade: PRO → AGENCY, ada" in moved["auto_notes"]
+    assert "⬆️ Upgrade Pro → Agency: ada" in moved["auto_notes"]
 
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -140,7 +141,7 @@ def test_the_server_adds_up_days_with_changes_of_plan_as_the_rules_do(
     }
     assert found == expected
     assert [documents.movement_of(document) for document in stored] == lines
-    peaks = ledger.before(database, max(days) + timedelta(days=1))[1]
+    peaks = ledger.totals_and_peaks_before(database, max(days) + timedelta(days=1))[1]
     assert peaks is not None
     assert peaks.mrr_cents == max(_heights(lines, "mrr_cents"))
     assert peaks.active_licenses == max(_heights(lines, "active_licenses"))

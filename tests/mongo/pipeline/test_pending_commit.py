@@ -14,7 +14,7 @@ from daemon.store.commit import Committer, Writes
 from daemon.store.lease import LEASE_ID
 from rules.model.decision import Decision, Mirror
 from tests import shop
-from tests.oracle import assert_books_balance, assert_each_event_once, events
+from tests.oracle import assert_each_event_once, assert_ledger_consistent, events
 
 
 def backlog(db: Database, plans: dict[str, Any]) -> Any:
@@ -37,7 +37,7 @@ def took_off(monkeypatch: pytest.MonkeyPatch) -> list[PendingCommit]:
         flights.append(flight)
         take_off(flight)
 
-    monkeypatch.setattr(PendingCommit, "take_off", keep)
+    monkeypatch.setattr(PendingCommit, "start", keep)
     return flights
 
 
@@ -69,7 +69,7 @@ def test_a_batch_prepared_while_the_last_commits_knows_what_that_leaves_behind(
 
     assert len(took_off) > 3, "nothing overlapped: this test proves nothing"
     assert sum(bool(newer.licenses) for newer in looked_ahead) > 3, "nothing was looked up ahead"
-    assert_books_balance(database)
+    assert_ledger_consistent(database)
     assert_each_event_once(database)
 
 
@@ -93,7 +93,7 @@ def test_a_batch_that_was_prepared_on_one_that_failed_is_never_written(
 
     assert after == failing - 1
     assert took_off
-    assert_books_balance(database)
+    assert_ledger_consistent(database)
     assert_each_event_once(database)
 
 

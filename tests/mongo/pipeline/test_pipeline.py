@@ -9,13 +9,14 @@ from bson import Decimal128, ObjectId
 from pymongo import UpdateOne
 
 from daemon import clock
+from daemon.config.active import ActiveConfig
 from daemon.demo.embedded_mongo import wait_for
 from daemon.mongo.types import Database
 from daemon.rollup.rollup import Rollup
 from daemon.source.stream import StreamItem
 from rules.business_days import business_day
 from tests import shop
-from tests.oracle import assert_books_balance, assert_each_event_once, events, recount, totals
+from tests.oracle import assert_each_event_once, assert_ledger_consistent, events, recount, totals
 
 
 def settled(db: Database) -> None:
@@ -44,7 +45,7 @@ def test_a_new_customer_with_a_licence_becomes_events_movements_and_totals(mongo
     assert (payment["amount"], payment["currency"], payment["plan_name"]) == (7.99, "EUR", "pro")
     assert payment["metadata"]["source"] == "chatello-analytics"
     assert totals(database)["mrr_cents"] == 799
-    assert_books_balance(database)
+    assert_ledger_consistent(database)
 
 
 def test_a_licence_lives_through_upgrade_suspension_return_and_cancellation(mongo_uri: str, database: Database) -> None:
@@ -71,7 +72,7 @@ def test_a_licence_lives_through_upgrade_suspension_return_and_cancellation(mong
         "license_activated",
         "license_cancelled",
     ]
-    assert_books_balance(database)
+    assert_ledger_consistent(database)
 
 
 def test_a_licence_nobody_writes_expires_by_the_clock_of_the_stream(mongo_uri: str, database: Database) -> None:
@@ -84,7 +85,7 @@ def test_a_licence_nobody_writes_expires_by_the_clock_of_the_stream(mongo_uri: s
     expired = told(database, "license_expired")[0]
     assert abs(expired["event_date"] - end) < timedelta(milliseconds=1)
     assert totals(database)["mrr_cents"] == 0
-    assert_books_balance(database)
+    assert_ledger_consistent(database)
 
 
 def test_a_plans_new_price_moves_mrr_by_the_difference_times_its_active_licences(
@@ -100,7 +101,7 @@ def test_a_plans_new_price_moves_mrr_by_the_difference_times_its_active_licences
 
     assert totals(database)["mrr_cents"] == 26 * 999
     assert database.analytics_ledger.count_documents({"reason": "reprice", "mrr_cents": 200}) == 25
-    assert_books_balance(database)
+    assert_ledger_consistent(database)
     assert_each_event_once(database)
 
 
@@ -116,7 +117,7 @@ def test_a_stopped_daemon_catches_up_from_its_checkpoint(mongo_uri: str, databas
     with shop.running(config):
         wait_for(lambda: events(database)["plan_upgraded", license] == 1, "the upgrade while we were away")
 
-    assert_books_balance(database)
+    assert_ledger_consistent(database)
     assert_each_event_once(database)
     assert database.analytics_gaps.count_documents({}) == 1, "only the first start is a gap"
 
@@ -132,9 +133,9 @@ def test_the_last_check_flood_neither_reaches_us_nor_makes_us_write_while_the_ch
         arrived: list[StreamItem] = []
         handle = run.leader.pipeline.handle
 
-        def listen(heard: Sequence[StreamItem], waiting: Sequence[StreamItem] = ()) -> None:
-            arrived.extend(item for item in heard if item.item is not None)
-            handle(heard, waiting)
+        def listen(items: Sequence[StreamItem], waiting: Sequence[StreamItem] = ()) -> None:
+            arrived.extend(item for item in items if item.item is not None)
+            handle(items, waiting)
 
         run.leader.pipeline.handle = listen  # type: ignore[method-assign]
         database.licenses.bulk_write(
@@ -166,7 +167,7 @@ def test_an_old_database_is_taken_over_silently_with_one_opening_balance_per_pla
 
     assert database.business_events.count_documents({}) == 0
     assert database.analytics_ledger.count_documents({"kind": "opening"}) == 4
-    assert_books_balance(database)
+    assert_ledger_consistent(database)
 
 
 BAD_FIELDS: list[dict[str, Any]] = [
@@ -201,7 +202,7 @@ def test_a_licence_that_cannot_be_understood_is_held_and_released_by_a_good_vers
     letter = database.analytics_dead_letters.find_one({"_id.id": poison})
     assert letter is not None
     assert letter["state"] == "released"
-    assert_books_balance(database)
+    assert_ledger_consistent(database)
 
 
 @pytest.mark.parametrize("price", [float("nan"), float("inf"), "12,50", True, -1.0, Decimal128("NaN"), [7.99]])
@@ -246,7 +247,7 @@ def test_a_sixteen_megabyte_document_does_not_choke_the_stream(mongo_uri: str, d
         )
         wait_for(lambda: events(database)["license_suspended", license] == 1, "the suspension")
 
-    assert_books_balance(database)
+    assert_ledger_consistent(database)
 
 
 def test_the_days_row_has_the_dashboards_shape_and_keeps_what_a_person_wrote(
@@ -257,7 +258,7 @@ def test_the_days_row_has_the_dashboards_shape_and_keeps_what_a_person_wrote(
     with shop.running(config):
         license = shop.license(database, shop.customer(database, "TechCorp"), plans["pro"])
         wait_for(lambda: events(database)["payment_completed", license] == 1, "the payment")
-    nightly = Rollup(database, config)
+    nightly = Rollup(database, ActiveConfig(config))
     today = business_day(clock.now(), config.time.zone)
     nightly.write(today, final=False)
     database.historical_analytics.update_one({}, {"$set": {"notes": "Giornata memorabile"}})

@@ -1,22 +1,23 @@
-"""Golden notes: the examples of the dashboard's table, made by real events on the real replica set."""
+"""Golden notes: the examples of the dashboard's table, composed from real events on a real replica set."""
 
 from random import Random
 from typing import Any
 
 from daemon import clock
+from daemon.config.active import ActiveConfig
 from daemon.demo.embedded_mongo import wait_for
 from daemon.demo.simulator import Dashboard
 from daemon.mongo.types import Database
 from daemon.pipeline import api_milestones
 from daemon.rollup.rollup import Rollup
-from daemon.store import events as told_by_people
+from daemon.store import events as event_store
 from rules.business_days import business_day
 from tests import shop
 from tests.oracle import events, recount, totals
 
 A_FULL_DAY = (
     "🎉 Nuovo cliente: TechCorp Italia • 🎫 Nuova licenza Pro: StartupMilano • 💰 Pagamento ricevuto: €7.99 • "
-    "🏆 Superati 100 API calls giornaliere! • 🚀 Rilasciata integrazione Claude 3.5 Sonnet • "
+    "🏆 Superate 100 chiamate API in un giorno! • 🚀 Rilasciata integrazione Claude 3.5 Sonnet • "
     '📢 Campagna email "Founders Deal" inviata • 🤝 Accordo partnership con WP Engine'
 )
 A_GOOD_WEEK = (
@@ -34,59 +35,59 @@ HOSTILE = [
 ]
 
 
-def person_tells(db: Database, kind: str, description: str) -> None:
-    told_by_people.create(db, {"event_type": kind, "description": description}, clock.now(), None)
+def create_event(db: Database, kind: str, description: str) -> None:
+    event_store.create(db, {"event_type": kind, "description": description}, clock.now(), None)
 
 
 def note(uri: str, db: Database) -> str:
     config = shop.config_for(uri, db)
-    found: str = Rollup(db, config).write_today(Rollup(db, config).now())["auto_notes"]
+    found: str = Rollup(db, ActiveConfig(config)).write_today(Rollup(db, ActiveConfig(config)).now())["auto_notes"]
     return found
 
 
 def settle(db: Database) -> None:
-    wait_for(lambda: totals(db) == recount(db), "the books to follow")
+    wait_for(lambda: totals(db) == recount(db), "the totals to equal a recount")
 
 
-def test_a_full_day_reads_as_the_dashboards_table_shows_it(mongo_uri: str, database: Database) -> None:
+def test_a_full_day_has_the_dashboards_golden_note(mongo_uri: str, database: Database) -> None:
     plans = shop.plans(database)
     startup = shop.customer(database, "StartupMilano")
     database.usage_logs.create_index("created_at")
     with shop.running(shop.config_for(mongo_uri, database)) as run:
         assert run.leader is not None
-        run.leader.jobs.put(api_milestones.emit(run.leader.calls.count(lambda: None)))
+        run.leader.jobs.put(api_milestones.emit(run.leader.api_usage.count(lambda: None)))
         shop.customer(database, "TechCorp Italia")
         license = shop.license(database, startup, plans["pro"])
-        wait_for(lambda: events(database)["license_created", license] == 1, "the licence")
+        wait_for(lambda: events(database)["license_created", license] == 1, "the license")
         database.usage_logs.insert_many([{"endpoint": "/api/chat", "created_at": clock.now()} for _ in range(104)])
-        run.leader.jobs.put(api_milestones.emit(run.leader.calls.count(lambda: None)))
-        person_tells(database, "feature_released", "Rilasciata integrazione Claude 3.5 Sonnet")
-        person_tells(database, "marketing_campaign", 'Campagna email "Founders Deal" inviata')
-        person_tells(database, "partnership", "Accordo partnership con WP Engine")
+        run.leader.jobs.put(api_milestones.emit(run.leader.api_usage.count(lambda: None)))
+        create_event(database, "feature_released", "Rilasciata integrazione Claude 3.5 Sonnet")
+        create_event(database, "marketing_campaign", 'Campagna email "Founders Deal" inviata')
+        create_event(database, "partnership", "Accordo partnership con WP Engine")
         wait_for(lambda: events(database)["milestone_reached", None] == 1, "the milestone")
 
     assert note(mongo_uri, database) == A_FULL_DAY
 
 
-def test_a_day_that_only_the_dashboard_told_reads_as_its_table_shows_it(mongo_uri: str, database: Database) -> None:
-    """Its cron repeats itself, and brings an emoji along."""
+def test_a_day_with_only_external_events_has_the_dashboards_golden_note(mongo_uri: str, database: Database) -> None:
+    """The dashboard's cron repeats events and includes an emoji in the text."""
     with shop.running(shop.config_for(mongo_uri, database)):
         customers = {"milestone_type": "customers", "milestone_value": 25}
         growth = {"growth_period": "7_days", "mrr_growth": 25.99}
-        told: list[tuple[str, str, dict[str, Any]]] = [
+        external: list[tuple[str, str, dict[str, Any]]] = [
             ("milestone_reached", "🎉 Raggiunti 25 clienti totali!", customers),
             ("milestone_reached", "MRR aumentato di €25.99 in 7 giorni!", growth),
             ("milestone_reached", "🎉 Raggiunti 25 clienti totali!", customers),
             ("partnership", "Discussione partnership con azienda AI", {"realistic_simulation": True}),
         ]
-        for kind, description, metadata in told:
+        for kind, description, metadata in external:
             event = {"event_type": kind, "event_date": clock.now(), "description": description, "metadata": metadata}
             database.business_events.insert_one(event)
 
     assert note(mongo_uri, database) == A_GOOD_WEEK
 
 
-def test_a_payment_without_its_licence_beside_it_names_the_customer(mongo_uri: str, database: Database) -> None:
+def test_a_payment_without_a_license_event_names_the_customer(mongo_uri: str, database: Database) -> None:
     plans = shop.plans(database)
     soon, later = clock.now().replace(year=2030), clock.now().replace(year=2031)
     license = shop.license(database, shop.customer(database, "Ada"), plans["pro"], expires_at=soon)
@@ -105,13 +106,13 @@ def test_many_events_of_customers_with_hostile_names_are_one_short_readable_line
     with shop.running(shop.config_for(mongo_uri, database)):
         for name in HOSTILE * 4:
             license = shop.license(database, shop.customer(database, name), plans["starter"])
-        wait_for(lambda: events(database)["license_created", license] == 1, "the last licence")
+        wait_for(lambda: events(database)["license_created", license] == 1, "the last license")
 
     found = note(mongo_uri, database)
     assert len(found) <= 600
     assert found.splitlines() == [found]
-    assert found.startswith("🎉 28 nuovi clienti: <script>alert(1)</script>, a b c e altri 26 • 🎫 28 nuove licenze: ")
-    assert "💰 28 pagamenti ricevuti • " in found
+    assert found.startswith("🎉 28 nuovi clienti: ‹script›alert(1)‹/script›, a b c e altri 26 • 🎫 28 nuove licenze: ")
+    assert "💰 28 pagamenti ricevuti (€83.72) • " in found
     assert not set(found) & set("\u202e\u200b\x1b")
 
 
@@ -127,7 +128,7 @@ def test_a_busy_day_of_the_real_dashboard_has_a_bounded_note_with_every_kind_cou
     config = shop.config_for(mongo_uri, database)
     today = business_day(clock.now(), config.time.zone)
     long = config.model_copy(update={"rules": config.rules.model_copy(update={"note_length": 5000})})
-    found = Rollup(database, long).row(today)["auto_notes"]
+    found = Rollup(database, ActiveConfig(long)).row(today)["auto_notes"]
 
     assert len(note(mongo_uri, database)) <= 600
     kinds = {event["event_type"] for event in database.business_events.find()}

@@ -1,4 +1,4 @@
-"""Any day can be rebuilt, on the real replica set: rows, months and amendments."""
+"""Rollup on a real replica set: daily rows, monthly rows and amendments."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -6,26 +6,27 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from daemon import clock
+from daemon.config.active import ActiveConfig
 from daemon.mongo.types import Database
 from daemon.rollup.rollup import Rollup
 from daemon.rollup.row_builder import RowBuilder
 from daemon.store import checkpoint as checkpoints
 from daemon.store import indexes, rows
-from daemon.store.ledger import day_sums as server_flows
+from daemon.store.ledger import day_sums as server_sums
 from rules import business_days as days
 from rules.model.changes import Change
 from rules.model.ledger import Movement
 from rules.revenue import day_sums
 from rules.rows import periods
 from rules.rows.amendment import REPORTED
-from rules.rows.periods import Kind
+from rules.rows.periods import PeriodKind
 from rules.settings.settings import Settings
 from tests import shop
 from tests.oracle import events
-from tests.rules.calendar_recount import ZONE, business_days, recounted
+from tests.rules.calendar_recount import ZONE, business_days, recounted_days
 from tests.rules.histories import histories
 from tests.rules.shop import Shop
-from tests.shop_history import Life, book, config_of, local, move_clock, row_of
+from tests.shop_history import ShopHistory, config_of, local, move_clock, row_of, write_ledger
 
 # -- rows from the ledger -----------------------------------------------------------------------------------------
 
@@ -35,42 +36,44 @@ from tests.shop_history import Life, book, config_of, local, move_clock, row_of
 def test_the_row_of_each_day_equals_an_independent_recount_as_of_that_midnight(
     database: Database, history: list[Change]
 ) -> None:
-    """Histories over months, and over both DST changes; single rows and a walk over many come out the same."""
+    """Histories cover months and both DST changes; single rows and consecutive rows are equal."""
     if not history:
         return
     span = business_days(history)
     followed = Shop().follow(history).tick(days.start(span[-1] + days.ONE_DAY, ZONE))
     for name in ("analytics_ledger", "analytics_checkpoint", "analytics_mirror"):
         database[name].delete_many({})
-    book(database, followed.movements, followed.totals, local(span[-1] + 2 * days.ONE_DAY))
-    rebuild = RowBuilder(database, Settings())
+    write_ledger(database, followed.movements, followed.totals, local(span[-1] + 2 * days.ONE_DAY))
+    builder = RowBuilder(database, Settings())
     sums: dict[date, list[Movement]] = {}
     for movement in followed.movements:
         sums.setdefault(days.business_day(movement.at, ZONE), []).append(movement)
-    walked = {made["date"].date(): made for made in rebuild.days(span[0], span[min(len(span), 70) - 1])}
+    walked = {
+        computed["date"].date(): computed for computed in builder.build_days(span[0], span[min(len(span), 70) - 1])
+    }
     interesting = {*sums, *span[:2], *span[-2:]}
 
-    for expected in recounted(history):
+    for expected in recounted_days(history):
         if expected.day in walked:
-            made = walked[expected.day]
-            assert {name: made[name] for name in expected.numbers()} == expected.numbers(), expected.day
+            computed = walked[expected.day]
+            assert {name: computed[name] for name in expected.numbers()} == expected.numbers(), expected.day
         if expected.day in sorted(interesting)[:12]:
-            single = rebuild.row(periods.day(expected.day))
+            single = builder.build_row(periods.day(expected.day))
             assert {name: single[name] for name in expected.numbers()} == expected.numbers(), expected.day
             assert single == walked.get(expected.day, single)
-    found = server_flows.by_day(database, span[0], span[-1])
+    found = server_sums.by_day(database, span[0], span[-1])
     assert found == {day: day_sums.of_day(lines) for day, lines in sums.items()}
 
 
-# -- days and months that are owed, the clock moved by hand --------------------------------------------------------
+# -- missing days and months, with a moved checkpoint time -----------------------------------------------------------
 
 
-def test_what_is_owed_after_months_away_is_every_day_and_month_as_of_its_own_midnight(life: Life) -> None:
-    nightly = Rollup(life.db, config_of(life.db))
-    written = nightly.close_missing(local(date(2025, 6, 30), 12))
+def test_after_months_of_downtime_every_day_and_month_is_written_as_of_its_own_midnight(life: ShopHistory) -> None:
+    rollup = Rollup(life.db, ActiveConfig(config_of(life.db)))
+    written = rollup.close_missing(local(date(2025, 6, 30), 12))
 
     assert written == list(days.between(date(2025, 3, 14), date(2025, 6, 29)))
-    assert nightly.close_missing(local(date(2025, 6, 30), 12)) == []
+    assert rollup.close_missing(local(date(2025, 6, 30), 12)) == []
     numbers = {day: row_of(life.db, day) for day in written}
     assert [numbers[date(2025, 3, 13) + timedelta(n)]["mrr"] for n in (1, 16, 17, 20)] == [23.97, 43.96, 47.97, 27.98]
     month = row_of(life.db, date(2025, 4, 1), "monthly")
@@ -81,26 +84,26 @@ def test_what_is_owed_after_months_away_is_every_day_and_month_as_of_its_own_mid
     assert all(row["final"] and row["revision"] == 0 for row in life.db.historical_analytics.find())
 
 
-def test_a_month_that_the_ledger_did_not_see_whole_says_so(life: Life) -> None:
-    nightly = Rollup(life.db, config_of(life.db))
-    nightly.close_missing(local(date(2025, 6, 30), 12))
+def test_the_note_of_a_partial_first_month_names_its_first_day(life: ShopHistory) -> None:
+    rollup = Rollup(life.db, ActiveConfig(config_of(life.db)))
+    rollup.close_missing(local(date(2025, 6, 30), 12))
 
     march, may = row_of(life.db, date(2025, 3, 1), "monthly"), row_of(life.db, date(2025, 5, 1), "monthly")
     assert march["measured_from"] == local(date(2025, 3, 14), 15)
     assert march["net_revenue_retention"] is None
     assert march["notes"] == (
         "📅 Marzo 2025 (dal giorno 14): clienti 4 (+4), paganti 3 (+3) • 📈 MRR €47.97 (+€47.97) • "
-        "🎫 Nuove licenze: 4 • ❌ Cancellazioni: 1 • ⌛ Clienti persi: 1 (churn n.d.)"
+        "🎫 Nuove licenze: 4 • 😞 Cancellazioni: 1 • 😞 Clienti persi: 1 (churn n.d.)"
     )
     assert may["measured_from"] is None
     assert may["notes"] == (
         "📅 Maggio 2025: clienti 4 (=), paganti 3 (+1) • 📈 MRR €35.97 (+€7.99) • 🎫 Nuove licenze: 1 • "
-        "💰 Vendite una tantum: €29.00 • ✅ Clienti tornati: 1 • 🔄 Retention netta: 128.6%"
+        "💰 Vendite una tantum: €29.00 • ✅ Clienti tornati: 1 • 🔄 NRR: 128.6%"
     )
 
 
 @pytest.mark.parametrize(
-    ("now", "owed"),
+    ("now", "missing"),
     [
         (local(date(2025, 3, 30), 5, 59), []),
         (local(date(2025, 3, 30), 6, 0), [29]),
@@ -109,24 +112,24 @@ def test_a_month_that_the_ledger_did_not_see_whole_says_so(life: Life) -> None:
         (local(date(2025, 4, 3), 6, 0), [29, 30, 31, 1, 2]),
     ],
 )
-def test_after_days_away_exactly_the_missing_days_are_owed_and_never_today(
-    life: Life, now: datetime, owed: list[int]
+def test_after_days_of_downtime_exactly_the_missing_days_are_due_and_never_today(
+    life: ShopHistory, now: datetime, missing: list[int]
 ) -> None:
-    """Over the night that has 23 hours."""
-    nightly = Rollup(life.db, config_of(life.db))
+    """The time includes the day of 23 hours."""
+    rollup = Rollup(life.db, ActiveConfig(config_of(life.db)))
     for day in days.between(date(2025, 3, 14), date(2025, 3, 28)):
-        nightly.write(day, final=True)
+        rollup.write(day, final=True)
     move_clock(life.db, now)
 
-    assert [day.day for day in nightly.close_missing(now)] == owed
-    assert nightly.close_missing(now) == []
+    assert [day.day for day in rollup.close_missing(now)] == missing
+    assert rollup.close_missing(now) == []
     today = days.business_day(now, ZONE)
-    nightly.write_today(now)
+    rollup.write_today(now)
     assert row_of(life.db, today)["final"] is False
 
 
 @pytest.mark.parametrize(
-    ("now", "owed"),
+    ("now", "missing"),
     [
         (local(date(2025, 4, 1), 5, 59), []),
         (local(date(2025, 4, 1), 6, 0), ["2025-03"]),
@@ -135,28 +138,28 @@ def test_after_days_away_exactly_the_missing_days_are_owed_and_never_today(
     ],
 )
 def test_a_month_is_closed_on_the_first_of_the_next_with_its_last_day(
-    life: Life, now: datetime, owed: list[str]
+    life: ShopHistory, now: datetime, missing: list[str]
 ) -> None:
-    nightly = Rollup(life.db, config_of(life.db))
+    rollup = Rollup(life.db, ActiveConfig(config_of(life.db)))
     move_clock(life.db, now)
-    assert [str(month) for month in nightly.missing_months(now)] == owed
-    nightly.close_missing(now)
+    assert [str(month) for month in rollup.missing_months(now)] == missing
+    rollup.close_missing(now)
 
-    assert nightly.missing_months(now) == []
-    monthly = rows.read(life.db, date.min, date.max, Kind.MONTHLY)
-    assert [f"{row['date']:%Y-%m}" for row in monthly] == owed
+    assert rollup.missing_months(now) == []
+    monthly = rows.read(life.db, date.min, date.max, PeriodKind.MONTHLY)
+    assert [f"{row['date']:%Y-%m}" for row in monthly] == missing
 
 
-def test_the_day_of_twenty_five_hours_takes_in_all_of_them(database: Database) -> None:
+def test_the_day_of_twenty_five_hours_includes_all_of_them(database: Database) -> None:
     indexes.create(database)
-    life = Life(database, local(date(2025, 10, 20)))
+    life = ShopHistory(database, local(date(2025, 10, 20)))
     twice = datetime(2025, 10, 26, 0, 30, tzinfo=UTC)
     for place, at in enumerate((twice, twice + timedelta(hours=1), local(date(2025, 10, 26), 23, 59))):
         life.customer(at, f"c{place}")
     life.customer(local(date(2025, 10, 27), 0), "next")
     life.store(local(date(2025, 10, 28)))
-    nightly = Rollup(database, config_of(database))
-    nightly.close_missing(local(date(2025, 10, 28)))
+    rollup = Rollup(database, ActiveConfig(config_of(database)))
+    rollup.close_missing(local(date(2025, 10, 28)))
 
     assert [row_of(database, date(2025, 10, day))["new_customers"] for day in (26, 27)] == [3, 1]
     assert [entry["time"] for entry in row_of(database, date(2025, 10, 26))["auto_events"]] == [
@@ -166,7 +169,7 @@ def test_the_day_of_twenty_five_hours_takes_in_all_of_them(database: Database) -
     ]
 
 
-def test_two_processes_that_close_days_at_once_write_each_row_once(life: Life, mongo_uri: str) -> None:
+def test_two_processes_that_close_days_at_once_write_each_row_once(life: ShopHistory, mongo_uri: str) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     from tests.system.test_process import run_once
@@ -185,17 +188,17 @@ def test_two_processes_that_close_days_at_once_write_each_row_once(life: Life, m
 # -- late facts ----------------------------------------------------------------------------------------------------
 
 
-def test_a_late_fact_amends_its_day_and_every_later_day_and_month_and_tells_each_field(
-    life: Life, capsys: pytest.CaptureFixture[str]
+def test_a_late_fact_amends_its_day_and_all_later_periods_and_logs_each_field(
+    life: ShopHistory, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    nightly = Rollup(life.db, config_of(life.db))
+    rollup = Rollup(life.db, ActiveConfig(config_of(life.db)))
     now = local(date(2025, 6, 30), 12)
-    nightly.close_missing(now)
+    rollup.close_missing(now)
     before = {row["date"]: row for row in rows.read(life.db, date.min, date.max)}
     life.license(local(date(2025, 5, 20), 9), "L-late", "dario")
     life.store(now, reopen=True)
     capsys.readouterr()
-    nightly.close_missing(now)
+    rollup.close_missing(now)
 
     amended = {row["date"].date(): row for row in rows.read(life.db, date.min, date.max) if row["revision"]}
     assert list(amended) == list(days.between(date(2025, 5, 20), date(2025, 6, 29)))
@@ -205,36 +208,36 @@ def test_a_late_fact_amends_its_day_and_every_later_day_and_month_and_tells_each
         assert row["first_reported"] == {name: was[name] for name in (*REPORTED, "updated_at")}
     day = amended[date(2025, 5, 20)]
     assert (day["reactivated_customers"], day["first_reported"]["reactivated_customers"]) == (1, 0)
-    months = {row["date"].month: row["revision"] for row in rows.read(life.db, date.min, date.max, Kind.MONTHLY)}
+    months = {row["date"].month: row["revision"] for row in rows.read(life.db, date.min, date.max, PeriodKind.MONTHLY)}
     assert months == {3: 0, 4: 0, 5: 1}
-    told = [line for line in capsys.readouterr().out.splitlines() if "row.amended" in line]
-    assert len(told) == len(amended) + 1
-    assert "{'field': 'mrr', 'before': 35.97, 'after': 43.96}" in told[0]
-    assert "'field': 'mrr_movements.reactivation.count', 'before': 0, 'after': 1" in told[0]
+    logged = [line for line in capsys.readouterr().out.splitlines() if "row.amended" in line]
+    assert len(logged) == len(amended) + 1
+    assert "{'field': 'mrr', 'before': 35.97, 'after': 43.96}" in logged[0]
+    assert "'field': 'mrr_movements.reactivation.count', 'before': 0, 'after': 1" in logged[0]
 
 
-def test_a_row_amended_twice_keeps_what_it_first_reported(life: Life) -> None:
-    nightly = Rollup(life.db, config_of(life.db))
+def test_a_row_amended_twice_keeps_what_it_first_reported(life: ShopHistory) -> None:
+    rollup = Rollup(life.db, ActiveConfig(config_of(life.db)))
     now = local(date(2025, 6, 30), 12)
-    nightly.close_missing(now)
+    rollup.close_missing(now)
     for number in (1, 2):
         life.license(local(date(2025, 5, 20), 9), f"L-late{number}", "dario")
         life.store(now, reopen=True)
-        nightly.close_missing(now)
+        rollup.close_missing(now)
 
     row = row_of(life.db, date(2025, 6, 1))
     assert (row["revision"], row["mrr"], row["first_reported"]["mrr"]) == (2, 51.95, 35.97)
 
 
-def test_a_note_told_late_reopens_its_own_day_only(life: Life) -> None:
-    nightly = Rollup(life.db, config_of(life.db))
+def test_a_late_event_reopens_its_own_day_only(life: ShopHistory) -> None:
+    rollup = Rollup(life.db, ActiveConfig(config_of(life.db)))
     now = local(date(2025, 6, 30), 12)
-    nightly.close_missing(now)
+    rollup.close_missing(now)
     late = {"event_type": "media_mention", "event_date": local(date(2025, 4, 4)), "description": "Articolo su Wired"}
     life.db.business_events.insert_one(late)
     entry = {"day": days.stored(date(2025, 4, 4)), "seq": 0, "moved": False}
     life.db.analytics_checkpoint.update_one({"_id": "checkpoint"}, {"$push": {"reopened": entry}})
-    nightly.close_missing(now)
+    rollup.close_missing(now)
 
     changed = [row["date"].day for row in rows.read(life.db, date.min, date.max) if row["revision"]]
     row = row_of(life.db, date(2025, 4, 4))
@@ -242,16 +245,18 @@ def test_a_note_told_late_reopens_its_own_day_only(life: Life) -> None:
     assert (row["notes"], row["first_reported"]["auto_notes"]) == ("📰 Articolo su Wired", "")
 
 
-def test_what_is_told_of_a_day_while_its_row_is_written_opens_it_once_more(mongo_uri: str, database: Database) -> None:
-    """Two such commits may stand at the same line of the ledger: striking off the first must leave the second."""
+def test_an_event_recorded_while_its_days_row_is_written_reopens_the_day_again(
+    mongo_uri: str, database: Database
+) -> None:
+    """Two such commits may have the same ledger line: removing the first entry must keep the second."""
     late = {"event_type": "media_mention", "event_date": clock.now() - timedelta(days=3), "description": "Wired"}
     with shop.running(shop.config_for(mongo_uri, database)):
         database.business_events.insert_one({**late})
-        shop.until(lambda: len(checkpoints.reopened(database)) == 1, "the day to be reopened")
-        being_written = checkpoints.reopened(database)
+        shop.until(lambda: len(checkpoints.reopened_days(database)) == 1, "the day to be reopened")
+        being_written = checkpoints.reopened_days(database)
         database.business_events.insert_one({**late})
         after = shop.customer(database, "afterwards")
-        shop.until(lambda: events(database)["new_customer", after] == 1, "the second one to be heard")
-        checkpoints.settle_reopened(database, being_written)
+        shop.until(lambda: events(database)["new_customer", after] == 1, "the second event to be received")
+        checkpoints.remove_reopened(database, being_written)
 
-        assert [entry["day"] for entry in checkpoints.reopened(database)] == [being_written[0]["day"]]
+        assert [entry["day"] for entry in checkpoints.reopened_days(database)] == [being_written[0]["day"]]

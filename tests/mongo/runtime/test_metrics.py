@@ -7,8 +7,9 @@ from pymongo.errors import OperationFailure
 
 from daemon.config.schema import Mongodb
 from daemon.mongo import client as connection
-from daemon.mongo.monitoring import COMMAND_MONITOR
 from daemon.mongo.types import Database
+from daemon.runtime import metrics
+from daemon.runtime.health import Health, Instant
 from daemon.runtime.metrics import REGISTRY
 from daemon.store import gaps
 from daemon.store.lease import Leaser
@@ -23,14 +24,16 @@ def test_the_driver_tells_how_far_the_server_is_and_which_commands_it_answered(
     mongo_uri: str, database: Database
 ) -> None:
     answered, refused = (value(f"mongodb_{name}_total", command="find") for name in ("commands", "command_failures"))
-    with connection.connect(Mongodb(uri=SecretStr(mongo_uri))) as client:
+    health = Health()
+    metrics.watch(health)
+    with connection.connect(Mongodb(uri=SecretStr(mongo_uri)), health) as client:
         newest = client.admin.command("ping")["operationTime"]
         client[database.name].customers.find_one()
         with pytest.raises(OperationFailure):
             client[database.name].customers.find_one({"$nonsense": 1})
 
-    assert COMMAND_MONITOR.cluster_seconds >= newest.time
-    assert value("cluster_timestamp_seconds") == COMMAND_MONITOR.cluster_seconds
+    assert health.at(Instant.CLUSTER) >= newest.time
+    assert value("cluster_timestamp_seconds") == health.at(Instant.CLUSTER)
     assert value("mongodb_commands_total", command="find") == answered + 1
     assert value("mongodb_command_failures_total", command="find") == refused + 1
 

@@ -1,4 +1,4 @@
-"""Rules of the owner on the real replica set: judged by the server, told once, through gaps and restarts."""
+"""Custom rules on a real replica set: matched by the server, emitted once, also after gaps and restarts."""
 
 from datetime import UTC, datetime
 from random import Random
@@ -14,7 +14,7 @@ from daemon.mongo.types import Database
 from daemon.source import custom_rules
 from rules.settings.custom_rules import CustomRule
 from tests import shop
-from tests.oracle import assert_books_balance, events
+from tests.oracle import assert_ledger_consistent, events
 
 URGENT = {
     "name": "urgent",
@@ -36,18 +36,18 @@ def config_with(uri: str, db: Database, *rules: dict[str, Any], **sections: Any)
     return shop.config_for(uri, db, rules={"custom": rules}, **sections)
 
 
-def told(db: Database, name: str) -> list[str]:
+def descriptions(db: Database, name: str) -> list[str]:
     found = db.business_events.find({"metadata.rule": name}).sort([("event_date", 1), ("_id", 1)])
     return [event["description"] for event in found]
 
 
 def settle(db: Database) -> None:
-    """Wait until everything written before is told."""
+    """Wait until the events of everything written before are stored."""
     last = shop.customer(db, "last")
     wait_for(lambda: events(db)["new_customer", last] == 1, "the last change")
 
 
-def test_what_matches_is_told_and_what_does_not_is_not(mongo_uri: str, database: Database) -> None:
+def test_only_matching_documents_emit_events(mongo_uri: str, database: Database) -> None:
     with shop.running(config_with(mongo_uri, database, URGENT)):
         database.tickets.insert_many(
             [
@@ -59,29 +59,29 @@ def test_what_matches_is_told_and_what_does_not_is_not(mongo_uri: str, database:
         )
         settle(database)
 
-    assert set(told(database, "urgent")) == {"Ticket urgente: Non parte (Ada)", "Ticket urgente: (x <script>)"}
+    assert set(descriptions(database, "urgent")) == {"Ticket urgente: Non parte (Ada)", "Ticket urgente: (x ‹script›)"}
     [event] = database.business_events.find({"metadata.rule": "urgent", "description": {"$regex": "Ada"}})
     assert (event["event_type"], event["metadata"]["source"]) == ("support_ticket", "chatello-analytics")
-    assert_books_balance(database)
+    assert_ledger_consistent(database)
 
 
-def test_a_document_that_comes_to_match_is_told_once_however_often_it_is_written(
+def test_a_document_that_starts_to_match_emits_one_event_however_often_it_is_written(
     mongo_uri: str, database: Database
 ) -> None:
     with shop.running(config_with(mongo_uri, database, RELEASE)):
         made = database.features.insert_one({"title": "Claude", "state": "draft"}).inserted_id
         settle(database)
-        assert told(database, "release") == []
+        assert descriptions(database, "release") == []
         for state in ("released", "draft", "released"):
             database.features.update_one({"_id": made}, {"$set": {"state": state}})
             settle(database)
         database.features.replace_one({"_id": made}, {"title": "Claude 2", "state": "released"})
         settle(database)
 
-    assert told(database, "release") == ["Rilasciata Claude"]
+    assert descriptions(database, "release") == ["Rilasciata Claude"]
 
 
-def test_rules_that_share_a_collection_each_speak_of_what_was_written_even_if_it_changed_since(
+def test_rules_that_share_a_collection_match_the_document_as_written_even_if_it_changed_since(
     mongo_uri: str, database: Database
 ) -> None:
     low = {**URGENT, "name": "low", "match": {"priority": "low"}, "text": "Ticket: {subject}"}
@@ -95,12 +95,12 @@ def test_rules_that_share_a_collection_each_speak_of_what_was_written_even_if_it
     with shop.running(config):
         settle(database)
 
-    assert told(database, "urgent") == ["Ticket urgente: A ()"]
-    assert told(database, "low") == ["Ticket: B"]
-    assert told(database, "whole") == ["Pari: B"]
+    assert descriptions(database, "urgent") == ["Ticket urgente: A ()"]
+    assert descriptions(database, "low") == ["Ticket: B"]
+    assert descriptions(database, "whole") == ["Pari: B"]
 
 
-def test_a_new_rule_needs_no_reconciliation_and_hears_what_was_written_since_the_checkpoint(
+def test_a_new_rule_needs_no_reconciliation_and_receives_what_was_written_since_the_checkpoint(
     mongo_uri: str, database: Database
 ) -> None:
     shop.plans(database)
@@ -113,19 +113,19 @@ def test_a_new_rule_needs_no_reconciliation_and_hears_what_was_written_since_the
     with shop.running(config) as run:
         settle(database)
         assert run.leader is not None
-        run.leader.set_config(config_with(mongo_uri, database, URGENT, RELEASE, mongodb={"database": database.name}))
+        run.active.replace(config_with(mongo_uri, database, URGENT, RELEASE, mongodb={"database": database.name}))
         settle(database)
         database.features.insert_one({"title": "X", "state": "released"})
         settle(database)
 
-    assert told(database, "urgent") == ["Ticket urgente: durante ()"]
-    assert told(database, "release") == ["Rilasciata X"]
+    assert descriptions(database, "urgent") == ["Ticket urgente: durante ()"]
+    assert descriptions(database, "release") == ["Rilasciata X"]
     assert events(database)["new_customer", customer] == 1
     assert database.analytics_gaps.count_documents({"cause": {"$ne": "first_start"}}) == 0
-    assert_books_balance(database)
+    assert_ledger_consistent(database)
 
 
-def test_what_a_gap_hid_is_recovered_as_far_as_the_documents_tell(mongo_uri: str, database: Database) -> None:
+def test_documents_of_a_gap_are_recovered_if_their_ids_contain_the_time(mongo_uri: str, database: Database) -> None:
     config = config_with(mongo_uri, database, URGENT)
     database.tickets.insert_one({"_id": ObjectId("60" + "0" * 22), "subject": "vecchio", "priority": "high"})
     with shop.running(config):
@@ -136,7 +136,7 @@ def test_what_a_gap_hid_is_recovered_as_far_as_the_documents_tell(mongo_uri: str
     with shop.running(config):
         settle(database)
 
-    assert told(database, "urgent") == ["Ticket urgente: nel buco ()"]
+    assert descriptions(database, "urgent") == ["Ticket urgente: nel buco ()"]
     [gap] = database.analytics_gaps.find({"cause": "filter_change"})
     assert gap["recovered"]["custom_insert"] == 1
 
@@ -151,23 +151,23 @@ BAD = [
 
 
 @pytest.mark.parametrize(("change", "reason"), BAD, ids=str)
-def test_a_rule_that_the_server_refuses_is_named_with_its_key_and_reason(
+def test_a_rule_that_the_server_rejects_is_reported_with_its_key_and_reason(
     mongo_uri: str, database: Database, change: dict[str, Any], reason: str
 ) -> None:
-    with pytest.raises(ConfigurationError) as told:
-        custom_rules.require(database, [CustomRule(**{**URGENT, **change})])
+    with pytest.raises(ConfigurationError) as raised:
+        custom_rules.validate(database, [CustomRule(**{**URGENT, **change})])
 
-    assert "rules.custom.0.match: the rule 'urgent' is refused" in str(told.value)
-    assert reason in str(told.value)
+    assert "rules.custom.0.match: the server rejects rule 'urgent'" in str(raised.value)
+    assert reason in str(raised.value)
 
 
-def test_ids_of_the_configuration_are_ids_of_the_server(mongo_uri: str, database: Database) -> None:
+def test_extended_json_ids_of_the_configuration_are_object_ids(mongo_uri: str, database: Database) -> None:
     owner = ObjectId()
     with shop.running(config_with(mongo_uri, database, {**URGENT, "match": {"owner": {"$oid": str(owner)}}})):
         database.tickets.insert_many([{"subject": "mio", "owner": owner}, {"subject": "suo", "owner": str(owner)}])
         settle(database)
 
-    assert told(database, "urgent") == ["Ticket urgente: mio ()"]
+    assert descriptions(database, "urgent") == ["Ticket urgente: mio ()"]
 
 
 RULES = [
@@ -193,10 +193,10 @@ def _ticket(chance: Random) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("together", [True, False])
-def test_exactly_what_the_server_finds_is_told_whatever_the_match(
+def test_exactly_the_documents_that_a_find_returns_emit_events(
     mongo_uri: str, database: Database, together: bool
 ) -> None:
-    """The oracle is a find with the same match; apart, each rule has a collection of its own, judged by the filter."""
+    """The oracle is a find with the same match. Not `together`: one collection per rule, matched by the filter."""
     chance = Random(3)
     rules: list[dict[str, Any]] = [
         {**URGENT, "name": f"r{n}", "match": match, "text": "T", "collection": "tickets" if together else f"tickets{n}"}

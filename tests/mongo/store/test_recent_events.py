@@ -1,4 +1,4 @@
-"""The newest events of some types: whichever index they are found by, the same pages; and what is rare costs little."""
+"""The newest events of some types: equal pages by either index, and few documents examined for rare types."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,8 +18,8 @@ RARE, FREQUENT, OTHER = "partnership", "license_created", "new_customer"
 
 
 @pytest.fixture
-def told(database: Database) -> list[dict[str, Any]]:
-    """Events as they were written, 40 of one instant each; a rare type is 18 of them, three of one instant each."""
+def stored(database: Database) -> list[dict[str, Any]]:
+    """Insert events and return them in insertion order: 40 per instant; 18 of a rare type, three per instant."""
     indexes.create(database)
     database.business_events.create_index("event_type")
     documents = [{"event_type": kind(n), "event_date": instant(n), "n": n} for n in range(COUNT)]
@@ -36,49 +36,49 @@ def instant(number: int) -> datetime:
 
 
 def place(number: int) -> int:
-    """Where an event stands among all, the newest first: not in the order they are written."""
+    """Return the position of an event in the list, newest first, which differs from the insertion order."""
     return number * 7 % COUNT
 
 
-def newest(told: list[dict[str, Any]], *types: str, since: datetime = OLDEST) -> list[int]:
-    """Of one instant, what was written last comes first."""
-    wanted = [one for one in told if one["event_type"] in types and one["event_date"] >= since]
+def newest(stored: list[dict[str, Any]], *types: str, since: datetime = OLDEST) -> list[int]:
+    """Return the expected numbers; of one instant the event inserted last is first."""
+    wanted = [one for one in stored if one["event_type"] in types and one["event_date"] >= since]
     return [one["n"] for one in sorted(wanted, key=lambda one: (one["event_date"], one["n"]), reverse=True)]
 
 
 def pages(database: Database, limit: int, *types: str, since: datetime) -> Iterator[list[int]]:
-    position = None
-    while page := events.recent(database, since, limit, position, types):
-        position = events.position_after(page, position)
+    cursor = None
+    while page := events.recent(database, since, limit, cursor, types):
+        cursor = events.cursor_after(page, cursor)
         yield [one["n"] for one in page]
 
 
 @pytest.mark.parametrize("types", [(RARE,), (FREQUENT,), (RARE, FREQUENT), ("maintenance",), ("maintenance", RARE)])
 @pytest.mark.parametrize(("limit", "hours"), [(5, 1), (7, 1000), (900, 1000)])
 def test_pages_of_some_types_hold_each_event_once_the_newest_first(
-    database: Database, told: list[dict[str, Any]], types: tuple[str, ...], limit: int, hours: int
+    database: Database, stored: list[dict[str, Any]], types: tuple[str, ...], limit: int, hours: int
 ) -> None:
     since = NEWEST - timedelta(hours=hours)
     found = list(pages(database, limit, *types, since=since))
 
-    assert [number for page in found for number in page] == newest(told, *types, since=since)
+    assert [number for page in found for number in page] == newest(stored, *types, since=since)
     assert all(len(page) == limit for page in found[:-1])
 
 
-def test_a_page_goes_on_where_one_ended_that_was_found_by_the_other_index(
-    database: Database, told: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+def test_a_page_continues_after_one_that_was_read_by_the_other_index(
+    database: Database, stored: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Types turn from rare to frequent while somebody reads: of one instant, too, each is shown once."""
-    position, seen, types = None, [], (RARE, "maintenance")
-    for few in (0, 10_000) * COUNT:
-        monkeypatch.setattr(pagination, "FEW", few)
-        page = events.recent(database, OLDEST, 1, position, types)
+    """Types become frequent during paging: each event, also of one instant, is returned once."""
+    cursor, seen, types = None, [], (RARE, "maintenance")
+    for max_lookups in (0, 10_000) * COUNT:
+        monkeypatch.setattr(pagination, "MAX_LOOKUPS", max_lookups)
+        page = events.recent(database, OLDEST, 1, cursor, types)
         if not page:
             break
-        position = events.position_after(page, position)
+        cursor = events.cursor_after(page, cursor)
         seen += [one["n"] for one in page]
 
-    assert seen == newest(told, *types)
+    assert seen == newest(stored, *types)
 
 
 @pytest.mark.parametrize(
@@ -90,15 +90,13 @@ def test_a_page_goes_on_where_one_ended_that_was_found_by_the_other_index(
         pytest.param(lambda db: events.recent(db, NEWEST - timedelta(minutes=2), 10, None, (RARE,)), 150, id="short"),
     ],
 )
-def test_the_server_looks_at_a_small_part_of_the_events_for_one_page(
-    database: Database, told: list[dict[str, Any]], ask: Callable[[Database], object], most: int
+def test_the_server_examines_a_small_part_of_the_events_for_one_page(
+    database: Database, stored: list[dict[str, Any]], ask: Callable[[Database], object], most: int
 ) -> None:
-    assert 0 < examined(database, lambda: ask(database)) <= most < len(told)
+    assert 0 < examined(database, lambda: ask(database)) <= most < len(stored)
 
 
-def test_where_the_dashboard_has_no_index_of_types_the_dates_serve(
-    database: Database, told: list[dict[str, Any]]
-) -> None:
+def test_without_an_index_of_types_the_date_index_is_used(database: Database, stored: list[dict[str, Any]]) -> None:
     database.business_events.drop_index("event_type_1")
 
-    assert [one["n"] for one in events.recent(database, OLDEST, 3, None, (RARE,))] == newest(told, RARE)[:3]
+    assert [one["n"] for one in events.recent(database, OLDEST, 3, None, (RARE,))] == newest(stored, RARE)[:3]

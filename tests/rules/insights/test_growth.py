@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.insights.growth import grown
+from rules.insights.growth import detect
 from rules.model.decision import Memory
 from rules.model.events import Event, EventType
 from rules.model.ledger import Totals
@@ -13,7 +13,7 @@ from rules.settings.settings import Settings
 from rules.settings.thresholds import Thresholds
 
 DAY = date(2025, 8, 20)
-HOUSE = Settings()
+DEFAULTS = Settings()
 totals = st.builds(
     Totals, customers=st.integers(0, 40), paying_customers=st.integers(0, 20), mrr_cents=st.integers(0, 200_00)
 )
@@ -24,20 +24,20 @@ def noon(day: date) -> datetime:
 
 
 def grow(now: Totals, then: Totals | None, day: date = DAY, memory: Memory | None = None) -> tuple[list[Event], Memory]:
-    return grown(now, then, noon(day), day, memory or {}, HOUSE)
+    return detect(now, then, noon(day), day, memory or {}, DEFAULTS)
 
 
-def told_over(history: list[Totals]) -> list[tuple[int, str]]:
-    """Which kind was told on which day of a history, compared with seven days before."""
+def events_over(history: list[Totals]) -> list[tuple[int, str]]:
+    """Return day number and kind of all growth events of a history, compared with seven days before."""
     memory: Memory = {}
-    told = []
+    found = []
     for number, now in enumerate(history):
         events, memory = grow(now, history[number - 7] if number >= 7 else None, DAY + timedelta(number), memory)
-        told += [(number, event.key.split(":")[1]) for event in events]
-    return told
+        found += [(number, event.key.split(":")[1]) for event in events]
+    return found
 
 
-def test_mrr_that_grew_in_seven_days_is_told_in_the_dashboards_words() -> None:
+def test_mrr_growth_in_seven_days_has_the_dashboards_text() -> None:
     [event], memory = grow(Totals(mrr_cents=125_99), Totals(mrr_cents=100_00))
 
     assert event.description == "MRR aumentato di €25.99 in 7 giorni!"
@@ -46,7 +46,7 @@ def test_mrr_that_grew_in_seven_days_is_told_in_the_dashboards_words() -> None:
     assert memory == {"mrr": "2025-08-20"}
 
 
-def test_customers_and_paying_customers_are_told_each_in_their_own_key() -> None:
+def test_customers_and_paying_customers_have_their_own_metadata_keys() -> None:
     events, _ = grow(Totals(customers=15, paying_customers=8), Totals(customers=10, paying_customers=5))
 
     assert [event.metadata for event in events] == [
@@ -67,11 +67,11 @@ def test_customers_and_paying_customers_are_told_each_in_their_own_key() -> None
         (Totals(mrr_cents=900_00, customers=90, paying_customers=90), None),
     ],
 )
-def test_too_little_growth_a_fall_and_too_short_a_history_are_silence(now: Totals, then: Totals | None) -> None:
+def test_too_little_growth_a_fall_and_too_short_a_history_emit_no_event(now: Totals, then: Totals | None) -> None:
     assert grow(now, then) == ([], {})
 
 
-def test_a_kind_rests_for_seven_days_and_does_not_hush_the_others() -> None:
+def test_the_cooldown_of_a_kind_is_seven_days_and_does_not_affect_others() -> None:
     memory: Memory = {"mrr": DAY.isoformat()}
     now, then = Totals(mrr_cents=50_00, customers=9), Totals()
 
@@ -82,12 +82,12 @@ def test_a_kind_rests_for_seven_days_and_does_not_hush_the_others() -> None:
     ]
 
 
-def test_a_day_before_the_last_told_one_is_silent() -> None:
+def test_a_day_before_the_last_event_has_no_event() -> None:
     assert grow(Totals(mrr_cents=50_00), Totals(), DAY - timedelta(30), {"mrr": DAY.isoformat()})[0] == []
 
 
-def test_a_threshold_of_zero_does_not_call_standing_still_growth() -> None:
-    events, _ = grown(
+def test_a_threshold_of_zero_needs_growth() -> None:
+    events, _ = detect(
         Totals(), Totals(), noon(DAY), DAY, {}, Settings(thresholds=Thresholds(growth_mrr_cents=0, growth_customers=0))
     )
 
@@ -95,15 +95,15 @@ def test_a_threshold_of_zero_does_not_call_standing_still_growth() -> None:
 
 
 @given(st.lists(totals, max_size=40))
-def test_over_any_history_a_kind_speaks_only_of_growth_and_once_in_seven_days(history: list[Totals]) -> None:
-    told = told_over(history)
+def test_in_any_history_a_kind_has_an_event_only_for_growth_and_once_in_seven_days(history: list[Totals]) -> None:
+    found = events_over(history)
 
     for kind, enough in (("mrr", 20_00), ("customers", 5), ("paying", 3)):
-        days = [day for day, which in told if which == kind]
+        days = [day for day, which in found if which == kind]
         assert all(later - earlier >= 7 for earlier, later in pairwise(days))
         for day in range(7, len(history)):
             grew = amount(history[day], kind) - amount(history[day - 7], kind) >= enough
-            resting = any(day - 7 < spoken < day for spoken in days)
+            resting = any(day - 7 < emitted < day for emitted in days)
             assert (day in days) == (grew and not resting)
 
 

@@ -20,18 +20,18 @@ def test_an_update_sets_fields_and_keeps_the_others() -> None:
     assert updated({"a": 1, "b": 2}, update({"b": 3, "c": 4})) == {"a": 1, "b": 3, "c": 4}
 
 
-def test_a_dotted_path_reaches_into_documents_and_makes_what_is_missing() -> None:
+def test_a_dotted_path_reaches_into_documents_and_creates_missing_ones() -> None:
     assert updated({"m": {"x": 1, "y": 2}}, update({"m.y": 3, "n.o.p": 4})) == {
         "m": {"x": 1, "y": 3},
         "n": {"o": {"p": 4}},
     }
 
 
-def test_a_dotted_path_reaches_into_arrays_and_appends_behind_their_end() -> None:
+def test_a_dotted_path_reaches_into_arrays_and_appends_at_their_end() -> None:
     assert updated({"a": [{"x": 1}, 2]}, update({"a.0.x": 9, "a.2": 3})) == {"a": [{"x": 9}, 2, 3]}
 
 
-def test_an_array_of_more_than_ten_keeps_its_order() -> None:
+def test_an_array_of_more_than_ten_items_keeps_its_order() -> None:
     assert updated({"a": list(range(12))}, update({"a.10": "x"}))["a"] == [*range(10), "x", 11]
 
 
@@ -47,7 +47,7 @@ def test_a_removed_field_is_gone_and_a_missing_one_is_no_error() -> None:
     assert updated({"a": 1, "m": {"x": 1, "y": 2}}, update({}, ("a", "m.x", "gone", "gone.deeper"))) == {"m": {"y": 2}}
 
 
-def test_the_document_before_is_left_alone_to_its_depths() -> None:
+def test_an_update_does_not_modify_the_previous_document() -> None:
     before: dict[str, Any] = {"m": {"x": {"y": 1}}, "a": [[1]]}
 
     updated(before, update({"m.x.y": 2, "a.0.0": 2}, ("m.z",), (("a", 1),)))
@@ -55,7 +55,7 @@ def test_the_document_before_is_left_alone_to_its_depths() -> None:
     assert before == {"m": {"x": {"y": 1}}, "a": [[1]]}
 
 
-def test_what_a_change_leaves_behind() -> None:
+def test_the_fields_after_each_kind_of_change() -> None:
     whole = update({"a": 1})._replace(op=Operation.REPLACE)
 
     assert after({"b": 2}, whole) == {"a": 1}
@@ -73,12 +73,12 @@ def test_only_tracked_fields_make_two_versions_differ() -> None:
 
 
 @pytest.mark.parametrize("value", [1, "a", None, 2.5, (1, 2), AT, Decimal(3)])
-def test_a_plain_value_can_name_a_document(value: object) -> None:
+def test_a_plain_value_can_be_a_document_id(value: object) -> None:
     assert is_id(value)
 
 
 @pytest.mark.parametrize("value", [True, float("nan"), Decimal("NaN"), Decimal("sNaN"), [1], {}, ([],)])
-def test_what_equals_another_id_or_not_even_itself_cannot_name_a_document(value: object) -> None:
+def test_a_value_that_equals_another_id_or_not_itself_cannot_be_a_document_id(value: object) -> None:
     assert not is_id(value)
 
 
@@ -87,12 +87,12 @@ def test_the_number_1_and_the_text_1_have_different_keys() -> None:
 
 
 @given(st.text("0123456789ABCDEF", min_size=101, max_size=300), st.text("0123456789ABCDEF", min_size=101, max_size=300))
-def test_a_resume_token_is_shortened_to_its_time_and_what_tells_it_from_others(one: str, other: str) -> None:
+def test_a_resume_token_is_shortened_to_its_time_and_a_unique_digest(one: str, other: str) -> None:
     assert short_cause(f"82{one}").startswith(f"{one[:16]}-")
     assert len(short_cause(f"82{one}")) < 40
     assert (short_cause(f"82{one}") == short_cause(f"82{other}")) == (one == other)
 
 
 @pytest.mark.parametrize("cause", ["", "settings:2026-11-25T10:00:00+00:00", "1764064800000"])
-def test_a_cause_of_our_own_stays_as_it_is(cause: str) -> None:
+def test_a_short_cause_is_unchanged(cause: str) -> None:
     assert short_cause(cause) == cause

@@ -1,4 +1,4 @@
-"""Which of our keys an event of somebody else stands for, and what comes of it inside one batch."""
+"""Natural keys of external events, and their effect within one batch and across batches."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from rules.settings.settings import Settings
 from tests.rules.examples import T0, Story
 
 CHRISTMAS = datetime(2025, 12, 25, 6, tzinfo=UTC)
-STANDS_FOR: list[tuple[dict[str, Any], list[str]]] = [
+WITH_KEYS: list[tuple[dict[str, Any], list[str]]] = [
     ({"event_type": "new_customer", "customer_id": 7}, ["new_customer:7"]),
     ({"event_type": "license_created", "license_id": "L"}, ["license_created:'L'"]),
     (
@@ -49,7 +49,7 @@ STANDS_FOR: list[tuple[dict[str, Any], list[str]]] = [
         ["calendar:2026-01-01"],
     ),
 ]
-STANDS_FOR_NOTHING: list[dict[str, Any]] = [
+WITHOUT_KEY: list[dict[str, Any]] = [
     {},
     {"event_type": ["new_customer"], "customer_id": 7},
     {"event_type": "new_customer"},
@@ -68,58 +68,58 @@ STANDS_FOR_NOTHING: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("event", "keys"), STANDS_FOR)
-def test_an_event_of_somebody_else_stands_for_the_key_ours_would_have(event: dict[str, Any], keys: list[str]) -> None:
+@pytest.mark.parametrize(("event", "keys"), WITH_KEYS)
+def test_an_external_event_has_the_key_of_the_own_event(event: dict[str, Any], keys: list[str]) -> None:
     assert list(natural_keys(event)) == keys
 
 
-@pytest.mark.parametrize("event", STANDS_FOR_NOTHING)
-def test_whatever_else_is_in_there_stands_for_nothing(event: dict[str, Any]) -> None:
+@pytest.mark.parametrize("event", WITHOUT_KEY)
+def test_any_other_external_event_has_no_key(event: dict[str, Any]) -> None:
     assert list(natural_keys(event)) == []
 
 
-@pytest.mark.parametrize("theirs_first", [True, False])
-def test_in_one_batch_theirs_stands_whichever_comes_first(theirs_first: bool) -> None:
-    ours = Change(Source.CUSTOMERS, Operation.INSERT, "C9", T0, "90", {"name": "Nove"})
+@pytest.mark.parametrize("external_first", [True, False])
+def test_in_one_batch_the_external_event_is_kept_in_any_order(external_first: bool) -> None:
+    customer = Change(Source.CUSTOMERS, Operation.INSERT, "C9", T0, "90", {"name": "Nove"})
     event = {"event_type": "new_customer", "customer_id": "C9"}
-    theirs = Change(Source.EVENTS, Operation.INSERT, "E1", T0, "91", event)
-    batch = [theirs._replace(cause="90"), ours._replace(cause="91")] if theirs_first else [ours, theirs]
+    external = Change(Source.EVENTS, Operation.INSERT, "E1", T0, "91", event)
+    in_order = [external._replace(cause="90"), customer._replace(cause="91")]
     story = Story()
-    told = len(story.types())
-    story.shop.apply(batch)
+    event_count = len(story.types())
+    story.shop.apply(in_order if external_first else [customer, external])
 
-    assert len(story.types()) == told
+    assert len(story.types()) == event_count
     assert story.shop.totals.customers >= 1
 
 
-def test_what_the_house_says_of_a_date_a_week_and_a_month_has_the_key_of_its_twin() -> None:
+def test_own_events_of_a_date_a_week_and_a_month_have_the_keys_of_the_external_ones() -> None:
     """Monday, 1 September 2025: a week and a month begin; and Christmas."""
     monday, noon = date(2025, 9, 1), datetime(2025, 9, 1, 10, tzinfo=UTC)
     history = [Day(monday - timedelta(n), 1, 1, 100, 1, 1, 0) for n in range(40, 0, -1)]
-    grown, _ = growth.grown(Totals(mrr_cents=100_00), Totals(), noon, monday, {}, Settings())
-    ours = [*grown, *summaries.events(monday, noon, history), *calendar.events(CHRISTMAS.date(), time.min, Settings())]
+    grown, _ = growth.detect(Totals(mrr_cents=100_00), Totals(), noon, monday, {}, Settings())
+    own = [*grown, *summaries.events(monday, noon, history), *calendar.events(CHRISTMAS.date(), time.min, Settings())]
 
-    assert [event.key for event in ours] == [
+    assert [event.key for event in own] == [
         "growth:mrr:2025-09-01",
         "week:2025-36",
         "month:2025-09",
         "calendar:2025-12-25",
     ]
-    for event in ours:
+    for event in own:
         stored = {"event_type": event.type.value, "event_date": event.at, "metadata": event.metadata}
         assert list(natural_keys(stored))[-1] == event.key
 
 
-def told_by_others(**fields: Any) -> Change:
+def external_event(**fields: Any) -> Change:
     return Change(Source.EVENTS, Operation.INSERT, "E", T0, "90", {"event_date": T0, **fields})
 
 
 @pytest.mark.parametrize("apart", [True, False])
-def test_what_somebody_told_before_its_document_came_is_not_told_again_in_whatever_batch(apart: bool) -> None:
+def test_a_fact_reported_externally_before_its_document_is_not_emitted_in_any_batch(apart: bool) -> None:
     license = {"customer_id": "C9", "plan_id": "starter", "status": "active", "license_key": "CHA-9"}
     changes = [
-        told_by_others(event_type="new_customer", customer_id="C9"),
-        told_by_others(event_type="license_created", license_id="L9"),
+        external_event(event_type="new_customer", customer_id="C9"),
+        external_event(event_type="license_created", license_id="L9"),
         Change(Source.CUSTOMERS, Operation.INSERT, "C9", T0, "91", {"name": "Nove"}),
         Change(Source.LICENSES, Operation.INSERT, "L9", T0, "92", license),
         Change(Source.CUSTOMERS, Operation.DELETE, "C9", T0, "93"),
@@ -130,27 +130,27 @@ def test_what_somebody_told_before_its_document_came_is_not_told_again_in_whatev
 
     shop.follow(changes, set(range(len(changes))) if apart else ())
 
-    assert [event.type.value for event in shop.events] == ["payment_completed", "new_customer"]
+    assert [event.type.value for event in shop.events] == ["payment_completed"]
     assert shop.memory["twins"] == {}
 
 
-def test_a_licence_that_was_held_when_somebody_told_it_is_not_told_again_when_it_is_understood() -> None:
+def test_a_held_license_reported_externally_is_not_emitted_when_it_becomes_valid() -> None:
     story = Story().license("L9", "nowhere")
-    told = told_by_others(event_type="license_created", license_id="L9")
-    story.shop.apply([told._replace(cause=f"{story.shop.position}x")])
+    external = external_event(event_type="license_created", license_id="L9")
+    story.shop.apply([external._replace(cause=f"{story.shop.position}x")])
     story.plan("nowhere", price=3)
 
     assert story.types() == ["payment_completed"]
 
 
-def test_a_milestone_told_before_we_reach_it_is_theirs_and_one_behind_us_is_not_kept_in_mind() -> None:
+def test_a_milestone_reported_externally_in_advance_is_not_emitted_and_a_passed_one_is_not_remembered() -> None:
     story = Story()
     for number in range(4):
         story.license(number, "starter", f"c{number}")
     for value in (5, 2):
         metadata = {"milestone_type": "licenses", "milestone_value": value}
         story.shop.apply(
-            [told_by_others(event_type="milestone_reached", metadata=metadata)._replace(cause=f"90{value}")]
+            [external_event(event_type="milestone_reached", metadata=metadata)._replace(cause=f"90{value}")]
         )
     kept = set(story.shop.memory["twins"])
     story.shop.apply([Change(Source.LICENSES, Operation.INSERT, "L5", T0, "99", dict(story.shop.licenses[0].fields))])
@@ -159,10 +159,10 @@ def test_a_milestone_told_before_we_reach_it_is_theirs_and_one_behind_us_is_not_
     assert "milestone_reached" not in story.types()
 
 
-def test_what_nobody_ever_does_is_forgotten_after_a_day() -> None:
+def test_an_external_event_without_a_document_is_forgotten_after_a_day() -> None:
     story = Story()
-    story.shop.apply([told_by_others(event_type="new_customer", customer_id="never")])
-    later = told_by_others(event_type="new_customer", customer_id="soon", event_date=T0 + timedelta(hours=25))
+    story.shop.apply([external_event(event_type="new_customer", customer_id="never")])
+    later = external_event(event_type="new_customer", customer_id="soon", event_date=T0 + timedelta(hours=25))
     story.shop.apply([later._replace(cause="91")])
 
     assert set(story.shop.memory["twins"]) == {"new_customer:'soon'"}

@@ -33,7 +33,7 @@ def test_a_customer_is_reactivated_if_it_had_mrr_before_but_not_as_the_day_began
     assert (day.reactivated_customers, day.churned_customers, day.subscribers) == (1, 0, 2)
 
 
-def test_a_licence_for_life_makes_a_paying_customer_and_no_subscriber() -> None:
+def test_a_lifetime_license_adds_a_paying_customer_and_no_subscriber() -> None:
     day = day_sums.of_day(Story().license("F", "founders").shop.movements)
 
     assert (day.paying_customers, day.subscribers, day.one_time_cents, day.sales) == (1, 0, 2900, 1)
@@ -63,4 +63,6 @@ def test_new_churned_and_reactivated_customers_explain_the_change_in_subscribers
         sign * day.by_kind.get(kind, nothing).number
         for kind, sign in ((MovementKind.NEW, 1), (MovementKind.REACTIVATION, 1), (MovementKind.CHURN, -1))
     )
-    assert day.churned_customers == day.reactivated_customers == 0, "all of it on one day: nobody was there before"
+    assert day.churned_customers == day.reactivated_customers == 0, (
+        "all movements are on one day, which begins without customers"
+    )

@@ -35,30 +35,30 @@ def test_the_kind_of_a_movement_follows_the_customers_mrr(
     assert movements.kind(before, after, ever) is kind
 
 
-def test_settling_fills_the_deltas_and_moves_the_customer_on() -> None:
+def test_completing_fills_the_deltas_and_returns_the_next_customer_state() -> None:
     line = movement(OFF, AGENCY)
     customer = CustomerState("ada", {}, True, 799, 1, 1, True)
 
-    after = movements.settle(line, customer)
+    after = movements.complete(line, customer)
 
     assert (line.mrr_cents, line.active_licenses, line.licenses, line.paying_customers) == (1999, 1, 0, 0)
     assert (line.kind, line.customer_mrr) == (MovementKind.EXPANSION, (799, 2798))
     assert after == replace(customer, mrr_cents=2798, active_licenses=2, paid_licenses=2)
 
 
-def test_a_customer_is_paying_from_its_first_paid_licence_to_its_last() -> None:
-    first, second, gone, last = (movement(None, PRO), movement(None, PRO), movement(PRO, None), movement(PRO, OFF))
+def test_a_customer_is_paying_from_its_first_paid_license_to_its_last() -> None:
+    first, second, deleted, last = (movement(None, PRO), movement(None, PRO), movement(PRO, None), movement(PRO, OFF))
     customer = CustomerState("ada", {})
-    for line in (first, second, gone, last):
-        customer = movements.settle(line, customer)
+    for line in (first, second, deleted, last):
+        customer = movements.complete(line, customer)
 
-    assert [line.paying_customers for line in (first, second, gone, last)] == [1, 0, 0, -1]
+    assert [line.paying_customers for line in (first, second, deleted, last)] == [1, 0, 0, -1]
 
 
-def test_totals_follow_a_licence_from_plan_to_plan() -> None:
+def test_totals_follow_a_license_from_plan_to_plan() -> None:
     totals = Totals()
     for line in (movement(None, PRO), movement(PRO, AGENCY)):
-        movements.settle(line, CustomerState("ada", {}))
+        movements.complete(line, CustomerState("ada", {}))
         movements.add(totals, line)
 
     assert totals.by_plan == {"pro": PlanTotals(), "agency": PlanTotals(1, 1, 1999)}
@@ -79,11 +79,11 @@ def test_as_opening_balances_a_movement_adds_up_to_the_same(
     before: LicenseValue | None, after: LicenseValue | None
 ) -> None:
     line = replace(movement(before, after), plan_id=(after or before or OFF).plan_id)
-    movements.settle(line, CustomerState("ada", {}, mrr_cents=5000, paid_licenses=3))
+    movements.complete(line, CustomerState("ada", {}, mrr_cents=5000, paid_licenses=3))
     plainly, as_balances = Totals(), Totals()
 
     movements.add(plainly, line)
-    for balance in movements.balances(line):
+    for balance in movements.opening_lines_of(line):
         movements.add(as_balances, balance)
 
     assert as_balances == plainly

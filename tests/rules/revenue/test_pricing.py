@@ -63,9 +63,16 @@ def test_every_price_of_whole_cents_survives_being_a_double(amount: int) -> None
 
 @pytest.mark.parametrize(
     ("period", "expected"),
-    [("month", 1200), ("year", 100), (12, 100), (3.0, 400), (7, 171), ("week", 5200), (1200, 1)],
+    [
+        *((word, 1200) for word in ("month", "monthly", " Monthly ")),
+        *((word, 100) for word in ("year", "yearly", "annual", "ANNUALLY")),
+        *((word, 400) for word in ("quarter", "quarterly")),
+        *((word, 200) for word in ("half_year", "semiannual", "semiannually")),
+        *((word, 5200) for word in ("week", "weekly")),
+        *((12, 100), (3.0, 400), (7, 171), (1200, 1)),
+    ],
 )
-def test_a_billing_period_is_normalised_to_a_month(period: Any, expected: int) -> None:
+def test_a_billing_period_is_normalized_to_a_month(period: Any, expected: int) -> None:
     assert per_month(1200, period) == expected
 
 
@@ -73,13 +80,13 @@ def test_a_month_of_a_yearly_price_rounds_half_to_even() -> None:
     assert [per_month(yearly, "year") for yearly in (6, 18, 30)] == [0, 2, 2]
 
 
-@pytest.mark.parametrize("period", ["", "monthly", 0, -1, 1.5, True, 1201, float("nan"), float("inf"), [], {}])
+@pytest.mark.parametrize("period", ["", "fortnightly", 0, -1, 1.5, True, 1201, float("nan"), float("inf"), [], {}])
 def test_an_unknown_billing_period_is_refused(period: Any) -> None:
     with pytest.raises(InvalidDocument, match=r"^billing_period must be"):
         per_month(1200, period)
 
 
-def test_a_plan_named_founders_is_for_life_whatever_its_flag_says() -> None:
+def test_a_plan_named_founders_is_a_lifetime_plan_regardless_of_its_flag() -> None:
     plan = read_plan(1, {"name": " Founders ", "price": 29.0, "is_lifetime": False, "lifetime_limit": 500}, {})
 
     assert (plan.is_lifetime, plan.mrr_cents, plan.price_cents, plan.limit) == (True, 0, 2900, 500)
@@ -103,10 +110,22 @@ def test_a_plan_without_a_readable_name_is_refused(name: Any) -> None:
         read_plan(1, {"name": name, "price": 1}, {})
 
 
-def test_a_plans_names_are_fit_to_be_shown() -> None:
+def test_a_plans_names_are_cleaned() -> None:
     plan = read_plan(1, {"name": "pro\n\u202e", "display_name": "Pro\r\nMAX", "price": 1}, {})
 
     assert (plan.name, plan.title) == ("pro", "Pro MAX")
+
+
+def test_sixty_yearly_licenses_are_sixty_times_one_license_in_whole_cents() -> None:
+    plan = read_plan(1, {"name": "pro", "price": 99.99, "billing_period": "year"}, {})
+
+    assert 60 * plan.mrr_cents == 49980
+
+
+@pytest.mark.parametrize("currency", ["EUR", "eur", " Eur ", None])
+def test_the_code_of_a_currency_is_read_in_any_case(currency: Any) -> None:
+    assert read_plan(1, {"name": "p", "price": 7.99, "currency": currency}, {}).price_cents == 799
+    assert read_plan(1, {"name": "p", "price": 7.99, "currency": "usd"}, RATES).price_cents == 719
 
 
 def test_another_currency_needs_a_rate() -> None:
@@ -120,11 +139,11 @@ def test_another_currency_needs_a_rate() -> None:
 
 
 @pytest.mark.parametrize("limit", [None, 0, -5, "500", True, float("nan"), float("inf"), [500]])
-def test_a_limit_that_is_no_positive_count_is_no_limit(limit: Any) -> None:
+def test_a_limit_that_is_not_a_positive_number_is_no_limit(limit: Any) -> None:
     assert read_limit(limit) is None
 
 
-def test_an_error_shows_no_more_than_a_glimpse_of_a_long_value() -> None:
+def test_an_error_shows_only_the_beginning_of_a_long_value() -> None:
     with pytest.raises(InvalidDocument) as caught:
         cents("9" * 100_000)
 

@@ -1,4 +1,4 @@
-"""Rates by the worked examples of their definitions, and no number where there is none."""
+"""Rates: the worked examples of their definitions, and None for undefined ones."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,8 +11,8 @@ from rules.revenue.rates import Rates, Start
 AMOUNTS = st.integers(0, 10**9)
 
 
-def flows(new: int = 0, expansion: int = 0, contraction: int = 0, churn: int = 0, reactivation: int = 0) -> DaySums:
-    """Flows of these amounts in cents, all positive."""
+def sums(new: int = 0, expansion: int = 0, contraction: int = 0, churn: int = 0, reactivation: int = 0) -> DaySums:
+    """Return sums with these amounts in cents; all arguments are positive."""
     amounts = {
         MovementKind.NEW: new,
         MovementKind.EXPANSION: expansion,
@@ -29,29 +29,29 @@ def test_chartmoguls_example_of_average_revenue_per_account() -> None:
 
 def test_chartmoguls_example_of_mrr_churn_gross_and_net() -> None:
     """$100 at the start, $10 churn, $10 contraction, $10 expansion: 20 % gross, 10 % net."""
-    lost = flows(churn=10_00, contraction=10_00, expansion=10_00, new=77_00)
+    lost = sums(churn=10_00, contraction=10_00, expansion=10_00, new=77_00)
 
     assert rates.revenue_churn_rate(Start(9, 100_00), lost) == 0.2
     assert rates.net_revenue_retention(Start(9, 100_00), lost) == 0.9
 
 
 def test_reactivation_counts_for_retention_and_new_business_does_not() -> None:
-    assert rates.net_revenue_retention(Start(1, 100_00), flows(reactivation=5_00, new=50_00)) == 1.05
+    assert rates.net_revenue_retention(Start(1, 100_00), sums(reactivation=5_00, new=50_00)) == 1.05
 
 
-def test_customer_churn_is_of_those_who_were_there_at_the_start() -> None:
+def test_customer_churn_is_relative_to_the_customers_at_the_start() -> None:
     assert rates.customer_churn_rate(Start(8, 1), DaySums(churned_customers=1)) == 0.125
     assert rates.customer_churn_rate(Start(3, 1), DaySums(churned_customers=1)) == 0.333333
 
 
-def test_the_quick_ratio_is_what_was_won_for_what_was_lost() -> None:
-    assert rates.quick_ratio(flows(new=20_00, expansion=7_00, reactivation=1_00, churn=5_00, contraction=2_00)) == 4.0
+def test_the_quick_ratio_is_mrr_won_over_mrr_lost() -> None:
+    assert rates.quick_ratio(sums(new=20_00, expansion=7_00, reactivation=1_00, churn=5_00, contraction=2_00)) == 4.0
 
 
-def test_what_is_undefined_has_no_value() -> None:
+def test_undefined_rates_are_none() -> None:
     assert rates.arpa(0, 0) is None
-    assert rates.of(Start(0, 0), flows(new=10)) == Rates(None, None, None, None)
-    assert rates.quick_ratio(flows(churn=10)) == 0.0, "nothing won is a number, nothing lost is none"
+    assert rates.of(Start(0, 0), sums(new=10)) == Rates(None, None, None, None)
+    assert rates.quick_ratio(sums(churn=10)) == 0.0, "no MRR won gives 0, no MRR lost gives None"
 
 
 @given(AMOUNTS, AMOUNTS, AMOUNTS, AMOUNTS, AMOUNTS, st.integers(0, 1000))
@@ -60,7 +60,7 @@ def test_retention_and_gross_churn_agree_and_all_rates_are_finite(
 ) -> None:
     found = rates.of(
         Start(subscribers, start),
-        flows(expansion=expansion, contraction=contraction, churn=churn, reactivation=reactivation),
+        sums(expansion=expansion, contraction=contraction, churn=churn, reactivation=reactivation),
     )
 
     assert all(rate is None or abs(rate) < 10**15 for rate in found)

@@ -1,4 +1,4 @@
-"""What becomes of a row that stands: nothing of ours is lost, nothing of theirs is taken."""
+"""Amendment of an existing row: the daemon's history and personal notes are kept."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.rows import amendment
-from rules.rows.amendment import REPORTED, Amended, Difference
+from rules.rows.amendment import REPORTED, Amendment, FieldDifference
 
 NOW = datetime(2025, 8, 21, 6, 0, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -16,52 +16,52 @@ LATER = NOW + timedelta(hours=1)
 Row = dict[str, Any]
 
 
-def made(**numbers: Any) -> Row:
+def computed(**numbers: Any) -> Row:
     return {"date": NOW, "period_type": "daily", "mrr": 7.99, "new_customers": 1, "auto_notes": "nota", **numbers}
 
 
-def written(row: Row, stored: Row | None = None, kept: Row | None = None, *, final: bool = True) -> Amended:
-    return amendment.amended(row, stored, kept, final=final, now=NOW)
+def written(row: Row, stored: Row | None = None, kept: Row | None = None, *, final: bool = True) -> Amendment:
+    return amendment.amend(row, stored, kept, final=final, now=NOW)
 
 
 def dashboards(notes: str, *descriptions: str) -> Row:
-    """What "save today" leaves of a row."""
+    """Return a row as the dashboard's "save today" writes it."""
     events = [{"type": "x", "description": text} for text in descriptions]
     return {"date": NOW, "period_type": "daily", "mrr": 1.0, "notes": notes, "auto_events": events, "created_at": LATER}
 
 
-def test_a_first_row_is_no_amendment() -> None:
-    done = written(made())
+def test_a_first_row_is_not_an_amendment() -> None:
+    done = written(computed())
 
     assert (done.row["revision"], done.row["notes"], done.row["final"]) == (0, "nota", True)
-    assert (done.differences, done.healed, "first_reported" in done.row) == ([], False, False)
+    assert (done.differences, done.restored, "first_reported" in done.row) == ([], False, False)
 
 
-def test_a_live_row_changes_as_often_as_it_likes_without_a_revision() -> None:
-    live = written(made(), final=False).row
+def test_a_live_row_changes_without_a_revision() -> None:
+    live = written(computed(), final=False).row
 
-    assert written(made(mrr=9.0), live, live).row["revision"] == 0
+    assert written(computed(mrr=9.0), live, live).row["revision"] == 0
 
 
-def test_a_final_row_that_changes_says_what_and_keeps_its_first_report_for_ever() -> None:
-    first = written(made()).row
-    second = written(made(mrr=9.0, mrr_movements={"new": {"count": 2}}), first, first)
-    third = written(made(mrr=11.0), second.row, second.row)
+def test_an_amended_final_row_lists_the_differences_and_keeps_its_first_report() -> None:
+    first = written(computed()).row
+    second = written(computed(mrr=9.0, mrr_movements={"new": {"count": 2}}), first, first)
+    third = written(computed(mrr=11.0), second.row, second.row)
 
-    assert second.differences == [Difference("mrr", 7.99, 9.0)], "a field that is new is none that changed"
+    assert second.differences == [FieldDifference("mrr", 7.99, 9.0)], "a new field is not a difference"
     assert (second.row["revision"], third.row["revision"]) == (1, 2)
     assert second.row["first_reported"] == third.row["first_reported"]
     assert third.row["first_reported"]["mrr"] == 7.99
 
 
 def test_differences_inside_a_field_are_named_one_by_one() -> None:
-    before = made(revenue_by_plan={"pro": {"revenue": 7.99, "count": 1}, "old": {"count": 1}})
-    after = made(revenue_by_plan={"pro": {"revenue": 9.0, "count": 1}, "new": {"count": 1}})
+    before = computed(revenue_by_plan={"pro": {"revenue": 7.99, "count": 1}, "old": {"count": 1}})
+    after = computed(revenue_by_plan={"pro": {"revenue": 9.0, "count": 1}, "new": {"count": 1}})
 
     assert list(amendment.differences(before, after, ("revenue_by_plan",))) == [
-        Difference("revenue_by_plan.pro.revenue", 7.99, 9.0),
-        Difference("revenue_by_plan.old", {"count": 1}, None),
-        Difference("revenue_by_plan.new", None, {"count": 1}),
+        FieldDifference("revenue_by_plan.pro.revenue", 7.99, 9.0),
+        FieldDifference("revenue_by_plan.old", {"count": 1}, None),
+        FieldDifference("revenue_by_plan.new", None, {"count": 1}),
     ]
 
 
@@ -77,44 +77,42 @@ def test_differences_inside_a_field_are_named_one_by_one() -> None:
         ("Nuovo cliente: Ada", (), True),
     ],
 )
-def test_of_a_row_that_was_saved_over_only_a_persons_words_are_kept(
-    notes: str, descriptions: tuple[str, ...], kept: bool
-) -> None:
-    ours = written(made()).row
-    healed = written(made(), dashboards(notes, *descriptions), ours)
+def test_of_a_replaced_row_only_a_personal_note_is_kept(notes: str, descriptions: tuple[str, ...], kept: bool) -> None:
+    own = written(computed()).row
+    result = written(computed(), dashboards(notes, *descriptions), own)
 
-    assert healed.healed
-    assert healed.row["notes"] == (notes if kept else "nota")
-    assert (healed.row["final"], healed.row["revision"]) == (True, 0)
+    assert result.restored
+    assert result.row["notes"] == (notes if kept else "nota")
+    assert (result.row["final"], result.row["revision"]) == (True, 0)
 
 
-def test_a_row_saved_over_is_amended_against_what_we_reported_not_against_theirs() -> None:
-    ours = written(made()).row
-    same = written(made(), dashboards("x"), ours)
-    changed = written(made(mrr=9.0), dashboards("x"), ours)
+def test_a_replaced_row_is_compared_with_the_daemons_report_not_the_dashboards() -> None:
+    own = written(computed()).row
+    same = written(computed(), dashboards("x"), own)
+    changed = written(computed(mrr=9.0), dashboards("x"), own)
 
     assert (same.differences, same.row["revision"]) == ([], 0)
-    assert changed.differences == [Difference("mrr", 7.99, 9.0)]
+    assert changed.differences == [FieldDifference("mrr", 7.99, 9.0)]
     assert changed.row["first_reported"]["mrr"] == 7.99
 
 
 @given(st.lists(st.tuples(st.sampled_from(("daemon", "save", "edit", "delete")), st.integers(0, 3)), max_size=12))
-def test_whatever_dashboard_and_daemon_do_by_turns_history_is_kept_and_no_text_of_a_person_is_lost(
+def test_any_sequence_of_dashboard_and_daemon_writes_keeps_history_and_personal_notes(
     steps: list[tuple[str, int]],
 ) -> None:
-    """The daemon writes last; revisions count its own changes, whoever replaced, edited or deleted rows between."""
-    stored, kept, text = None, None, ""
+    """The daemon writes last; revisions count only its own changes, not replaced, edited or deleted rows."""
+    stored, own_copy, text = None, None, ""
     reported: list[float] = []
-    for who, number in (*steps, ("daemon", 0)):
-        if who == "daemon":
-            stored = kept = written(made(mrr=float(number)), stored, kept).row
+    for writer, number in (*steps, ("daemon", 0)):
+        if writer == "daemon":
+            stored = own_copy = written(computed(mrr=float(number)), stored, own_copy).row
             if not reported or reported[-1] != float(number):
                 reported.append(float(number))
-        elif who == "save":
+        elif writer == "save":
             stored, text = dashboards(f"testo {number}"), f"testo {number}"
-        elif who == "edit" and stored is not None:
+        elif writer == "edit" and stored is not None:
             stored, text = {**stored, "notes": f"mano {number}"}, f"mano {number}"
-        elif who == "delete":
+        elif writer == "delete":
             stored, text = None, ""
 
     assert stored is not None
@@ -125,30 +123,32 @@ def test_whatever_dashboard_and_daemon_do_by_turns_history_is_kept_and_no_text_o
 
 
 @pytest.mark.parametrize(
-    ("told", "standing", "older", "lost"),
+    ("counted", "remaining", "has_older", "deleted"),
     [(0, 0, False, False), (3, 3, False, False), (3, 0, True, True), (3, 2, False, True), (3, 2, True, False)],
 )
-def test_events_are_gone_where_the_oldest_were_deleted(told: int, standing: int, older: bool, lost: bool) -> None:
-    assert amendment.lost_its_events({"auto_events_total": told}, standing, older) is lost
-    assert amendment.lost_its_events(None, standing, older) is False
+def test_events_were_deleted_if_the_oldest_are_missing(
+    counted: int, remaining: int, has_older: bool, deleted: bool
+) -> None:
+    assert amendment.events_were_deleted({"auto_events_total": counted}, remaining, has_older) is deleted
+    assert amendment.events_were_deleted(None, remaining, has_older) is False
 
 
-def test_a_note_of_ours_follows_us_also_where_the_row_around_it_was_saved_over() -> None:
-    ours = written(made()).row
+def test_the_daemons_note_is_updated_also_in_a_replaced_row() -> None:
+    own = written(computed()).row
     saved = dashboards("nota", "Nuovo cliente: Ada")
 
-    assert written(made(auto_notes="nuova"), ours, ours).row["notes"] == "nuova"
-    assert written(made(auto_notes="nuova"), saved, ours).row["notes"] == "nuova"
-    assert written(made(auto_notes="nuova"), {**ours, "notes": "mia"}, ours).row["notes"] == "mia"
+    assert written(computed(auto_notes="nuova"), own, own).row["notes"] == "nuova"
+    assert written(computed(auto_notes="nuova"), saved, own).row["notes"] == "nuova"
+    assert written(computed(auto_notes="nuova"), {**own, "notes": "mia"}, own).row["notes"] == "mia"
 
 
 @pytest.mark.parametrize("odd", [["a", "list"], {"a": 1}, 7, None, float("nan")])
-def test_a_row_holds_what_it_likes_and_is_written_all_the_same(odd: Any) -> None:
+def test_a_row_with_invalid_fields_is_still_written(odd: Any) -> None:
     strange = {**dashboards("x"), "notes": odd, "auto_events": odd, "revision": odd, "mrr": odd, "auto_notes": odd}
     if isinstance(odd, int):
         del strange["revision"]
-    done = written(made(), strange, None)
+    done = written(computed(), strange, None)
 
     assert (done.row["mrr"], done.row["revision"], done.row["auto_notes"]) == (7.99, 0, "nota")
-    theirs = written(made(), {**strange, "auto_notes": "old"}, None)
-    assert theirs.row["notes"] == (odd or "nota") or odd != odd
+    unchanged = written(computed(), {**strange, "auto_notes": "old"}, None)
+    assert unchanged.row["notes"] == (odd or "nota") or odd != odd

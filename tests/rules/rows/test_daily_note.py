@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from rules.insights import growth, milestones
 from rules.model.events import EventType
 from rules.model.ledger import Totals
-from rules.rows.daily_note import Fact, compose, emoji, lines
+from rules.rows.daily_note import Fact, Group, compose, emoji, lines
+from rules.rows.named_customers import MAX_CUSTOMERS
 from rules.settings.catalog import SEPARATOR, STYLES, euro
 from rules.settings.settings import Settings
 
@@ -18,7 +19,7 @@ def test_a_day_without_events_has_no_note() -> None:
     assert compose([], SETTINGS) == ""
 
 
-def test_facts_stand_by_kind_the_most_important_first() -> None:
+def test_facts_are_grouped_by_kind_most_important_first() -> None:
     facts = [
         Fact("feature_released", "Rilasciata integrazione Claude 3.5 Sonnet"),
         Fact("payment_completed", "Pagamento ricevuto: €7.99 da StartupMilano"),
@@ -38,71 +39,71 @@ def test_many_facts_of_a_kind_are_a_count_with_the_first_names() -> None:
     assert compose(facts, SETTINGS) == "🎉 12 nuovi clienti: C0, C1 e altri 10"
 
 
-def test_others_are_only_those_who_are_not_named() -> None:
+def test_the_number_of_others_excludes_named_customers() -> None:
     def sold(*names: str) -> str:
         return compose([Fact("license_created", f"Nuova licenza Pro: {name}", name) for name in names], SETTINGS)
 
     assert sold("Ada", "Ada", "Ada", "Ada") == "🎫 4 nuove licenze: Ada"
     assert sold("Ada", "Bea", "Ada", "Bea") == "🎫 4 nuove licenze: Ada, Bea"
-    assert sold("Ada", "Bea", "Ada", "Clio") == "🎫 4 nuove licenze: Ada, Bea e un altro"
+    assert sold("Ada", "Bea", "Ada", "Clio") == "🎫 4 nuove licenze di 3 clienti: Ada, Bea e un altro"
     assert sold("Ada", "", "Bea", "Clio", "") == "🎫 5 nuove licenze: Ada, Bea e altri 3"
     namesakes = [Fact("new_customer", "Nuovo cliente: Ada", "Ada", owner=str(number)) for number in range(4)]
     assert compose(namesakes, SETTINGS) == "🎉 4 nuovi clienti: Ada e altri 3"
 
 
-def test_facts_that_read_alike_are_told_once_with_their_number() -> None:
+def test_facts_of_equal_text_are_listed_once_with_their_number() -> None:
     paid = [Fact("payment_completed", f"Pagamento ricevuto: {euro(cents)}", id=cents) for cents in (299, 799, 299)]
-    told = lines(paid, SETTINGS)
+    found = lines(paid, SETTINGS)
 
     assert compose(paid, SETTINGS) == "💰 Pagamento ricevuto: €2.99 (2 volte) • 💰 Pagamento ricevuto: €7.99"
-    assert [(line.facts, line.ids) for line in told] == [(2, (299, 299)), (1, (799,))]
+    assert [(line.facts, line.ids) for line in found] == [(2, (299, 299)), (1, (799,))]
 
 
-def test_a_licence_that_ended_and_came_back_reads_in_that_order() -> None:
+def test_a_license_that_ended_and_was_reactivated_is_listed_in_that_order() -> None:
     facts = [
-        Fact("license_activated", "Licenza riattivata: Pro, Ada"),
-        Fact("license_expired", "Licenza scaduta: Pro, Ada"),
+        Fact("license_activated", "Licenza Pro riattivata: Ada"),
+        Fact("license_expired", "Licenza Pro scaduta: Ada"),
     ]
 
-    assert compose(facts, SETTINGS) == "⌛ Licenza scaduta: Pro, Ada • ✅ Licenza riattivata: Pro, Ada"
+    assert compose(facts, SETTINGS) == "⌛ Licenza Pro scaduta: Ada • ✅ Licenza Pro riattivata: Ada"
 
 
 def test_many_facts_without_names_are_a_count() -> None:
-    assert compose([Fact("server_issue", "giù")] * 5, SETTINGS) == "🔥 5 problemi al server"
+    assert compose([Fact("server_issue", "giù")] * 5, SETTINGS) == "⚠️ 5 problemi al server"
 
 
-def test_an_emoji_that_a_text_brought_along_is_not_doubled() -> None:
+def test_an_emoji_that_a_text_begins_with_is_not_repeated() -> None:
     assert compose([Fact("new_customer", "🎉 Nuovo cliente: Ada")], SETTINGS) == "🎉 Nuovo cliente: Ada"
 
 
-def test_an_event_nobody_knows_comes_last_with_a_plain_mark() -> None:
+def test_an_unknown_event_type_comes_last_with_an_emoji_of_its_own() -> None:
     facts = [Fact("mystery", "Boh"), Fact("maintenance", "Aggiornamento")]
 
-    assert compose(facts, SETTINGS) == "🔧 Aggiornamento • • Boh"
+    assert compose(facts, SETTINGS) == "🔧 Aggiornamento • 🔹 Boh"
 
 
 def test_a_hostile_text_stays_on_one_line() -> None:
     note = compose([Fact("support_ticket", "a\n\u202eb\x1b[0m")], SETTINGS)
 
-    assert note == "🎧 a b[0m"
+    assert note == "💬 a b[0m"
 
 
-def test_a_name_cannot_pass_for_a_second_fact() -> None:
+def test_a_name_cannot_look_like_a_second_fact() -> None:
     name = "Ada • 💰 Pagamento ricevuto: €1000"
 
     assert compose([Fact("new_customer", f"Nuovo cliente: {name}", name)], SETTINGS).count(SEPARATOR) == 0
     assert compose([Fact("new_customer", "x", name)] * 4, SETTINGS).count(SEPARATOR) == 0
 
 
-def test_a_note_that_does_not_fit_says_how_many_facts_it_leaves_out() -> None:
+def test_a_note_that_does_not_fit_has_the_number_of_omitted_facts() -> None:
     facts = [Fact("milestone_reached", "x" * 38 + str(n)) for n in range(6)] + [Fact("server_issue", "giù")] * 10
 
     note = compose(facts, Settings(note_length=120))
 
-    assert note == SEPARATOR.join(["🏆 " + "x" * 38 + str(n) for n in range(2)] + ["… e altri 14"])
+    assert note == SEPARATOR.join(["🏆 " + "x" * 38 + str(n) for n in range(2)] + ["… e altri 14 eventi"])
 
 
-def test_what_does_not_fit_is_counted_the_least_important_first_before_anything_is_left_out() -> None:
+def test_the_least_important_facts_are_counted_before_any_are_omitted() -> None:
     kinds = ("new_customer", "license_renewed", "license_expired")
     facts = [Fact(kind, f"{'x' * 30} {kind} {n}", f"C{n}") for kind in kinds for n in range(3)]
     facts.append(Fact("milestone_reached", "Raggiunti 100 clienti totali!"))
@@ -118,7 +119,7 @@ def test_what_does_not_fit_is_counted_the_least_important_first_before_anything_
     )
 
 
-def test_many_payments_of_customers_whom_the_note_names_are_a_number() -> None:
+def test_many_payments_of_already_named_customers_are_a_count_without_names() -> None:
     def day(*payers: str) -> str:
         renewed = [Fact("license_renewed", "Licenza rinnovata", name) for name in ("Ada", "Bea", "Clio", "Dina")]
         return compose([*renewed, *(Fact("payment_completed", "x", name, short="y") for name in payers)], SETTINGS)
@@ -127,10 +128,10 @@ def test_many_payments_of_customers_whom_the_note_names_are_a_number() -> None:
     assert day("Ada", "Ugo", "Clio", "Dina").startswith("💰 4 pagamenti ricevuti: Ada, Ugo e altri 2 • 🔄 4 ")
 
 
-def test_a_note_that_leaves_out_one_fact_says_so_in_the_singular() -> None:
+def test_one_omitted_fact_is_in_the_singular() -> None:
     facts = [Fact("new_customer", "x" * 40), Fact("license_created", "y" * 40)]
 
-    assert compose(facts, Settings(note_length=70)) == "🎉 " + "x" * 40 + " • … e un altro"
+    assert compose(facts, Settings(note_length=70)) == "🎉 " + "x" * 40 + " • … e un altro evento"
 
 
 @given(
@@ -155,10 +156,10 @@ def test_cents_read_as_the_table_shows_them(cents: int, text: str) -> None:
     assert euro(cents) == text
 
 
-def test_the_houses_own_events_make_the_example_of_a_good_week() -> None:
+def test_own_events_give_the_golden_note_of_a_good_week() -> None:
     noon = datetime(2025, 8, 20, 10, tzinfo=UTC)
     milestone, _ = milestones.reached(milestones.Milestone.CUSTOMERS, 25, noon, {"customers": 24}, SETTINGS)
-    grown, _ = growth.grown(Totals(mrr_cents=125_99), Totals(mrr_cents=100_00), noon, noon.date(), {}, SETTINGS)
+    grown, _ = growth.detect(Totals(mrr_cents=125_99), Totals(mrr_cents=100_00), noon, noon.date(), {}, SETTINGS)
     assert milestone is not None
     facts = [Fact(e.type, e.description, "", emoji(e.type, e.metadata, SETTINGS)) for e in (milestone, *grown)]
     facts.append(Fact("partnership", "Discussione partnership con azienda AI"))
@@ -169,10 +170,106 @@ def test_the_houses_own_events_make_the_example_of_a_good_week() -> None:
     )
 
 
-def test_a_payment_names_its_customer_unless_the_note_does_already() -> None:
+def test_a_payment_names_its_customer_unless_another_line_does() -> None:
     payment = Fact("payment_completed", "Pagamento ricevuto: €7.99 da Ada", "Ada", short="Pagamento ricevuto: €7.99")
     license = Fact("license_created", "Nuova licenza Pro: Ada", "Ada")
 
     assert compose([payment], SETTINGS) == "💰 Pagamento ricevuto: €7.99 da Ada"
     assert compose([license, payment], SETTINGS) == "🎫 Nuova licenza Pro: Ada • 💰 Pagamento ricevuto: €7.99"
     assert compose([license._replace(name="Bea"), payment], SETTINGS).endswith(" da Ada")
+
+
+def test_a_count_names_the_number_of_customers_if_it_differs() -> None:
+    sold = [Fact("license_created", "x", f"C{n % 58}", owner=str(n % 58)) for n in range(62)]
+    paid = [Fact("payment_completed", "x", f"C{n % 58}", owner=str(n % 58), cents=799) for n in range(62)]
+
+    assert compose(sold, SETTINGS) == "🎫 62 nuove licenze di 58 clienti: C0, C1 e altri 56"
+    assert compose(paid, SETTINGS) == "💰 62 pagamenti ricevuti (€495.38) da 58 clienti: C0, C1 e altri 56"
+    assert compose(sold, Settings(note_names=0)) == "🎫 62 nuove licenze"
+
+
+def test_a_count_of_payments_has_their_sum_if_every_amount_is_known() -> None:
+    paid = [Fact("payment_completed", "x", f"C{n}", cents=n * 100 + 99) for n in range(5)]
+    refunded = [Fact("payment_refunded", "x", f"C{n}", cents=500) for n in range(4)]
+
+    assert compose(paid, SETTINGS) == "💰 5 pagamenti ricevuti (€14.95): C0, C1 e altri 3"
+    assert compose(refunded, SETTINGS) == "↩️ 4 rimborsi (€20.00): C0, C1 e altri 2"
+    assert compose([*paid, Fact("payment_completed", "x", "C9")], SETTINGS).startswith("💰 6 pagamenti ricevuti: C0")
+
+
+def test_customers_are_counted_in_bounded_memory() -> None:
+    many = [Fact("license_created", "x", f"C{n}", owner=str(n)) for n in range(MAX_CUSTOMERS + 5)]
+    group = Group("license_created", SETTINGS)
+    for fact in many:
+        group.add(fact)
+
+    assert len(group.customers.owners) == MAX_CUSTOMERS + 1
+    assert compose(many, SETTINGS) == "🎫 10005 nuove licenze: C0, C1 e altri clienti"
+
+
+def test_many_sales_of_a_limited_plan_are_one_fact_with_the_last_number() -> None:
+    sales = [
+        Fact("milestone_reached", f"Founders Deal venduto: ne restano {left}", id=left, series="founders")
+        for left in range(499, 485, -1)
+    ]
+    facts = [*sales[:7], Fact("milestone_reached", "Raggiunti 25 clienti totali!", emoji="🎉", id=1), *sales[7:]]
+    found = lines(facts, SETTINGS)
+
+    assert compose(facts, SETTINGS) == "🏆 Founders Deal venduto: ne restano 486 • 🎉 Raggiunti 25 clienti totali!"
+    assert [(line.facts, len(line.ids)) for line in found] == [(14, 14), (1, 1)]
+
+
+def test_a_milestone_is_never_cut_in_favor_of_routine() -> None:
+    routine = [Fact(kind, "x" * 60, id=kind) for kind in ("new_customer", "license_created", "license_expired")]
+    milestones_reached = [Fact("milestone_reached", f"Raggiunti {n} clienti totali!") for n in (25, 50)]
+    expected = "🏆 Raggiunti 25 clienti totali! • 🏆 Raggiunti 50 clienti totali!"
+
+    assert compose([*routine, *milestones_reached], Settings(note_length=160)) == (
+        f"🎉 {'x' * 60} • {expected} • … e altri 2 eventi"
+    )
+    assert compose([*routine, *milestones_reached], Settings(note_length=100)) == f"{expected} • … e altri 3 eventi"
+    assert compose(milestones_reached, Settings(note_length=60)) == (
+        "🏆 Raggiunti 25 clienti totali! • … e un altro evento"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "line"),
+    [
+        ("milestone_reached", "🎉 Raggiunti 25 clienti totali!", "🎉 Raggiunti 25 clienti totali!"),
+        ("marketing_campaign", "📧 Newsletter inviata", "📧 Newsletter inviata"),
+        ("support_ticket", "🩷 Grazie", "🩷 Grazie"),
+        ("maintenance", "1️⃣ Primo passo", "1️⃣ Primo passo"),
+        ("partnership", "🇮🇹 Italia", "🇮🇹 Italia"),
+        ("partnership", "→ Accordo", "🤝 → Accordo"),
+        ("partnership", "25 accordi", "🤝 25 accordi"),
+        ("mystery", "Articolo 11", "🔹 Articolo 11"),
+        ("mystery", "• Articolo 11", "🔹 · Articolo 11"),
+    ],
+)
+def test_a_fact_has_one_emoji_its_texts_own_if_it_begins_with_one(kind: str, text: str, line: str) -> None:
+    assert compose([Fact(kind, text, emoji="🎉" if kind == "milestone_reached" else "")], SETTINGS) == line
+
+
+def test_a_note_cannot_be_run_by_a_spreadsheet_even_without_configured_emoji() -> None:
+    bare = STYLES | {EventType.MAINTENANCE: STYLES[EventType.MAINTENANCE]._replace(emoji="")}
+
+    assert compose([Fact("maintenance", "=HYPERLINK(1)")], Settings(styles=bare)) == "🔹 =HYPERLINK(1)"
+    assert compose([Fact("maintenance", "Riavvio")], Settings(styles=bare)) == "Riavvio"
+
+
+def test_names_read_well_and_are_safe_in_the_dashboards_page() -> None:
+    names = ["L'Officina D'Angelo", 'A\\B <C> & "D"', "Rossi & Figli", "Tom&#39;s"]
+    facts = [Fact("new_customer", "x", name, owner=name) for name in names]
+
+    assert compose(facts, Settings(note_names=4)) == (
+        "🎉 4 nuovi clienti: L’Officina D’Angelo, A/B ‹C› & “D”, Rossi & Figli, Tom＆#39;s"
+    )
+
+
+def test_a_placeholder_or_forgotten_customer_is_not_among_the_first_names() -> None:
+    names = ["un cliente inserito a mano", "un cliente rimosso", "cliente rimosso", "Ada", "Bea"]
+    facts = [Fact("license_created", "x", name, owner=str(place)) for place, name in enumerate(names)]
+
+    assert compose(facts, SETTINGS) == "🎫 5 nuove licenze: Ada, Bea e altri 3"
+    assert compose([Fact("new_customer", "Nuovo cliente: x", names[0])], SETTINGS) == ""

@@ -1,4 +1,4 @@
-"""What `explain` adds up, from the movements alone, is what the row says: for every field, day and month."""
+"""The accounts of `explain`, computed only from movements, equal the row, for every field, day and month."""
 
 from datetime import date
 
@@ -44,7 +44,7 @@ def fill(account: Account, by_day: ByDay) -> None:
 
 
 def flat(row: dict[str, object]) -> dict[str, Number]:
-    """The numbers of a row by the names `explain` takes; parts by their plan or kind."""
+    """Return the numbers of a row by the field names of `explain`; parts by their plan or kind."""
     found: dict[str, Number] = {}
     for name in NUMBERS:
         value = row[name]
@@ -64,38 +64,38 @@ def test_every_number_of_a_row_is_what_its_movements_add_up_to(history: list[Cha
     if not by_day:
         return
     sums = {day: day_sums.of_day(lines) for day, lines in by_day.items()}
-    begin = LedgerStart(min(by_day), by_day[min(by_day)][0].at)
+    ledger_start = LedgerStart(min(by_day), by_day[min(by_day)][0].at)
     span = business_days(history)
     for period in (*map(periods.day, sorted(by_day)[-3:]), *list(periods.months(span[0], span[-1]))[-1:]):
-        known = period_data.of(period, totals_at(by_day, period.last), sums, begin)
+        known = period_data.of(period, totals_at(by_day, period.last), sums, ledger_start)
         for name, value in flat(rollup.row(period, known, shop.plans, Settings())).items():
-            if provenance.looks_back(name) and known.looked_back is None:
+            if provenance.is_rate(name) and known.rates_sums is None:
                 continue
             (question,) = asked(name, period, shop, by_day)
             assert question.answer == value, (name, period)
 
 
 def story() -> tuple[Story, ByDay, Period]:
-    told = Story().customer("ada").license("A").license("B", customer="bruno").set("A", plan_id="agency")
-    told.set("B", status="cancelled").license("F", "founders", "carla")
-    return told, {told.now.date(): list(told.shop.movements)}, periods.day(told.now.date())
+    shop_story = Story().customer("ada").license("A").license("B", customer="bruno").set("A", plan_id="agency")
+    shop_story.set("B", status="cancelled").license("F", "founders", "carla")
+    return shop_story, {shop_story.now.date(): list(shop_story.shop.movements)}, periods.day(shop_story.now.date())
 
 
-def test_a_balance_is_carried_forward_and_every_movement_of_the_day_stands_below_it() -> None:
-    told, by_day, _ = story()
-    (question,) = asked("mrr", periods.day(told.now.date()), told.shop, by_day)
+def test_a_balance_is_carried_forward_and_lists_every_movement_of_the_day() -> None:
+    shop_story, by_day, _ = story()
+    (question,) = asked("mrr", periods.day(shop_story.now.date()), shop_story.shop, by_day)
     (account,) = question.accounts
 
     assert account.before == 0
     assert [line.amount for line in account.lines] == [799, 799, 1200]
-    assert (account.untold, account.total, question.answer) == (1, 1999, 19.99)
+    assert (account.omitted, account.total, question.answer) == (1, 1999, 19.99)
 
 
-def test_parts_are_asked_for_by_name_with_or_without_what_of_them_is_meant() -> None:
-    told, by_day, period = story()
+def test_parts_are_selected_by_name_with_or_without_a_measure() -> None:
+    shop_story, by_day, period = story()
 
     answers = {
-        name: [question.answer for question in asked(name, period, told.shop, by_day)]
+        name: [question.answer for question in asked(name, period, shop_story.shop, by_day)]
         for name in (
             "mrr_movements.churn", "mrr_movements.churn.amount", "mrr_movements.churn.count",
             "revenue_by_plan.founders", "revenue_by_plan.founders.count", "revenue_by_plan.nowhere", "notes",
@@ -111,11 +111,11 @@ def test_parts_are_asked_for_by_name_with_or_without_what_of_them_is_meant() -> 
         "revenue_by_plan.nowhere": [],
         "notes": [],
     }
-    assert [q.field for q in asked("mrr_movements", period, told.shop, by_day)] == [
+    assert [q.field for q in asked("mrr_movements", period, shop_story.shop, by_day)] == [
         f"mrr_movements.{kind}" for kind in ("new", "expansion", "contraction", "churn", "reactivation")
     ]
 
 
-def test_only_rates_look_back_behind_the_beginning() -> None:
-    assert [name for name in NUMBERS if provenance.looks_back(name)] == list(rates.Rates._fields)
+def test_exactly_the_rate_fields_are_rates() -> None:
+    assert [name for name in NUMBERS if provenance.is_rate(name)] == list(rates.Rates._fields)
     assert Totals().subscribers == 0

@@ -8,7 +8,7 @@ from rules.model.states import FormerName, PlanState
 from rules.revenue import day_sums
 from rules.rows import periods
 from rules.rows.period_data import LedgerStart, PeriodData
-from rules.rows.period_data import of as books_of
+from rules.rows.period_data import of as data_of
 from rules.rows.row import NUMBERS, auto_event, plan_key, revenue_by_plan, row
 from rules.settings.settings import Settings
 from tests.rules.examples import Story
@@ -20,7 +20,7 @@ DOCS = Path(__file__).parents[3] / "docs" / "rows.md"
 NOTHING = {"count": 0, "amount": 0.0}
 
 
-def books(story: Story, **more: Any) -> PeriodData:
+def period_data(story: Story, **more: Any) -> PeriodData:
     return PeriodData(story.shop.totals, day_sums.of_day(story.shop.movements), **more)
 
 
@@ -28,12 +28,12 @@ def plan(name: str) -> PlanState:
     return PlanState(name, {}, Plan(name, name, name, 100, 100, False))
 
 
-def test_a_row_has_the_dashboards_fields_and_ours() -> None:
+def test_a_row_has_the_dashboards_fields_and_the_daemons() -> None:
     story = Story().customer("ada").license("L1").license("F1", "founders", "bruno")
 
-    made = row(DAY, books(story), story.shop.plans, SETTINGS)
+    computed = row(DAY, period_data(story), story.shop.plans, SETTINGS)
 
-    assert made == {
+    assert computed == {
         "date": datetime(2025, 8, 20, tzinfo=UTC),
         "period_type": "daily",
         "total_customers": 1,
@@ -63,32 +63,34 @@ def test_a_row_has_the_dashboards_fields_and_ours() -> None:
         "measured_from": None,
         "zone": "Europe/Rome",
     }
-    assert set(NUMBERS) < set(made)
+    assert set(NUMBERS) < set(computed)
 
 
 def test_every_field_of_a_row_is_described_in_the_docs() -> None:
-    made = row(DAY, PeriodData(), {}, SETTINGS)
-    beside = ("notes", "auto_notes", "auto_events", "auto_events_total", "final", "revision", "first_reported")
+    computed = row(DAY, PeriodData(), {}, SETTINGS)
+    other_fields = ("notes", "auto_notes", "auto_events", "auto_events_total", "final", "revision", "first_reported")
     described = DOCS.read_text(encoding="utf-8")
 
-    missing = [name for name in (*made, *beside, "created_at", "updated_at") if f"| `{name}` |" not in described]
+    missing = [
+        name for name in (*computed, *other_fields, "created_at", "updated_at") if f"| `{name}` |" not in described
+    ]
     assert missing == []
 
 
 def test_the_dashboards_numbers_are_doubles_even_when_they_are_zero() -> None:
-    made = row(DAY, PeriodData(), {}, SETTINGS)
+    computed = row(DAY, PeriodData(), {}, SETTINGS)
 
-    assert (type(made["mrr"]), type(made["arr"])) == (float, float)
-
-
-def test_a_month_is_stored_under_its_first_day_and_its_rates_look_back_over_itself() -> None:
-    made = row(periods.month(date(2024, 2, 11)), PeriodData(), {}, SETTINGS)
-
-    assert (made["date"], made["period_type"]) == (datetime(2024, 2, 1, tzinfo=UTC), "monthly")
-    assert made["rates_days"] == 29
+    assert (type(computed["mrr"]), type(computed["arr"])) == (float, float)
 
 
-def test_an_opening_balance_is_no_days_news() -> None:
+def test_a_month_is_stored_under_its_first_day_and_its_rates_cover_the_month() -> None:
+    computed = row(periods.month(date(2024, 2, 11)), PeriodData(), {}, SETTINGS)
+
+    assert (computed["date"], computed["period_type"]) == (datetime(2024, 2, 1, tzinfo=UTC), "monthly")
+    assert computed["rates_days"] == 29
+
+
+def test_an_opening_balance_is_not_activity_of_its_day() -> None:
     story = Story().customer("ada").license("F1", "founders").license("L1")
     found = [
         change._replace(origin=Origin.BOOTSTRAP)
@@ -101,13 +103,13 @@ def test_an_opening_balance_is_no_days_news() -> None:
     ]
     started = Shop().follow(found)
 
-    made = row(DAY, PeriodData(started.totals, day_sums.of_day(started.movements)), started.plans, SETTINGS)
+    computed = row(DAY, PeriodData(started.totals, day_sums.of_day(started.movements)), started.plans, SETTINGS)
 
     assert {movement.kind for movement in started.movements} == {MovementKind.OPENING}
-    assert (made["new_customers"], made["one_time_revenue"], made["reactivated_customers"]) == (0, 0.0, 0)
-    assert (made["mrr"], made["subscribers"]) == (7.99, 1)
-    assert made["mrr_movements"]["new"] == NOTHING
-    assert made["mrr_movements"]["opening"] == {"count": len(started.movements), "amount": 7.99}
+    assert (computed["new_customers"], computed["one_time_revenue"], computed["reactivated_customers"]) == (0, 0.0, 0)
+    assert (computed["mrr"], computed["subscribers"]) == (7.99, 1)
+    assert computed["mrr_movements"]["new"] == NOTHING
+    assert computed["mrr_movements"]["opening"] == {"count": len(started.movements), "amount": 7.99}
 
 
 def insert(source: Source, doc_id: Any, fields: Any, story: Story) -> Change:
@@ -122,7 +124,7 @@ def test_plans_of_one_name_share_a_line_and_empty_ones_have_none() -> None:
     assert lines == {"pro": {"revenue": 0.3, "count": 2}}
 
 
-def test_a_plans_name_is_made_fit_for_a_field_name() -> None:
+def test_a_plans_name_becomes_a_valid_field_name() -> None:
     assert plan_key(plan("$a.b\0")) == "_a_b_"
     assert plan_key(None) == "unknown"
 
@@ -145,37 +147,37 @@ def test_an_auto_event_has_the_dashboards_shape_in_the_shops_own_time() -> None:
     }
 
 
-def test_an_auto_event_written_by_others_is_bounded_whatever_it_holds() -> None:
+def test_an_external_auto_event_is_bounded() -> None:
     stored = {"event_type": ["?"], "description": "x" * 10**6, "event_date": datetime(2025, 8, 20, tzinfo=UTC)}
 
-    made = auto_event(stored, SETTINGS)
+    computed = auto_event(stored, SETTINGS)
 
-    assert (made["type"], len(made["description"]), made["customer_id"]) == ("", 300, None)
+    assert (computed["type"], len(computed["description"]), computed["customer_id"]) == ("", 300, None)
 
 
-def test_a_row_looks_back_only_where_the_ledger_reaches_behind_the_whole_of_the_time() -> None:
-    """The ledger's first day is half known: the first window that is known whole begins with the next one."""
-    begin = LedgerStart(DAY.first, datetime(2025, 8, 20, 13, tzinfo=UTC))
+def test_a_row_has_rates_only_if_the_ledger_covers_all_of_their_days() -> None:
+    """The ledger's first day is incomplete: the first complete window begins with the next day."""
+    ledger_start = LedgerStart(DAY.first, datetime(2025, 8, 20, 13, tzinfo=UTC))
     after = [periods.day(DAY.first + timedelta(days=n)) for n in (0, 29, 30)]
 
-    found = [books_of(period, Totals(), {}, begin) for period in after]
+    found = [data_of(period, Totals(), {}, ledger_start) for period in after]
 
-    assert [book.looked_back is not None for book in found] == [False, False, True]
-    assert [book.measured_from for book in found] == [begin.at, None, None]
-    month = books_of(periods.month(date(2025, 9, 1)), Totals(), {}, begin)
-    assert (month.looked_back is not None, month.measured_from) == (True, None)
+    assert [data.rates_sums is not None for data in found] == [False, False, True]
+    assert [data.measured_from for data in found] == [ledger_start.at, None, None]
+    month = data_of(periods.month(date(2025, 9, 1)), Totals(), {}, ledger_start)
+    assert (month.rates_sums is not None, month.measured_from) == (True, None)
 
 
-def test_a_plan_with_another_name_is_called_in_old_rows_what_it_was_called_then() -> None:
+def test_old_rows_keep_the_former_name_of_a_renamed_plan() -> None:
     story = Story().license("L1")
     day, later = periods.day(story.now.date()), periods.day(story.now.date() + timedelta(days=1))
     story.now += timedelta(days=1)
     for name in ("professional", "premium"):
-        story.happens(Source.PLANS, Operation.UPDATE, "pro", {"name": name})
+        story.change(Source.PLANS, Operation.UPDATE, "pro", {"name": name})
     story.delete(Source.PLANS, "pro")
 
     named = {
-        period: list(row(period, books(story), story.shop.plans, SETTINGS)["revenue_by_plan"])
+        period: list(row(period, period_data(story), story.shop.plans, SETTINGS)["revenue_by_plan"])
         for period in (day, later)
     }
 

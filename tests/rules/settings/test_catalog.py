@@ -1,4 +1,4 @@
-"""The owner's own words, emoji and order: used for every event and every note, with hostile names in them."""
+"""Configured texts, emoji and order, used for every event and every note, with untrusted names."""
 
 from dataclasses import replace
 from datetime import date, time
@@ -20,47 +20,47 @@ MARKED = {key: f"§ {text}" for key, text in TEXTS.items()}
 
 
 @given(histories())
-def test_every_event_of_a_change_is_told_in_the_owners_words(history: list[Change]) -> None:
+def test_every_event_of_a_change_uses_the_configured_texts(history: list[Change]) -> None:
     levels = Thresholds(customers=(1,), licenses=(1,), mrr_euros=(1,))
-    said = [Shop(Settings(texts=texts, thresholds=levels)).follow(history).events for texts in (MARKED, TEXTS)]
+    results = [Shop(Settings(texts=texts, thresholds=levels)).follow(history).events for texts in (MARKED, TEXTS)]
 
-    own, house = ([event.description for event in events] for events in said)
-    assert own == [f"§ {text}" for text in house]
+    configured, default = ([event.description for event in events] for events in results)
+    assert configured == [f"§ {text}" for text in default]
 
 
 def test_a_name_with_braces_is_text() -> None:
     assert render(TEXTS, "new_customer", name="{amount} {name}") == "Nuovo cliente: {amount} {name}"
 
 
-def test_a_text_that_was_left_out_is_the_houses() -> None:
+def test_a_missing_text_has_its_default() -> None:
     assert render({}, "best_day", value=4) == "Giorno record: 4 nuovi clienti!"
 
 
 @pytest.mark.parametrize("text", ["", "{nome}", "{name!r}", "{name.x}", "{", "a } b"])
-def test_a_text_that_cannot_be_filled_in_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="new_customer: wanted a text"):
+def test_a_text_with_invalid_fields_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="new_customer: must be a text"):
         check_texts({"new_customer": text})
 
 
-def test_the_texts_of_the_house_are_fine() -> None:
+def test_the_default_texts_are_valid() -> None:
     check_texts(TEXTS)
 
 
-def test_a_date_is_told_in_the_owners_words() -> None:
+def test_a_date_has_its_configured_text() -> None:
     options = CalendarOptions(texts={"Natale": "Buone feste!"})
     [event] = calendar.events(date(2025, 12, 25), time(6), Settings(thresholds=Thresholds(calendar=options)))
 
     assert event.description == "Buone feste!"
 
 
-def test_a_subdivisions_own_holidays_are_told() -> None:
+def test_a_subdivisions_own_holidays_have_events() -> None:
     options = CalendarOptions(subdivision="MI")
     [event] = calendar.events(date(2025, 12, 7), time(6), Settings(thresholds=Thresholds(calendar=options)))
 
-    assert event.description == "Festività: Sant'Ambrogio"
+    assert event.description == "Oggi è festa: Sant’Ambrogio"
 
 
-def test_order_plural_and_emoji_are_the_owners() -> None:
+def test_order_plural_and_emoji_are_configurable() -> None:
     styles = {
         **STYLES,
         EventType.NEW_CUSTOMER: STYLES[EventType.NEW_CUSTOMER]._replace(rank=1000, emoji="👋", many="ciao"),
@@ -71,10 +71,10 @@ def test_order_plural_and_emoji_are_the_owners() -> None:
     assert compose(facts, settings) == "🔧 M • 👋 4 ciao"
 
 
-def test_an_emoji_of_the_owner_goes_before_that_of_the_house() -> None:
-    house, own = Settings(), replace(Settings(), emojis={"growth": "🌱", "Epifania": "🧹"})
+def test_a_configured_emoji_overrides_the_default() -> None:
+    default, own = Settings(), replace(Settings(), emojis={"growth": "🌱", "Epifania": "👑"})
     epiphany = {"special_date": "01-06", "name": "Epifania"}
 
-    assert [emoji("milestone_reached", {"growth_period": "7_days"}, s) for s in (house, own)] == ["📈", "🌱"]
-    assert [emoji("marketing_campaign", epiphany, s) for s in (house, own)] == ["📅", "🧹"]
+    assert [emoji("milestone_reached", {"growth_period": "7_days"}, s) for s in (default, own)] == ["📈", "🌱"]
+    assert [emoji("marketing_campaign", epiphany, s) for s in (default, own)] == ["🧹", "👑"]
     assert emoji("new_customer", {}, own) == ""

@@ -9,7 +9,7 @@ import pytest
 from rules.model.events import EventType
 from rules.settings.catalog import STYLES
 from rules.settings.custom_rules import CustomRule
-from rules.settings.describe import explanation
+from rules.settings.describe import describe
 from rules.settings.settings import Settings
 from rules.settings.thresholds import CalendarOptions, Thresholds
 
@@ -23,6 +23,7 @@ OTHER_SETTINGS: dict[str, Any] = {
     "note_length": 99,
     "texts": {"best_day": "Che giorno!"},
     "styles": {**STYLES, EventType.NEW_CUSTOMER: STYLES[EventType.NEW_CUSTOMER]._replace(emoji="👋")},
+    "plan_names": {"pro": "Pro+"},
     "emojis": {"growth": "🌱"},
     "custom": (CustomRule("a", "b", "partnership", "c"),),
 }
@@ -39,25 +40,25 @@ OTHER_DATES: dict[str, Any] = {
 }
 
 
-def told(settings: Settings) -> str:
-    return str(list(explanation(settings)))
+def described(settings: Settings) -> str:
+    return str(list(describe(settings)))
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Settings) if field.name != "thresholds"])
 def test_every_setting_shows_in_the_explanation(name: str) -> None:
-    assert told(replace(Settings(), **{name: OTHER_SETTINGS[name]})) != told(Settings())
+    assert described(replace(Settings(), **{name: OTHER_SETTINGS[name]})) != described(Settings())
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Thresholds) if field.name != "calendar"])
 def test_every_threshold_shows_in_the_explanation(name: str) -> None:
     other: Any = (77, 78) if isinstance(getattr(Thresholds(), name), tuple) else 77
-    assert told(Settings(thresholds=replace(Thresholds(), **{name: other}))) != told(Settings())
+    assert described(Settings(thresholds=replace(Thresholds(), **{name: other}))) != described(Settings())
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(CalendarOptions)])
 def test_every_option_of_the_calendar_shows_in_the_explanation(name: str) -> None:
     named = CalendarOptions(company_birthday=date(2019, 1, 1))
     pair = (named, replace(named, **{name: OTHER_DATES[name]}))
-    before, after = (told(Settings(thresholds=Thresholds(calendar=options))) for options in pair)
+    before, after = (described(Settings(thresholds=Thresholds(calendar=options))) for options in pair)
 
     assert before != after

@@ -1,4 +1,4 @@
-// Starts Swagger UI on /docs. It may ask nobody but us: no validator, no fonts, no outside address.
+// Starts Swagger UI on /docs without requests to other origins: no validator, no fonts.
 "use strict";
 SwaggerUIBundle({
   url: "/openapi.json",

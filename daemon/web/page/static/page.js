@@ -1,45 +1,46 @@
-// Keeps the page up to date, and opens a note's form in its row. Everything here is a comfort: without it the page
-// reads and edits all the same. Markup comes from our own server, escaped there; nothing is put together from text here.
+// Keeps the page up to date and opens the note form inside its row. Optional: without it the page can still be read and
+// edited. Markup comes only from our own server, which escapes it; this script builds none from text.
 
-const QUIET_MS = 120;
-const BETWEEN_MS = 600;
-const SLOW_MS = 60_000;
-const AGAIN_MS = 5_000;
+const DEBOUNCE_MS = 120;
+const MIN_INTERVAL_MS = 600;
+const REFRESH_MS = 60_000;
+const RETRY_MS = 5_000;
 
-const part = async (address) => {
-  const answer = await fetch(address, { headers: { Accept: "text/html" } });
-  const text = await answer.text();
-  return answer.ok ? new DOMParser().parseFromString(text, "text/html") : null;
+const fetchPage = async (url) => {
+  const response = await fetch(url, { headers: { Accept: "text/html" } });
+  const text = await response.text();
+  return response.ok ? new DOMParser().parseFromString(text, "text/html") : null;
 };
 
-// -- what is live -----------------------------------------------------------------------------------------------
+// Live updates
 
 const live = document.querySelector("[data-stream]");
 const feed = document.getElementById("feed");
-const link = document.getElementById("link");
+const connection = document.getElementById("link");
 
 const mergeFeed = (fresh) => {
-  const wanted = [...fresh.children];
-  const ids = new Set(wanted.map((item) => item.id));
+  const items = [...fresh.children];
+  const ids = new Set(items.map((item) => item.id));
   for (const item of [...feed.children]) if (!ids.has(item.id)) item.remove();
-  wanted.forEach((item, place) => {
+  items.forEach((item, index) => {
     const known = document.getElementById(item.id);
     if (known) {
       known.querySelector("time").replaceWith(item.querySelector("time"));
     } else {
       item.classList.add("new");
-      feed.insertBefore(item, feed.children[place] ?? null);
+      feed.insertBefore(item, feed.children[index] ?? null);
     }
   });
 };
 
-// Another day has its own row, and yesterday's is no longer the running one; but nothing goes from under a form.
-const turnDay = () => document.querySelector("form textarea") || location.reload();
+// A new day has a new row and closes yesterday's, so the whole page is reloaded, unless a note is being edited.
+const reloadForNewDay = () => document.querySelector("form textarea") || location.reload();
 
 const refresh = async () => {
-  const fresh = await part(live.dataset.liveAddress);
-  if (!fresh) throw new Error("the page could not be made");
-  if (fresh.getElementById("today").textContent !== document.getElementById("today").textContent) return turnDay();
+  const fresh = await fetchPage(live.dataset.liveAddress);
+  if (!fresh) throw new Error("the server could not render the page");
+  const [shown, current] = [document, fresh].map((page) => page.getElementById("today").textContent);
+  if (shown !== current) return reloadForNewDay();
   for (const old of document.querySelectorAll("[data-live]")) {
     const next = fresh.getElementById(old.id);
     const isBusy = old.contains(document.activeElement) || old.querySelector("form");
@@ -48,65 +49,65 @@ const refresh = async () => {
   mergeFeed(fresh.getElementById("feed"));
 };
 
-let due = null;
+let timer = null;
 let busy = false;
-let last = -BETWEEN_MS;
-const soon = () => {
-  due ??= setTimeout(async () => {
-    due = null;
-    if (busy) return soon();
+let lastRefresh = -MIN_INTERVAL_MS;
+const scheduleRefresh = () => {
+  timer ??= setTimeout(async () => {
+    timer = null;
+    if (busy) return scheduleRefresh();
     busy = true;
-    last = performance.now();
+    lastRefresh = performance.now();
     try {
       await refresh();
-      say(stream.readyState === EventSource.OPEN);
+      showConnection(stream.readyState === EventSource.OPEN);
     } catch {
-      growOld();
-      setTimeout(soon, AGAIN_MS);
+      markOutdated();
+      setTimeout(scheduleRefresh, RETRY_MS);
     } finally {
       busy = false;
     }
-  }, Math.max(QUIET_MS, last + BETWEEN_MS - performance.now()));
+  }, Math.max(DEBOUNCE_MS, lastRefresh + MIN_INTERVAL_MS - performance.now()));
 };
 
-const say = (isOn) => {
-  link.classList.toggle("on", isOn);
-  link.textContent = isOn ? link.dataset.liveWord : link.dataset.waitingWord;
+const showConnection = (isOn) => {
+  connection.classList.toggle("on", isOn);
+  connection.textContent = isOn ? connection.dataset.connectedText : connection.dataset.waitingText;
 };
 
-// Nobody may take old numbers for new ones, nor "all is well" for what is known now.
-const growOld = () => {
+// Outdated numbers and an outdated "all is well" must be recognizable.
+const markOutdated = () => {
   const pill = document.getElementById("pill");
   pill.classList.replace("well", "unwell");
-  pill.textContent = live.dataset.oldWord;
-  say(false);
+  pill.textContent = live.dataset.outdatedText;
+  showConnection(false);
 };
 
 let stream = null;
 if (live) {
   const listen = () => {
     stream = new EventSource(live.dataset.stream);
-    stream.addEventListener("open", () => (say(true), soon()));
+    stream.addEventListener("open", () => (showConnection(true), scheduleRefresh()));
     stream.addEventListener("error", () => {
-      say(false);
-      soon();
+      showConnection(false);
+      scheduleRefresh();
       if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 5000);
     });
-    for (const kind of ["business_event", "withdrawn", "reset"]) stream.addEventListener(kind, soon);
+    for (const kind of ["business_event", "withdrawn", "reset"]) stream.addEventListener(kind, scheduleRefresh);
   };
-  say(false);
+  showConnection(false);
   listen();
-  setInterval(() => document.hidden || soon(), SLOW_MS);
-  document.addEventListener("visibilitychange", () => document.hidden || soon());
+  setInterval(() => document.hidden || scheduleRefresh(), REFRESH_MS);
+  document.addEventListener("visibilitychange", () => document.hidden || scheduleRefresh());
   addEventListener("pagehide", () => stream.close());
-  addEventListener("pageshow", (shown) => shown.persisted && listen());
+  addEventListener("pageshow", (event) => event.persisted && listen());
 }
 
-// -- a note's form in its row -----------------------------------------------------------------------------------
+// Note form inside a row
 
 const open = async (edit) => {
   const cell = edit.closest("td");
-  const form = (await part(edit.href))?.getElementById("note-form");
+  const form = (await fetchPage(edit.href))?.getElementById("note-form");
   if (!form) return location.assign(edit.href);
   closeForms();
   cell.classList.add("editing");

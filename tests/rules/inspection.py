@@ -1,4 +1,4 @@
-"""Ways to look at a shop and its ledger that use no code under test, and what a reconciliation would find."""
+"""Views of a shop and its ledger that use no code under test, and the changes of a reconciliation."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -11,22 +11,22 @@ from tests.rules.recount import Oracle
 from tests.rules.shop import Shop
 
 
-def numbers(totals: Totals) -> dict[str, Any]:
-    """The totals a recount of the documents can know: one-time revenue is history."""
-    known = everything(totals)
+def countable_totals(totals: Totals) -> dict[str, Any]:
+    """Return the totals that can be recounted from the documents: all but one-time revenue, which is history."""
+    known = all_totals(totals)
     known.pop("one_time_cents")
     by_plan = {plan: values[:3] for plan, values in known.pop("by_plan").items()}
     return {**known, "by_plan": {plan: values for plan, values in by_plan.items() if any(values)}}
 
 
-def everything(totals: Totals) -> dict[str, Any]:
+def all_totals(totals: Totals) -> dict[str, Any]:
     values = asdict(totals)
     plans = {plan: (p.licenses, p.active, p.mrr_cents, p.one_time_cents) for plan, p in totals.by_plan.items()}
     return {**values, "by_plan": {plan: line for plan, line in plans.items() if any(line)}}
 
 
 def sums(movements: Iterable[Movement]) -> dict[str, Any]:
-    """The ledger added up, without any code under test."""
+    """Add up the ledger without any code under test."""
     fields = ("customers", "paying_customers", "subscribers", "active_licenses", "mrr_cents", "one_time_cents")
     result: dict[str, Any] = dict.fromkeys(fields, 0)
     plans: dict[Any, list[int]] = {}
@@ -53,12 +53,13 @@ def customers(shop: Shop) -> dict[Any, tuple[int, int, int]]:
     return {customer_id: line for customer_id, line in sums.items() if any(line)}
 
 
-def story(shop: Shop) -> str:
-    """Everything a shop knows and has told, as text: NaN then equals NaN."""
+def state_text(shop: Shop) -> str:
+    """Return the complete state of a shop as text, in which NaN equals NaN."""
     states = [
-        sorted(d.items(), key=repr) for d in (shop.customers, shop.licenses, shop.plans, shop.payments, shop.letters)
+        sorted(d.items(), key=repr)
+        for d in (shop.customers, shop.licenses, shop.plans, shop.payments, shop.dead_letters)
     ]
-    lines = (shop.events, shop.movements, everything(shop.totals), shop.position, shop.memory, states)
+    lines = (shop.events, shop.movements, all_totals(shop.totals), shop.position, shop.memory, states)
     return "\n".join(map(repr, lines))
 
 
@@ -66,8 +67,8 @@ def ids(held: set[tuple[Source, Any]], source: Source) -> set[Any]:
     return {doc_id for where, doc_id in held if where is source}
 
 
-def by_the_clock(event: Event) -> bool:
-    """Whether a licence ended by itself: that is no finding, it would have been told without a gap too."""
+def is_natural_expiry(event: Event) -> bool:
+    """Return whether a license expired by itself: its event is not a recovered one."""
     return event.type is EventType.LICENSE_EXPIRED and not event.key.endswith(":reconciliation:1")
 
 
@@ -75,8 +76,8 @@ def same_id(event: Event, license_id: Any) -> bool:
     return type(event.license_id) is type(license_id)
 
 
-def found(oracle: Oracle, history: Sequence[Change], origin: Origin) -> list[Change]:
-    """The documents as a reconciliation would find them at the end of a history."""
+def reconciliation_inserts(oracle: Oracle, history: Sequence[Change], origin: Origin) -> list[Change]:
+    """Return the inserts of a reconciliation at the end of a history with an empty mirror."""
     if not history:
         return []
     return [
@@ -86,23 +87,23 @@ def found(oracle: Oracle, history: Sequence[Change], origin: Origin) -> list[Cha
     ]
 
 
-def differences(shop: Shop, oracle: Oracle, history: Sequence[Change], origin: Origin) -> list[Change]:
-    """What a reconciliation would turn the differences of mirror and documents into."""
+def reconciliation_changes(shop: Shop, oracle: Oracle, history: Sequence[Change], origin: Origin) -> list[Change]:
+    """Return the changes of a reconciliation for the differences between mirror and documents."""
     known: dict[Source, dict[Any, Any]] = {
         Source.PLANS: {i: p.fields for i, p in shop.plans.items() if p.present},
         Source.CUSTOMERS: {i: c.fields for i, c in shop.customers.items() if c.present},
         Source.LICENSES: {i: s.fields for i, s in shop.licenses.items()},
     }
-    inserts = found(oracle, history, origin)
+    inserts = reconciliation_inserts(oracle, history, origin)
     changes = [
         change._replace(op=Operation.REPLACE) if change.id in known[change.source] else change
         for change in inserts
         if repr(known[change.source].get(change.id)) != repr(change.fields)
     ]
-    gone = [
+    deletes = [
         Change(source, Operation.DELETE, doc_id, history[-1].at, "reconciliation:1", origin=origin)
         for source in (Source.LICENSES, Source.CUSTOMERS, Source.PLANS)
         for doc_id in known[source]
         if doc_id not in oracle.documents[source]
     ]
-    return changes + (gone if history else [])
+    return changes + (deletes if history else [])

@@ -1,0 +1,72 @@
+"""Records of discontinuities: a gap from its discovery to its closing, in the database and in the checkpoint."""
+
+from collections.abc import Mapping
+
+from daemon import clock
+from daemon.errors import DeletionsNotAccepted
+from daemon.mongo.types import Database, Document, Timestamp
+from daemon.pipeline.pipeline import Pipeline
+from daemon.runtime import logs, metrics
+from daemon.store import gaps
+from daemon.store.checkpoint import Checkpoint
+from daemon.store.commit import Committer
+from rules.handlers import payments
+from rules.handlers.batch import MILESTONES, PAYMENTS
+from rules.insights import milestones
+from rules.model.decision import Memories
+
+log = logs.get("leader")
+
+
+class GapRecorder:
+    """Opens, extends and closes gaps for the holder of the lease."""
+
+    def __init__(self, database: Database, committer: Committer) -> None:
+        self.database = database
+        self.committer = committer
+
+    def open(self, checkpoint: Checkpoint, cause: str, detail: str) -> None:
+        """Record a gap since the checkpoint, and in the checkpoint that it has to be closed first."""
+        since = checkpoint.at
+        checkpoint.start_reconciliation(gaps.open_gap(self.database, cause, detail, since, clock.now()))
+        self.committer.advance(checkpoint)
+        metrics.GAPS_RECORDED.labels(cause).inc()
+        gaps.export_counts(self.database)
+        log.warning("gap.opened", cause=cause, detail=detail, since=since)
+
+    def adopt_requested(self, checkpoint: Checkpoint) -> None:
+        """Adopt a gap that a person opened (`chatello-analytics reconcile`)."""
+        gap = gaps.find_open(self.database) if checkpoint.reconciling is None else None
+        if gap is not None:
+            self.open(checkpoint, gap["cause"], gap["detail"])
+
+    def current(self, checkpoint: Checkpoint) -> Document:
+        """Return the gap that has to be closed."""
+        return gaps.find(self.database, checkpoint.reconciling) or {}
+
+    def note_recovered(self, checkpoint: Checkpoint, recovered: Mapping[str, int]) -> None:
+        """Add what an interrupted reconciliation committed."""
+        gaps.update(self.database, checkpoint.reconciling, {"recovered": dict(recovered)})
+
+    def note_question(self, checkpoint: Checkpoint, question: DeletionsNotAccepted) -> None:
+        """Add why the gap waits for a person, and the missing documents for the next comparison."""
+        gaps.update(self.database, checkpoint.reconciling, {"waiting": str(question), "missing": question.missing})
+
+    def close(self, pipeline: Pipeline, recovered: Mapping[str, int], cluster_time: Timestamp) -> None:
+        """Record that the gap was closed by a reconciliation, and continue from its cluster time."""
+        checkpoint = pipeline.checkpoint
+        gap_id = checkpoint.reconciling
+        checkpoint.finish_reconciliation(cluster_time, _memory_after(checkpoint))
+        closed = {"closed_at": clock.now(), "until": checkpoint.at, "recovered": dict(recovered)}
+        gaps.update(self.database, gap_id, {**closed, "waiting": None, "closed_by": "reconciliation"})
+        pipeline.advance()
+        gaps.export_counts(self.database)
+        log.info("gap.closed", recovered=dict(recovered), until=closed["until"])
+
+
+def _memory_after(checkpoint: Checkpoint) -> Memories:
+    """Return what the rules remember from now on. After a first start, milestones already reached are no news."""
+    memory: Memories = {PAYMENTS: payments.after_bootstrap(checkpoint.memory)}
+    if MILESTONES not in checkpoint.memory:
+        memory[MILESTONES] = milestones.seed({}, milestones.milestone_values(checkpoint.totals))
+    return memory
