@@ -103,7 +103,7 @@ def test_a_directory_is_rejected_and_a_pipe_is_written_to_and_not_replaced(
     with subprocess.Popen(["head", "-c", "7", str(pipe)], stdout=subprocess.PIPE) as reader:
         status, output = call(mongo_uri, database, "export", "rows", "-o", str(pipe))
         assert reader.stdout is not None
-        assert reader.stdout.read() == b"\xef\xbb\xbfdate"
+        assert reader.stdout.read() == b"\xef\xbb\xbfData"
 
     assert (status, output) == (0, "")
     assert stat.S_ISFIFO(pipe.stat().st_mode)
@@ -116,7 +116,7 @@ def test_a_link_is_kept_and_its_file_is_replaced(mongo_uri: str, database: Datab
         assert call(mongo_uri, database, "export", "rows", "-o", str(link)) == (0, "")
 
     assert link.is_symlink()
-    assert file.read_bytes().startswith(b"\xef\xbb\xbfdate")
+    assert file.read_bytes().startswith(b"\xef\xbb\xbfData")
 
 
 def test_a_terminal_without_emoji_shows_question_marks(mongo_uri: str, database: Database) -> None:

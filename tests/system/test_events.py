@@ -50,7 +50,7 @@ def test_the_list_shows_the_newest_events_each_on_one_line_whatever_they_contain
     assert [line[21:] for line in output.splitlines()] == [
         "new_customer        🎉 C1",
         "new_customer        🎉 C2",
-        "mystery             • altro",
+        "mystery             🔹 altro",
     ]
     status, output = call(mongo_uri, database, "list", "--days", "9000", "--type", "new_customer")
     assert len(output.splitlines()) == 5
