@@ -152,7 +152,7 @@ def test_tail_shows_events_in_color_as_they_are_written_and_withdrawn_ones(mongo
         made = insert_event(database, "dopo\x1b[2J")
         seen("\x1b[32m🎉 dopo[2J\x1b[0m")
         insert_event(database, "giù", event_type="server_issue")
-        seen("\x1b[31m🔥 giù\x1b[0m")
+        seen("\x1b[31m⚠️ giù\x1b[0m")
         database.business_events.delete_one({"_id": made})
         seen("(withdrawn: reported externally)")
         running.send_signal(signal.SIGINT)
