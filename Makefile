@@ -23,6 +23,7 @@ setup: $(VENV)/.installed  ## install the pinned development packages into .venv
 
 $(VENV)/.installed: pyproject.toml requirements/dev.txt
 	@requirements/install.sh $(VENV) requirements/dev.txt
+	@$(BIN)/python -m compileall -q -j 0 -x '/(mypy|mypyc|pip|setuptools|pkg_resources)/' $(VENV)/lib
 
 .venv-demo/.installed: pyproject.toml requirements/demo.txt
 	@requirements/install.sh .venv-demo requirements/demo.txt

@@ -31,9 +31,5 @@ failed=
 wait $first || failed=yes
 wait $second || failed=yes
 [[ -z $failed ]] || fail "pip failed, see its messages above"
-problems=$("$folder/bin/pip" check --disable-pip-version-check) || fail "$problems"
-
-echo "compiling"
-"$folder/bin/python" -m compileall -q -j 0 -x '/(mypy|mypyc|pip|setuptools|pkg_resources)/' "$folder/lib"
 "${pip[@]}" --quiet --no-build-isolation --editable .
 touch "$folder/.installed"
