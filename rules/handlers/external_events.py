@@ -1,4 +1,4 @@
-"""Handler of external events: withdraw the own events that they replace, and emit own events that may happen again."""
+"""Handler of external events: withdraw the own events that they replace."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from rules.handlers.payments import owner_of
 from rules.insights import milestones
 from rules.model import documents, event_keys
 from rules.model.changes import Change, Fields, Origin
-from rules.model.events import PAYMENT_EVENTS, Event, EventType
+from rules.model.events import PAYMENT_EVENTS, EventType
 from rules.model.recent import FactObservation
 
 
@@ -48,18 +48,6 @@ def _observe(batch: Batch, change: Change, kind: EventType, at: datetime) -> Non
     elif change.origin is Origin.RECOVERED:
         return
     fact_matching.remember(batch, owner, known, index, observation)
-
-
-def emit_recurring(batch: Batch, change: Change, event: Event) -> None:
-    """Emit an event of a license that may happen again, unless an external event already reported it."""
-    if change.origin is Origin.BOOTSTRAP:
-        return
-    observation = FactObservation(event.at, event.license_id, event.type, None, guess=event.key)
-    known = fact_matching.observations_of(batch, event.customer_id)
-    index = fact_matching.match(batch, known, observation, "guess")
-    fact_matching.remember(batch, event.customer_id, known, index, observation)
-    if index is None:
-        batch.emit(change, event)
 
 
 def _is_early(batch: Batch, event: Fields, key: str) -> bool:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from rules.handlers.batch import Batch
-from rules.model.changes import DocId
+from rules.model.changes import Change, DocId, Origin
 from rules.model.decision import Decision
 from rules.model.events import PAYMENT_EVENTS, Event, EventType
 from rules.model.recent import FactObservation, RecentActivity
@@ -87,6 +87,21 @@ def _is_observed_from(one: FactObservation, source: ObservationSource) -> bool:
     return bool(one.payment_key) if source == "payment" else one.by_external
 
 
+def emit_unless_reported(batch: Batch, change: Change, event: Event, cents: int | None = None) -> None:
+    """Emit an own event that has no natural key, unless another observation of its fact is known.
+
+    `cents` is the amount to match by, None for a fact without one.
+    """
+    if change.origin is Origin.BOOTSTRAP:
+        return
+    observation = FactObservation(event.at, event.license_id, event.type, cents, guess=event.key)
+    known = observations_of(batch, event.customer_id)
+    index = match(batch, known, observation, "guess")
+    remember(batch, event.customer_id, known, index, observation)
+    if index is None:
+        batch.emit(change, event)
+
+
 def is_same(one: FactObservation, other: FactObservation) -> bool:
     return one.payment_key == other.payment_key
 
@@ -106,7 +121,7 @@ def remember(
     index: int | None,
     observation: FactObservation,
 ) -> None:
-    """Merge an observation into the payment at `index`, or add it (None). Drop observations too old to match."""
+    """Merge an observation into the fact at `index`, or add it (None). Drop observations too old to match."""
     max_age = max(window(EventType.PAYMENT_COMPLETED, batch.settings), timedelta(days=DUPLICATE_DAYS))
     observations = _with_observation(known, index, observation)
     recent = tuple(one for one in observations if observation.at - one.at <= max_age)[-MAX_OBSERVATIONS:]
@@ -166,7 +181,7 @@ def cents_or_none(amount: object) -> int | None:
 
 
 def mark_external(decision: Decision, keys: set[str]) -> None:
-    """Mark the payments with these event keys as reported externally, in place."""
+    """Mark the facts with these event keys as reported externally, in place."""
     for customer_id, state in decision.customers.items():
         if state is None or state.recent is None:
             continue

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from rules.handlers import external_events, fact_matching, license_events, license_replacement, payments
+from rules.handlers import fact_matching, license_events, license_replacement, payments
 from rules.handlers.batch import Batch
 from rules.handlers.license_events import LicenseTransition
 from rules.model import documents, event_keys
@@ -143,7 +143,7 @@ def _book_and_emit(batch: Batch, change: Change, transition: LicenseTransition) 
         if event.type is EventType.PAYMENT_COMPLETED:
             payments.guess_payment(batch, change, event)
         elif event.type in fact_matching.RECURRING_EVENTS:
-            external_events.emit_recurring(batch, change, event)
+            fact_matching.emit_unless_reported(batch, change, event)
         else:
             batch.emit(change, event)
     if booked is not None and pending is None and (transition.starts or transition.ends):

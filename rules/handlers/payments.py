@@ -180,14 +180,8 @@ def guess_payment(batch: Batch, change: Change, event: Event) -> None:
 
     Emits nothing if `payments` is in use or another observation of the payment is known.
     """
-    if batch.known_payments > 0 or change.origin is Origin.BOOTSTRAP:
-        return
-    observation = FactObservation(event.at, event.license_id, event.type, event.amount_cents, guess=event.key)
-    known = fact_matching.observations_of(batch, event.customer_id)
-    index = fact_matching.match(batch, known, observation, "guess")
-    fact_matching.remember(batch, event.customer_id, known, index, observation)
-    if index is None:
-        batch.emit(change, event)
+    if batch.known_payments <= 0:
+        fact_matching.emit_unless_reported(batch, change, event, event.amount_cents)
 
 
 def _replace_guess(batch: Batch, change: Change, payment: Payment) -> None:
@@ -199,7 +193,7 @@ def _replace_guess(batch: Batch, change: Change, payment: Payment) -> None:
     if index is None or not known[index].guess:
         return
     if not known[index].by_external:
-        batch.withdraw(known[index].guess, known[index].at, replaced=True)
+        batch.withdraw(known[index].guess, known[index].at)
     fact_matching.remember(batch, owner, known, index, observation)
 
 
