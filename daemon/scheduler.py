@@ -139,7 +139,7 @@ class Scheduler:
             return None
         return business_days.last_closed(datetime.fromtimestamp(seconds, UTC), self.time.rollup_at, self.time.zone)
 
-    def _closed_by_clock(self) -> object:
+    def _closed_by_clock(self) -> date:
         return business_days.last_closed(clock.now(), self.time.rollup_at, self.time.zone)
 
     def _follow_the_clock(self) -> None:

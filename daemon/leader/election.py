@@ -43,6 +43,7 @@ class Election:
         self.leaser = Leaser(database, holder_name(), config.current.lease.seconds)
         self._term: LeaderTerm | None = None
         self._asked_at = 0.0
+        self._scheduler_heartbeat = health.heartbeat_of("scheduler")
 
     def run(self) -> None:
         """Run until `stop` is set. Unavailable is retried with a growing pause; every other error is raised."""
@@ -120,12 +121,12 @@ class Election:
         self._term.jobs.put(lambda pipeline: _emit_and_report(emit, pipeline, done))
         began = clock.monotonic()
         while not (done.wait(0.1) or self.stop.is_set() or clock.monotonic() - began > EMIT_SECONDS):
-            self.health.heartbeat("scheduler", clock.monotonic())
+            self._scheduler_heartbeat()
 
     def count_api_calls(self) -> None:
         """Count API calls in the calling thread; the pipeline's thread emits the milestones they reach."""
         if self._term is not None:
-            counts = self._term.api_usage.count(self.health.heartbeat_of("scheduler"))
+            counts = self._term.api_usage.count(self._scheduler_heartbeat)
             self._term.jobs.put(api_milestones.emit(counts))
 
 

@@ -144,10 +144,6 @@ class Rollup:
         """Return whether another writer replaced the live row or changed its note."""
         return rows.was_changed(self.database, periods.day(business_days.business_day(now, self.settings.zone)))
 
-    def today_was_replaced(self, now: datetime) -> bool:
-        """Return whether the dashboard's "save today" replaced the live row."""
-        return rows.was_replaced(self.database, periods.day(business_days.business_day(now, self.settings.zone)))
-
     def write(self, day: date, *, final: bool) -> Document:
         """Compute the row of one day at one snapshot and store it; return the stored row."""
         return self.store(self.row(day), periods.day(day), final=final).row

@@ -109,13 +109,6 @@ def last_written(database: Database, period: Period, session: ClientSession | No
         return database[WRITTEN_ROWS].find_one({"_id": _key_of(period)}, session=session)
 
 
-def was_replaced(database: Database, period: Period) -> bool:
-    """Return whether another writer replaced the daemon's row with its own."""
-    with translated():
-        stored = database[ROWS].find_one(_key_of(period), {"revision": 1})
-    return stored is not None and not amendment.is_own(stored)
-
-
 def was_changed(database: Database, period: Period) -> bool:
     """Return whether another writer replaced the daemon's row or changed its note."""
     stored, own = _find(database, _key_of(period)), last_written(database, period)

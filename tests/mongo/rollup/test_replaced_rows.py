@@ -28,11 +28,11 @@ def test_a_row_replaced_by_save_today_is_restored_and_keeps_the_admins_note(life
     dashboard_of(life).save_today(now, notes="Chiamato il commercialista")
     replaced = row_of(life.db, date(2025, 6, 30))
     assert "revision" not in replaced
-    assert rollup.today_was_replaced(now)
+    assert rollup.today_was_changed(now)
     rollup.write_today(now)
 
     restored = row_of(life.db, date(2025, 6, 30))
-    assert not rollup.today_was_replaced(now)
+    assert not rollup.today_was_changed(now)
     assert restored["notes"] == "Chiamato il commercialista"
     assert {name: restored[name] for name in REPORTED} == {name: today[name] for name in REPORTED}
     assert replaced["mrr"] != restored["mrr"], "the dashboard computes another number, so the rows differ"
