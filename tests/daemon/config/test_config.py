@@ -1,105 +1,18 @@
-"""Unit tests of the configuration and of small runtime components, without database or network."""
+"""Unit tests of the configuration: sources, precedence, errors, defaults."""
 
 import re
-import socket
-import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
-from bson import Decimal128, MaxKey, MinKey, ObjectId
-from bson.datetime_ms import DatetimeMS
-from bson.timestamp import Timestamp
 from pydantic import ValidationError
 
 from daemon.config.loader import describe_errors, load
 from daemon.config.schema import Config
-from daemon.errors import ConfigurationError, QueueClosed, StreamBroken
-from daemon.mongo import collections
-from daemon.mongo.cluster_time import token_time
-from daemon.pipeline.change_queue import ChangeQueue
-from daemon.runtime.health import Health
-from daemon.runtime.systemd import notify
-from daemon.source import snapshot
-from daemon.source.decode import MAX_DATE, Decoder
-from daemon.source.stream import StreamItem, StreamPosition
-from rules.business_days import business_day
-from rules.model.changes import Change, Discontinuity, Operation, Source, Undecodable
+from daemon.errors import ConfigurationError
 from rules.model.events import EventType
 from rules.settings.catalog import STYLES, TEXTS
-
-PLACE = StreamPosition({"_data": "8200"}, Timestamp(1, 1))
-DECODER = Decoder(ZoneInfo("UTC"), "manual@chatello.io")
-
-
-def test_the_change_queue_keeps_the_order_and_returns_the_items_available() -> None:
-    queue = ChangeQueue(10)
-    for _ in range(3):
-        queue.put(StreamItem(None, PLACE))
-
-    assert len(queue.get_batch(2, 0)) == 2
-    assert len(queue.get_batch(2, 0)) == 1
-    assert queue.get_batch(2, 0) == []
-
-
-def test_a_readers_error_is_raised_after_everything_it_had_read() -> None:
-    queue = ChangeQueue(10)
-    queue.put(StreamItem(None, PLACE))
-    queue.fail(StreamBroken("history_lost", "gone"))
-
-    assert len(queue.get_batch(5, 0)) == 1
-    with pytest.raises(StreamBroken):
-        queue.get_batch(5, 0)
-
-
-def test_a_full_queue_makes_the_reader_wait_and_a_closed_one_stops_it() -> None:
-    queue = ChangeQueue(1)
-    queue.put(StreamItem(None, PLACE))
-    stopped = threading.Event()
-
-    def put() -> None:
-        try:
-            queue.put(StreamItem(None, PLACE))
-        except QueueClosed:
-            stopped.set()
-
-    reader = threading.Thread(target=put)
-    reader.start()
-    assert len(queue) == 1
-    queue.close()
-    reader.join(5)
-    assert stopped.is_set()
-
-
-def test_health_names_the_stalled_component_and_only_a_leader_needs_the_stream() -> None:
-    health = Health()
-    health.set_role("leader", 0)
-    health.heartbeat("scheduler", 0)
-    assert health.stalled(29) == []
-
-    assert [problem.split()[0] for problem in health.stalled(50)] == ["scheduler", "stream"]
-    health.set_role("standby", 50)
-    health.heartbeat("scheduler", 50)
-    assert health.not_ready(60) == []
-    health.set_role("reconciling", 60, "history_lost")
-    assert health.not_ready(61) == ["reconciling: history_lost"]
-
-
-def test_notify_sends_to_abstract_and_path_sockets_and_does_nothing_without_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
-    assert notify("READY=1") is False
-    for address, shown in ((str(tmp_path / "s"), str(tmp_path / "s")), ("\0chatello-test", "@chatello-test")):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
-            server.bind(address)
-            monkeypatch.setenv("NOTIFY_SOCKET", shown)
-            assert notify("READY=1", "STATUS=x") is True
-            assert server.recv(100) == b"READY=1\nSTATUS=x"
 
 
 def test_the_environment_overrides_credentials_which_override_the_file(tmp_path: Path) -> None:
@@ -276,111 +189,3 @@ def _keys(values: dict[str, Any]) -> Iterator[str]:
             yield from _keys(value)
         else:
             yield key
-
-
-def event(**more: Any) -> dict[str, Any]:
-    return {
-        "_id": {"_data": "8265"},
-        "operationType": "insert",
-        "ns": {"db": "d", "coll": "licenses"},
-        "documentKey": {"_id": 1},
-        "clusterTime": Timestamp(100, 1),
-        "fullDocument": {"_id": 1},
-        **more,
-    }
-
-
-def test_a_change_is_dated_by_wall_time_else_by_cluster_time() -> None:
-    wall = datetime(2026, 1, 1, tzinfo=UTC)
-
-    assert DECODER.change(event()).at == datetime.fromtimestamp(100, UTC)
-    assert DECODER.change(event(wallTime=wall)).at == wall
-
-
-def test_unusual_bson_values_are_normalized() -> None:
-    found = DECODER.document(
-        Source.LICENSES,
-        {
-            "customer_id": "65F0C0FFEE65F0C0FFEE65F0",
-            "plan_id": "pro",
-            "expires_at": DatetimeMS(2**60),
-            "status": "x" * 10_000,
-            "metadata": {"source": "manual_insert", "big": "y" * 10_000},
-            "last_check": 1,
-        },
-    )
-
-    assert found["customer_id"] == ObjectId("65f0c0ffee65f0c0ffee65f0")
-    assert found["plan_id"] == "pro"
-    assert found["expires_at"] == MAX_DATE
-    assert len(found["status"]) == 500
-    assert found["metadata"] == {"source": "manual_insert"}
-    assert "last_check" not in found
-    assert DECODER.document(Source.PLANS, {"price": Decimal128("7.99")}) == {"price": Decimal("7.99")}
-    assert DECODER.document(Source.PLANS, {"name": Decimal128("7.99")}) == {"name": Decimal128("7.99")}
-
-
-def test_no_email_but_the_placeholders_is_kept() -> None:
-    for email, kept in (("a@b.c", {}), ("manual@chatello.io", {"email": "manual@chatello.io"})):
-        assert DECODER.document(Source.CUSTOMERS, {"email": email}) == kept
-
-
-def test_local_times_are_read_in_their_configured_zone() -> None:
-    decoder = Decoder(ZoneInfo("Europe/Rome"), "")
-    written = datetime(2026, 7, 1, 12, tzinfo=UTC)
-
-    assert decoder.document(Source.LICENSES, {"expires_at": written})["expires_at"].hour == 10
-
-
-@pytest.mark.parametrize("zone", ["Europe/Rome", "America/New_York", "Pacific/Kiritimati"])
-@pytest.mark.parametrize("edge", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, tzinfo=UTC)])
-def test_dates_at_the_ends_of_the_calendar_are_decoded_in_any_zone(zone: str, edge: datetime) -> None:
-    decoder = Decoder(ZoneInfo(zone), "")
-    decoded = decoder.external_event({"event_type": "new_customer", "event_date": edge})
-
-    assert isinstance(decoder.document(Source.LICENSES, {"expires_at": edge})["expires_at"], datetime)
-    assert business_day(decoded["event_date"], ZoneInfo(zone)).year in (1970, 9999)
-
-
-def test_an_update_a_delete_a_drop_and_an_invalid_id_are_distinguished() -> None:
-    described = {"updatedFields": {"status": "x"}, "removedFields": ["plan_id"], "truncatedArrays": None}
-    update = DECODER.change(event(operationType="update", updateDescription=described))
-    assert isinstance(update, Change)
-    assert (update.op, dict(update.fields), update.removed) == (Operation.UPDATE, {"status": "x"}, ("plan_id",))
-    delete = DECODER.change(event(operationType="delete"))
-    assert isinstance(delete, Change)
-    assert delete.op is Operation.DELETE
-    assert isinstance(DECODER.change(event(operationType="drop")), Discontinuity)
-    assert isinstance(DECODER.change(event(documentKey={"_id": {"$ne": None}})), Undecodable)
-
-
-def test_a_resume_tokens_time_is_read_from_its_keystring() -> None:
-    assert token_time({"_data": "826B04B503000000042B0229296E04"}) == Timestamp(0x6B04B503, 4)
-    for odd in (None, {}, {"_data": 5}, {"_data": "83"}, {"_data": "99" * 20}):
-        assert token_time(odd) is None
-
-
-def test_the_same_key_always_makes_the_same_event_id() -> None:
-    assert collections.event_id("license_created:1") == collections.event_id("license_created:1")
-    assert collections.event_id("license_created:1") != collections.event_id("license_created:2")
-    assert collections.event_id("\ud800") is not None
-
-
-def test_ids_are_sorted_as_the_server_sorts_them() -> None:
-    values: list[Any] = [MinKey(), None, -1, 1.5, 2, "A", "a", "b", b"\x00", ObjectId("0" * 24), ObjectId("f" * 24)]
-    values += [False, True, DatetimeMS(-(2**60)), datetime(2026, 1, 1, tzinfo=UTC), DatetimeMS(2**60), MaxKey()]
-    shuffled = values[::2] + values[1::2]
-
-    assert sorted(shuffled, key=snapshot.sort_key) == values
-
-
-def test_the_snapshot_diff_distinguishes_new_different_and_missing_documents() -> None:
-    found: list[tuple[Any, Any]] = [(1, {"name": "a"}), (2, {"name": "b"}), (4, {"name": float("nan")})]
-    mirror: list[tuple[Any, Any]] = [(2, {"name": "c"}), (3, {"name": "d"}), (4, {"name": float("nan")})]
-    differences = list(snapshot.differences(Source.CUSTOMERS, iter(found), iter(mirror)))
-
-    assert [(d.id, d.found is None, d.mirrored is None) for d in differences] == [
-        (1, False, True),
-        (2, False, False),
-        (3, True, False),
-    ]
