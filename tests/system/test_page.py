@@ -20,6 +20,7 @@ from daemon.mongo.client import CODEC
 from daemon.mongo.types import Database
 from daemon.web.page import texts
 from rules import business_days
+from rules.settings import italian
 from rules.settings.settings import Settings
 from tests import shop
 from tests.browser import PHONE, Visitor, chromium
@@ -301,7 +302,7 @@ def test_hostile_names_are_shown_as_text(visitor: Visitor, db: Database) -> None
         assert len(page.content()) < 300_000
         assert page.locator("#feed script, #feed img, table.rows script, table.rows b").count() == 0
         expect(page.locator(f"#d{today() - timedelta(3)}")).to_contain_text(f"{HOSTILE[0]}evil")
-        expect(page.locator(f"#d{today() - timedelta(3)} .mrr")).to_have_text(texts.DASH)
+        expect(page.locator(f"#d{today() - timedelta(3)} .mrr")).to_have_text(italian.DASH)
         page.goto(f"{visitor.origin}/analytics?period=all")
         expect(page.locator("table.rows th.when").first).to_contain_text("31/12/9999")
     db.historical_analytics.delete_many(

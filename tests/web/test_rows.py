@@ -14,6 +14,7 @@ from daemon.store import rows as row_store
 from daemon.store.rows import NoteOutcome
 from daemon.web.page import rows, texts
 from rules import business_days
+from rules.settings import italian
 
 DAY = date(2026, 11, 23)
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
@@ -63,7 +64,7 @@ def test_a_note_is_split_into_facts_without_control_characters() -> None:
 def test_a_row_with_invalid_values_shows_dashes() -> None:
     shown = rows.daily({"date": "yesterday", "mrr": "much", "total_customers": [], "notes": 7, "revision": "x"})
 
-    assert (shown.date, shown.mrr, shown.customers, shown.paying, shown.facts) == (*[texts.DASH] * 4, [])
+    assert (shown.date, shown.mrr, shown.customers, shown.paying, shown.facts) == (*[italian.DASH] * 4, [])
 
 
 def test_a_manual_note_keeps_its_lines_and_loses_invisible_characters() -> None:

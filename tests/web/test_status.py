@@ -17,6 +17,7 @@ from rules import business_days
 from rules.model.changes import Plan
 from rules.model.ledger import MovementKind, PlanTotals, Totals
 from rules.model.states import PlanState
+from rules.settings import italian
 from tests import shop
 from tests.oracle import recount, totals
 
@@ -162,7 +163,7 @@ def test_a_deal_shows_what_is_left_and_a_plan_its_share() -> None:
     assert figures.deals(almost, {1: founders})[0].left == "1 rimasto"
     assert [(line.name, line.share) for line in figures.plan_lines(sums, {1: founders, 2: pro})] == [
         ("Pro", "100\u00a0%"),
-        ("Founders Deal", texts.DASH),
+        ("Founders Deal", italian.DASH),
     ]
     full = Totals(by_plan={1: PlanTotals(600, 500, 0, 0)})
     assert figures.deals(full, {1: founders})[0].left == texts.LIMITED_OVER

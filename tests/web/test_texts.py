@@ -9,8 +9,9 @@ import pytest
 from daemon.runtime.metrics import CAUSES, ROLES
 from daemon.web.page import texts
 from daemon.web.page.routes import HERE
+from rules.settings import italian
 
-N = texts.NBSP
+N = italian.NBSP
 
 
 @pytest.mark.parametrize(
@@ -21,22 +22,22 @@ N = texts.NBSP
         (-7.99, f"−€{N}7,99"),
         (-0.001, f"€{N}0,00"),
         (0, f"€{N}0,00"),
-        (float("nan"), texts.DASH),
-        (float("inf"), texts.DASH),
-        (True, texts.DASH),
-        ("12,50", texts.DASH),
-        (None, texts.DASH),
+        (float("nan"), italian.DASH),
+        (float("inf"), italian.DASH),
+        (True, italian.DASH),
+        ("12,50", italian.DASH),
+        (None, italian.DASH),
     ],
 )
 def test_euros_have_the_italian_format_and_invalid_amounts_are_a_dash(amount: object, written: str) -> None:
-    assert texts.euro(amount) == written
+    assert italian.euro(amount) == written
 
 
 def test_counts_have_thousands_separators_and_changes_have_signs() -> None:
-    assert [texts.integer(1234), texts.integer(-5), texts.integer("7")] == ["1.234", "−5", texts.DASH]
-    assert [texts.signed(12), texts.signed(-1234)] == ["+12", "−1.234"]
-    assert [texts.signed_cents(799), texts.signed_cents(-799)] == [f"+€{N}7,99", f"−€{N}7,99"]
-    assert [texts.percent(1, 3), texts.percent(0, 3), texts.percent(1, 0)] == [f"33{N}%", texts.DASH, texts.DASH]
+    assert [italian.integer(1234), italian.integer(-5), italian.integer("7")] == ["1.234", "−5", italian.DASH]
+    assert [italian.signed(12), italian.signed(-1234)] == ["+12", "−1.234"]
+    assert [italian.signed_cents(799), italian.signed_cents(-799)] == [f"+€{N}7,99", f"−€{N}7,99"]
+    assert [texts.percent(1, 3), texts.percent(0, 3), texts.percent(1, 0)] == [f"33{N}%", italian.DASH, italian.DASH]
 
 
 def test_dates_have_the_italian_format() -> None:
@@ -44,12 +45,12 @@ def test_dates_have_the_italian_format() -> None:
     assert (texts.day(day), texts.long_day(day)) == ("24/11/2026", "martedì 24 novembre 2026")
     assert [texts.short_month(date(2026, month, 1)) for month in (1, 5, 12)] == ["gen 26", "mag", "dic"]
     at = datetime(2026, 11, 23, 23, 30, tzinfo=UTC)
-    assert texts.moment(at, ZoneInfo("Europe/Rome")) == "24/11/2026 alle 00:30"
-    assert texts.day("2026-11-24") == texts.moment(None, UTC) == texts.DASH
+    assert italian.moment(at, ZoneInfo("Europe/Rome")) == "24/11/2026 alle 00:30"
+    assert texts.day("2026-11-24") == italian.moment(None, UTC) == italian.DASH
 
 
 def test_durations_are_in_their_largest_unit() -> None:
-    durations = [texts.duration(seconds) for seconds in (1, 59, 60, 7199, 7200, 86400, 200000)]
+    durations = [italian.duration(seconds) for seconds in (1, 59, 60, 7199, 7200, 86400, 200000)]
     assert durations == ["1 secondo", "59 secondi", "1 minuto", "1 ora", "2 ore", "1 giorno", "2 giorni"]
 
 
@@ -59,8 +60,8 @@ def test_every_counted_text_has_a_singular_form() -> None:
 
     assert {"ITEMS_TO_CHECK", "LIMITED_SOLD", "LIMITED_LEFT", "GAP_RECOVERED", "AND_MORE"} <= set(counted)
     for two in counted.values():
-        assert "1" in texts.plural(two, 1) and "{" not in texts.plural(two, 1)
-        assert "1.234" in texts.plural(two, 1234)
+        assert "1" in italian.plural(two, 1) and "{" not in italian.plural(two, 1)
+        assert "1.234" in italian.plural(two, 1234)
     without_singular = [name for name, text in vars(texts).items() if isinstance(text, str) and "{count}" in text]
     assert without_singular == []
 

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from daemon.store.ledger.totals import Months
 from daemon.web.page import texts
 from rules.model.ledger import MovementKind
+from rules.settings import italian
 
 WIDTH, HEIGHT = 460, 230
 MAX_POINTS = 120
@@ -73,7 +74,7 @@ def _reconstructed(previous: Point | None, point: Point) -> dict[str, Any] | Non
 def _labeled(point: Point) -> dict[str, Any] | None:
     if point.mrr is None:
         return None
-    return {"value": point.mrr, "label": f"{texts.day(point.day)}: {texts.euro(point.mrr)}"}
+    return {"value": point.mrr, "label": f"{texts.day(point.day)}: {italian.euro(point.mrr)}"}
 
 
 def _labels(points: Sequence[Point]) -> list[str]:
@@ -117,7 +118,7 @@ def movements_chart(months: Months, shown: Sequence[date], title: str, summary: 
 def _bar(kind: MovementKind, month: date, cents: int) -> dict[str, Any] | None:
     if cents == 0:
         return None
-    return {"value": cents / 100, "label": f"{texts.KINDS[kind]}, {texts.month(month)}: {texts.signed_cents(cents)}"}
+    return {"value": cents / 100, "label": f"{texts.KINDS[kind]}, {texts.month(month)}: {italian.signed_cents(cents)}"}
 
 
 def axis_ticks(low: float, high: float, count: int = 4) -> list[float]:
@@ -156,7 +157,7 @@ def _chart(kind: str, ticks: Sequence[float], **more: Any) -> Any:
     library = _library()
     chart = getattr(library, kind)(style=library.style.Style(**FONT), **CHART_OPTIONS, **more)
     chart.range = (ticks[0], ticks[-1])
-    chart.y_labels = [{"value": tick, "label": texts.euro(tick, 0)} for tick in ticks]
+    chart.y_labels = [{"value": tick, "label": italian.euro(tick, 0)} for tick in ticks]
     return chart
 
 

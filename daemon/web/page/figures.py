@@ -9,6 +9,7 @@ from daemon.web.page import texts
 from rules.model.changes import DocId
 from rules.model.ledger import Totals
 from rules.model.states import PlanState
+from rules.settings import italian
 
 YESTERDAY, A_WEEK = 1, 7
 SPANS = {YESTERDAY: texts.SINCE_YESTERDAY, A_WEEK: texts.IN_A_WEEK}
@@ -62,35 +63,39 @@ class Measure(NamedTuple):
 
 MEASURES = (
     Measure(
-        texts.MRR, lambda totals: totals.mrr_cents, lambda row: _cents(row.get("mrr")), texts.cents, texts.signed_cents
+        texts.MRR,
+        lambda totals: totals.mrr_cents,
+        lambda row: _cents(row.get("mrr")),
+        italian.cents,
+        italian.signed_cents,
     ),
     Measure(
         texts.CUSTOMERS,
         lambda totals: totals.customers,
         lambda row: row.get("total_customers"),
-        texts.integer,
-        texts.signed,
+        italian.integer,
+        italian.signed,
     ),
     Measure(
         texts.PAYING,
         lambda totals: totals.paying_customers,
         lambda row: row.get("paying_customers") if "active_licenses" in row else None,
-        texts.integer,
-        texts.signed,
+        italian.integer,
+        italian.signed,
     ),
     Measure(
         texts.LICENSES,
         lambda totals: totals.active_licenses,
         lambda row: row.get("active_licenses"),
-        texts.integer,
-        texts.signed,
+        italian.integer,
+        italian.signed,
     ),
 )
 """A row without `active_licenses` is the dashboard's, which counts every active license as a paying customer."""
 
 
 def _cents(amount: object) -> int | None:
-    known = texts.number(amount)
+    known = italian.number(amount)
     return None if known is None else round(known * 100)
 
 
@@ -106,7 +111,7 @@ def figures(current: CurrentTotals, rows: Mapping[int, ReadOnlyDocument]) -> lis
         changes = [
             _change(now, earlier[ago], since, measure.format_change) for ago, since in SPANS.items() if ago in earlier
         ]
-        aside = f"{texts.ARR} {texts.cents(now * 12)}" if measure.name == texts.MRR else ""
+        aside = f"{texts.ARR} {italian.cents(now * 12)}" if measure.name == texts.MRR else ""
         found.append(Figure(measure.name, measure.format(now), changes, aside))
     return found
 
@@ -133,10 +138,10 @@ def plan_lines(totals: Totals, plans: Mapping[DocId, PlanState]) -> list[PlanLin
     return [
         PlanLine(
             _title(plans.get(plan_id)),
-            texts.integer(one.active),
-            texts.cents(one.mrr_cents),
+            italian.integer(one.active),
+            italian.cents(one.mrr_cents),
             texts.percent(one.mrr_cents, totals.mrr_cents),
-            texts.cents(one.one_time_cents) if one.one_time_cents else "",
+            italian.cents(one.one_time_cents) if one.one_time_cents else "",
         )
         for plan_id, one in ranked
     ]
@@ -150,9 +155,9 @@ def deals(totals: Totals, plans: Mapping[DocId, PlanState]) -> list[Deal]:
             continue
         sums, limit = totals.by_plan.get(plan_id), state.plan.limit
         sold = min(sums.licenses, limit) if sums else 0
-        text = texts.LIMITED_OF.format(sold=texts.plural(texts.LIMITED_SOLD, sold), limit=texts.integer(limit))
-        left = texts.plural(texts.LIMITED_LEFT, limit - sold) if sold < limit else texts.LIMITED_OVER
-        income = texts.LIMITED_INCOME.format(amount=texts.cents(sums.one_time_cents)) if sums else ""
+        text = texts.LIMITED_OF.format(sold=italian.plural(texts.LIMITED_SOLD, sold), limit=italian.integer(limit))
+        left = italian.plural(texts.LIMITED_LEFT, limit - sold) if sold < limit else texts.LIMITED_OVER
+        income = texts.LIMITED_INCOME.format(amount=italian.cents(sums.one_time_cents)) if sums else ""
         found.append(Deal(state.plan.title, sold, limit, text, left, income))
     return found
 

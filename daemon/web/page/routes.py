@@ -19,12 +19,14 @@ from daemon import clock
 from daemon.errors import ChatelloError
 from daemon.mongo.client import bounded
 from daemon.runtime import logs
+from daemon.runtime.log_limit import LimitedLog
 from daemon.store import rows as row_store
 from daemon.store.rows import NoteOutcome
 from daemon.web.context import WebContext
 from daemon.web.page import assets, rows, texts
 from daemon.web.page.view import PageData, ViewRequest
 from rules.rows import note_grammar
+from rules.settings import italian
 
 View = Mapping[str, object]
 
@@ -34,6 +36,7 @@ DATABASE_TIMEOUT_SECONDS = 5.0
 """After so long the page reports that the database does not respond."""
 
 log = logs.get("http")
+limited_log = LimitedLog(log)
 
 
 def router(context: WebContext) -> APIRouter:
@@ -56,6 +59,7 @@ def templates() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.globals["texts"] = texts
+    environment.globals["italian"] = italian
     environment.globals["assets"] = {name: assets.asset_url(name) for name in ("page.css", "page.js", "icon.svg")}
     return environment
 
@@ -115,7 +119,7 @@ class AnalyticsPage:
     def _save_note(self, day: str, fields: Mapping[str, str]) -> Response:
         view_request, text = ViewRequest.of(fields), rows.clean_note(fields.get("note", ""))
         if len(text) > rows.MAX_NOTE_LENGTH:
-            problem = texts.TOO_LONG.format(limit=texts.integer(rows.MAX_NOTE_LENGTH))
+            problem = texts.TOO_LONG.format(limit=italian.integer(rows.MAX_NOTE_LENGTH))
             return self._note_form(day, view_request, text, problem, HTTPStatus.UNPROCESSABLE_ENTITY)
         outcome = self._store_note(day, text, fields)
         if outcome is NoteOutcome.CHANGED_SINCE:
@@ -173,7 +177,8 @@ class AnalyticsPage:
         }
 
     def _database_down(self, request: Request, problem: ChatelloError) -> Response:
-        log.warning("request.unavailable", route=request.scope["route"].path, problem=str(problem))
+        route = request.scope["route"].path
+        limited_log.warning("request.unavailable", route, route=route, problem=str(problem))
         view = {
             "problem": str(problem),
             "role": texts.ROLES.get(self.context.health.role, texts.ROLE_UNKNOWN),

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from daemon.mongo.types import ReadOnlyDocument
 from daemon.web.page import texts
 from rules.rows import note_grammar
+from rules.settings import italian
 from rules.settings.catalog import SEPARATOR
 from rules.text import one_line
 
@@ -56,9 +57,9 @@ def _row(document: ReadOnlyDocument, day: date | None, date_text: str, weekday: 
         day=day,
         date=date_text,
         weekday=weekday,
-        customers=texts.integer(document.get("total_customers")),
-        paying=texts.integer(document.get("paying_customers")),
-        mrr=texts.euro(document.get("mrr")),
+        customers=italian.integer(document.get("total_customers")),
+        paying=italian.integer(document.get("paying_customers")),
+        mrr=italian.euro(document.get("mrr")),
         facts=facts(document.get("notes")),
         tags=tags(document),
         author=author(document),
@@ -80,7 +81,7 @@ def facts(note: object) -> list[str]:
 
 def _keep_emoji_with_text(fact: str) -> str:
     """Join the emoji and the next word by a no-break space."""
-    return fact if fact[0].isalnum() else fact.replace(" ", texts.NBSP, 1)
+    return fact if fact[0].isalnum() else fact.replace(" ", italian.NBSP, 1)
 
 
 def tags(document: ReadOnlyDocument) -> list[Tag]:

@@ -15,6 +15,7 @@ from daemon.store.ledger import reader as ledger
 from daemon.web.context import WebContext
 from daemon.web.page import texts
 from rules import business_days
+from rules.settings import italian
 from rules.text import one_line
 
 LATE_SECONDS = 120.0
@@ -49,7 +50,7 @@ def status_lines(context: WebContext, now: datetime) -> list[StatusLine]:
 
 def summary(lines: Sequence[StatusLine]) -> str:
     problems = sum(1 for line in lines if line.hint)
-    return texts.plural(texts.ITEMS_TO_CHECK, problems) if problems else texts.ALL_WELL
+    return italian.plural(texts.ITEMS_TO_CHECK, problems) if problems else texts.ALL_WELL
 
 
 def _following(health: Health) -> Iterator[StatusLine]:
@@ -71,7 +72,7 @@ def _lag(context: WebContext, now: datetime) -> Iterator[StatusLine]:
     seconds = max(0.0, (now - checkpoint.at).total_seconds())
     is_late = seconds > LATE_SECONDS
     yield StatusLine(
-        texts.LAG, texts.duration(seconds) if seconds >= 1 else texts.LAG_NONE, texts.LAG_HINT if is_late else ""
+        texts.LAG, italian.duration(seconds) if seconds >= 1 else texts.LAG_NONE, texts.LAG_HINT if is_late else ""
     )
 
 
@@ -83,7 +84,7 @@ def _rollup(context: WebContext, now: datetime) -> Iterator[StatusLine]:
     if row is None:
         text, missing = texts.ROLLUP_NEVER, first
     else:
-        when = texts.moment(row.get("updated_at"), time.zone)
+        when = italian.moment(row.get("updated_at"), time.zone)
         text, missing = (
             texts.ROLLUP_OF.format(day=texts.day(row["date"]), when=when),
             row["date"].date() + business_days.ONE_DAY,
@@ -100,10 +101,10 @@ def _verification(context: WebContext, now: datetime) -> Iterator[StatusLine]:
     mismatches, passed_at = context.health.mismatches, context.health.at(Instant.VERIFICATION)
     if mismatches:
         yield StatusLine(
-            texts.VERIFICATION, texts.plural(texts.VERIFICATION_FAILED, mismatches), texts.VERIFICATION_HINT
+            texts.VERIFICATION, italian.plural(texts.VERIFICATION_FAILED, mismatches), texts.VERIFICATION_HINT
         )
     elif passed_at:
-        when = texts.moment(datetime.fromtimestamp(passed_at, now.tzinfo), context.config().time.zone)
+        when = italian.moment(datetime.fromtimestamp(passed_at, now.tzinfo), context.config().time.zone)
         yield StatusLine(texts.VERIFICATION, texts.VERIFICATION_PASSED.format(when=when))
 
 
@@ -115,10 +116,10 @@ def _gaps(context: WebContext, now: datetime) -> Iterator[StatusLine]:
     still_open = [gap for gap in found if gap.get("closed_at") is None]
     closed = [gap for gap in found if gap.get("closed_at") is not None and gap.get("cause") != "first_start"]
     for gap in still_open:
-        when = texts.moment(gap.get("opened_at"), zone)
+        when = italian.moment(gap.get("opened_at"), zone)
         yield StatusLine(texts.GAPS, texts.GAP_OPEN.format(when=when, cause=_cause(gap)), texts.GAP_HINT)
     if not still_open:
-        text = texts.plural(texts.GAPS_CLOSED, len(closed)) if closed else texts.GAPS_NONE
+        text = italian.plural(texts.GAPS_CLOSED, len(closed)) if closed else texts.GAPS_NONE
         yield StatusLine(texts.GAPS, text, details=[_closed(gap, zone) for gap in closed[:SHOWN]])
 
 
@@ -129,10 +130,10 @@ def _cause(gap: Document) -> str:
 def _closed(gap: Document, zone: tzinfo) -> str:
     recovered = gap.get("recovered")
     return texts.GAP_CLOSED.format(
-        since=texts.moment(gap["since"], zone) if gap.get("since") else texts.GAP_START,
-        until=texts.moment(gap.get("until"), zone),
+        since=italian.moment(gap["since"], zone) if gap.get("since") else texts.GAP_START,
+        until=italian.moment(gap.get("until"), zone),
         cause=_cause(gap),
-        recovered=texts.plural(texts.GAP_RECOVERED, sum(recovered.values()) if isinstance(recovered, dict) else 0),
+        recovered=italian.plural(texts.GAP_RECOVERED, sum(recovered.values()) if isinstance(recovered, dict) else 0),
     )
 
 
@@ -143,8 +144,8 @@ def _dead_letters(context: WebContext) -> Iterator[StatusLine]:
         return
     details = [_dead_letter(one) for one in islice(dead_letters.held(context.database), SHOWN)]
     if count > len(details):
-        details.append(texts.plural(texts.AND_MORE, count - len(details)))
-    held = texts.plural(texts.DEAD_LETTERS_HELD, count)
+        details.append(italian.plural(texts.AND_MORE, count - len(details)))
+    held = italian.plural(texts.DEAD_LETTERS_HELD, count)
     yield StatusLine(texts.DEAD_LETTERS, held, texts.DEAD_LETTERS_HINT, details)
 
 

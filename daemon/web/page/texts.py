@@ -4,17 +4,10 @@ The texts of events and notes are in `rules.settings.catalog`. Templates contain
 constants.
 """
 
-import math
-from datetime import date, datetime, tzinfo
+from datetime import date
 
 from rules.model.ledger import MovementKind
-from rules.settings.italian import MONTHS
-
-NBSP = "\u00a0"
-MINUS = "\u2212"
-DASH = "–"
-
-WEEKDAYS = ("lunedì", "martedì", "mercoledì", "giovedì", "venerdì", "sabato", "domenica")
+from rules.settings import italian
 
 BRAND = "Chatello"
 TITLE = "Analytics"
@@ -135,7 +128,7 @@ ROLE_HINTS = {
     "starting": "Aspetta qualche secondo e ricarica la pagina. Se resta così: journalctl -u chatello-analytics",
     "reconciling": "Niente: quando ha finito riprende da solo. journalctl -fu chatello-analytics mostra a che punto è.",
     "retrying": "Controlla che MongoDB sia acceso e raggiungibile; il daemon riprende da dove era.",
-    "waiting": "Ripristina la collezione sparita, oppure, se la cancellazione è voluta: "
+    "waiting": "Ripristina i documenti spariti, oppure, se la cancellazione è voluta: "
     "chatello-analytics reconcile --accept-deletions",
 }
 ROLE_UNKNOWN = "sconosciuto"
@@ -177,6 +170,7 @@ CAUSES = {
     "dropDatabase": "il database è stato eliminato",
     "invalidate": "il flusso è stato invalidato",
     "event_too_large": "una modifica era troppo grande per il flusso",
+    "mass_deletion": "troppi documenti eliminati in pochi minuti",
     "requested": "chiesta da una persona",
     "retry": "documenti messi da parte riprovati",
 }
@@ -195,87 +189,30 @@ DATABASE_DOWN_DETAIL = "Il motivo, come lo dice il daemon"
 TRY_AGAIN = "Riprova"
 
 
-def plural(forms: tuple[str, str], count: int) -> str:
-    """Return the singular or the plural form, with the count inserted."""
-    return forms[0] if count == 1 else forms[1].format(count=integer(count))
-
-
-def number(value: object) -> float | None:
-    """Return a finite number; None for any other stored value."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return value
-
-
-def integer(value: object) -> str:
-    """Return a count in the Italian format, `1.234`; a dash if it is not a number."""
-    known = number(value)
-    if known is None:
-        return DASH
-    text = f"{abs(round(known)):,}".replace(",", ".")
-    return f"{MINUS}{text}" if known < 0 else text
-
-
-def signed(value: int) -> str:
-    return integer(value) if value < 0 else f"+{integer(value)}"
-
-
-def euro(amount: object, decimals: int = 2) -> str:
-    """Return euros in the Italian format, `€ 1.234,50`; a dash if it is not a number."""
-    known = number(amount)
-    if known is None:
-        return DASH
-    text = f"{abs(known):,.{decimals}f}".translate(str.maketrans(",.", ".,"))
-    sign = MINUS if known < 0 and text.strip("0.,") else ""
-    return f"{sign}€{NBSP}{text}"
-
-
-def cents(amount: int) -> str:
-    return euro(amount / 100)
-
-
-def signed_cents(amount: int) -> str:
-    return cents(amount) if amount < 0 else f"+{cents(amount)}"
-
-
 def percent(part: int, whole: int) -> str:
-    return f"{round(100 * part / whole)}{NBSP}%" if part and whole else DASH
+    return f"{round(100 * part / whole)}{italian.NBSP}%" if part and whole else italian.DASH
 
 
 def day(value: object) -> str:
     """Return `24/11/2026`; a dash if it is not a date."""
-    return f"{value:%d/%m/%Y}" if isinstance(value, date) else DASH
+    return f"{value:%d/%m/%Y}" if isinstance(value, date) else italian.DASH
 
 
 def weekday(value: object) -> str:
-    return WEEKDAYS[value.weekday()] if isinstance(value, date) else ""
+    return italian.WEEKDAYS[value.weekday()] if isinstance(value, date) else ""
 
 
 def long_day(value: date) -> str:
     """Return `martedì 24 novembre 2026`."""
-    return f"{weekday(value)} {value.day} {MONTHS[value.month - 1].lower()} {value.year}"
+    return f"{weekday(value)} {value.day} {italian.MONTHS[value.month - 1].lower()} {value.year}"
 
 
 def month(value: object) -> str:
     """Return `novembre 2026`."""
-    return f"{MONTHS[value.month - 1].lower()} {value.year}" if isinstance(value, date) else DASH
+    return f"{italian.MONTHS[value.month - 1].lower()} {value.year}" if isinstance(value, date) else italian.DASH
 
 
 def short_month(value: date, *, with_year: bool = False) -> str:
     """Return `nov`; January, and with `with_year` every month, includes the year: `gen 26`."""
-    name = MONTHS[value.month - 1][:3].lower()
+    name = italian.MONTHS[value.month - 1][:3].lower()
     return f"{name} {value:%y}" if with_year or value.month == 1 else name
-
-
-def moment(at: object, zone: tzinfo) -> str:
-    """Return `24/11/2026 alle 14:32`."""
-    return f"{at.astimezone(zone):%d/%m/%Y alle %H:%M}" if isinstance(at, datetime) else DASH
-
-
-def duration(seconds: float) -> str:
-    """Return a duration in its largest unit: `12 secondi`, `3 minuti`, `2 ore`, `5 giorni`."""
-    for size, one, many in ((86400, "giorno", "giorni"), (3600, "ora", "ore"), (60, "minuto", "minuti")):
-        if seconds >= size:
-            count = int(seconds // size)
-            return f"{count} {one if count == 1 else many}"
-    return f"{int(seconds)} {'secondo' if int(seconds) == 1 else 'secondi'}"

@@ -17,6 +17,7 @@ from daemon.store.mirror.reader import MirrorReader
 from daemon.web.context import WebContext
 from daemon.web.page import charts, feed, figures, rows, status, texts
 from rules import business_days
+from rules.settings import italian
 
 View = dict[str, Any]
 
@@ -87,7 +88,7 @@ class PageData:
     def _outdated_notice(self, current: CurrentTotals | None, now: datetime) -> str:
         if current is None or now - current.at < OUTDATED_AFTER:
             return ""
-        return texts.TOTALS_OUTDATED.format(when=texts.moment(current.at, self.context.config().time.zone))
+        return texts.TOTALS_OUTDATED.format(when=italian.moment(current.at, self.context.config().time.zone))
 
     def full_view(self, view_request: ViewRequest) -> View:
         """Return everything: the live parts, the charts, and the requested rows."""
@@ -102,7 +103,7 @@ class PageData:
 
     def _mrr_history(self, first: date | None, today: date) -> View:
         points = [
-            charts.Point(row["date"].date(), texts.number(row.get("mrr")), bool(row.get("reconstructed")))
+            charts.Point(row["date"].date(), italian.number(row.get("mrr")), bool(row.get("reconstructed")))
             for row in row_store.mrr_history(self.context.database, first, today)
         ]
         shown = charts.resample(points)
@@ -112,12 +113,12 @@ class PageData:
         summary = texts.MRR_HISTORY_SUMMARY.format(
             first=texts.day(known[0].day),
             last=texts.day(known[-1].day),
-            start=texts.euro(known[0].mrr),
-            end=texts.euro(known[-1].mrr),
+            start=italian.euro(known[0].mrr),
+            end=italian.euro(known[-1].mrr),
         )
         return {
             "mrr_chart": charts.mrr_chart(shown, texts.MRR_HISTORY, summary),
-            "mrr_points": [(texts.day(point.day), texts.euro(point.mrr)) for point in reversed(known)],
+            "mrr_points": [(texts.day(point.day), italian.euro(point.mrr)) for point in reversed(known)],
             "has_reconstructed": any(point.reconstructed for point in shown),
         }
 
@@ -134,8 +135,8 @@ class PageData:
             "movement_rows": [
                 (
                     texts.month(month),
-                    [texts.signed_cents(months.get(month, {}).get(kind, 0)) for kind in charts.SHOWN_KINDS],
-                    texts.signed_cents(nets[month]),
+                    [italian.signed_cents(months.get(month, {}).get(kind, 0)) for kind in charts.SHOWN_KINDS],
+                    italian.signed_cents(nets[month]),
                 )
                 for month in reversed(shown)
             ],
@@ -143,7 +144,7 @@ class PageData:
 
     def _movements_chart(self, months: Months, shown: list[date], nets: Mapping[date, int]) -> Markup:
         summary = texts.MOVEMENTS_SUMMARY.format(
-            first=texts.month(shown[0]), last=texts.month(shown[-1]), net=texts.signed_cents(nets[shown[-1]])
+            first=texts.month(shown[0]), last=texts.month(shown[-1]), net=italian.signed_cents(nets[shown[-1]])
         )
         return charts.movements_chart(months, shown, texts.MOVEMENTS, summary)
 
