@@ -1,0 +1,113 @@
+"""Corrections: the difference between what a target was sent and what the final rows say now.
+
+A late fact amends every later day, so days in a row with the same difference are one line.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import NamedTuple
+
+from rules.messages import numbers
+from rules.model.facts import RowFact
+from rules.settings import italian, message_texts
+
+MAX_DAYS = 35
+"""Older days are not corrected in messages."""
+MAX_MONTHS = 13
+
+NetChange = tuple[int | float | None, int | float | None]
+"""A number as it was sent, and as it is now."""
+
+
+class Correction(NamedTuple):
+    """The corrected numbers of a day or month, by field of the row."""
+
+    day: date
+    month: bool
+    changes: Mapping[str, NetChange]
+
+    @property
+    def steps(self) -> tuple[tuple[str, str], ...]:
+        """Return the changes without their levels: equal for all days that one late fact amended."""
+        return tuple((field, numbers.step(field, *change)) for field, change in self.changes.items())
+
+
+def net(amended: Iterable[RowFact], today: date) -> list[Correction]:
+    """Return what has changed over all amendments, in their order; a number that is back where it was is no change."""
+    found: dict[tuple[bool, date], dict[str, NetChange]] = {}
+    for row in amended:
+        if _is_recent(row, today):
+            changes = found.setdefault((row.month, row.day), {})
+            for field, before, after in row.changes:
+                if field in message_texts.NUMBERS:
+                    changes[field] = (changes[field][0] if field in changes else before, after)
+    corrections = [Correction(day, month, _changed(changes)) for (month, day), changes in sorted(found.items())]
+    return [one for one in corrections if one.changes]
+
+
+def _is_recent(row: RowFact, today: date) -> bool:
+    if row.month:
+        return (today.year - row.day.year) * 12 + today.month - row.day.month <= MAX_MONTHS
+    return today - row.day <= timedelta(days=MAX_DAYS)
+
+
+def _changed(changes: Mapping[str, NetChange]) -> dict[str, NetChange]:
+    """Return the fields with a difference, in the order of the texts."""
+    ordered = ((field, changes[field]) for field in message_texts.NUMBERS if field in changes)
+    return {field: (before, after) for field, (before, after) in ordered if before != after}
+
+
+def lines(corrections: Sequence[Correction], today: date, reasons: Mapping[date, str] | None = None) -> list[str]:
+    """Return one line for each run of days with the same difference; `reasons` by the first day of a run."""
+    known = reasons or {}
+    return [line for run in _runs(corrections) for line in _run_lines(run, today, known.get(run[0].day, ""))]
+
+
+def _runs(corrections: Sequence[Correction]) -> list[list[Correction]]:
+    runs = [[corrections[0]]] if corrections else []
+    for previous, one in pairwise(corrections):
+        follows = not one.month and not previous.month and one.day - previous.day == timedelta(days=1)
+        if follows and one.steps == previous.steps:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    return runs
+
+
+def _run_lines(run: Sequence[Correction], today: date, reason: str) -> Iterator[str]:
+    first, last = run[0], run[-1]
+    levels = _levels(first)
+    if first.month:
+        yield message_texts.CORRECTION_MONTH.format(month=_month(first.day), differences=levels)
+    elif first is last:
+        del_day = italian.with_article(italian.DEL, first.day, today)
+        yield message_texts.CORRECTION.format(del_day=del_day, differences=levels)
+    else:
+        yield message_texts.CORRECTION_RUN.format(
+            dal_day=italian.with_article(italian.DAL, first.day, today),
+            al_day=italian.with_article(italian.AL, last.day, today),
+            il_day=italian.with_article(italian.IL, first.day, today),
+            differences=", ".join(
+                message_texts.CORRECTION_STEP.format(name=message_texts.NUMBERS[field], step=step)
+                for field, step in first.steps
+            ),
+            example=levels,
+        )
+    if reason:
+        yield message_texts.CORRECTION_REASON.format(reason=reason)
+
+
+def _levels(correction: Correction) -> str:
+    return ", ".join(
+        message_texts.CORRECTION_DIFFERENCE.format(
+            name=message_texts.NUMBERS[field],
+            before=numbers.value(field, before),
+            after=numbers.value(field, after),
+        )
+        for field, (before, after) in correction.changes.items()
+    )
+
+
+def _month(day: date) -> str:
+    return f"{italian.MONTHS[day.month - 1].lower()} {day.year}"

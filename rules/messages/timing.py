@@ -1,0 +1,54 @@
+"""When messages are due: the window in which facts are collected, quiet hours, the morning."""
+
+from datetime import date, datetime, time, timedelta, tzinfo
+from typing import NamedTuple
+
+COLLECT = timedelta(seconds=10)
+"""Facts are collected until none has come for so long."""
+COLLECT_AT_MOST = timedelta(seconds=60)
+"""The first fact waits no longer than this."""
+INTERRUPTION_AFTER = timedelta(minutes=15)
+"""A gap that is closed within this time is no news."""
+
+
+class QuietHours(NamedTuple):
+    """A range of local times in which nothing but questions is sent; it may contain midnight."""
+
+    start: time
+    end: time
+
+    def contains(self, at: datetime, zone: tzinfo) -> bool:
+        local = at.astimezone(zone).time()
+        if self.start <= self.end:
+            return self.start <= local < self.end
+        return local >= self.start or local < self.end
+
+    def ends(self, at: datetime, zone: tzinfo) -> datetime:
+        """Return the next end of the quiet hours after `at`."""
+        day = at.astimezone(zone).date()
+        today, tomorrow = (_instant(day + timedelta(days=days), self.end, zone) for days in (0, 1))
+        return today if today > at else tomorrow
+
+
+def _instant(day: date, at: time, zone: tzinfo) -> datetime:
+    return datetime.combine(day, at, zone)
+
+
+def send_at(first: datetime, last: datetime) -> datetime:
+    """Return when the facts that wait since `first`, the newest since `last`, are sent as one message."""
+    return min(last + COLLECT, first + COLLECT_AT_MOST)
+
+
+def after_quiet_hours(at: datetime, quiet: QuietHours | None, zone: tzinfo) -> datetime:
+    """Return `at`, or the end of the quiet hours that contain it."""
+    return quiet.ends(at, zone) if quiet is not None and quiet.contains(at, zone) else at
+
+
+def is_week_due(day: date) -> bool:
+    """Return whether the message after the final row of `day` includes its week: a Sunday's."""
+    return day.isoweekday() == 7
+
+
+def is_month_due(day: date) -> bool:
+    """Return whether the message after the final row of `day` includes its month: the last day's."""
+    return (day + timedelta(days=1)).day == 1

@@ -1,0 +1,85 @@
+"""The message of the morning, in full."""
+
+from datetime import date
+
+from rules.messages import corrections, digest
+from rules.messages.digest import Morning
+from rules.messages.model import PeriodNumbers
+from rules.model.facts import Difference, RowFact
+
+THURSDAY = date(2026, 11, 26)
+NUMBERS = {"mrr": 2890.34, "total_customers": 503, "paying_customers": 341, "active_licenses": 395}
+BEFORE = {"mrr": 2920.26, "total_customers": 500, "paying_customers": 341, "active_licenses": 396}
+
+
+def day(at: date = THURSDAY, facts: tuple[str, ...] = ("💰 Pagamento ricevuto: €2.99",), new: int = 3) -> PeriodNumbers:
+    return PeriodNumbers(at, at, NUMBERS, BEFORE, facts, new)
+
+
+def test_a_day_has_its_numbers_with_their_change_and_its_facts() -> None:
+    found = digest.message(Morning(date(2026, 11, 27), (day(),)))
+
+    assert found is not None
+    assert found.key == "morning-2026-11-26"
+    assert found.subject == "gio 26 nov: MRR €\xa02.890,34 (−€\xa029,92), 3 nuovi clienti"
+    assert found.text.splitlines() == [
+        "📅 Giovedì 26 novembre",
+        "MRR: €\xa02.890,34 (−€\xa029,92)",
+        "Clienti totali: 503 (+3)",
+        "Clienti paganti: 341 (=)",
+        "Licenze attive: 395 (−1)",
+        "💰 Pagamento ricevuto: €\xa02,99",
+    ]
+
+
+def test_a_day_without_event_and_change_is_silent_unless_asked_for() -> None:
+    quiet = Morning(date(2026, 11, 27), (PeriodNumbers(THURSDAY, THURSDAY, NUMBERS, NUMBERS),))
+
+    assert digest.message(quiet) is None
+    found = digest.message(quiet, silent_days=True)
+    assert found is not None
+    assert found.subject == "gio 26 nov: giornata tranquilla, MRR €\xa02.890,34"
+    assert found.text.endswith("Giornata tranquilla: nessun evento.")
+
+
+def test_a_number_that_changed_without_an_event_is_no_quiet_day() -> None:
+    assert digest.message(Morning(date(2026, 11, 27), (day(facts=(), new=0),))) is not None
+
+
+def test_several_days_that_became_final_late_are_one_line_each() -> None:
+    found = digest.message(Morning(date(2026, 11, 27), (day(date(2026, 11, 25)), day())))
+
+    assert found is not None
+    assert [line[:12] for line in found.text.splitlines()] == ["📅 mer 25 nov", "📅 gio 26 nov"]
+    assert found.subject.startswith("25–26 nov: MRR €\xa02.890,34 (−€\xa029,92)")
+
+
+def test_corrections_come_first_and_are_sent_alone_too() -> None:
+    rows = [RowFact(date(2026, 11, 20), 1, changes=(Difference("mrr", 10, 9),))]
+    corrected = tuple(corrections.net(rows, THURSDAY))
+
+    both = digest.message(Morning(date(2026, 11, 27), (day(),), corrected=corrected))
+    alone = digest.message(Morning(date(2026, 11, 27), corrected=corrected))
+    assert both is not None
+    assert both.text.splitlines()[0] == "✏️ Rettifica del 20 novembre: MRR €\xa010,00 → €\xa09,00"
+    assert alone is not None
+    assert alone.subject == "✏️ Rettifica del 20 novembre: MRR €\xa010,00 → €\xa09,00"
+
+
+def test_the_week_and_the_month_have_their_own_blocks() -> None:
+    week = PeriodNumbers(date(2026, 11, 23), date(2026, 11, 29), NUMBERS, BEFORE)
+    month = PeriodNumbers(date(2026, 11, 1), date(2026, 11, 30), NUMBERS, BEFORE, interrupted=720)
+
+    found = digest.message(Morning(date(2026, 12, 1), week=week, month=month))
+    assert found is not None
+    assert found.subject.startswith("Novembre 2026: MRR")
+    assert "📅 Settimana 23–29 novembre" in found.text
+    assert found.text.endswith("⚠️ Numeri forse incompleti: c’è stata un’interruzione di 12 minuti.")
+
+
+def test_at_most_twelve_facts_are_listed() -> None:
+    found = digest.message(Morning(date(2026, 11, 27), (day(facts=tuple(f"🎉 {count}" for count in range(40))),)))
+
+    assert found is not None
+    assert found.text.splitlines()[-1] == "… e altri 29 eventi"
+    assert len(found.text.splitlines()) == 5 + 12
