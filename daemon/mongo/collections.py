@@ -12,6 +12,8 @@ GAPS = "analytics_gaps"
 WRITTEN_ROWS = "analytics_rows"
 ERASURE_LIST = "analytics_forgotten"
 AUDIT = "analytics_audit"
+OUTBOX = "analytics_outbox"
+TARGETS = "analytics_targets"
 EVENTS = "business_events"
 ROWS = "historical_analytics"
 
@@ -19,6 +21,8 @@ SOURCE_NAME = "chatello-analytics"
 """Value of `metadata.source` of the daemon's own business events."""
 
 OWN = (MIRROR, LEDGER, CHECKPOINT, DEAD_LETTERS, GAPS, WRITTEN_ROWS, ERASURE_LIST, AUDIT)
+DELIVERY = (OUTBOX, TARGETS)
+"""Own collections that exist only where a target is configured."""
 SHARED = (EVENTS, ROWS)
 
 

@@ -117,8 +117,8 @@ def _correction_subject(morning: Morning) -> str:
 
 
 def _mrr(period: PeriodNumbers) -> dict[str, str]:
-    now = period.numbers.get("mrr")
-    return {"mrr": numbers.value("mrr", now), "change": numbers.step("mrr", period.before.get("mrr"), now)}
+    before, now = (one.get("mrr_cents") for one in (period.before, period.numbers))
+    return {"mrr": numbers.value("mrr_cents", now), "change": numbers.step("mrr_cents", before, now)}
 
 
 def _key(morning: Morning) -> str:

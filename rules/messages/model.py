@@ -16,8 +16,8 @@ class Message(NamedTuple):
 class PeriodNumbers(NamedTuple):
     """A final row as a message shows it.
 
-    `numbers` and `before` (the row of the period before; empty if there is none) are the row's fields, `facts` the
-    facts of its note, `interrupted` the seconds that the stream was not followed.
+    `numbers` and `before` (the row of the period before; empty if there is none) are those that `rules.rows.announced`
+    reads, `facts` the facts of its note, `interrupted` the seconds that the stream was not followed.
     """
 
     first: date

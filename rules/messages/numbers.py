@@ -9,7 +9,10 @@ Numbers = Mapping[str, int | float]
 
 def value(field: str, amount: object) -> str:
     """Return a number of a row: € 7,99 or 1.234; a dash if it is unknown."""
-    return italian.euro(amount) if field in message_texts.MONEY else italian.integer(amount)
+    cents = italian.number(amount)
+    if field in message_texts.MONEY and cents is not None:
+        return italian.euro(cents / 100)
+    return italian.integer(amount)
 
 
 def step(field: str, before: object, after: object) -> str:
@@ -17,7 +20,7 @@ def step(field: str, before: object, after: object) -> str:
     known = italian.number(before), italian.number(after)
     if known[0] is None or known[1] is None:
         return italian.DASH
-    change = round(known[1] - known[0], 2)
+    change = known[1] - known[0]
     if not change:
         return message_texts.UNCHANGED
     return ("" if change < 0 else "+") + value(field, change)

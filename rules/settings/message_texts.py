@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from rules.model.events import EventType
 
 NUMBERS: Mapping[str, str] = {
-    "mrr": "MRR",
+    "mrr_cents": "MRR",
     "total_customers": "Clienti totali",
     "paying_customers": "Clienti paganti",
     "subscribers": "Abbonati",
@@ -13,8 +13,8 @@ NUMBERS: Mapping[str, str] = {
 }
 """The numbers of a message, by field of the row."""
 
-MONEY = frozenset(("mrr",))
-"""Those of them that are euros."""
+MONEY = frozenset(("mrr_cents",))
+"""Those of them that are cents of a euro."""
 
 SUBJECT_DAY = "{short_day}: MRR {mrr} ({change})"
 SUBJECT_DAY_QUIET = "{short_day}: giornata tranquilla, MRR {mrr}"

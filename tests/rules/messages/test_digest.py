@@ -8,8 +8,8 @@ from rules.messages.model import PeriodNumbers
 from rules.model.facts import Difference, RowFact
 
 THURSDAY = date(2026, 11, 26)
-NUMBERS = {"mrr": 2890.34, "total_customers": 503, "paying_customers": 341, "active_licenses": 395}
-BEFORE = {"mrr": 2920.26, "total_customers": 500, "paying_customers": 341, "active_licenses": 396}
+NUMBERS = {"mrr_cents": 289034, "total_customers": 503, "paying_customers": 341, "active_licenses": 395}
+BEFORE = {"mrr_cents": 292026, "total_customers": 500, "paying_customers": 341, "active_licenses": 396}
 
 
 def day(at: date = THURSDAY, facts: tuple[str, ...] = ("💰 Pagamento ricevuto: €2.99",), new: int = 3) -> PeriodNumbers:
@@ -55,7 +55,7 @@ def test_several_days_that_became_final_late_are_one_line_each() -> None:
 
 
 def test_corrections_come_first_and_are_sent_alone_too() -> None:
-    rows = [RowFact(date(2026, 11, 20), 1, changes=(Difference("mrr", 10, 9),))]
+    rows = [RowFact(date(2026, 11, 20), 1, changes=(Difference("mrr_cents", 1000, 900),))]
     corrected = tuple(corrections.net(rows, THURSDAY))
 
     both = digest.message(Morning(date(2026, 11, 27), (day(),), corrected=corrected))
