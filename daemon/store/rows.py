@@ -9,7 +9,6 @@ from datetime import UTC, date, datetime
 from enum import Enum
 from typing import Any
 
-import bson
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
@@ -17,6 +16,8 @@ from daemon.errors import Unavailable
 from daemon.mongo.client import translated
 from daemon.mongo.collections import ROWS, WRITTEN_ROWS
 from daemon.mongo.types import Database, Document
+from daemon.store import row_copies
+from daemon.store.row_copies import differ
 from rules import business_days
 from rules.rows import amendment
 from rules.rows.amendment import Amendment, FieldDifference
@@ -24,7 +25,6 @@ from rules.rows.note_grammar import COMMENT_MARK, PersonalText
 from rules.rows.periods import Period, PeriodKind
 
 MAX_ATTEMPTS = 100
-WRITE_TIMES = ("created_at", "updated_at")
 PROJECTION = dict.fromkeys(
     (
         *("date", "total_customers", "paying_customers", "mrr", "notes", "auto_notes", "active_licenses"),
@@ -105,8 +105,7 @@ def newest_final(database: Database) -> Document | None:
 
 def last_written(database: Database, period: Period, session: ClientSession | None = None) -> Document | None:
     """Return the row of a period as the daemon last wrote it."""
-    with translated():
-        return database[WRITTEN_ROWS].find_one({"_id": _key_of(period)}, session=session)
+    return row_copies.find(database, _key_of(period), session)
 
 
 def was_changed(database: Database, period: Period) -> bool:
@@ -121,8 +120,12 @@ def was_changed(database: Database, period: Period) -> bool:
 # -- writing ------------------------------------------------------------------------------------------------
 
 
-def write(database: Database, computed: Mapping[str, Any], *, final: bool, now: datetime) -> Amendment:
+def write(
+    database: Database, computed: Mapping[str, Any], *, final: bool, now: datetime, announces: bool = False
+) -> Amendment:
     """Insert or amend one row; a row in which only `updated_at` would change is not written.
+
+    `announces`: targets are configured, so that new final numbers have to be delivered.
 
     The daemon's copy is compared and written first: after a crash in between, the row is still missing or reopened.
     Raises Unavailable after `MAX_ATTEMPTS` lost races with another writer.
@@ -131,11 +134,11 @@ def write(database: Database, computed: Mapping[str, Any], *, final: bool, now: 
     with translated():
         for _ in range(MAX_ATTEMPTS):
             stored = _find(database, key)
-            known = database[WRITTEN_ROWS].find_one({"_id": key})
+            known = row_copies.find(database, key)
             result = amendment.amend(computed, stored, known, final=final, now=now)
-            is_current = stored is not None and _same(stored, result.row)
+            is_current = stored is not None and row_copies.same(stored, result.row)
             copy = _copy(stored if stored is not None and is_current else result.row, result.comment)
-            _remember(database, key, known, copy)
+            row_copies.remember(database, key, known, copy, announces=announces)
             if is_current:
                 return result._replace(written=False)
             if _replace(database, key, stored, result.row):
@@ -158,7 +161,7 @@ def _replace(database: Database, key: Document, stored: Document | None, row: Do
         name: {"$eq": stored[name]} if name in stored else {"$exists": False}
         for name in ("notes", "updated_at", "revision")
     }
-    changed = {name: row[name] for name in row if name not in stored or _differ(stored, row, name)}
+    changed = {name: row[name] for name in row if name not in stored or differ(stored, row, name)}
     return database[ROWS].update_one({"_id": stored["_id"], **key, **guard}, {"$set": changed}).matched_count == 1
 
 
@@ -166,12 +169,6 @@ def _copy(row: Document, comment: str) -> Document:
     """Return the daemon's copy of a row, with what a person added to its note."""
     copy = {name: value for name, value in row.items() if name != "_id"}
     return {**copy, "comment": comment} if comment else copy
-
-
-def _remember(database: Database, key: Document, known: Document | None, copy: Document) -> None:
-    """Store the daemon's copy of a row unless it is already the same."""
-    if known is None or not _same(_copy(known, ""), copy):
-        database[WRITTEN_ROWS].replace_one({"_id": key}, copy, upsert=True)
 
 
 def restore_notes(database: Database, first: date, now: datetime) -> list[datetime]:
@@ -193,7 +190,7 @@ def _changed_notes(kind: PeriodKind, first: date) -> Document:
 def _restore_note(database: Database, stored: Document, now: datetime) -> bool:
     """Write the note that a row should have, and the same note into the daemon's copy; return whether it differed."""
     key = _key(stored["date"], stored["period_type"])
-    own = database[WRITTEN_ROWS].find_one({"_id": key})
+    own = row_copies.find(database, key)
     text = amendment.current_text(stored, own)
     note = text.with_note(stored.get("auto_notes"))
     if own is not None and _differ_in_note({"notes": note}, own):
@@ -238,24 +235,14 @@ def differences(stored: Mapping[str, Any], computed: Mapping[str, Any]) -> Itera
     for name in computed:
         if name not in stored:
             yield FieldDifference(name, None, computed[name])
-        elif _differ(stored, computed, name):
+        elif differ(stored, computed, name):
             found = list(amendment.differences(stored, computed, (name,)))
             yield from found or [FieldDifference(name, stored[name], computed[name])]
 
 
-def _same(stored: Document, row: Document) -> bool:
-    """Compare the BSON of two rows, ignoring the times of writing."""
-    left, right = ({name: value for name, value in one.items() if name not in WRITE_TIMES} for one in (stored, row))
-    return left.keys() == right.keys() and not any(_differ(left, right, name) for name in left)
-
-
 def _differ_in_note(left: Document, right: Document) -> bool:
     """Return whether the notes of two rows differ, or only one row has a note."""
-    return ("notes" in left) != ("notes" in right) or ("notes" in left and _differ(left, right, "notes"))
-
-
-def _differ(left: Mapping[str, Any], right: Mapping[str, Any], name: str) -> bool:
-    return bson.encode({"": left[name]}) != bson.encode({"": right[name]})
+    return ("notes" in left) != ("notes" in right) or ("notes" in left and differ(left, right, "notes"))
 
 
 # -- queries ------------------------------------------------------------------------------------------------

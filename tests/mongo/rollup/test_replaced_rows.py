@@ -10,7 +10,7 @@ import pytest
 from daemon.config.active import ActiveConfig
 from daemon.demo.simulator import Dashboard
 from daemon.rollup.rollup import Rollup
-from daemon.store import rows
+from daemon.store import row_copies, rows
 from rules import business_days
 from rules.rows.amendment import REPORTED
 from tests.shop_history import ShopHistory, config_of, local, row_of
@@ -242,14 +242,14 @@ def copy_of(life: ShopHistory, day: date) -> dict[str, Any]:
 
 def assert_copy_equals_row(life: ShopHistory, day: date) -> None:
     row, copy = row_of(life.db, day), copy_of(life, day)
-    assert {k: v for k, v in copy.items() if k not in ("_id", *rows.WRITE_TIMES)} == {
-        k: v for k, v in row.items() if k not in ("_id", *rows.WRITE_TIMES)
+    assert {k: v for k, v in copy.items() if k not in ("_id", *row_copies.WRITE_TIMES)} == {
+        k: v for k, v in row.items() if k not in ("_id", *row_copies.WRITE_TIMES)
     }
 
 
-@pytest.mark.parametrize("killed_at", ["_replace", "_remember"])
+@pytest.mark.parametrize("killed_at", [(rows, "_replace"), (row_copies, "remember")], ids=["row", "copy"])
 def test_after_a_crash_between_row_and_copy_the_next_write_makes_them_equal(
-    life: ShopHistory, monkeypatch: pytest.MonkeyPatch, killed_at: str
+    life: ShopHistory, monkeypatch: pytest.MonkeyPatch, killed_at: tuple[Any, str]
 ) -> None:
     rollup, now = Rollup(life.db, ActiveConfig(config_of(life.db))), local(TODAY, 12)
     rollup.close_missing(now)
@@ -257,11 +257,11 @@ def test_after_a_crash_between_row_and_copy_the_next_write_makes_them_equal(
     life.license(local(CLOSED, 9), "L-late", "dario")
     life.store(now, reopen=True)
 
-    def killed(*_arguments: Any) -> None:
+    def killed(*_arguments: Any, **_options: Any) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as crash, pytest.raises(KeyboardInterrupt):
-        crash.setattr(rows, killed_at, killed)
+        crash.setattr(*killed_at, killed)
         rollup.close_missing(now)
     rollup.close_missing(now)
     assert_copy_equals_row(life, CLOSED)
