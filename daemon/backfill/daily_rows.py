@@ -14,6 +14,7 @@ from daemon.backfill import lifetimes
 from daemon.backfill.lifetimes import DateContext
 from daemon.mongo.client import translated
 from daemon.mongo.types import Database, Document
+from daemon.source import reads
 from rules import business_days as days
 from rules.model.changes import Plan, Source
 from rules.model.states import PlanState
@@ -83,7 +84,7 @@ def _counted(undated: Any, **more: Any) -> Stage:
 
 def _one(database: Database, source: Source, stages: list[Stage]) -> Document:
     with translated(), pymongo.timeout(TIMEOUT_SECONDS):
-        found = list(database[source.value].aggregate(stages, allowDiskUse=True))
+        found = list(reads.aggregate(database, source.value, stages))
     empty = {"first": None, "undated": 0, "unread": 0, "unpriced": 0}
     return found[0] if found else empty
 
@@ -287,7 +288,7 @@ def last_row(
     """Compute the row of one day without writing it."""
     with translated(), pymongo.timeout(TIMEOUT_SECONDS):
         stages = rows(DayRange(day, day), plans, context, unknown)
-        return next(iter(database[Source.LICENSES.value].aggregate(stages, allowDiskUse=True)), {})
+        return next(iter(reads.aggregate(database, Source.LICENSES.value, stages)), {})
 
 
 def by_year(first: date, last: date) -> list[DayRange]:

@@ -5,6 +5,7 @@ expired, else `updated_at`, the latest possible end. Documents deleted since, fo
 are unknown. Implausible dates are ignored; the time in an ObjectId is used instead.
 """
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ FLOOR = datetime(2000, 1, 1, tzinfo=UTC)
 MAX_AHEAD = timedelta(days=1)
 """Maximum plausible lead over now: that of a naive date in the easternmost time zone."""
 STATUSES = tuple(status.value for status in LicenseStatus)
-NO_ID = ("array", "object", "bool")
+NO_ID = ("array", "object", "bool", "regex", "javascript", "javascriptWithScope")
 
 
 class DateContext(NamedTuple):
@@ -92,8 +93,8 @@ def licenses(plans: Sequence[Plan], context: DateContext) -> list[Stage]:
         {
             "$project": {
                 "_id": 0,
-                "customer": {"$ifNull": [_reference("customer_id"), None]},
-                "plan": {"$indexOfArray": [{"$literal": [plan.id for plan in plans]}, _reference("plan_id")]},
+                "customer": {"$ifNull": ["$customer_id", None]},
+                "plan": {"$indexOfArray": [{"$literal": [plan.id for plan in plans]}, "$plan_id"]},
                 "status": 1,
                 "unread": _is_invalid(),
                 "born": creation_time(context),
@@ -109,16 +110,12 @@ def licenses(plans: Sequence[Plan], context: DateContext) -> list[Stage]:
     ]
 
 
-def _reference(name: str) -> Document:
-    """Convert ids written as 24 hex digits to the ObjectId that they mean, as in `daemon.source.totals`."""
-    return {"$convert": {"input": f"${name}", "to": "objectId", "onError": f"${name}", "onNull": None}}
-
-
 def _is_invalid() -> Document:
     readable = [
         {"$in": ["$status", {"$literal": list(STATUSES)}]},
         {"$in": [{"$type": "$expires_at"}, ["date", "null", "missing"]]},
         {"$not": [{"$in": [{"$type": "$customer_id"}, list(NO_ID)]}]},
+        {"$ne": ["$customer_id", math.nan]},
     ]
     return {"$not": [{"$and": readable}]}
 

@@ -9,6 +9,7 @@ import pymongo
 from daemon.mongo.client import translated
 from daemon.mongo.collections import ROWS
 from daemon.mongo.types import Database, Document
+from daemon.source import reads
 from daemon.store import indexes
 from rules import business_days
 from rules.rows.row import NUMBERS
@@ -78,7 +79,7 @@ def merge(database: Database, source: str, stages: Sequence[Stage], now: datetim
     whole = [*stages, {"$set": _additions(now)}, _merge_stage(over_dashboard)]
     with translated(), pymongo.timeout(TIMEOUT_SECONDS), database.client.start_session() as session:
         try:
-            database[source].aggregate(whole, allowDiskUse=True, session=session)
+            reads.aggregate(database, source, whole, session)
         except KeyboardInterrupt:
             database.client.admin.command("killSessions", [session.session_id])
             raise

@@ -23,6 +23,7 @@ from pymongo.errors import (
 
 from daemon.config.schema import Mongodb
 from daemon.errors import AccessDenied, ChatelloError, ConfigurationError, SnapshotTooOld, StreamBroken, Unavailable
+from daemon.mongo.ids import TYPES
 from daemon.mongo.monitoring import CommandMonitor
 from daemon.mongo.types import Database, Document
 from daemon.runtime.health import Health
@@ -42,6 +43,7 @@ CODEC: CodecOptions[Document] = CodecOptions(
     tz_aware=True,
     datetime_conversion=DatetimeConversion.DATETIME_AUTO,
     unicode_decode_error_handler="replace",
+    type_registry=TYPES,
 )
 
 

@@ -19,10 +19,11 @@ from pymongo.errors import OperationFailure, PyMongoError
 from daemon.errors import ConfigurationError
 from daemon.mongo.client import CODEC, translated
 from daemon.mongo.collections import EVENTS, event_id
+from daemon.mongo.ids import UnusableId, canonical
 from daemon.mongo.types import Database, Document
+from daemon.source import reads
 from daemon.source.decode import Decoder, event_time
 from rules.model.changes import Change, Operation, Origin, Source
-from rules.model.documents import is_id
 from rules.settings import custom_rules
 from rules.settings.custom_rules import CARRIED_IDS, CustomRule
 
@@ -127,7 +128,8 @@ def validate(database: Database, rules: Sequence[CustomRule]) -> None:
 def _plan(database: Database, rule: CustomRule) -> None:
     query = bson_values(rule.match)
     try:
-        database.command("explain", {"find": rule.collection, "filter": query}, verbosity="queryPlanner")
+        find = {"find": rule.collection, "filter": query, "collation": reads.SIMPLE.document}
+        database.command("explain", find, verbosity="queryPlanner")
         if is_plain(rule.match):
             with database.watch([{"$match": {"$or": filters([rule])}}], max_await_time_ms=1) as stream:
                 stream.try_next()
@@ -161,8 +163,9 @@ class CustomRuleMatcher:
 
     def change(self, event: Document) -> Change | None:
         """Return the change for a change event; None if no rule matches."""
-        doc_id = event["documentKey"]["_id"]
-        if not is_id(doc_id):
+        try:
+            doc_id = canonical(event["documentKey"]["_id"])
+        except UnusableId:
             return None
         rules = self.rules[event["ns"]["coll"]]
         document: Document | None = event.get("fullDocument")
@@ -201,7 +204,7 @@ class CustomRuleMatcher:
     def _find(self, rule: CustomRule, which: Document, session: ClientSession | None) -> Iterator[Document]:
         query = {"$and": [which, bson_values(rule.match)]}
         fields = dict.fromkeys(fields_read([rule]), 1)
-        return iter(self.database[rule.collection].find(query, fields, session=session))
+        return iter(reads.find(self.database, rule.collection, query, fields, session))
 
     def _matches(self, rule: CustomRule, document: Document, doc_id: object) -> bool:
         """Return whether the document matches as it was written: the server evaluates it as a literal."""

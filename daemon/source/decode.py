@@ -1,11 +1,11 @@
 """Decoding of change events and documents to `Change`s; the only module that handles unusual BSON values.
 
-Dates after year 9999 or before year 1 are clamped, amounts in Decimal128 become Decimals, ids written as 24 hex digits
-become ObjectIds, long texts are cut, and of e-mail addresses only the dashboard's placeholder for hand-entered licenses
-is kept. Every decoded value can be stored. Depends on BSON, not on the driver.
+Dates after year 9999 or before year 1 are clamped, amounts in Decimal128 become Decimals, ids become canonical, long
+texts are cut, and of e-mail addresses only the dashboard's placeholder for hand-entered licenses is kept. Every decoded
+value can be stored. Depends on BSON, not on the driver.
 """
 
-import re
+import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
@@ -15,10 +15,11 @@ from bson import Binary, Code, DBRef, Decimal128, ObjectId, encode
 from bson.datetime_ms import DatetimeMS
 
 from daemon.mongo.cluster_time import cluster_datetime
+from daemon.mongo.ids import UnusableId, canonical
 from daemon.mongo.types import ReadOnlyDocument
 from rules.model import event_keys
 from rules.model.changes import Change, Discontinuity, Fields, Operation, Source, Undecodable
-from rules.model.documents import AMOUNTS, CARRIED, TRACKED, is_id
+from rules.model.documents import AMOUNTS, CARRIED, TRACKED
 from rules.privacy import erasure
 
 MAX_TEXT = 500
@@ -31,14 +32,18 @@ MIN_DATE = datetime(1, 1, 2, tzinfo=UTC)
 MAX_DATE = datetime(9999, 12, 30, tzinfo=UTC)
 MIN_EVENT_DATE = datetime(1970, 1, 2, tzinfo=UTC)
 MAX_EVENT_DATE = datetime(9999, 12, 1, tzinfo=UTC)
-_HEX_ID = re.compile(r"[0-9a-fA-F]{24}")
-_REFERENCES = ("customer_id", "plan_id", "license_id")
+REFERENCES = ("customer_id", "plan_id", "license_id")
 _LOCAL_TIMES = ("expires_at", "created_at")
 
 
 def unusable_id(source: Source, doc_id: object, at: datetime, *, is_gone: bool = False) -> Undecodable:
-    """Return the dead letter of a document whose `_id` is not a plain value, so that no rule can reference it."""
-    return Undecodable(source, repr(doc_id)[:MAX_TEXT], "the document's _id is not a plain value", at, is_gone)
+    """Return the dead letter of a document whose `_id` cannot be used."""
+    reason = ""
+    try:
+        canonical(doc_id)
+    except UnusableId as problem:
+        reason = f"_id must be a single value such as an ObjectId, a text or a number, got {problem}"
+    return Undecodable(source, repr(doc_id)[:MAX_TEXT], reason, at, is_gone)
 
 
 class Decoder:
@@ -69,9 +74,10 @@ class Decoder:
         if operation is None:
             return Discontinuity(event["operationType"], at, _namespace(event))
         source = _SOURCES[event["ns"]["coll"]]
-        doc_id = event["documentKey"]["_id"]
-        if not is_usable_id(doc_id):
-            return unusable_id(source, doc_id, at, is_gone=operation is Operation.DELETE)
+        try:
+            doc_id = canonical(event["documentKey"]["_id"])
+        except UnusableId:
+            return unusable_id(source, event["documentKey"]["_id"], at, is_gone=operation is Operation.DELETE)
         cause = event["_id"]["_data"]
         if operation is Operation.UPDATE:
             described = event["updateDescription"]
@@ -118,22 +124,34 @@ class Decoder:
         return {name: value if type(value) in as_is else self._value(name, value) for name, value in fields.items()}
 
     def _value(self, name: str, value: Any) -> Any:
+        if name in REFERENCES:
+            return _reference(value)
         decode = _PLAIN.get(type(value))
         if decode is not None:
             value = decode(value)
         if name in AMOUNTS and isinstance(value, Decimal128):
             return _amount(value)
-        if name in _REFERENCES and isinstance(value, str) and _HEX_ID.fullmatch(value):
-            return ObjectId(value)
         if self.naive_zone is not None and name in _LOCAL_TIMES and isinstance(value, datetime):
             within = min(max(value.replace(tzinfo=UTC), MIN_DATE), MAX_DATE)
             return within.replace(tzinfo=self.naive_zone).astimezone(UTC)
         return value
 
 
-def is_usable_id(doc_id: object) -> bool:
-    """Return whether an `_id` can identify a document to the rules: equal values have to be the same BSON value."""
-    return is_id(doc_id) and not isinstance(doc_id, DBRef)
+def _reference(value: Any) -> Any:
+    """Return a reference as a canonical id, or a value that the rules reject as an id and that shows what it was."""
+    try:
+        found = canonical(value)
+    except UnusableId:
+        return _unusable(value)
+    return [_bounded(found)] if isinstance(found, str | bytes) and len(found) > MAX_BYTES else found
+
+
+def _unusable(value: Any) -> Any:
+    if isinstance(value, Decimal128):
+        return math.nan
+    plain = dict(value.as_doc()) if isinstance(value, DBRef) else value
+    bounded = _bounded(plain)
+    return bounded if bounded is plain else [bounded]
 
 
 def _clamped(value: datetime) -> datetime:
@@ -184,7 +202,7 @@ def _bounded(value: Any) -> Any:
 
 _OPERATIONS = {operation.value: operation for operation in Operation}
 _SOURCES = {source.value: source for source in Source}
-_AS_IS = frozenset((ObjectId, int, float, bool, type(None)))
+_AS_IS = frozenset((ObjectId, type(None)))
 
 _PLAIN: dict[type, Callable[[Any], Any]] = {
     str: _truncated,

@@ -8,15 +8,18 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from bson import Binary, Decimal128, MaxKey, MinKey, ObjectId
+from bson.binary import OLD_BINARY_SUBTYPE
 from bson.datetime_ms import DatetimeMS
 from bson.timestamp import Timestamp
 from pymongo.client_session import ClientSession
 
 from daemon.errors import Unavailable
-from daemon.mongo.client import BATCH_SIZE, translated
+from daemon.mongo.client import translated
 from daemon.mongo.collections import CHECKPOINT
+from daemon.mongo.ids import UnusableId, canonical
 from daemon.mongo.types import Database
-from daemon.source.decode import Decoder, is_usable_id
+from daemon.source import reads
+from daemon.source.decode import Decoder
 from rules.model import documents
 from rules.model.changes import DocId, Fields, Source
 
@@ -58,17 +61,20 @@ def read(
     """
     wanted = dict.fromkeys((*documents.TRACKED[source], *documents.CARRIED[source]), 1)
     with translated():
-        for raw in database[source.value].find({}, wanted, session=session, batch_size=BATCH_SIZE).sort("_id", 1):
-            if is_usable_id(raw["_id"]):
-                yield raw["_id"], decoder.document(source, raw)
-            elif skipped is not None and len(skipped) < MAX_SKIPPED:
-                skipped.append(raw["_id"])
+        for raw in reads.find(database, source.value, {}, wanted, session).sort("_id", 1):
+            try:
+                doc_id = canonical(raw["_id"])
+            except UnusableId:
+                if skipped is not None and len(skipped) < MAX_SKIPPED:
+                    skipped.append(raw["_id"])
+                continue
+            yield doc_id, decoder.document(source, raw)
 
 
 def read_one(database: Database, source: Source, doc_id: DocId, decoder: Decoder) -> Fields | None:
     """Return the decoded fields of one document; None if it is absent."""
     with translated():
-        raw = database[source.value].find_one({"_id": doc_id})
+        raw = next(reads.find(database, source.value, {"_id": doc_id}).limit(1), None)
     return None if raw is None else decoder.document(source, raw)
 
 
@@ -106,9 +112,16 @@ def sort_key(value: object) -> tuple[int, Any]:
     if isinstance(value, str):
         return 2, value.encode("utf-8", "surrogatepass")
     if isinstance(value, Binary | bytes):
-        return 5, (len(value), getattr(value, "subtype", 0), bytes(value))
+        return 5, _binary_key(value, getattr(value, "subtype", 0))
+    if isinstance(value, Timestamp):
+        return 9, (value.time, value.inc)
     if isinstance(value, datetime | DatetimeMS):
         return 8, int(value if isinstance(value, DatetimeMS) else DatetimeMS(value))
     if isinstance(value, MinKey | MaxKey):
         return -1 if isinstance(value, MinKey) else 10, 0
-    return 9, str(value)
+    raise TypeError(f"{type(value).__name__} is not the type of a canonical id")
+
+
+def _binary_key(value: bytes, subtype: int) -> tuple[int, int, bytes]:
+    """Return length, subtype and content; subtype 2 is stored with four bytes of length before the content."""
+    return len(value) + 4 * (subtype == OLD_BINARY_SUBTYPE), subtype, bytes(value)

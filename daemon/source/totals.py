@@ -12,10 +12,11 @@ from bson.timestamp import Timestamp
 
 from daemon.mongo.client import translated
 from daemon.mongo.types import Database, Document
+from daemon.source import reads
 from rules.model.changes import DocId, Plan
 
 USABLE_ID: Document = {
-    "$not": {"$type": ["object", "bool", "decimal", "javascript", "javascriptWithScope"]},
+    "$not": {"$type": ["object", "bool", "javascript", "javascriptWithScope"]},
     "$ne": math.nan,
 }
 """Condition of an `_id` that the daemon can use; documents with any other are dead letters and not counted."""
@@ -33,19 +34,20 @@ def totals(
     Licenses are active or expired at `instant`, which is in the stored time zone like `expires_at`. Raises Unavailable
     if the server no longer has the snapshot (kept for five minutes by default).
     """
-    counting = [{"$match": {"_id": {"$nin": list(held), **USABLE_ID}, **_active(instant)}}, {"$set": _references()}]
-    per_plan = _aggregate(database, "licenses", [*counting, _group("plan_id")], time)
+    counting = [{"$match": {"_id": {"$nin": list(held), **USABLE_ID}, **_active(instant)}}]
+    per_plan = _aggregate(database, "licenses", [*counting, _by_plan(plans)], time)
     paying = [*counting, *_owners([plan_id for plan_id, plan in plans.items() if plan.price_cents > 0])]
     subscribed = [*counting, *_owners([plan_id for plan_id, plan in plans.items() if plan.mrr_cents > 0])]
-    counted = {found["_id"]: found["count"] for found in per_plan if found["_id"] in plans}
+    counts = {found["_id"]: found["count"] for found in per_plan}
+    counted = [(plan, counts.get(place, 0)) for place, plan in enumerate(plans.values())]
     return {
         "customers": _count_of(
             _aggregate(database, "customers", [{"$match": {"_id": USABLE_ID}}, {"$count": "count"}], time)
         ),
         "paying_customers": _count_of(_aggregate(database, "licenses", paying, time)),
         "subscribers": _count_of(_aggregate(database, "licenses", subscribed, time)),
-        "active_licenses": sum(counted.values()),
-        "mrr_cents": sum(plans[plan_id].mrr_cents * count for plan_id, count in counted.items()),
+        "active_licenses": sum(count for _, count in counted),
+        "mrr_cents": sum(plan.mrr_cents * count for plan, count in counted),
     }
 
 
@@ -54,21 +56,15 @@ def _active(instant: datetime) -> Document:
     return {"status": "active", "$or": endless_or_later}
 
 
-def _references() -> Document:
-    """Convert ids written as 24 hex digits to the ObjectId that they mean."""
-    return {
-        name: {"$convert": {"input": f"${name}", "to": "objectId", "onError": f"${name}", "onNull": None}}
-        for name in ("plan_id", "customer_id")
-    }
-
-
 def _owners(plan_ids: list[DocId]) -> list[Document]:
     """Return stages that count the customers with a license on one of these plans."""
-    return [{"$match": {"plan_id": {"$in": plan_ids}}}, _group("customer_id"), {"$count": "count"}]
+    return [{"$match": {"plan_id": {"$in": plan_ids}}}, {"$group": {"_id": "$customer_id"}}, {"$count": "count"}]
 
 
-def _group(name: str) -> Document:
-    return {"$group": {"_id": f"${name}", "count": {"$sum": 1}}}
+def _by_plan(plans: Collection[DocId]) -> Document:
+    """Return a stage that counts licenses by the position of their plan in `plans` (-1: none of them)."""
+    place = {"$indexOfArray": [{"$literal": list(plans)}, {"$ifNull": ["$plan_id", None]}]}
+    return {"$group": {"_id": place, "count": {"$sum": 1}}}
 
 
 def _count_of(found: list[Document]) -> int:
@@ -76,15 +72,6 @@ def _count_of(found: list[Document]) -> int:
 
 
 def _aggregate(database: Database, collection: str, stages: list[Document], time: Timestamp) -> list[Document]:
-    """Run stages at a cluster time. The result has to fit into one batch: a few documents (one per plan)."""
+    """Run stages at a cluster time; the result is a few documents (one per plan)."""
     with translated():
-        reply = database.command(
-            "aggregate",
-            collection,
-            pipeline=stages,
-            cursor={"batchSize": 10_000},
-            allowDiskUse=True,
-            readConcern={"level": "snapshot", "atClusterTime": time},
-        )
-    found: list[Document] = reply["cursor"]["firstBatch"]
-    return found
+        return reads.aggregate_at(database, collection, stages, time)

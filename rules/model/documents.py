@@ -64,7 +64,11 @@ def after(fields: Fields | None, change: Change) -> Fields | None:
 
 
 def updated(fields: Fields, change: Change) -> Fields:
-    """Apply an update in the server's order: truncations, removals, new values. `fields` is not modified."""
+    """Apply an update in the server's order: truncations, removals, new values. `fields` is not modified.
+
+    A dotted path leads into a document or an array. Where there is neither, it is the name of a field that contains a
+    dot and is not tracked: the server reports a nested value below a new parent as a new value of the parent.
+    """
     result: dict[str, Any] = dict(fields)
     for path, size in change.truncated:
         _edit(result, path, lambda array, size=size: array[:size] if isinstance(array, list) else array)
@@ -88,8 +92,9 @@ def is_id(value: object) -> bool:
 
 
 def id_key(value: DocId) -> str:
-    """Return an id as part of an event key; the string "1" and the number 1 give different keys."""
-    return repr(value) if isinstance(value, str) else str(value)
+    """Return an id as part of an event key; ids of different types, such as "1" and 1, give different keys."""
+    is_like_another = isinstance(value, str | bytes) or hasattr(value, "__int__")
+    return repr(value) if is_like_another else str(value)
 
 
 def short_cause(cause: str) -> str:
@@ -105,7 +110,12 @@ def short_cause(cause: str) -> str:
 
 def same(source: Source, left: Fields, right: Fields) -> bool:
     """Return whether two versions of a document are equal in every tracked field (NaN equals NaN)."""
-    return all(_equal(left.get(name), right.get(name)) for name in TRACKED[source])
+    return not changed(source, left, right)
+
+
+def changed(source: Source, left: Fields, right: Fields) -> list[str]:
+    """Return the names of the tracked fields that differ between two versions of a document."""
+    return [name for name in TRACKED[source] if not _equal(left.get(name), right.get(name))]
 
 
 def _equal(left: object, right: object) -> bool:
@@ -117,16 +127,16 @@ def _edit(document: dict[str, Any], path: str, change: Any) -> None:
     head, _, rest = path.partition(".")
     if not rest:
         document[head] = change(document.get(head))
-        return
-    document[head] = _edited(document.get(head), rest, change)
+    elif isinstance(document.get(head), Mapping | list):
+        document[head] = _edited(document[head], rest, change)
 
 
-def _edited(container: object, path: str, change: Any) -> Any:
+def _edited(container: Any, path: str, change: Any) -> Any:
     if isinstance(container, list):
         as_map = {str(index): value for index, value in enumerate(container)}
         _edit(as_map, path, change)
         return [as_map[key] for key in sorted(as_map, key=_array_order)]
-    copy: dict[str, Any] = dict(container) if isinstance(container, Mapping) else {}
+    copy: dict[str, Any] = dict(container)
     _edit(copy, path, change)
     return copy
 

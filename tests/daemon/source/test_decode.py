@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from bson import Decimal128, ObjectId
+from bson import Decimal128
 from bson.datetime_ms import DatetimeMS
 from bson.timestamp import Timestamp
 
@@ -49,7 +49,7 @@ def test_unusual_bson_values_are_normalized() -> None:
         },
     )
 
-    assert found["customer_id"] == ObjectId("65f0c0ffee65f0c0ffee65f0")
+    assert found["customer_id"] == "65F0C0FFEE65F0C0FFEE65F0", "types are exact: a text is no ObjectId"
     assert found["plan_id"] == "pro"
     assert found["expires_at"] == MAX_DATE
     assert len(found["status"]) == 500

@@ -1,7 +1,7 @@
 """Unusual documents in the stream and in a reconciliation: each is applied or held, and verification passes."""
 
 import pytest
-from bson import Code, Decimal128, MaxKey, MinKey, ObjectId
+from bson import Binary, Code, DBRef, Decimal128, MaxKey, MinKey, ObjectId, Timestamp
 from bson.datetime_ms import DatetimeMS
 
 from daemon import clock
@@ -13,8 +13,12 @@ from tests import shop
 SIGNALLING = Decimal128.from_bid((0x7E << 120).to_bytes(16, "little"))
 """A NaN that raises wherever it is compared."""
 
-UNUSABLE_IDS = ({"org": 1, "n": 2}, True, float("nan"), Decimal128("4.5"), Code("x", {"a": 1}))
-USABLE_IDS = (None, 1, 2.5, "one", b"x", MinKey(), MaxKey(), DatetimeMS(2**60), DatetimeMS(-(2**60)))
+UNUSABLE_IDS = ({"org": 1, "n": 2}, True, float("nan"), Code("x"), Code("x", {"a": 1}), DBRef("customers", 1))
+USABLE_IDS = (
+    *(None, 1, 2.5, Decimal128("4.50"), Decimal128("0.1"), "one", "65f0c0ffee65f0c0ffee65f0", b"x"),
+    *(Binary(b"0" * 16, 4), Binary(b"0" * 15, 4), Binary(b"x", 2), MinKey(), MaxKey(), Timestamp(1, 1)),
+    *(DatetimeMS(2**60), DatetimeMS(-(2**60))),
+)
 
 
 def write_all(db: Database, plan: ObjectId) -> None:

@@ -3,9 +3,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from bson import Binary, MaxKey, MinKey, ObjectId, Timestamp
+from bson.datetime_ms import DatetimeMS
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.mongo.ids import Decimal128
 from rules.model.changes import Change, Operation, Source
 from rules.model.documents import after, id_key, is_id, same, short_cause, updated
 
@@ -20,11 +23,17 @@ def test_an_update_sets_fields_and_keeps_the_others() -> None:
     assert updated({"a": 1, "b": 2}, update({"b": 3, "c": 4})) == {"a": 1, "b": 3, "c": 4}
 
 
-def test_a_dotted_path_reaches_into_documents_and_creates_missing_ones() -> None:
-    assert updated({"m": {"x": 1, "y": 2}}, update({"m.y": 3, "n.o.p": 4})) == {
-        "m": {"x": 1, "y": 3},
-        "n": {"o": {"p": 4}},
-    }
+def test_a_dotted_path_reaches_into_documents() -> None:
+    before = {"m": {"x": 1, "y": 2}, "n": {"o": {}}}
+
+    assert updated(before, update({"m.y": 3, "n.o.p": 4})) == {"m": {"x": 1, "y": 3}, "n": {"o": {"p": 4}}}
+
+
+@pytest.mark.parametrize("fields", [{"name": "Gamma", "price": 7.99, "n": {"o": None}}, {}], ids=["scalar", "missing"])
+def test_a_dotted_path_below_no_container_is_the_name_of_another_field(fields: dict[str, Any]) -> None:
+    change = update({"name.legal": "x", "price.usd": 9.0, "n.o.p": 4}, ("name.old",), (("price.steps", 1),))
+
+    assert updated(fields, change) == fields
 
 
 def test_a_dotted_path_reaches_into_arrays_and_appends_at_their_end() -> None:
@@ -82,8 +91,11 @@ def test_a_value_that_equals_another_id_or_not_itself_cannot_be_a_document_id(va
     assert not is_id(value)
 
 
-def test_the_number_1_and_the_text_1_have_different_keys() -> None:
-    assert id_key(1) != id_key("1")
+def test_ids_of_different_types_have_different_keys() -> None:
+    ids = [1, "1", ObjectId(b"1" * 12), "31" * 12, b"1", Binary(b"1", 4), DatetimeMS(1), AT, str(AT), None, "None"]
+    ids += [0.1, Decimal128("0.1"), "0.1", Timestamp(1, 1), MinKey(), MaxKey()]
+
+    assert len(set(map(id_key, ids))) == len(ids)
 
 
 @given(st.text("0123456789ABCDEF", min_size=101, max_size=300), st.text("0123456789ABCDEF", min_size=101, max_size=300))
