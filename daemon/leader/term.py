@@ -114,15 +114,23 @@ class LeaderTerm:
             indexes.create(self.database)
             self.gaps.open(checkpoint, "first_start", "there was no checkpoint")
         checkpoint.epoch = self.lease.epoch
-        if checkpoint.fingerprint != expected:
-            self._change_filter(checkpoint, expected, config)
         if checkpoint.reconciling is None:
             self._check_position(checkpoint)
+        if checkpoint.format < checkpoints.FORMAT:
+            self._take_over(checkpoint, expected)
+        elif checkpoint.fingerprint != expected:
+            self._change_filter(checkpoint, expected, config)
         self.gaps.adopt_requested(checkpoint)
         pipeline = Pipeline(self.reader, self.committer, checkpoint, config, self.health, self.stop)
         metrics.BUSINESS.show(checkpoint.totals, pipeline.plans)
         gaps.export_counts(self.database)
         return pipeline
+
+    def _take_over(self, checkpoint: Checkpoint, fingerprint: str) -> None:
+        """Open a gap, because states that an older program stored may have another form or meaning now."""
+        detail = f"a program with format {checkpoint.format} wrote the data; this one has format {checkpoints.FORMAT}"
+        checkpoint.take_over(fingerprint)
+        self.gaps.open(checkpoint, "upgrade", detail)
 
     def _change_filter(self, checkpoint: Checkpoint, expected: str, config: Config) -> None:
         """Open a gap if our own filter changed: it may have skipped changes. Custom rules, without a mirror, begin."""

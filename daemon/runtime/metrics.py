@@ -31,8 +31,17 @@ PREFIX = "chatello_analytics"
 
 ROLES = ("starting", "standby", "reconciling", "waiting", "retrying", "leader")
 CAUSES = (
-    *("first_start", "filter_change", "history_lost", "fatal", "bad_token", "future_token", "event_too_large"),
-    *("drop", "rename", "dropDatabase", "invalidate", "requested", "retry"),
+    *(
+        "first_start",
+        "upgrade",
+        "filter_change",
+        "history_lost",
+        "fatal",
+        "bad_token",
+        "future_token",
+        "event_too_large",
+    ),
+    *("drop", "rename", "dropDatabase", "invalidate", "mass_deletion", "requested", "retry"),
 )
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 DELAY_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600)
@@ -116,6 +125,23 @@ PROOF_MISMATCHES = _gauge("proof_mismatches", "Number of mismatches found by the
 SCHEDULER_TICK = _gauge("scheduler_last_tick_timestamp_seconds", "Unix time of the last tick of the scheduler.")
 JOBS = _counter("jobs_total", "Total number of scheduled job runs, by task and outcome.", ("task", "outcome"))
 JOB_SECONDS = _gauge("job_duration_seconds", "Duration of the last run of a scheduled job in seconds.", ("task",))
+
+# Delivery
+DELIVERIES = _counter(
+    "deliveries_total",
+    "Total number of attempts to deliver (delivered, failed, parked) and of commits lost to keep_days (dropped).",
+    ("target", "outcome"),
+)
+DELIVERY_WAITING = _gauge(
+    "delivery_waiting", "Number of commits that a target has not received yet, at most 10,000.", ("target",)
+)
+DELIVERY_OLDEST = _gauge(
+    "delivery_oldest_timestamp_seconds", "Unix time of the oldest commit waiting for a target; 0 if none.", ("target",)
+)
+DELIVERY_STATE = _gauge("delivery_state", "1 for the current state of a target, 0 for the others.", ("target", "state"))
+DELIVERY_SECONDS = _histogram(
+    "delivery_seconds", "Time in seconds from a commit to its receipt by a webhook.", DELAY_SECONDS
+)
 
 # MongoDB and HTTP
 COMMANDS = _counter("mongodb_commands_total", "Total number of commands answered by MongoDB.", ("command",))

@@ -10,6 +10,7 @@ from bson.timestamp import Timestamp
 from pymongo.client_session import ClientSession
 from pymongo.read_concern import ReadConcern
 
+from daemon.errors import ConfigurationError
 from daemon.mongo.client import translated
 from daemon.mongo.cluster_time import cluster_datetime, preceding
 from daemon.mongo.collections import CHECKPOINT
@@ -20,6 +21,12 @@ from rules.model.decision import Decision, Memories, Revaluation
 from rules.model.ledger import Totals
 
 CHECKPOINT_ID = "checkpoint"
+
+FORMAT = 2
+"""Format of the daemon's collections. Increase it when a stored state gets another form or meaning.
+
+Checkpoints of format 1 have no such field.
+"""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,6 +48,7 @@ class Checkpoint:
     revaluations: list[tuple[Revaluation, Any]] = field(default_factory=list)
     reconciling: Any = None
     memory: Memories = field(default_factory=dict)
+    format: int = FORMAT
 
     @property
     def at(self) -> datetime | None:
@@ -64,6 +72,10 @@ class Checkpoint:
         if self.token is not None and self.cluster_time is not None:
             self.token, self.cluster_time = None, preceding(self.cluster_time)
         self.fingerprint = fingerprint
+
+    def take_over(self, fingerprint: str) -> None:
+        """Continue with the data of an older program, by the filter of this one."""
+        self.format, self.fingerprint = FORMAT, fingerprint
 
     def distrust_position(self, last: datetime | None) -> None:
         """Replace an impossible position by the time of the last ledger line (None: there is none)."""
@@ -105,12 +117,16 @@ class Checkpoint:
 
 
 def load(database: Database) -> Checkpoint | None:
-    """Return the majority-committed checkpoint; None before the first start."""
+    """Return the majority-committed checkpoint; None before the first start.
+
+    Raises ConfigurationError if a newer program wrote it.
+    """
     collection = database.get_collection(CHECKPOINT, read_concern=ReadConcern("majority"))
     with translated():
         document = collection.find_one({"_id": CHECKPOINT_ID})
     if document is None or "fingerprint" not in document:
         return None
+    _require_known(document)
     return Checkpoint(
         epoch=document["epoch"],
         fingerprint=document["fingerprint"],
@@ -119,22 +135,48 @@ def load(database: Database) -> Checkpoint | None:
         position=document["position"],
         totals=totals_of(document["totals"]),
         seq=document["seq"],
-        revaluations=[(revaluation_of(one), one["after"]) for one in document["sweeps"]],
+        revaluations=[(revaluation_of(one), one["after"]) for one in _pending_revaluations(document)],
         reconciling=document["reconciling"],
         memory=document.get("memory", {}),
+        format=document.get("format", 1),
     )
 
 
+def _pending_revaluations(document: Mapping[str, Any]) -> list[Document]:
+    found: list[Document] = document["revaluations" if "revaluations" in document else "sweeps"]
+    return found
+
+
+def require_known_format(database: Database) -> None:
+    """Raise ConfigurationError if a newer program wrote the data, which this one may misread."""
+    with translated():
+        _require_known(database[CHECKPOINT].find_one({"_id": CHECKPOINT_ID}, {"format": 1}) or {})
+
+
+def _require_known(document: Mapping[str, Any]) -> None:
+    known = document.get("format", 1)
+    if known > FORMAT:
+        raise ConfigurationError(
+            f"the analytics data in this database has format {known}, but this version reads at most format {FORMAT}; "
+            "install the newer version again: an older one cannot continue with its data"
+        )
+
+
 def document_of(checkpoint: Checkpoint) -> Document:
-    """Return all fields except `_id` and `epoch`, which only the lease sets."""
+    """Return all fields except `_id` and `epoch`, which only the lease sets.
+
+    `sweeps` had the revaluations in format 1; the null stops its programs, which do not read `format`.
+    """
     return {
+        "format": checkpoint.format,
         "fingerprint": checkpoint.fingerprint,
         "token": checkpoint.token,
         "cluster_time": checkpoint.cluster_time,
         "position": checkpoint.position,
         "totals": totals_document(checkpoint.totals),
         "seq": checkpoint.seq,
-        "sweeps": [revaluation_document(one, after) for one, after in checkpoint.revaluations],
+        "revaluations": [revaluation_document(one, after) for one, after in checkpoint.revaluations],
+        "sweeps": None,
         "reconciling": checkpoint.reconciling,
         "memory": {rule: dict(memory) for rule, memory in checkpoint.memory.items()},
     }

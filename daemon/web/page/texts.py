@@ -132,6 +132,8 @@ ROLE_HINTS = {
     "chatello-analytics reconcile --accept-deletions",
 }
 ROLE_UNKNOWN = "sconosciuto"
+LEASE_EXPIRED = "fermo: da qualche secondo il database non accetta le sue scritture"
+LEASE_HINT = "Controlla che MongoDB sia acceso e raggiungibile; il daemon riprende da dove era, nulla va perso."
 STALLED = "Una parte non va avanti"
 STALLED_HINT = "systemctl restart chatello-analytics; poi journalctl -u chatello-analytics dice perché."
 LAG = "Ritardo"
@@ -160,6 +162,7 @@ GAP_HINT = (
 GAP_START = "inizio"
 CAUSES = {
     "first_start": "primo avvio",
+    "upgrade": "aggiornamento a una nuova versione",
     "filter_change": "sono cambiati i campi seguiti",
     "history_lost": "la cronologia del database non arrivava abbastanza indietro",
     "fatal": "il flusso è finito con un errore definitivo",
