@@ -19,6 +19,10 @@ ROWS = "historical_analytics"
 
 SOURCE_NAME = "chatello-analytics"
 """Value of `metadata.source` of the daemon's own business events."""
+SAMPLE_SOURCE = f"{SOURCE_NAME} sample"
+"""Value of `metadata.source` of sample events: they are no facts, so no closed row and no delivery contains them."""
+EXTERNAL = {"$nin": [SOURCE_NAME, SAMPLE_SOURCE]}
+"""Condition on `metadata.source` of external events."""
 
 OWN = (MIRROR, LEDGER, CHECKPOINT, DEAD_LETTERS, GAPS, WRITTEN_ROWS, ERASURE_LIST, AUDIT)
 DELIVERY = (OUTBOX, TARGETS)

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from daemon.mongo.collections import EVENTS, SOURCE_NAME
+from daemon.mongo.collections import EVENTS, EXTERNAL
 from daemon.source import custom_rules
 from rules.model import event_keys
 from rules.model.changes import Source
@@ -57,7 +57,7 @@ def _conditions() -> list[Stage]:
 
 def _external_events() -> Stage:
     """Return a condition for inserted external events: they may report a fact that the daemon emits too."""
-    external = {"fullDocument.metadata.source": {"$ne": SOURCE_NAME}}
+    external = {"fullDocument.metadata.source": EXTERNAL}
     return {"operationType": "insert", "ns.coll": EVENTS, **external}
 
 
