@@ -36,7 +36,7 @@ def verify(context: CommandContext, documents: bool) -> None:
 
 @click.command()
 @with_context
-@click.option("--dry-run", is_flag=True, help="Show the differences without repairing them.")
+@click.option("--dry-run", is_flag=True, help="Show per document what would be done, without doing it.")
 @click.option("--accept-deletions", is_flag=True, help="Approve the deletions that a reconciliation is waiting for.")
 def reconcile(context: CommandContext, dry_run: bool, accept_deletions: bool) -> None:
     """Request a reconciliation: the daemon compares its mirror with the source and applies the differences.
@@ -47,16 +47,30 @@ def reconcile(context: CommandContext, dry_run: bool, accept_deletions: bool) ->
       chatello-analytics reconcile
       chatello-analytics reconcile --accept-deletions
     """
-    from daemon.pipeline import reconciliation
     from daemon.store import gaps
 
     if dry_run:
-        found = reconciliation.survey(context.database, context.config)
-        for line in found or ["no differences"]:
-            click.echo(one_line(line, MAX_MESSAGE))
+        _show_differences(context)
     elif accept_deletions:
-        waiting = gaps.accept_deletions(context.database)
-        click.echo("accepted; the daemon continues within seconds" if waiting else "no gap is waiting for approval")
+        if not gaps.accept_deletions(context.database):
+            click.echo("no deletions are waiting for approval; nothing was changed", err=True)
+            sys.exit(1)
+        click.echo("accepted; the daemon continues within seconds")
     else:
         gaps.open_gap(context.database, "requested", "requested from the command line", None, clock.now())
         click.echo("requested; the daemon starts within seconds (or at its next start)")
+
+
+def _show_differences(context: CommandContext) -> None:
+    from daemon.pipeline.dry_run import survey
+    from daemon.store import gaps
+
+    question = gaps.pending_question(context.database)
+    if question:
+        click.echo(one_line(f"waiting for approval: {question}", MAX_MESSAGE))
+    has_differences = False
+    for line in survey(context.database, context.config):
+        has_differences = True
+        click.echo(one_line(line, MAX_MESSAGE))
+    if not has_differences:
+        click.echo("no differences")

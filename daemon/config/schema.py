@@ -3,13 +3,14 @@
 import ipaddress
 import re
 from datetime import time
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, SecretStr, model_validator
 
 from daemon.config.rules import Rules, Section, split_list
-from rules.settings.settings import Settings
+from daemon.config.targets import Delivery, Notify, TargetName, Webhook
+from rules.settings.settings import DeletionLimit, Settings
 
 EXCLUDED_ZONES = {"Factory", "localtime"}
 """Other files in the zone folder of a machine, unknown to some libraries."""
@@ -26,10 +27,25 @@ def _parse_zone(value: object) -> object:
 Zone = Annotated[ZoneInfo, BeforeValidator(_parse_zone), PlainSerializer(str)]
 
 
+_LOGIN = re.compile(r"://(.*)@", re.DOTALL)
+_UNESCAPED = re.compile(r"[@/?#\[\]]|:.*:|%(?![0-9A-Fa-f]{2})", re.DOTALL)
+
+
+def _check_login(uri: SecretStr) -> SecretStr:
+    """Reject a login with unescaped characters: the driver would take a part of the password for a host and show it."""
+    login = _LOGIN.search(uri.get_secret_value())
+    if login and _UNESCAPED.search(login[1]):
+        raise ValueError(
+            "the user name, the password or an option contains a character that must be escaped: write %40 for @, "
+            "%3A for :, %2F for /, %3F for ?, %23 for #, %5B for [, %5D for ], %25 for % (the value is not shown)"
+        )
+    return uri
+
+
 class Mongodb(Section):
     """The dashboard's database. `timeout_seconds` limits every single operation."""
 
-    uri: SecretStr = SecretStr("mongodb://127.0.0.1:27017")
+    uri: Annotated[SecretStr, AfterValidator(_check_login)] = SecretStr("mongodb://127.0.0.1:27017")
     database: str = Field(default="chatello_saas", min_length=1, max_length=63, pattern=r"^[^/\\. \"$\x00]+$")
     timeout_seconds: float = Field(default=20, ge=1, le=600)
 
@@ -53,13 +69,25 @@ def _check_host_name(name: str) -> str:
     return name
 
 
+def _check_proxy(address: str) -> str:
+    try:
+        ipaddress.ip_network(address)
+    except ValueError:
+        raise ValueError('must be an IP address or network such as "127.0.0.1" or "10.0.0.0/8"') from None
+    return address
+
+
 class Http(Section):
-    """Address of the HTTP server, additional host names it accepts, and its access token."""
+    """Address of the HTTP server, additional host names it accepts, its access token, and the proxies before it."""
 
     host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(default=5013, ge=1, le=65535)
     hosts: Annotated[tuple[Annotated[str, AfterValidator(_check_host_name)], ...], BeforeValidator(split_list)] = ()
     token: Annotated[SecretStr, AfterValidator(_check_token)] = SecretStr("")
+    token_for_reading: bool = False
+    trusted_proxies: Annotated[
+        tuple[Annotated[str, AfterValidator(_check_proxy)], ...], BeforeValidator(split_list)
+    ] = ()
 
 
 def is_loopback(host: str) -> bool:
@@ -109,10 +137,16 @@ class LeaseSettings(Section):
 
 
 class ReconciliationSettings(Section):
-    """Deletions above this share of the documents (and this number) need manual approval."""
+    """Deletions above this share of the documents (and this number) need manual approval.
+
+    They are counted per collection: at a reconciliation, and over ten minutes while the stream is followed.
+    """
 
     max_deleted_share: float = Field(default=0.2, ge=0, le=1)
-    max_deleted: int = Field(default=20, ge=0)
+    max_deleted: int = Field(default=5, ge=0)
+
+    def limit(self) -> DeletionLimit:
+        return DeletionLimit(self.max_deleted, self.max_deleted_share)
 
 
 def _at_least(minimum: int) -> AfterValidator:
@@ -158,8 +192,17 @@ class Config(Section):
     reconciliation: ReconciliationSettings = ReconciliationSettings()
     retention: Retention = Retention()
     logs: Logs = Logs()
+    webhooks: dict[TargetName, Webhook] = Field(default={})
+    notify: dict[TargetName, Notify] = Field(default={})
+    delivery: Delivery = Delivery()
     rules: Rules = Rules()
+
+    @model_validator(mode="after")
+    def _check_target_names(self) -> Self:
+        for name in self.webhooks.keys() & self.notify.keys():
+            raise ValueError(f"notify.{name}: the name is also used in [webhooks.{name}]; choose another one")
+        return self
 
     def settings(self) -> Settings:
         """Return the part of the configuration that the rules use."""
-        return Settings(zone=self.time.zone, **dict(self.rules))
+        return Settings(zone=self.time.zone, deletion_limit=self.reconciliation.limit(), **dict(self.rules))

@@ -20,7 +20,7 @@ from daemon.source import totals as source_totals
 from daemon.source.decode import Decoder
 from daemon.source.snapshot import Difference
 from daemon.store import checkpoint as checkpoints
-from daemon.store import dead_letters, forgotten
+from daemon.store import dead_letters, forgotten, gaps
 from daemon.store.ledger import reader as ledger
 from daemon.store.mirror.reader import MirrorReader
 from rules.model import documents
@@ -87,10 +87,12 @@ class Verification:
 
     def _compare_totals(self) -> VerificationResult:
         checkpoint = checkpoints.load(self.database)
-        if checkpoint is None or checkpoint.cluster_time is None or checkpoint.reconciling is not None:
-            return VerificationResult(
-                unavailable_reason="the daemon has not bootstrapped this database yet, or is reconciling"
-            )
+        if checkpoint is None or checkpoint.cluster_time is None:
+            return VerificationResult(unavailable_reason="the daemon has not bootstrapped this database yet")
+        if checkpoint.reconciling is not None:
+            question = gaps.pending_question(self.database)
+            reason = f"the daemon waits for approval: {question}" if question else "the daemon is reconciling"
+            return VerificationResult(unavailable_reason=reason)
         if checkpoint.revaluations:
             return VerificationResult(unavailable_reason="a plan's new price is still being applied")
         totals = {name: getattr(checkpoint.totals, name) for name in NUMBERS}

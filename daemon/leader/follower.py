@@ -1,8 +1,10 @@
 """Follows the change stream: a reader thread fills the queue, the calling thread handles it batch by batch."""
 
+import itertools
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from daemon import clock
 from daemon.config.active import ActiveConfig
@@ -16,6 +18,7 @@ from daemon.runtime.health import Health, Instant
 from daemon.source.decode import Decoder
 from daemon.source.stream import Stream, StreamItem, StreamPosition
 from daemon.store import gaps
+from rules.handlers.mass_deletion import MassDeletion
 
 QUEUE_BATCHES = 2
 
@@ -107,7 +110,10 @@ class Follower:
     def _handle_batch(self, pipeline: Pipeline, items: list[StreamItem], waiting: list[StreamItem]) -> None:
         metrics.STREAM_CONTACT.set(clock.now().timestamp())
         self.health.record(Instant.STREAM, items[-1].position.cluster_time.time)
-        pipeline.handle(items, waiting)
+        try:
+            pipeline.handle(items, waiting)
+        except MassDeletion as refused:
+            _break_before(pipeline, items, refused)
         if not pipeline.is_behind:
             pipeline.flush()
 
@@ -123,3 +129,12 @@ class Follower:
         while not self.jobs.empty():
             pipeline.flush()
             self.jobs.get()(pipeline)
+
+
+def _break_before(pipeline: Pipeline, items: Sequence[StreamItem], refused: MassDeletion) -> NoReturn:
+    """Commit the items before the refused deletion; those of them that were committed already are skipped."""
+    before = list(itertools.takewhile(lambda one: one.item is not refused.change, items))
+    pipeline.flush()
+    pipeline.handle(before)
+    pipeline.flush()
+    raise StreamBroken("mass_deletion", str(refused), refused.change.at) from refused

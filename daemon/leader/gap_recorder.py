@@ -12,6 +12,7 @@ from daemon.store.checkpoint import Checkpoint
 from daemon.store.commit import Committer
 from rules.handlers import payments
 from rules.handlers.batch import MILESTONES, PAYMENTS
+from rules.handlers.mass_deletion import DELETIONS
 from rules.insights import milestones
 from rules.model.decision import Memories
 
@@ -65,8 +66,11 @@ class GapRecorder:
 
 
 def _memory_after(checkpoint: Checkpoint) -> Memories:
-    """Return what the rules remember from now on. After a first start, milestones already reached are no news."""
-    memory: Memories = {PAYMENTS: payments.after_bootstrap(checkpoint.memory)}
+    """Return what the rules remember from now on. After a first start, milestones already reached are no news.
+
+    Deletions are counted from zero: the ones before were applied or approved.
+    """
+    memory: Memories = {PAYMENTS: payments.after_bootstrap(checkpoint.memory), DELETIONS: {}}
     if MILESTONES not in checkpoint.memory:
         memory[MILESTONES] = milestones.seed({}, milestones.milestone_values(checkpoint.totals))
     return memory

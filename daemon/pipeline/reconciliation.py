@@ -16,6 +16,7 @@ from daemon.errors import DeletionsNotAccepted
 from daemon.mongo.client import translated
 from daemon.mongo.cluster_time import cluster_datetime
 from daemon.mongo.types import ClientSession, Database, Timestamp
+from daemon.pipeline import approval
 from daemon.pipeline.pipeline import Pipeline
 from daemon.runtime import logs, metrics
 from daemon.source import snapshot
@@ -24,7 +25,6 @@ from daemon.source.decode import Decoder, unusable_id
 from daemon.source.external_events import external_events_between
 from daemon.source.filter import DISCONTINUITIES
 from daemon.source.snapshot import Difference
-from daemon.store import forgotten
 from daemon.store.mirror.reader import MirrorReader
 from daemon.store.mirror.states import decoded_fields
 from rules.handlers import payments
@@ -33,7 +33,6 @@ from rules.model.changes import Change, DocId, Fields, Operation, Origin, Source
 ORDER = (Source.PLANS, Source.CUSTOMERS, Source.PAYMENTS, Source.LICENSES)
 """Plans price licenses, the others name customers, and where payments exist no license stands for one."""
 
-NAMED = 5
 STEP = 1000
 """Documents of the mirror between two records of progress."""
 SECOND = timedelta(seconds=1)
@@ -84,30 +83,6 @@ class SnapshotDiff:
                 yield document["_id"]["id"], {} if document.get("held") else decoded_fields(document)
 
 
-def survey(database: Database, config: Config) -> list[str]:
-    """Return what a reconciliation would apply or delete, a line per kind with the first ids. Writes nothing."""
-    known = forgotten.load(database)
-    decoder = Decoder(config.time.naive_zone, config.rules.manual_email, known.contains)
-    reader = MirrorReader(database, config.settings())
-    counts: Counter[str] = Counter()
-    first: dict[str, list[str]] = {}
-    with translated(), database.client.start_session(snapshot=True) as session:
-        diff = SnapshotDiff(database, reader, decoder, session)
-        for source in ORDER:
-            for found in diff.differences(source):
-                kind = f"{source} {_kind(found)}"
-                counts[kind] += 1
-                if counts[kind] <= NAMED:
-                    first.setdefault(kind, []).append(str(found.id))
-    return [f"{count} {kind}: {', '.join(first[kind])}" for kind, count in counts.items()]
-
-
-def _kind(found: Difference) -> str:
-    if found.found is None:
-        return "disappeared"
-    return "new" if found.mirrored is None else "different"
-
-
 class Reconciliation:
     """One run. `recovered` counts what earlier, interrupted runs committed."""
 
@@ -122,7 +97,7 @@ class Reconciliation:
         self.database = database
         self.pipeline = pipeline
         self.decoder = decoder
-        self.limits = config.reconciliation
+        self.limit = config.reconciliation.limit()
         self.batch_size = config.stream.batch_size
         self.rules = config.rules.custom
         self.recovered: Counter[str] = Counter(recovered)
@@ -144,9 +119,9 @@ class Reconciliation:
             if any(gone.values()):
                 self._check_deletions(diff, gone, gap)
                 for source in reversed(ORDER):
-                    self._delete(diff, source, until)
+                    self._delete(diff, source, since, until)
             if since is not None:
-                self._remember_external(diff, since, until)
+                self._apply_external(diff, since, until)
             self._recover(diff, since, until)
             self.pipeline.expire_due(until)
             return diff.cluster_time
@@ -186,10 +161,11 @@ class Reconciliation:
             cause=_cause(time),
             fields=fields,
             origin=Origin.BOOTSTRAP if since is None or is_old else Origin.RECOVERED,
+            since=None if made else since,
         )
 
-    def _remember_external(self, diff: SnapshotDiff, since: datetime, until: datetime) -> None:
-        """Apply external events of the gap that report facts from before it; facts found in it are matched already."""
+    def _apply_external(self, diff: SnapshotDiff, since: datetime, until: datetime) -> None:
+        """Apply the external events of the gap: they replace the own events of facts found in it or known before."""
         external = external_events_between(self.database, since, until, _cause(diff.cluster_time), diff.session)
         for batch in _batches(external, self.batch_size):
             self.pipeline.apply(batch, None)
@@ -200,9 +176,9 @@ class Reconciliation:
         if since is not None:
             self._commit(matcher.recovered(since, until, _cause(diff.cluster_time), diff.session))
 
-    def _delete(self, diff: SnapshotDiff, source: Source, until: datetime) -> None:
+    def _delete(self, diff: SnapshotDiff, source: Source, since: datetime | None, until: datetime) -> None:
         gone = (found for found in diff.differences(source) if found.found is None)
-        self._commit(_gone(found, until, diff.cluster_time) for found in gone)
+        self._commit(_gone(found, since, until, diff.cluster_time) for found in gone)
 
     def _commit(self, changes: Iterable[Change]) -> None:
         for batch in _batches(changes, self.batch_size):
@@ -219,19 +195,17 @@ class Reconciliation:
         if gap.get("accept_deletions"):
             return
         missing = {source.value: count for source, count in gone.items() if count}
-        for source, count in gone.items():
-            known = diff.mirrored[source]
-            if (
-                source is Source.PAYMENTS
-            ):  # no event or movement follows from a deleted payment, and old ones may be cleared
-                continue
-            if count > self.limits.max_deleted and count > known * self.limits.max_deleted_share:
-                raise DeletionsNotAccepted(
-                    f"{count} of {known} {source} disappeared from the database; if that is intended, run "
-                    "'chatello-analytics reconcile --accept-deletions'; if not, restore the collection: "
-                    "it is compared again every minute",
-                    missing,
-                )
+        checkpoint = self.pipeline.checkpoint
+        questions = (
+            approval.question(self.limit, checkpoint, source, diff.mirrored[source], count)
+            for source, count in gone.items()
+        )
+        if asked := "; ".join(filter(None, questions)):
+            raise DeletionsNotAccepted(
+                f"{asked}; if that is intended, run 'chatello-analytics reconcile --accept-deletions'; "
+                "if not, restore the documents: they are compared again every minute",
+                missing,
+            )
         if _may_be_coming_back(gap) and missing != gap.get("missing"):
             named = ", ".join(f"{count} {source}" for source, count in missing.items())
             raise DeletionsNotAccepted(
@@ -252,8 +226,11 @@ def _may_be_coming_back(gap: Mapping[str, Any]) -> bool:
     return bool(causes & set(DISCONTINUITIES)) or gap.get("missing") is not None
 
 
-def _gone(difference: Difference, until: datetime, time: Timestamp) -> Change:
-    return Change(difference.source, Operation.DELETE, difference.id, until, _cause(time), origin=Origin.RECOVERED)
+def _gone(difference: Difference, since: datetime | None, until: datetime, time: Timestamp) -> Change:
+    cause = _cause(time)
+    return Change(
+        difference.source, Operation.DELETE, difference.id, until, cause, origin=Origin.RECOVERED, since=since
+    )
 
 
 def _cause(time: Timestamp) -> str:

@@ -66,10 +66,17 @@ def awaits_approval(gap: Document) -> bool:
 
 
 def accept_deletions(database: Database) -> bool:
-    """Record that a user approves the deletion of the missing documents; False if no gap is open."""
+    """Record that a user approves the deletion of the missing documents; False if no approval was asked for."""
+    asked = {"closed_at": None, "waiting": {"$type": "string"}}
     with translated():
-        result = database[GAPS].update_one({"closed_at": None}, {"$set": {"accept_deletions": True}})
+        result = database[GAPS].update_one(asked, {"$set": {"accept_deletions": True}})
     return result.matched_count == 1
+
+
+def pending_question(database: Database) -> str:
+    """Return what the open gap asks a user to approve, "" if nothing."""
+    gap = find_open(database)
+    return str(gap["waiting"]) if gap is not None and awaits_approval(gap) else ""
 
 
 def count_open(database: Database) -> int:

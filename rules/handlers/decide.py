@@ -11,7 +11,7 @@ A state that was not loaded raises KeyError.
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from rules.handlers import licenses, payments
+from rules.handlers import licenses, mass_deletion, payments
 from rules.handlers.batch import Batch
 from rules.handlers.customers import apply_customer
 from rules.handlers.external_events import apply_external_event
@@ -27,11 +27,15 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def decide(mirror: Mirror, changes: Sequence[Change], settings: Settings) -> Decision:
-    """Apply `changes` in order and return the result. `mirror` is not modified."""
+    """Apply `changes` in order and return the result. `mirror` is not modified.
+
+    Raises MassDeletion at the first deletion that needs approval; the changes before it can be applied without it.
+    """
     batch = Batch(mirror, settings, max((change.at for change in changes), default=NEVER))
     for change in changes:
         if _is_new(batch, change):
             _expire_until(batch, change.at)
+            mass_deletion.count(batch, change)
             _apply(batch, change)
     return batch.result()
 

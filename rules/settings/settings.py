@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from decimal import Decimal
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from rules.model.changes import Fields, Plan
@@ -14,6 +15,17 @@ from rules.settings.thresholds import Thresholds
 from rules.text import customer_name
 
 
+class DeletionLimit(NamedTuple):
+    """Deletions of more documents than `number` and than `share` of their collection need approval."""
+
+    number: int
+    share: float
+
+    def is_exceeded(self, deleted: int, known: int) -> bool:
+        """Return whether so many deletions of `known` documents (deleted ones included) need approval."""
+        return deleted > self.number and deleted > known * self.share
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All settings that rules use besides their arguments.
@@ -21,7 +33,8 @@ class Settings:
     `zone` defines the business day; `rates` are EUR per unit of another currency; `plan_order` breaks ties between
     plans of equal price; `manual_source` and `manual_email` mark manually entered licenses. `texts` and `emojis`
     (of events with a subtype) may be incomplete: a missing key has its default. `plan_names` are the names of plans in
-    texts, by `name` of the plan; other plans have the beginning of their title.
+    texts, by `name` of the plan; other plans have the beginning of their title. `deletion_limit` is None if every
+    deletion is applied without approval.
     """
 
     zone: tzinfo = field(default_factory=lambda: ZoneInfo("Europe/Rome"))
@@ -36,6 +49,7 @@ class Settings:
     styles: Mapping[EventType, EventStyle] = field(default_factory=lambda: STYLES)
     emojis: Mapping[str, str] = field(default_factory=dict)
     custom: tuple[CustomRule, ...] = ()
+    deletion_limit: DeletionLimit | None = None
     thresholds: Thresholds = field(default_factory=Thresholds)
 
     def plan_title(self, plan: Plan) -> str:

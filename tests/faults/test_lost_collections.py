@@ -21,7 +21,7 @@ from tests.faults.injection import (
 from tests.oracle import assert_ledger_consistent, events, totals
 
 MANY = 30
-"""More deletions than are applied without approval (20, and a fifth of the collection)."""
+"""More deletions than are applied without approval (5, and a fifth of the collection)."""
 
 
 @pytest.fixture(autouse=True)

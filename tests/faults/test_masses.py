@@ -19,6 +19,8 @@ from tests.oracle import assert_ledger_consistent, events, ledger_sums, recount,
 FLOOD = 100_000
 PATIENCE_SECONDS = 400
 """An idle machine needs about thirty."""
+UNLIMITED = {"CHATELLO_TIME__LIVE_ROW_SECONDS": "5", "CHATELLO_RECONCILIATION__MAX_DELETED": str(FLOOD)}
+"""So that all deletions are applied without approval."""
 IN_FLIGHT_MB = 40
 """Above the peak after the first start: four batches queued, one in decide, one in commit."""
 
@@ -41,7 +43,7 @@ def test_a_hundred_thousand_changes_are_processed_in_bounded_memory(
     customer = shop.customer(db, "A")
     licenses = [{"_id": ObjectId(), "customer_id": customer, "plan_id": plan, "status": "active"} for _ in range(few)]
     db.licenses.insert_many(licenses)
-    with shop.process(brittle.uri, db.name, CHATELLO_TIME__LIVE_ROW_SECONDS="5") as daemon:
+    with shop.process(brittle.uri, db.name, **UNLIMITED) as daemon:
         wait_until_ready(daemon)
         wait_until_committed(db)
         idle = peak_mb(daemon)

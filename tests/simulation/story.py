@@ -149,7 +149,10 @@ class Simulation:
         self.chance = Random(seed)
         self.db = db
         batch = self.chance.choice((1, 2, 5, 50, 1000))
-        self.config = config(stream={"batch_size": batch, "await_seconds": 0.1, "checkpoint_seconds": 0.2})
+        self.config = config(
+            stream={"batch_size": batch, "await_seconds": 0.1, "checkpoint_seconds": 0.2},
+            reconciliation={"max_deleted": 20},
+        )
         self.dashboard = Dashboard(db, self.chance, pays=self.chance.random() < 0.5)
         self.inserted: Counter[tuple[str, ObjectId]] = Counter()
         self.daemon: Daemon | None = None
