@@ -14,18 +14,24 @@ def dead_letters() -> None:
 @dead_letters.command("list")
 @with_context
 def list_dead_letters(context: CommandContext) -> None:
-    """List the held documents with the reason, the longest held first.
+    """List the held documents with time, id and reason, the longest held first.
 
     \b
     Example:
       chatello-analytics dead-letters list
     """
+    from daemon.mongo.id_text import shown_id
     from daemon.store import dead_letters as store
     from rules.text import one_line
 
+    is_empty = True
     for letter in store.held(context.database):
-        document = f"{letter['_id']['k']} {one_line(str(letter['_id']['id']))}"
-        click.echo(f"{letter['first_at']:%Y-%m-%d %H:%M}  {document}  {one_line(letter['reason'])}")
+        is_empty = False
+        document = f"{letter['_id']['k']} {shown_id(letter['_id']['id'])}"
+        held_since = letter["first_at"].astimezone(context.config.time.zone)
+        click.echo(f"{held_since:%Y-%m-%d %H:%M %Z}  {document}  {one_line(letter['reason'])}")
+    if is_empty:
+        click.echo("none")
 
 
 @dead_letters.command("retry")

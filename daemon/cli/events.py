@@ -97,10 +97,11 @@ def list_events(context: CommandContext, days: int, limit: int, types: tuple[str
 @click.option(
     "--at",
     type=click.DateTime(["%Y-%m-%d %H:%M", "%Y-%m-%d"]),
+    metavar='YYYY-MM-DD|"YYYY-MM-DD HH:MM"',
     help="Time of the event in the shop's time zone (default: now).",
 )
-@click.option("--customer-id", type=TEXT, help="Id of the customer concerned.")
-@click.option("--license-id", type=TEXT, help="Id of the license concerned.")
+@click.option("--customer-id", type=TEXT, help="Id of the customer concerned, as an export shows it.")
+@click.option("--license-id", type=TEXT, help="Id of the license concerned, as an export shows it.")
 @click.option("--plan", type=TEXT, help="Name of the plan concerned.")
 @click.option("--amount", type=Amount(-1e9, 1e9), help="Amount in euros.")
 @click.option("--key", type=TEXT, help="Idempotency key: a second call with the same key creates no second event.")
@@ -119,6 +120,7 @@ def create(
       chatello-analytics events create media_mention "Articolo su Wired" --at "2026-11-20 09:30"
     """
     from daemon.store import events as store
+    from daemon.store.reference_lookup import REFERENCES, reference_id
 
     config = context.config
     with as_bad_parameter("DESCRIPTION"):
@@ -126,7 +128,7 @@ def create(
     event |= {"metadata": {"source": "command_line"}, "amount": details["amount"]}
     event |= {"plan_name": store.valid_plan(details["plan"])}
     event |= {
-        name: store.id_of_text(details[name]) if details[name] else None for name in ("customer_id", "license_id")
+        name: reference_id(context.database, name, details[name]) if details[name] else None for name in REFERENCES
     }
     with as_bad_parameter("--at"):
         moment = store.valid_time(at.replace(tzinfo=config.time.zone), clock.now()) if at else None
@@ -172,15 +174,24 @@ def _follow(database: Any, config: "Config", limit: int, types: tuple[str, ...])
 
 
 def _received(follow: Callable[[str | None], Iterator[Any]]) -> Iterator[Any]:
-    """Yield the items of the stream; while the database is unavailable, retry after the last item received."""
+    """Yield the items of the stream; while the database is unavailable, retry after the last item received.
+
+    Print one line when it becomes unavailable and one when it is available again.
+    """
     token: str | None = None
+    is_lost = False
     while True:
         try:
             for item in follow(token):
                 token = item.token or token
+                if is_lost:
+                    click.echo("chatello-analytics: connected again", err=True)
+                    is_lost = False
                 yield item
         except Unavailable as problem:
-            click.echo(f"chatello-analytics: {problem}; retrying", err=True)
+            if not is_lost:
+                click.echo(f"chatello-analytics: {problem}; retrying", err=True)
+            is_lost = True
             threading.Event().wait(RETRY_SECONDS)
 
 
@@ -202,7 +213,7 @@ def _show(event: Document, config: "Config", *, withdrawn: bool = False) -> None
     metadata = event.get("metadata") if isinstance(event.get("metadata"), Mapping) else {}
     emoji, text = daily_note.split_emoji(kind, metadata or {}, note_text(event.get("description")), settings)
     at = event.get("event_date")
-    when = f"{at.astimezone(config.time.zone):%Y-%m-%d %H:%M:%S}" if isinstance(at, datetime) else "?" * 19
+    when = f"{at.astimezone(config.time.zone):%Y-%m-%d %H:%M:%S %Z}" if isinstance(at, datetime) else "(no time)"
     line = f"{emoji} {text}"
     styled = click.style(line, dim=True) if withdrawn else click.style(line, fg=COLORS.get(kind, "cyan"))
     click.echo(f"{when}  {kind:19} {styled}{'  (withdrawn: reported externally)' if withdrawn else ''}")

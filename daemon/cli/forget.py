@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from daemon.privacy.forget import ForgetReport
     from daemon.privacy.redaction import Subject
 
+EXTERNAL_TEXTS = ("events of the dashboard", "rows of the dashboard", "notes that a person wrote")
 
-@click.command()
+
+@click.command(context_settings={"ignore_unknown_options": True})
 @with_context
 @click.argument("customer", type=TEXT)
 @click.option(
@@ -33,8 +35,9 @@ def forget(
 ) -> None:
     """Redact the name and e-mail of a customer in events, notes, mirror, dead letters and the log file.
 
-    CUSTOMER is an id or an e-mail address. Totals and movements are kept, and verified afterwards. The command is safe
-    while the daemon runs, and can be repeated. It does not change the dashboard's customers: delete the customer there.
+    CUSTOMER is an id, as an export shows it, or an e-mail address. Totals and movements are kept, and verified
+    afterwards. The exit status is 1 if a text still contains the name. The command is safe while the daemon runs, and
+    can be repeated. It does not change the dashboard's customers: delete the customer there.
 
     \b
     Examples:
@@ -43,6 +46,7 @@ def forget(
       chatello-analytics forget 65f0c0ffee65f0c0ffee65f0 --also "M. Rossi" --yes
     """
     with interruptible("run the same command again to complete it"):
+        from daemon.mongo.id_text import shown_id
         from daemon.privacy.forget import ForgetRequest
 
         request = ForgetRequest(context.database, context.config, include_external=include_external)
@@ -54,14 +58,17 @@ def forget(
         if dry_run:
             return
         if not yes:
-            click.confirm(f"Forget the customer {one_line(str(subject.id))}? This cannot be undone", abort=True)
+            click.confirm(f"Forget the customer {shown_id(subject.id)}? This cannot be undone", abort=True)
         with progress_bar("redacting", request.count_documents(), "documents") as advance:
             report = request.execute(subject, clock.now(), advance)
         _print_report("changed", report, subject)
         for mismatch in report.mismatches:
             click.echo(f"mismatch: {one_line(mismatch)}", err=True)
-        if report.mismatches:
+        if report.remaining:
+            click.echo("incomplete: the texts listed above still contain the name", err=True)
+        if not report.is_complete:
             sys.exit(1)
+        click.echo("verified: no event, row, dead letter, gap or log line contains the name")
         click.echo("verified: ledger and totals are unchanged")
 
 
@@ -69,7 +76,8 @@ def _print_report(action: str, report: "ForgetReport", subject: "Subject") -> No
     counts = ", ".join(f"{count} in {place}" for place, count in sorted(report.changed.items()))
     click.echo(f"{action}: {counts or 'no document contains the name'}")
     for kind, count in sorted(report.remaining.items()):
-        click.echo(f"not changed: {count} {kind} (--include-external redacts them too)")
+        hint = " (--include-external redacts them too)" if kind in EXTERNAL_TEXTS else ""
+        click.echo(f"not changed: {count} {kind}{hint}")
     if subject.name_patterns.common:
         click.echo(
             "the name is short or a word of the catalog texts: it is redacted only in documents with the customer's id"

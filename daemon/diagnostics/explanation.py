@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
+from unicodedata import normalize
 
 from daemon.mongo.client import translated
 from daemon.mongo.types import ClientSession, Database, Document
@@ -22,8 +23,10 @@ from rules.rows.daily_note import NoteLine
 from rules.rows.periods import Period
 from rules.rows.provenance import Question
 from rules.settings.settings import Settings
-from rules.text import customer_name
+from rules.text import customer_name, note_text
 
+MAX_TEXT = 10_000
+"""Characters of a note that are searched."""
 MAX_EVENT_DISTANCE = timedelta(seconds=10)
 """Maximum time between an external event and the movement of the same fact."""
 
@@ -178,4 +181,9 @@ def _subject_id(event: Document) -> DocId:
 
 
 def _contains(part: str, text: str) -> bool:
-    return text.casefold() in part.casefold()
+    """Return whether a part of a note contains a text, which may be typed as the database writes a name."""
+    return _comparable(text) in _comparable(part)
+
+
+def _comparable(text: str) -> str:
+    return normalize("NFC", note_text(text, MAX_TEXT)).casefold()

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 from bson import Decimal128
 
+from daemon.mongo.id_text import shown_id
+
 Cell = str | int | float | bool | date | datetime | None
 
 
@@ -19,6 +21,7 @@ class Kind(StrEnum):
     """Kind of a column's values; DAY is a calendar date stored at midnight UTC, INSTANT a point in time."""
 
     TEXT = "text"
+    ID = "id"
     INTEGER = "integer"
     NUMBER = "number"
     MONEY = "money"
@@ -57,12 +60,10 @@ def cell(value: Any, kind: Kind) -> Cell:
 
 
 def text(value: Any) -> str:
-    """Return any value as text: dates in ISO 8601, documents and arrays as JSON."""
-    if isinstance(value, datetime):
-        return value.isoformat()
+    """Return any value as text: documents and arrays as JSON, others as an id of that value is shown."""
     if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
-    return str(value)
+        return json.dumps(value, ensure_ascii=False, sort_keys=True, default=shown_id)
+    return str(value) if isinstance(value, str | bool) else shown_id(value)
 
 
 def _integer(value: Any) -> int | None:
@@ -93,6 +94,7 @@ def _instant(value: Any) -> datetime | None:
 
 _CONVERT = {
     Kind.TEXT: lambda value: value if isinstance(value, str) else None,
+    Kind.ID: shown_id,
     Kind.INTEGER: _integer,
     Kind.NUMBER: _number,
     Kind.MONEY: _number,

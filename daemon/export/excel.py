@@ -33,7 +33,7 @@ FORMATS: dict[str, dict[str, Any]] = {
     "heading": {"bold": True},
     "escaped": {"quote_prefix": True},
 }
-WIDTHS = {Kind.INSTANT: 19, Kind.DAY: 11, Kind.TEXT: 24}
+WIDTHS = {Kind.INSTANT: 19, Kind.DAY: 11, Kind.TEXT: 24, Kind.ID: 24}
 
 
 def chunks(

@@ -1,14 +1,16 @@
 """One export: a table, its range of days, and its bytes in one of the formats."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from datetime import date, tzinfo
 
 from daemon.export import excel, headings, parquet, plain
 from daemon.export import reader as export_reader
 from daemon.export.cells import Cell, Column, record
 from daemon.export.tables import TABLES, extra_columns
-from daemon.mongo.types import Database, ReadOnlyDocument
-from rules.text import without_private_parts
+from daemon.mongo.types import Database, Document
+from rules.privacy.described import shown_event
+
+Describe = Callable[[Iterable[Document]], Iterable[Document]]
 
 MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8",
@@ -23,14 +25,24 @@ STYLES = tuple(plain.STYLES)
 class Export:
     """Export of "rows", "events" or "movements" of the days from `first` to `last` (None: unbounded).
 
+    `describe` returns events as they may be shown; by default only e-mail addresses and license keys are cut out.
     The database is not read until `chunks` or `count` is called; `chunks` reads one page of documents at a time.
     """
 
-    def __init__(self, database: Database, table: str, first: date | None, last: date | None, zone: tzinfo) -> None:
+    def __init__(
+        self,
+        database: Database,
+        table: str,
+        first: date | None,
+        last: date | None,
+        zone: tzinfo,
+        describe: Describe | None = None,
+    ) -> None:
         self.database = database
         self.table = table
         self.days = (first, last)
         self.zone = zone
+        self.describe = describe or (lambda events: map(shown_event, events))
         self.query = export_reader.day_filter(table, first, last, zone)
 
     def count(self) -> int:
@@ -65,17 +77,13 @@ class Export:
         return known + extra_columns(export_reader.fields(self.database, self.table, self.query))
 
     def _records(self, columns: tuple[Column, ...], advance: Callable[[int], object] | None) -> Iterator[list[Cell]]:
-        for number, document in enumerate(export_reader.read(self.database, self.table, self.query), 1):
-            yield record(_shown(document) if self.table == "events" else document, columns)
+        documents = export_reader.read(self.database, self.table, self.query)
+        shown = self.describe(documents) if self.table == "events" else documents
+        for number, document in enumerate(shown, 1):
+            yield record(document, columns)
             if advance is not None and number % plain.LINES_PER_CHUNK == 0:
                 advance(plain.LINES_PER_CHUNK)
 
 
 def _is_for_people(format: str, style: str) -> bool:
     return format == "xlsx" or (format == "csv" and plain.STYLES[style].is_italian)
-
-
-def _shown(event: ReadOnlyDocument) -> ReadOnlyDocument:
-    """Return an event whose text has no e-mail address and no license key; the dashboard writes both."""
-    text = event.get("description")
-    return {**event, "description": without_private_parts(text)} if isinstance(text, str) else event

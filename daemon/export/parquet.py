@@ -18,6 +18,7 @@ INT64 = 2**63
 
 _PYTHON: dict[Kind, type | tuple[type, ...]] = {
     Kind.TEXT: str,
+    Kind.ID: str,
     Kind.INTEGER: int,
     Kind.NUMBER: (int, float),
     Kind.MONEY: (int, float),
@@ -33,8 +34,8 @@ def import_pyarrow() -> Any:
         import pyarrow.parquet  # noqa: PLC0415 - takes 0.2 s and 40 MB of memory, needed only for Parquet
     except ImportError:
         raise ConfigurationError(
-            "Parquet requires pyarrow, which is not installed; run pip install 'pyarrow>=18' in the environment of "
-            "chatello-analytics (extra [parquet]), or export to CSV or XLSX"
+            "Parquet requires pyarrow, which is not installed; run deploy/install.sh --with-parquet (in a Python "
+            "environment of your own: pip install 'chatello-analytics[parquet]'), or export to csv or xlsx"
         ) from None
     return pyarrow
 
@@ -56,6 +57,7 @@ def chunks(columns: Sequence[Column], records: Iterable[Sequence[Cell]]) -> Gene
 def _types(arrow: Any) -> dict[Kind, Any]:
     return {
         Kind.TEXT: arrow.string(),
+        Kind.ID: arrow.string(),
         Kind.INTEGER: arrow.int64(),
         Kind.NUMBER: arrow.float64(),
         Kind.MONEY: arrow.float64(),

@@ -43,19 +43,20 @@ EVENTS: tuple[Column, ...] = (
     *_columns(Kind.MONEY, "amount"),
     *_columns(Kind.TEXT, "currency"),
     Column("customer_name", Kind.TEXT, "metadata.customer_name"),
-    *_columns(Kind.TEXT, "customer_id", "license_id"),
+    *_columns(Kind.ID, "customer_id", "license_id"),
     Column("source", Kind.TEXT, "metadata.source"),
     *_columns(Kind.FLAG, "auto_generated", "processed"),
     *_columns(Kind.TEXT, "metadata"),
     *_columns(Kind.INSTANT, "created_at"),
-    Column("id", Kind.TEXT, "_id"),
+    Column("id", Kind.ID, "_id"),
 )
 
 MOVEMENTS: tuple[Column, ...] = (
     Column("seq", Kind.INTEGER, "_id"),
     *_columns(Kind.INSTANT, "at"),
     *_columns(Kind.DAY, "day"),
-    *_columns(Kind.TEXT, "kind", "reason", "customer_id", "license_id", "plan_id"),
+    *_columns(Kind.TEXT, "kind", "reason"),
+    *_columns(Kind.ID, "customer_id", "license_id", "plan_id"),
     *_columns(
         Kind.INTEGER,
         "count",
@@ -70,7 +71,7 @@ MOVEMENTS: tuple[Column, ...] = (
         Column(f"{side}_{name}", kind, f"{side}.{name}")
         for side in ("before", "after")
         for name, kind in (
-            ("plan_id", Kind.TEXT),
+            ("plan_id", Kind.ID),
             ("active", Kind.FLAG),
             ("mrr_cents", Kind.INTEGER),
             ("paid", Kind.FLAG),

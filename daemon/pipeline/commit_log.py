@@ -8,6 +8,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 
+from daemon.mongo.id_text import shown_id
 from daemon.runtime import logs
 from rules.handlers.decide import Decision
 from rules.model.changes import Change
@@ -25,12 +26,12 @@ def log_commit(decision: Decision, changes: Sequence[Change], events: int, most:
         log.warning(
             "document.held",
             collection=held.source.value,
-            id=held.id,
+            id=shown_id(held.id),
             problem=held.reason,
             hint="correct the document; a valid version of it is applied automatically",
         )
     for source, doc_id in decision.released:
-        log.info("document.released", collection=source.value, id=doc_id)
+        log.info("document.released", collection=source.value, id=shown_id(doc_id))
     if changes:
         log.info(
             "batch.committed",
@@ -47,8 +48,8 @@ def _log_event(event: Event) -> None:
         "event.recorded",
         type=event.type.value,
         description=event.description,
-        customer_id=event.customer_id,
-        license_id=event.license_id,
+        customer_id=None if event.customer_id is None else shown_id(event.customer_id),
+        license_id=None if event.license_id is None else shown_id(event.license_id),
         amount_cents=event.amount_cents,
         at=event.at,
     )

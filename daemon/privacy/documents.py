@@ -6,18 +6,21 @@ A document that was changed concurrently is read again, so no concurrent write i
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
+from unicodedata import normalize
 
 import bson
 from bson.max_key import MaxKey
 from bson.min_key import MinKey
-from pymongo.collation import Collation
 
 from daemon.mongo.client import BATCH_SIZE, translated
 from daemon.mongo.collections import DEAD_LETTERS, EVENTS, GAPS, MIRROR, ROWS, SOURCE_NAME, WRITTEN_ROWS
+from daemon.mongo.id_text import shown_id
 from daemon.mongo.types import Database, Document
+from daemon.source import reads
 from daemon.store.events import ORIGIN
 from daemon.store.mirror.states import mirror_id
 from rules.model.changes import Fields, Source
+from rules.privacy import erasure
 from rules.text import MAX_NAME, customer_name, one_line
 
 OWN_SOURCES = (SOURCE_NAME, ORIGIN, "command_line")
@@ -26,6 +29,8 @@ OWN_SOURCES = (SOURCE_NAME, ORIGIN, "command_line")
 REDACTED_COLLECTIONS = (DEAD_LETTERS, GAPS, ROWS, WRITTEN_ROWS)
 """Collections that are redacted completely, in this order; events follow, because they are a source of the name."""
 
+MAX_DESCRIPTION = 1000
+"""Characters of an event's text in which a name is looked for."""
 MAX_ATTEMPTS = 20
 
 
@@ -70,16 +75,6 @@ def is_own_event(event: Mapping[str, Any]) -> bool:
     return isinstance(metadata, Mapping) and metadata.get("source") in OWN_SOURCES
 
 
-def find_customer(database: Database, query: Document) -> Document | None:
-    """Return `name`, `company` and `email` of a customer, by id or by e-mail (case-insensitive)."""
-    fields, customers = {"name": 1, "company": 1, "email": 1}, database[Source.CUSTOMERS.value]
-    with translated():
-        found = customers.find_one(query, fields)
-        if found is None and "email" in query:
-            found = customers.find_one(query, fields, collation=Collation("en", strength=2))
-    return found
-
-
 def mirrored_fields(database: Database, customer_id: object) -> Fields | None:
     """Return the customer's fields in the mirror, or None if it is not in the mirror."""
     with translated():
@@ -88,67 +83,53 @@ def mirrored_fields(database: Database, customer_id: object) -> Fields | None:
     return fields
 
 
-def license_ids(database: Database, customer_id: object) -> list[Any]:
-    """Return the ids of a customer's licenses, in the source and in the mirror."""
+def is_mirrored_by_name(database: Database, customer_id: object) -> bool:
+    """Return whether the customer's document in the mirror contains personal data."""
+    fields = mirrored_fields(database, customer_id)
+    return bool(fields) and fields != erasure.fields_without_personal_data(fields or {})
+
+
+def license_ids(database: Database, references: list[Any]) -> list[Any]:
+    """Return the ids of a customer's licenses, in the source and in the mirror, and their texts."""
     with translated():
-        owned = database[Source.LICENSES.value].find({"customer_id": {"$in": id_variants(customer_id)}}, {"_id": 1})
-        mirrored = database[MIRROR].find(
-            {"_id.k": Source.LICENSES.value, "fields.customer_id": customer_id}, {"_id": 1}
-        )
-        return [one["_id"] for one in owned] + [one["_id"]["id"] for one in mirrored]
+        owned = reads.find(database, Source.LICENSES, {"customer_id": {"$in": references}}, {"_id": 1})
+        of_customer = {"_id.k": Source.LICENSES.value, "fields.customer_id": {"$in": references}}
+        mirrored = database[MIRROR].find(of_customer, {"_id": 1})
+        ids = [one["_id"] for one in owned] + [one["_id"]["id"] for one in mirrored]
+    return [form for license_id in ids for form in (license_id, shown_id(license_id))]
 
 
-def id_variants(customer_id: object) -> list[Any]:
-    """Return the forms in which documents store an id: the id itself, and its text."""
-    return [customer_id, str(customer_id)]
-
-
-def event_times(database: Database, customer_id: object, licenses: list[Any]) -> list[Any]:
-    """Return `event_date` of all events about a customer or its licenses."""
-    about = [
-        {"customer_id": {"$in": id_variants(customer_id)}},
-        {"license_id": {"$in": [one for license_id in licenses for one in id_variants(license_id)]}},
-    ]
+def events_about(database: Database, references: list[Any], licenses: list[Any]) -> Iterator[Document]:
+    """Yield the events about a customer or its licenses."""
+    about = {"$or": [{"customer_id": {"$in": references}}, {"license_id": {"$in": licenses}}]}
     with translated():
-        return [one.get("event_date") for one in database[EVENTS].find({"$or": about}, {"event_date": 1})]
+        yield from database[EVENTS].find(about, batch_size=BATCH_SIZE)
 
 
-def names_in_events(database: Database, customer_id: object) -> list[str]:
-    """Return the customer's names in the metadata of its events."""
-    with translated():
-        found = database[EVENTS].distinct("metadata.customer_name", {"customer_id": {"$in": id_variants(customer_id)}})
-        return [name for name in found if isinstance(name, str)]
-
-
-def row_entries(database: Database, customer_id: object) -> Iterator[Document]:
+def row_entries(database: Database, texts: list[str]) -> Iterator[Document]:
     """Yield the `auto_events` entries about a customer, which rows keep after the events were deleted."""
     for name in (ROWS, WRITTEN_ROWS):
         with translated():
-            for row in database[name].find({"auto_events.customer_id": str(customer_id)}, {"auto_events": 1}):
-                yield from (entry for entry in row["auto_events"] if entry.get("customer_id") == str(customer_id))
+            for row in database[name].find({"auto_events.customer_id": {"$in": texts}}, {"auto_events": 1}):
+                yield from (entry for entry in row["auto_events"] if entry.get("customer_id") in texts)
 
 
-def is_mentioned(database: Database, customer_id: object) -> bool:
-    with translated():
-        event = database[EVENTS].find_one({"customer_id": {"$in": id_variants(customer_id)}}, {"_id": 1})
-    return event is not None or next(row_entries(database, customer_id), None) is not None
-
-
-def overlapping_names(database: Database, customer_id: object, names: Iterable[str]) -> list[str]:
-    """Return the mirrored names of other customers that contain one of these names."""
-    parts = [r"\s+".join(map(re.escape, one_line(name, MAX_NAME).rstrip("…").split())) for name in names]
+def customers_with(database: Database, customer_id: object, names: Iterable[str]) -> Iterator[tuple[Any, str]]:
+    """Yield id and mirrored name of other customers whose name contains one of these names."""
+    forms = {normalize(form, one_line(name, MAX_NAME).rstrip("…")) for name in names for form in ("NFC", "NFD")}
+    parts = [r"\s+".join(map(re.escape, form.split())) for form in sorted(forms)]
     pattern = {"$regex": "|".join(filter(None, parts)), "$options": "i"}
     if not pattern["$regex"]:
-        return []
+        return
     customer_ids = {"$gte": mirror_id(Source.CUSTOMERS, MinKey()), "$lte": mirror_id(Source.CUSTOMERS, MaxKey())}
     named = {"$or": [{"fields.name": pattern}, {"fields.company": pattern}]}
     with translated():
         found = database[MIRROR].find({"_id": customer_ids, "_id.id": {"$ne": customer_id}, **named}, {"fields": 1})
-        return [name for one in found if (name := customer_name(one["fields"]))]
+        yield from ((one["_id"]["id"], name) for one in found if (name := customer_name(one["fields"])))
 
 
-def events_with_name(database: Database, customer_id: object) -> Iterator[Document]:
+def events_with_name(database: Database, references: list[Any]) -> Iterator[Document]:
     """Yield the events about a customer whose metadata contains a name."""
-    query = {"customer_id": {"$in": id_variants(customer_id)}, "metadata.customer_name": {"$exists": True}}
+    query = {"customer_id": {"$in": references}, "metadata.customer_name": {"$exists": True}}
     with translated():
         yield from database[EVENTS].find(query, batch_size=BATCH_SIZE)

@@ -7,14 +7,16 @@ movements.
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
+from itertools import chain
 
 from daemon import clock
 from daemon.mongo.client import translated
+from daemon.mongo.id_text import shown_id
 from daemon.mongo.types import ClientSession, Database, Document
 from daemon.rollup.event_descriptions import EventDescriber, is_own
 from daemon.store import checkpoint as checkpoints
 from daemon.store import events as event_store
-from daemon.store import rows
+from daemon.store import rows, sample_events
 from daemon.store.forgotten import ErasureList, refresh
 from daemon.store.ledger import day_sums
 from daemon.store.ledger import reader as ledger
@@ -24,7 +26,7 @@ from rules import business_days as days
 from rules.model import event_keys
 from rules.model.events import EventType
 from rules.model.ledger import Totals
-from rules.privacy import erasure, rendering
+from rules.privacy import rendering
 from rules.revenue import movements
 from rules.revenue.day_sums import DaySums
 from rules.rows import amendment, daily_note, monthly_note, period_data, periods, row
@@ -51,9 +53,13 @@ class RowBuilder:
         self.settings = settings
         self.mirror = MirrorReader(database, settings)
         self.describer = EventDescriber(self.mirror, settings)
-        self.forgotten = ErasureList()
         self.events_cut: date | None = None
         self._cache: tuple[tuple[date, date], float, Mapping[date, DaySums]] | None = None
+
+    @property
+    def forgotten(self) -> ErasureList:
+        """The erasure list with which events are described."""
+        return self.describer.forgotten
 
     def build_row(self, period: Period) -> Document:
         """Return the row of a day or a month."""
@@ -61,12 +67,16 @@ class RowBuilder:
             return self.build_from(period, self.period_data(period, session), session)
 
     def build_live_row(self, day: date) -> Document:
-        """Return the row of the current day. The sums of the past days that its rates cover are cached for an hour."""
+        """Return the row of the current day; its note, and no other, shows sample events.
+
+        The sums of the past days that its rates cover are cached for an hour.
+        """
         period = periods.day(day)
         with self._snapshot() as session:
             ledger_start = ledger.ledger_start(self.database, session)
             by_day = {**self._cached_sums(period, ledger_start), **day_sums.by_day(self.database, day, day, session)}
-            return self.build_from(period, self._period_data(period, by_day, ledger_start, session), session)
+            data = self._period_data(period, by_day, ledger_start, session)
+            return self.build_from(period, data, session, is_live=True)
 
     def build_days(self, first: date, last: date) -> Iterator[Document]:
         """Yield the rows of the days from `first` to `last`, oldest first."""
@@ -117,33 +127,38 @@ class RowBuilder:
 
     @contextmanager
     def _snapshot(self) -> Iterator[ClientSession]:
-        self.forgotten = refresh(self.database, self.forgotten)
+        self.describer.forgotten = refresh(self.database, self.forgotten)
         self.events_cut = ledger_retention.events_cutoff(self.database)
         with translated(), self.database.client.start_session(snapshot=True) as session:
             yield session
 
     # -- notes and events -----------------------------------------------------------------------------------
 
-    def build_from(self, period: Period, data: PeriodData, session: ClientSession) -> Document:
+    def build_from(
+        self, period: Period, data: PeriodData, session: ClientSession, *, is_live: bool = False
+    ) -> Document:
         """Return the row of a period from its ledger data."""
         numbers = row.row(period, data, self.mirror.plans(), self.settings)
         if period.kind is PeriodKind.MONTHLY:
             return {**numbers, **NO_EVENTS, "auto_notes": monthly_note.note(period, data, self.settings)}
-        return {**numbers, **self._note_and_events(period.first, session)}
+        return {**numbers, **self._note_and_events(period.first, session, is_live=is_live)}
 
-    def _note_and_events(self, day: date, session: ClientSession) -> Document:
+    def _note_and_events(self, day: date, session: ClientSession, *, is_live: bool) -> Document:
         """Return note and events of a day; the stored ones if its events were deleted since."""
-        composed, kept = self._compose(day, session)
+        composed, kept = self._compose(day, session, is_live=is_live)
         return composed if kept is None else {name: kept[name] for name in composed}
 
-    def _compose(self, day: date, session: ClientSession) -> tuple[Document, Document | None]:
+    def _compose(self, day: date, session: ClientSession, *, is_live: bool = False) -> tuple[Document, Document | None]:
         """Return note and events of a day, and the stored row if its events were deleted since (else None)."""
         start, end = self.bounds(day)
         first: list[Document] = []
-        events = CountingIterable(self._shown(event_store.events_between(self.database, start, end, session)))
-        note = daily_note.compose(facts(keep_first(events, first), self.settings), self.settings)
+        events = CountingIterable(
+            self.describer.describe(event_store.events_between(self.database, start, end, session))
+        )
+        samples = self.describer.describe(sample_events.between(self.database, start, end, session) if is_live else ())
+        note = daily_note.compose(facts(chain(keep_first(events, first), samples), self.settings), self.settings)
         composed = {
-            "auto_events": [row.auto_event(event, self.settings) for event in first],
+            "auto_events": [row.auto_event(_with_text_id(event), self.settings) for event in first],
             "auto_events_total": events.count,
             "auto_notes": note,
         }
@@ -168,23 +183,8 @@ class RowBuilder:
 
     def events(self, day: date) -> Iterable[Document]:
         """Return the events of a day in chronological order, as its note and its row show them."""
-        self.forgotten = refresh(self.database, self.forgotten)
-        return self._shown(event_store.events_between(self.database, *self.bounds(day)))
-
-    def _shown(self, events: Iterable[Document]) -> Iterable[Document]:
-        return self.describer.describe(self._redacted(events))
-
-    def _redacted(self, events: Iterable[Document]) -> Iterable[Document]:
-        """Redact events of forgotten customers, because an external event may contain the name."""
-        if not self.forgotten.hashes:
-            return events
-        plans = {state.plan.name: state.plan for state in self.mirror.plans().values() if state.plan}
-        return (
-            erasure.redacted_event(event, plans, self.settings)
-            if self.forgotten.contains(event.get("customer_id"))
-            else event
-            for event in events
-        )
+        self.describer.forgotten = refresh(self.database, self.forgotten)
+        return self.describer.describe(event_store.events_between(self.database, *self.bounds(day)))
 
     def bounds(self, day: date) -> tuple[datetime, datetime]:
         """Return the instants at which a business day begins and ends."""
@@ -194,6 +194,11 @@ class RowBuilder:
 
 NO_EVENTS: Document = {"auto_events": [], "auto_events_total": 0}
 """A month's row has no events of its own; they are in the rows of its days."""
+
+
+def _with_text_id(event: Document) -> Document:
+    customer_id = event.get("customer_id")
+    return event if customer_id is None else {**event, "customer_id": shown_id(customer_id)}
 
 
 class CountingIterable:

@@ -16,7 +16,7 @@ from pymongo.errors import DuplicateKeyError, InvalidOperation, OperationFailure
 from daemon.errors import IdempotencyKeyConflict, Unavailable
 from daemon.mongo import pagination
 from daemon.mongo.client import BATCH_SIZE, stream_failure, translated
-from daemon.mongo.collections import EVENTS, SOURCE_NAME, event_id
+from daemon.mongo.collections import EVENTS, SAMPLE_SOURCE, SOURCE_NAME, event_id
 from daemon.mongo.pagination import PageCursor
 from daemon.mongo.types import Database, Document
 from rules.text import one_line
@@ -73,11 +73,6 @@ def valid_plan(text: str | None) -> str | None:
     return one_line(text, MAX_PLAN_NAME) or None
 
 
-def id_of_text(text: str) -> ObjectId | str:
-    """Return 24 hex digits as an ObjectId, as everywhere in the dashboard's database; any other text unchanged."""
-    return ObjectId(text) if ObjectId.is_valid(text) else text
-
-
 def valid_time(at: datetime, now: datetime) -> datetime:
     """Return the time of an event in UTC. Raises ValueError if it is in the future or before `EARLIEST`."""
     if at > now:
@@ -123,9 +118,9 @@ def _require_equal(database: Database, document: Document, names: tuple[str, ...
 
 
 def _metadata(given: Mapping[str, Any]) -> Document:
-    """Replace our own source name by the default: the daemon may withdraw events that have it."""
+    """Replace a source name of ours by the default: the daemon may delete events that have it."""
     source = given.get("source")
-    return {**given, "source": ORIGIN if source in (None, SOURCE_NAME) else source}
+    return {**given, "source": ORIGIN if source in (None, SOURCE_NAME, SAMPLE_SOURCE) else source}
 
 
 # -- listing ------------------------------------------------------------------------------------------------
@@ -159,8 +154,8 @@ def cursor_after(page: list[Document], before: PageCursor | None) -> PageCursor:
 def events_between(
     database: Database, start: datetime, end: datetime, session: ClientSession | None = None
 ) -> Iterable[Document]:
-    """Yield all business events of an interval (end excluded) in chronological order."""
-    query = {"event_date": {"$gte": start, "$lt": end}}
+    """Yield the business events of an interval (end excluded) in chronological order, without sample events."""
+    query = {"event_date": {"$gte": start, "$lt": end}, "metadata.source": {"$ne": SAMPLE_SOURCE}}
     with translated():
         found = database[EVENTS].find(query, session=session, batch_size=BATCH_SIZE)
         yield from found.sort([("event_date", 1), ("_id", 1)])

@@ -7,14 +7,15 @@ decided before can be written. A customer who is inserted again has a new id and
 import hashlib
 import hmac
 import secrets
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import bson
 import pymongo
-from bson import Binary, ObjectId
+from bson import Binary, Int64, ObjectId
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
@@ -22,6 +23,7 @@ from pymongo.write_concern import WriteConcern
 
 from daemon.mongo.client import translated
 from daemon.mongo.collections import AUDIT, CHECKPOINT, ERASURE_LIST, MIRROR
+from daemon.mongo.ids import UnusableId, canonical
 from daemon.mongo.types import Database, Document
 from daemon.store.checkpoint import CHECKPOINT_ID
 from daemon.store.mirror.states import mirror_id
@@ -40,13 +42,28 @@ class ErasureList:
     hashes: frozenset[str] = field(default_factory=frozenset)
 
     def contains(self, customer_id: object) -> bool:
-        return bool(self.hashes) and customer_id is not None and self.hash(customer_id) in self.hashes
+        return bool(self.hashes) and customer_id is not None and not self.hashes.isdisjoint(self._hashes(customer_id))
 
     def hash(self, customer_id: object) -> str:
         """Return the keyed hash of a customer id; 24 hex digits mean the same customer as the ObjectId."""
+        return next(self._hashes(customer_id))
+
+    def extended(self, customer_id: object) -> "ErasureList":
+        """Return the list with a further customer, as if it were stored."""
+        return replace(self, hashes=self.hashes | {self.hash(customer_id)})
+
+    def _hashes(self, customer_id: object) -> Iterator[str]:
+        """Yield the hash of an id and, for an integer, the one that former versions computed of a 64-bit one."""
         if isinstance(customer_id, str) and ObjectId.is_valid(customer_id):
             customer_id = ObjectId(customer_id)
-        return hmac.new(self.key, bson.encode({"": customer_id}), hashlib.sha256).hexdigest()
+        with suppress(UnusableId):
+            customer_id = canonical(customer_id)
+        yield self._hash(customer_id)
+        if isinstance(customer_id, int) and not isinstance(customer_id, bool):
+            yield self._hash(Int64(customer_id))
+
+    def _hash(self, value: object) -> str:
+        return hmac.new(self.key, bson.encode({"": value}), hashlib.sha256).hexdigest()
 
 
 def count(database: Database) -> int | None:

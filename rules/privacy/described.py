@@ -1,4 +1,4 @@
-"""Description of stored events for notes and rows: composed from the mirror, not from the text of another program.
+"""Description of stored events, wherever they are shown: composed from the mirror, not from another program's text.
 
 An external event about a customer or a license that the mirror knows is described like an own event. Its own text is
 used only if there is no such document (campaigns, releases, support), without e-mail addresses and license keys.
@@ -17,7 +17,7 @@ from rules.settings import catalog
 from rules.settings.catalog import PLACEHOLDER
 from rules.settings.former_texts import name_in_text
 from rules.settings.settings import Settings
-from rules.text import MAX_NAME, note_text, one_line
+from rules.text import MAX_NAME, note_text, one_line, without_private_parts
 
 _KINDS = tuple(EventType)
 DOCUMENT_EVENTS = tuple(
@@ -50,14 +50,34 @@ def described(stored: Mapping[str, Any], known: KnownDocuments, settings: Settin
 
     An external event about a known document also gets the customer's name in its metadata, and the customer's id.
     """
-    if is_own:
-        return _cleaned(stored)
+    return (None if is_own else composed(stored, known, settings)) or _cleaned(stored)
+
+
+def composed(stored: Mapping[str, Any], known: KnownDocuments, settings: Settings) -> dict[str, Any] | None:
+    """Return an external event described from the documents or numbers it is about; None if there are none."""
     subject = _subject(stored, known, settings)
     if (subject.name or subject.license) and stored.get("event_type") in DOCUMENT_EVENTS:
         return _of_document(stored, subject, known, settings)
     numbered = _with_plan(stored, subject, known)
     text = rendering.of_numbers(numbered, known.plans_by_name, settings)
-    return {**numbered, "description": text} if text else _cleaned(stored)
+    return {**numbered, "description": text} if text else None
+
+
+IDENTITIES = ("_id", "customer_id", "license_id")
+"""Fields of an event that are shown as they are."""
+
+
+def shown_event(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an event without the e-mail addresses and license keys in its texts."""
+    return {name: value if name in IDENTITIES else _without_private_parts(value) for name, value in event.items()}
+
+
+def _without_private_parts(value: Any) -> Any:
+    if isinstance(value, str):
+        return without_private_parts(value)
+    if isinstance(value, Mapping):
+        return {_without_private_parts(name): _without_private_parts(one) for name, one in value.items()}
+    return [_without_private_parts(one) for one in value] if isinstance(value, list) else value
 
 
 def _cleaned(stored: Mapping[str, Any]) -> dict[str, Any]:

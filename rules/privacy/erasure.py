@@ -5,6 +5,7 @@ the rules see them; recorded events are rendered again without it.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -13,13 +14,17 @@ from rules.privacy import rendering
 from rules.settings import catalog
 from rules.settings.catalog import FORGOTTEN, MARKS
 from rules.settings.settings import Settings
-from rules.text import MAX_NAME, name_text, note_text, one_line
+from rules.text import MAX_NAME, MAX_TEXT, name_text, note_text, one_line
 
 PERSONAL = ("name", "company", "email")
 """The fields of a customer document that identify the person."""
 
 MIN_NAME_LENGTH = 3
 """A shorter name would match in half of all texts."""
+
+APOSTROPHES, QUOTES = "'’‘`´", '"“”'
+"""Characters that notes, people and the database write for each other."""
+_QUOTE = re.compile(f"[{APOSTROPHES}{QUOTES}]")
 
 
 def without_personal_data(change: Change) -> Change:
@@ -60,7 +65,7 @@ class NamePatterns(NamedTuple):
 
     `common` forms are also words of the catalog texts: they do not identify the person and are not in `pattern`. The
     group `kept` matches another person's name that contains a form. `probes` are the case-folded beginnings of the
-    forms: a text without any of them does not need the pattern.
+    forms: a text without any of them does not need the pattern. Texts are compared in Unicode's composed form (NFC).
     """
 
     pattern: re.Pattern[str] | None
@@ -72,9 +77,18 @@ class NamePatterns(NamedTuple):
         return any(probe in small for probe in self.probes)
 
     def find(self, text: str) -> Iterator[str]:
-        """Yield each form as it is written in a text."""
-        if self.pattern is not None and self._may_match(text):
-            yield from (match[0] for match in self.pattern.finditer(text) if match["kept"] is None)
+        """Yield each form as it is written in a text; the whole text if it is not in composed form."""
+        composed = _composed(text)
+        if self.pattern is not None and self._may_match(composed):
+            found = [match[0] for match in self.pattern.finditer(composed) if match["kept"] is None]
+            yield from found if composed == text or not found else [text]
+
+    def has_common(self, text: object) -> bool:
+        """Return whether a text contains one of the common forms as a word."""
+        words = [rf"(?<!\w){_flexible(form)}(?!\w)" for form in self.common]
+        return (
+            isinstance(text, str) and bool(words) and bool(re.search("|".join(words), _composed(text), re.IGNORECASE))
+        )
 
     def matches(self, value: Any) -> bool:
         """Return whether any text in a value, at any depth, contains a form."""
@@ -87,10 +101,21 @@ class NamePatterns(NamedTuple):
     def redact(self, value: Any) -> Any:
         """Return the value with FORGOTTEN instead of every form, at any depth."""
         if isinstance(value, str):
-            return self.pattern.sub(_replacement, value) if self.pattern and self._may_match(value) else value
+            return self._redacted(value)
         if isinstance(value, Mapping):
             return {self.redact(key): self.redact(one) for key, one in value.items()}
         return [self.redact(one) for one in value] if isinstance(value, list) else value
+
+    def _redacted(self, text: str) -> str:
+        composed = _composed(text)
+        if self.pattern is None or not self._may_match(composed):
+            return text
+        redacted = self.pattern.sub(_replacement, composed)
+        return text if redacted == composed else redacted
+
+
+def _composed(text: str) -> str:
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def _replacement(match: re.Match[str]) -> str:
@@ -108,11 +133,17 @@ def name_patterns(names: Iterable[str], plans: Iterable[Plan], others: Iterable[
     plain = sorted(own_forms - common, key=len, reverse=True)
     if not plain:
         return NamePatterns(None, tuple(sorted(common)))
-    cut = [rf"{re.escape(form[:size])}\s?…" for form in plain for size in _cut_lengths(form)]
+    cut = [rf"{_flexible(form[:size])}\s?…" for form in plain for size in _cut_lengths(form)]
     whole = rf"(?:{'|'.join(map(_flexible, plain))})(?!\w)…?"
     text = rf"(?<!\w)(?:{_kept_group(others, own_forms)}|{'|'.join([whole, *cut])})"
-    probes = {form.split()[0][: MIN_NAME_LENGTH + 1].casefold() for form in plain}
+    probes = {_probe(form) for form in plain}
     return NamePatterns(re.compile(text, re.IGNORECASE), tuple(sorted(common)), tuple(sorted(probes)))
+
+
+def _probe(form: str) -> str:
+    """Return the beginning of a form that its other ways of writing share."""
+    beginning = form.split(maxsplit=1)[0][: MIN_NAME_LENGTH + 1]
+    return _QUOTE.split(beginning)[0].casefold()
 
 
 def _kept_group(others: Iterable[str], own_forms: set[str]) -> str:
@@ -124,14 +155,18 @@ def _kept_group(others: Iterable[str], own_forms: set[str]) -> str:
 
 
 def _forms(name: str) -> set[str]:
-    """Return a name as written, as notes of former versions show it, and as a note shows it."""
-    shown = {name.strip(), one_line(name), one_line(name, MAX_NAME).rstrip("…").rstrip()}
+    """Return a name as written, as notes of former versions show it, and as a note shows it; all in composed form."""
+    lines = {one_line(form, limit) for form in (name, _composed(name)) for limit in (MAX_TEXT, MAX_NAME)}
+    shown = {name.strip(), *(line.rstrip("…").rstrip() for line in lines)}
     shown |= {form.replace(catalog.SEPARATOR.strip(), "·") for form in shown}
-    return shown | {written.rstrip("…").rstrip() for form in shown for written in (note_text(form), name_text(form))}
+    shown |= {written.rstrip("…").rstrip() for form in shown for written in (note_text(form), name_text(form))}
+    return set(map(_composed, shown))
 
 
 def _flexible(form: str) -> str:
-    return r"\s+".join(map(re.escape, form.split()))
+    """Return the pattern of a form with any blanks between its words and any form of its quotes."""
+    text = r"\s+".join(map(re.escape, form.split()))
+    return _QUOTE.sub(lambda quote: f"[{APOSTROPHES if quote[0] in APOSTROPHES else QUOTES}]", text)
 
 
 def _cut_lengths(form: str) -> range:

@@ -6,10 +6,11 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
-from bson import Decimal128, Int64, ObjectId
+from bson import Binary, Decimal128, Int64, ObjectId
 from bson.datetime_ms import DatetimeMS
 from pymongo import MongoClient
 
@@ -19,6 +20,7 @@ from daemon.config.schema import Config
 from daemon.mongo.types import Database
 from daemon.rollup.rollup import Rollup
 from daemon.store.mirror.states import mirror_id
+from daemon.web.api import schemas
 from rules import business_days
 from rules.model.changes import Source
 from tests import shop
@@ -105,6 +107,71 @@ def test_an_id_that_no_document_has_is_refused_with_the_dashboards_message(
     assert answers[0].json() == {"success": False, "error": "Invalid customer_id format"}
     assert answers[1].json() == {"success": False, "error": "Invalid license_id format"}
     assert database.business_events.distinct("customer_id") == [1002, "cust_1"]
+
+
+SCALARS: list[Any] = [
+    Binary(UUID("12345678-1234-5678-1234-567812345678").bytes, 4),
+    *(
+        Int64(2**40),
+        -5,
+        2.5,
+        b"\x01\xff",
+        "cliente 1",
+        "D'Angelo",
+        "a\nb\u202e",
+        "=1+1",
+        datetime(2026, 1, 2, tzinfo=UTC),
+    ),
+]
+
+
+def test_an_id_of_any_scalar_type_is_accepted_as_responses_show_it(
+    http_client: httpx2.Client, database: Database
+) -> None:
+    for doc_id in SCALARS:
+        mirror(database, Source.CUSTOMERS, doc_id)
+        body = {**EVENT, "customer_id": schemas.identity(doc_id)}
+        assert http_client.post(CREATE, json=body).status_code == 200, doc_id
+
+    stored = [event["customer_id"] for event in database.business_events.find().sort("_id", 1)]
+    assert stored == SCALARS
+
+
+def test_a_text_that_stands_for_two_documents_has_to_be_exact(http_client: httpx2.Client, database: Database) -> None:
+    mirror(database, Source.CUSTOMERS, "4711")
+    mirror(database, Source.CUSTOMERS, 4711)
+    ids = ("4711", '"4711"', '{"$numberInt": "4711"}')
+    answers = [http_client.post(CREATE, json={**EVENT, "customer_id": one}) for one in ids]
+
+    assert [answer.status_code for answer in answers] == [400, 200, 200]
+    assert 'write "4711" or {"$numberInt": "4711"}' in answers[0].json()["error"]
+    assert [event["customer_id"] for event in database.business_events.find().sort("_id", 1)] == ["4711", 4711]
+
+
+def test_an_external_event_is_described_from_the_mirror_without_private_texts(
+    mongo_uri: str, database: Database, http_client: httpx2.Client
+) -> None:
+    with shop.running(shop.config_for(mongo_uri, database)):
+        plans = shop.plans(database)
+        customer = shop.customer(database, "Ada")
+        license = shop.license(database, customer, plans["pro"])
+        shop.until(lambda: database.business_events.count_documents({"license_id": license}) == 2, "its events")
+    key, now = "CHA-0123ABCD-4567EF01-89ABCDEF-00112233", clock.now()
+    for number, (kind, text, about) in enumerate(
+        [
+            ("new_customer", "Nuovo cliente registrato: Ada (ada@example.it)", {"customer_id": customer}),
+            ("license_created", f"Licenza Pro inserita manualmente: {key}", {"license_id": license}),
+            ("marketing_campaign", f"📧 Newsletter a ada@example.it con {key} inviata", {}),
+        ]
+    ):
+        insert_event(database, text, now + timedelta(seconds=number), event_type=kind, **about)
+    shown = recent_events(http_client)[:3]
+
+    assert [(event["description"], event["customer_name"]) for event in shown] == [
+        ("📧 Newsletter a … con … inviata", None),
+        ("Nuova licenza Pro: Ada", "Ada"),
+        ("Nuovo cliente: Ada", "Ada"),
+    ]
 
 
 def test_a_limit_above_the_maximum_is_lowered_and_the_list_continues(

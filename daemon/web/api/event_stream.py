@@ -1,20 +1,22 @@
 """`/api/events/stream`: Server-Sent Events (WHATWG HTML, "Server-sent events")."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
 
 import anyio
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Header
-from fastapi.concurrency import iterate_in_threadpool, run_in_threadpool
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from daemon.errors import ChatelloError
 from daemon.mongo.client import bounded
-from daemon.store.mirror.reader import MirrorReader
-from daemon.web.api import events, schemas
+from daemon.mongo.types import Document
+from daemon.web.api import schemas
+from daemon.web.api.event_items import EventItem, event_item, event_items
 from daemon.web.api.schemas import DATABASE_SECONDS, PREFIX
 from daemon.web.broadcast import EventBroadcaster, FeedMessage, Subscriber, TooManySubscribers, catch_up
 from daemon.web.context import WebContext
@@ -24,6 +26,8 @@ from daemon.web.json_body import StrictRoute
 RETRY_MS = 3000
 KEEP_ALIVE_SECONDS = 15.0
 """After so long without an event the id alone is sent: it keeps the connection alive and the id within the oplog."""
+MAX_THREADS = 2
+"""Concurrent reads of the database for all clients."""
 SEND_SECONDS = 30.0
 """A client that does not read for so long is disconnected."""
 
@@ -63,6 +67,7 @@ class EventStream(StreamingResponse):
 
 def router(context: WebContext, broadcaster: EventBroadcaster) -> APIRouter:
     routes = APIRouter(prefix=PREFIX, tags=["events"], route_class=StrictRoute)
+    threads = anyio.CapacityLimiter(MAX_THREADS)
 
     @routes.get("/events/stream", responses=STREAM, response_class=StreamingResponse)
     async def stream_events(last_event_id: LastEventId = None) -> EventStream:
@@ -78,7 +83,7 @@ def router(context: WebContext, broadcaster: EventBroadcaster) -> APIRouter:
                 HTTPStatus.SERVICE_UNAVAILABLE, "too many clients are connected; try again later", retry
             ) from None
         return EventStream(
-            frames(context, broadcaster, subscriber, last_event_id or None),
+            frames(context, broadcaster, subscriber, last_event_id or None, threads),
             lambda: broadcaster.unsubscribe(subscriber),
         )
 
@@ -86,7 +91,11 @@ def router(context: WebContext, broadcaster: EventBroadcaster) -> APIRouter:
 
 
 async def frames(
-    context: WebContext, broadcaster: EventBroadcaster, subscriber: Subscriber, last_id: str | None
+    context: WebContext,
+    broadcaster: EventBroadcaster,
+    subscriber: Subscriber,
+    last_id: str | None,
+    threads: anyio.CapacityLimiter,
 ) -> AsyncIterator[str]:
     """Yield the frames for one client: first the missed events, then live ones, until it is disconnected."""
     yield f"retry: {RETRY_MS}\n\n"
@@ -97,10 +106,10 @@ async def frames(
             continue
         if message.kind == "position" and last_id is not None:
             missed = catch_up(context.database, last_id, message.token, broadcaster.closed)
-            async for item in iterate_in_threadpool(missed):
-                yield await run_in_threadpool(frame, context, item)
+            for text in await run_sync(list, map(partial(frame, context), missed), limiter=threads):
+                yield text
         last_id = None
-        yield await run_in_threadpool(frame, context, message)
+        yield await run_sync(frame, context, message, limiter=threads)
 
 
 def frame(context: WebContext, message: FeedMessage) -> str:
@@ -114,12 +123,13 @@ def _data(context: WebContext, message: FeedMessage) -> Mapping[str, Any]:
         return {}
     if message.kind == "withdrawn":
         return {"id": schemas.identity(message.document["_id"])}
-    return events.event_item(message.document, _names(context, [message.document])).model_dump()
+    return _item(context, message.document).model_dump()
 
 
-def _names(context: WebContext, documents: Iterable[Mapping[str, Any]]) -> Mapping[Any, str]:
+def _item(context: WebContext, document: Document) -> EventItem:
+    """Return the event; while the database does not answer, without its texts, which only the mirror can make safe."""
     try:
         with bounded(DATABASE_SECONDS):
-            return events.customer_names(documents, MirrorReader(context.database, context.config().settings()))
+            return event_items(context, [document])[0]
     except ChatelloError:
-        return {}
+        return event_item({**document, "description": None, "metadata": None})

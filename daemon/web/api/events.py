@@ -1,6 +1,5 @@
 """Business events: create one, list the newest."""
 
-from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -9,7 +8,6 @@ from fastapi import APIRouter, Header, Query
 from pydantic import (
     AfterValidator,
     AwareDatetime,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -24,11 +22,11 @@ from daemon import clock
 from daemon.errors import IdempotencyKeyConflict
 from daemon.mongo.client import bounded
 from daemon.mongo.pagination import PageCursor
-from daemon.mongo.types import ObjectId, ReadOnlyDocument
+from daemon.mongo.types import ObjectId
 from daemon.store import events
 from daemon.store import events as store
-from daemon.store.mirror.reader import MirrorReader
-from daemon.web.api import schemas
+from daemon.store.reference_lookup import REFERENCES, AmbiguousId, UnknownId, reference_id
+from daemon.web.api.event_items import EventItem, event_items
 from daemon.web.api.schemas import (
     DATABASE_SECONDS,
     PREFIX,
@@ -42,10 +40,8 @@ from daemon.web.api.schemas import (
 from daemon.web.context import WebContext
 from daemon.web.errors import RequestRejected
 from daemon.web.json_body import StrictRoute
-from rules.model.changes import DocId, Source
-from rules.model.documents import is_id
+from rules.model.changes import DocId
 from rules.model.events import EventType
-from rules.text import MAX_NAME, customer_name, one_line
 
 DAEMON_ONLY_TYPES = (
     EventType.LICENSE_SUSPENDED,
@@ -73,7 +69,7 @@ METADATA_RULE = (
 
 
 Reference = Annotated[Id, WithJsonSchema({"type": "string", "pattern": "^([0-9A-Fa-f]{24})?$"})]
-REFERENCE_RULE = "24 hexadecimal digits, or the id of an existing document; empty for none."
+REFERENCE_RULE = "24 hexadecimal digits, or the id of an existing document as responses show it; empty for none."
 
 
 def _one_message(value: object, handler: ValidatorFunctionWrapHandler) -> object:
@@ -138,21 +134,6 @@ class EventCreated(SuccessResponse):
     message: str = Field(examples=['Business event "partnership" created successfully'])
 
 
-class EventItem(BaseModel):
-    """A business event in the dashboard's format; times are UTC."""
-
-    id: str
-    event_type: str | None
-    description: str | None
-    event_date: str | None = Field(examples=["2026-11-23 08:30:00"])
-    customer_name: str | None
-    plan_name: str | None
-    amount: float | None
-    currency: str | None
-    processed: bool
-    auto_generated: bool
-
-
 class EventsResponse(PagedResponse):
     events: list[EventItem]
     total: int = Field(description="Number of events in this response.")
@@ -200,9 +181,8 @@ def router(context: WebContext) -> APIRouter:
         with bounded(DATABASE_SECONDS):
             since = clock.now() - timedelta(days=days)
             found = store.recent(context.database, since, limit, start, type or ())
-            names = customer_names(found, MirrorReader(context.database, context.config().settings()))
+            shown = event_items(context, found)
         after = store.cursor_after(found, start) if len(found) == limit else None
-        shown = [event_item(event, names) for event in found]
         return EventsResponse(events=shown, total=len(shown), next_cursor=format_cursor(after))
 
     return routes
@@ -217,34 +197,25 @@ def create_event(context: WebContext, event: NewEvent, key: str | None) -> Objec
         raise RequestRejected(HTTPStatus.CONFLICT, message) from None
     try:
         with bounded(DATABASE_SECONDS):
-            reader = MirrorReader(context.database, context.config().settings())
-            document |= {name: _known_id(reader, name, document[name]) for name in REFERENCES}
+            document |= {name: _reference(context, name, document[name]) for name in REFERENCES}
             return store.create(context.database, document, clock.now(), key)
     except IdempotencyKeyConflict as conflict:
         raise RequestRejected(HTTPStatus.CONFLICT, str(conflict)) from None
 
 
-REFERENCES = {"customer_id": Source.CUSTOMERS, "license_id": Source.LICENSES}
-
-
-def _known_id(reader: MirrorReader, name: str, value: ObjectId | str | None) -> DocId:
-    """Return the id that a text stands for: an ObjectId, or the text or number of a document in the mirror.
-
-    Any other text is rejected with the dashboard's message.
-    """
-    if not isinstance(value, str):
-        return value
-    for candidate in (value, int(value)) if value.isdecimal() and int(value) < INT64 else (value,):
-        if reader.fields_of(REFERENCES[name], candidate) is not None:
-            return candidate
-    raise RequestRejected(HTTPStatus.BAD_REQUEST, f"Invalid {name} format")
+def _reference(context: WebContext, name: str, text: str | None) -> DocId:
+    """Return the id that a text stands for; an unknown one is rejected with the dashboard's message."""
+    try:
+        return reference_id(context.database, name, text) if text else None
+    except UnknownId:
+        raise RequestRejected(HTTPStatus.BAD_REQUEST, f"Invalid {name} format") from None
+    except AmbiguousId as problem:
+        raise RequestRejected(HTTPStatus.BAD_REQUEST, f"Invalid {name} format: {problem}") from None
 
 
 def to_document(event: NewEvent) -> dict[str, Any]:
     """Return the event in the form `store.create` expects. Raises ValueError for a time out of range."""
     fields = {**event.model_dump(), "auto_generated": True}
-    for name in REFERENCES:
-        fields[name] = events.id_of_text(fields[name]) if fields[name] else None
     fields["plan_name"] = events.valid_plan(fields["plan_name"])
     fields["event_date"] = events.valid_time(event.event_date, clock.now()) if event.event_date else None
     return fields
@@ -262,37 +233,3 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def format_cursor(cursor: PageCursor | None) -> str | None:
     return None if cursor is None else f"{(cursor.at - EPOCH) // timedelta(milliseconds=1)}.{cursor.skip}"
-
-
-def customer_names(events: Iterable[ReadOnlyDocument], mirror: MirrorReader) -> dict[Any, str]:
-    """Return by customer id the names that the events do not contain themselves, in one query."""
-    ids = {_customer(event) for event in events if not _stored_name(event)} - {None}
-    found = mirror.customers(list(ids)) if ids else []
-    return {state.id: customer_name(state.fields) for state in found}
-
-
-def _customer(event: ReadOnlyDocument) -> Any:
-    found = event.get("customer_id")
-    if isinstance(found, str):
-        return events.id_of_text(found)
-    return found if is_id(found) else None
-
-
-def _stored_name(event: ReadOnlyDocument) -> str:
-    metadata = event.get("metadata")
-    return one_line(metadata.get("customer_name"), MAX_NAME) if isinstance(metadata, Mapping) else ""
-
-
-def event_item(event: ReadOnlyDocument, names: Mapping[Any, str]) -> EventItem:
-    return EventItem(
-        id=schemas.identity(event.get("_id")) or "",
-        event_type=schemas.text(event.get("event_type"), 100),
-        description=schemas.text(event.get("description")),
-        event_date=schemas.datetime_text(event.get("event_date")),
-        customer_name=_stored_name(event) or names.get(_customer(event)) or None,
-        plan_name=schemas.text(event.get("plan_name"), 100),
-        amount=schemas.number(event.get("amount")),
-        currency=schemas.text(event.get("currency"), 10),
-        processed=event.get("processed") is True,
-        auto_generated=event.get("auto_generated") is True,
-    )

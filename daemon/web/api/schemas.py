@@ -1,7 +1,7 @@
 """Parameter types, error responses and value conversion of the API.
 
 Stored documents may hold anything: values of a wrong type become null; texts become one bounded line without invisible
-characters.
+characters, e-mail addresses and license keys.
 """
 
 import math
@@ -13,15 +13,14 @@ from fastapi import Security
 from fastapi.security import HTTPBasic, HTTPBearer
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from rules.text import one_line
+from daemon.mongo.id_text import MAX_LENGTH, shown_id
+from rules.text import one_line, without_private_parts
 
 PREFIX = "/api"
 """Part of every route itself, so that metrics and log show the full path."""
 
 DATABASE_SECONDS = 5.0
 """Database timeout of a request."""
-
-MAX_ID_LENGTH = 100
 
 WRITE_SECURITY = [
     Security(HTTPBearer(auto_error=False, description="The token of the credential `http-token`.")),
@@ -39,8 +38,8 @@ def _require_iso_date(value: object) -> object:
 
 
 Day = Annotated[date, BeforeValidator(_require_iso_date)]
-Id = Annotated[str, StringConstraints(pattern=rf"^[A-Za-z0-9_.:-]{{0,{MAX_ID_LENGTH}}}$")]
-"""The empty text, which forms send, means no id."""
+Id = Annotated[str, StringConstraints(max_length=MAX_LENGTH)]
+"""An id as responses show it. The empty text, which forms send, means no id."""
 
 
 class Strict(BaseModel):
@@ -85,8 +84,8 @@ ERROR_RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 def text(value: Any, limit: int = 1000) -> str | None:
-    """Return a text as one line; None for other types."""
-    return one_line(value, limit) if isinstance(value, str) else None
+    """Return a text as one line without private parts; None for other types."""
+    return without_private_parts(one_line(value, limit)) if isinstance(value, str) else None
 
 
 def number(value: Any) -> float | None:
@@ -100,7 +99,7 @@ def integer(value: Any) -> int | None:
 
 
 def identity(value: Any) -> str | None:
-    return None if value is None else one_line(str(value), MAX_ID_LENGTH)
+    return None if value is None else shown_id(value)
 
 
 def datetime_text(value: Any) -> str | None:

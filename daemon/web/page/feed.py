@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
+from daemon.mongo.id_text import shown_id
 from daemon.web.page import texts
 from rules import business_days
 from rules.rows import daily_note
 from rules.settings.settings import Settings
-from rules.text import MAX_NAME, note_text
+from rules.text import note_text
 
 
 class FeedItem(NamedTuple):
@@ -26,7 +27,7 @@ def feed_item(event: Mapping[str, Any], today: date, settings: Settings) -> Feed
     facts = metadata if isinstance(metadata, Mapping) else {}
     emoji, text = daily_note.split_emoji(kind, facts, note_text(event.get("description")), settings)
     return FeedItem(
-        id=str(event.get("_id"))[:MAX_NAME],
+        id=shown_id(event.get("_id")),
         at=at.isoformat() if isinstance(at, datetime) else "",
         time=_time(at, today, settings) if isinstance(at, datetime) else "",
         emoji=emoji,

@@ -60,6 +60,7 @@ class PageData:
         mirror = MirrorReader(database, settings)
         plans = mirror.plans() if current else {}
         lines, row = status.status_lines(self.context, now), row_store.daily_row(database, today)
+        describer = EventDescriber.of(database, settings)
         recent = events.recent(database, now - timedelta(FEED_DAYS), FEED_ITEMS)
         return {
             "today": today,
@@ -68,9 +69,7 @@ class PageData:
             "outdated_notice": self._outdated_notice(current, now),
             "facts_today": rows.facts(row.get("notes")) if row else [],
             "today_row": rows.daily(row) if row else None,
-            "feed": [
-                feed.feed_item(event, today, settings) for event in EventDescriber(mirror, settings).describe(recent)
-            ],
+            "feed": [feed.feed_item(event, today, settings) for event in describer.describe(recent)],
             "plans": figures.plan_lines(current.totals, plans) if current else [],
             "deals": figures.deals(current.totals, plans) if current else [],
             "status_lines": lines,

@@ -1,7 +1,7 @@
 """Notes and `auto_events` from any mixture of external texts show no private data and break no page and no file."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from daemon.rollup.event_descriptions import CHUNK_SIZE, EventDescriber
 from daemon.rollup.row_builder import facts
+from daemon.web.api.event_items import event_item
 from rules.model.changes import License, LicenseStatus, Plan
 from rules.model.events import EventType
 from rules.model.states import CustomerState, LicenseState, PlanState
@@ -104,6 +105,38 @@ EVENTS = st.lists(
     ),
     max_size=12,
 )
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Yield every text in a value, at any depth."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from strings([*value, *value.values()])
+    elif isinstance(value, list):
+        for one in value:
+            yield from strings(one)
+
+
+@given(EVENTS, TEXTS, TEXTS)
+def test_no_event_of_the_api_or_of_an_export_has_an_email_address_or_a_license_key(
+    events: list[dict[str, Any]], name: str, other: str
+) -> None:
+    describer = EventDescriber(FakeMirror({"c": name, "d": other}, {"l": "c"}), SETTINGS)  # type: ignore[arg-type]
+    shown = list(describer.shown(events))
+    texts = [text for one in shown for text in strings([one, event_item(one).model_dump()])]
+
+    assert len(shown) == len(events)
+    assert [text for text in texts if EMAIL.search(text) or KEY.search(text)] == []
+    assert all(one.keys() - {"metadata"} <= other.keys() for one, other in zip(events, shown, strict=True))
+
+
+def test_the_api_describes_an_external_event_from_the_mirror_and_keeps_its_other_fields() -> None:
+    stored = event("license_created", f"Licenza Pro inserita manualmente: {LICENSE_KEY}", license_id="l", amount=None)
+    [shown] = EventDescriber(FakeMirror({"c": "Ada"}, {"l": "c"}), SETTINGS).shown([stored])  # type: ignore[arg-type]
+    item = event_item(shown)
+
+    assert (item.description, item.customer_name, item.amount) == ("Nuova licenza Pro: Ada", "Ada", None)
 
 
 @given(EVENTS, TEXTS, TEXTS)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import signal
 import subprocess
 import sys
@@ -9,12 +10,13 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import openpyxl
 import pyarrow.parquet
 import pytest
-from bson import Decimal128, ObjectId
+from bson import Binary, Decimal128, Int64, ObjectId
 from bson.datetime_ms import DatetimeMS
 
 from daemon.demo.embedded_mongo import wait_for
@@ -317,3 +319,27 @@ def test_ctrl_c_keeps_the_previous_file(mongo_uri: str, database: Database, tmp_
     assert "the file is unchanged" in stderr
     assert target.read_text() == "yesterday's"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_ids_of_every_type_are_readable_in_every_format(database: Database) -> None:
+    ids = [Binary(UUID("12345678-1234-5678-1234-567812345678").bytes, 4), b"\x01\xff", Int64(7), "a\nb"]
+    shown = ["12345678-1234-5678-1234-567812345678", "01ff", "7", '"a\\nb"']
+    at = datetime(2026, 11, 22, 9, tzinfo=UTC)
+    database.business_events.insert_many([{"event_date": at, "customer_id": one, "license_id": one} for one in ids])
+    source = export(database, "events")
+
+    for found in (
+        [(line["customer_id"], line["license_id"]) for line in lines(source)],
+        [(line["customer_id"].value, line["license_id"].value) for line in cells(source)],
+        [(line["customer_id"], line["license_id"]) for line in records(source)],
+    ):
+        assert found == [(one, one) for one in shown]
+
+
+def test_metadata_of_events_has_no_email_address_and_no_license_key(database: Database) -> None:
+    metadata = {"license_key": "CHA-0123ABCD-4567EF01-89ABCDEF-00112233", "to": ["ada@example.it"], "by": "Ada"}
+    at = datetime(2026, 11, 22, 9, tzinfo=UTC)
+    database.business_events.insert_one({"event_date": at, "description": "x", "metadata": metadata})
+    [line] = lines(export(database, "events"))
+
+    assert json.loads(line["metadata"]) == {"license_key": "", "to": [""], "by": "Ada"}

@@ -14,7 +14,8 @@ from daemon.demo.embedded_mongo import wait_for
 from daemon.diagnostics.verification import Verification
 from daemon.errors import ErasureListChanged
 from daemon.mongo.types import Database
-from daemon.privacy.forget import CustomerNotFound, ForgetReport, ForgetRequest
+from daemon.privacy.forget import ForgetReport, ForgetRequest
+from daemon.privacy.identification import CustomerNotFound
 from daemon.privacy.log_files import mask_files
 from daemon.rollup.rollup import Rollup
 from daemon.store import forgotten, gaps, indexes
@@ -426,11 +427,11 @@ def test_the_log_is_masked_in_place_while_the_daemon_appends_to_it(tmp_path: Pat
     file.write_text("\n".join(lines()) + "\n")
     old.write_text("\n".join(lines()))
     with file.open("a") as daemon:
-        masked = mask_files(file, erasure.name_patterns([NAME, "Perù Caffè", "Pro"], [PRO]), "7")
+        masked = mask_files(file, erasure.name_patterns([NAME, "Perù Caffè", "Pro"], [PRO]), ("7",))
         daemon.write(json.dumps({"event": "later"}) + "\n")
     first, second, third, fourth, _, later = file.read_text().splitlines()
 
-    assert masked == 6
+    assert masked == 8
     assert json.loads(first)["description"] == "Nuovo cliente: ***********"
     assert json.loads(second)["changes"][0]["after"].endswith(" • altro")
     assert (NAME not in first, "Caff" in second, "Mario" in second) == (True, False, False)
