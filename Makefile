@@ -72,6 +72,7 @@ lock: setup  ## resolve and pin all dependencies to their newest versions; make 
 	$(BIN)/pip install --quiet uv
 	$(COMPILE) $(UPGRADE) --extra dev pyproject.toml -o requirements/dev.txt
 	$(COMPILE) -c requirements/dev.txt pyproject.toml -o requirements/run.txt
+	$(COMPILE) -c requirements/dev.txt --extra parquet pyproject.toml -o requirements/run-parquet.txt
 	echo 'hatchling>=1.27' | $(COMPILE) -c requirements/dev.txt - -o requirements/build.txt
 	printf '%s\n' 'hatchling>=1.27' 'editables>=0.5' | $(COMPILE) -c requirements/dev.txt --extra demo pyproject.toml - -o requirements/demo.txt
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Installs, upgrades and uninstalls chatello-analytics on the dashboard's server; see `deploy/install.sh --help`.
 #
-# Guarantees: the running version keeps running until the new one has passed its check, and is restored if the new one
-# does not become ready. Each version has its own directory; `current` links to one of them. Configuration and secrets
-# are never overwritten, only packages of the index are downloaded, and a repeated run changes nothing.
+# Guarantees: the running version keeps running until the new one has passed its check. Secrets, drop-in, units and
+# configuration are staged, replaced when the new version starts, and put back as they were if it does not become ready.
+# Each version has its own directory; `current` links to one of them. An existing configuration is never overwritten,
+# only packages of the index are downloaded, and a repeated run changes nothing.
 set -euo pipefail
 umask 022
 
@@ -12,13 +13,14 @@ HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 readonly HERE
 readonly HOME_DIR=/opt/$NAME ETC=/etc/$NAME
 readonly VERSIONS=$HOME_DIR/versions CURRENT=$HOME_DIR/current
-readonly UNIT=/etc/systemd/system/$NAME.service DROP_INS=/etc/systemd/system/$NAME.service.d
+readonly UNITS=/etc/systemd/system
+readonly UNIT=$UNITS/$NAME.service DROP_INS=$UNITS/$NAME.service.d TEMPLATE=$UNITS/$NAME@.service
 readonly COMMAND=/usr/local/bin/$NAME
 readonly OLD_CRON=daily_analytics_cron.py
 readonly TAKEN_OUT="# disabled by $NAME, which writes these rows: "
 
-dry='' yes='' purge='' anyway='' local_only='' make_token='' uri_file='' wheel='' python=${PYTHON:-python3}
-changed='' unfinished='' scratch=''
+dry='' yes='' purge='' anyway='' local_only='' make_token='' with_parquet='' uri_file='' wheel='' python=${PYTHON:-python3}
+unfinished='' scratch='' staged='' former='' switching='' before=''
 
 usage() {
   cat <<EOF
@@ -32,6 +34,7 @@ Options:
   --yes                    do not ask questions; disable the old $OLD_CRON in the crontabs
   --mongodb-uri-file FILE  read the connection string from FILE (- for standard input)
   --http-token             create a token; without one the HTTP API is read-only
+  --with-parquet           also install pyarrow (170 MB) for exports to Parquet; later upgrades keep it
   --local-mongodb          allow connections to this machine only (MongoDB runs here)
   --wheel FILE             install this wheel instead of building one from the checkout
   --python PROGRAM         Python 3.11 or newer (default: python3)
@@ -49,8 +52,9 @@ EOF
 
 say() { printf '%s\n' "$*"; }
 step() { printf '== %s\n' "$*"; }
+complain() { printf 'install.sh: %s\n' "$*" >&2; }
 die() {
-  printf 'install.sh: %s\n' "$*" >&2
+  complain "$@"
   exit 1
 }
 
@@ -60,24 +64,6 @@ run() {
     printf '   would run: %s\n' "$*"
   else
     "$@"
-  fi
-}
-
-# put MODE OWNER FILE: replace the file atomically with standard input; a file with equal content is not written.
-put() {
-  local new
-  new=$(mktemp)
-  cat >"$new"
-  if cmp -s "$new" "$3"; then
-    rm "$new"
-  elif [[ $dry ]]; then
-    say "   would write: $3 (mode $1, $2)"
-    rm "$new"
-  else
-    install -m "$1" -o "${2%:*}" -g "${2#*:}" "$new" "$(dirname "$3")/.$NAME.new"
-    mv "$(dirname "$3")/.$NAME.new" "$3"
-    rm "$new"
-    changed=1
   fi
 }
 
@@ -94,6 +80,8 @@ agreed() {
   fi
 }
 
+# shellcheck source=deploy/installer/files.sh
+source "$HERE/deploy/installer/files.sh"
 # shellcheck source=deploy/installer/version.sh
 source "$HERE/deploy/installer/version.sh"
 # shellcheck source=deploy/installer/service.sh
@@ -129,16 +117,16 @@ make_user() {
     --shell /usr/sbin/nologin --comment "Chatello analytics daemon" $NAME
 }
 
-write_configuration() {
-  run install -d -m 750 -o root -g $NAME $ETC
+stage_configuration() {
   if [[ -e $ETC/config.toml ]]; then
     say "   $ETC/config.toml exists and is not changed"
   else
-    put 640 root:$NAME $ETC/config.toml <"$HERE/deploy/config.toml"
+    stage 640 root:$NAME $ETC/config.toml <"$HERE/deploy/config.toml"
   fi
 }
 
-# Read the connection string first, so that no question interrupts the installation.
+# Read the connection string first, so that no question interrupts the installation. A stored one is used without a
+# question only if a service with it became ready: the unit exists.
 read_uri() {
   uri=''
   if [[ $uri_file == - ]]; then uri_file=/dev/stdin; fi
@@ -146,26 +134,27 @@ read_uri() {
     [[ -r $uri_file ]] || die "$uri_file cannot be read"
     uri=$(<"$uri_file")
     [[ $uri ]] || die "$uri_file is empty; it must contain mongodb://… or mongodb+srv://…"
-  elif [[ -s $ETC/mongodb-uri ]]; then
-    return
-  elif can_ask; then
-    read -rsp "MongoDB connection string (not shown): " uri
+  elif can_ask && [[ ! -e $UNIT || ! -s $ETC/mongodb-uri ]]; then
+    read -rsp "MongoDB connection string (not shown$([[ ! -s $ETC/mongodb-uri ]] || echo "; empty: the stored one")): " uri
     echo
   fi
-  if [[ ! $uri && ! $dry ]]; then
+  if [[ ! $uri && ! -s $ETC/mongodb-uri && ! $dry ]]; then
     die "no connection string; write it to a file and pass --mongodb-uri-file FILE"
   fi
 }
 
-write_secrets() {
-  local target=$ETC/mongodb-uri.new
-  if [[ $dry ]]; then target=$ETC/mongodb-uri; fi
-  if [[ $uri && $uri != "$(cat $ETC/mongodb-uri 2>/dev/null)" ]]; then # renamed to mongodb-uri after the check passed
-    put 600 root:root "$target" <<<"$uri"
-  fi
+stage_secrets() {
+  if [[ $uri ]]; then stage 600 root:root $ETC/mongodb-uri <<<"$uri"; fi
   if [[ $make_token && ! -s $ETC/http-token ]]; then
-    put 600 root:root $ETC/http-token <<<"$(head -c 32 /dev/urandom | base64 | tr -d '=+/\n')"
-    say "   created a token for the HTTP API in $ETC/http-token"
+    stage 600 root:root $ETC/http-token <<<"$(head -c 32 /dev/urandom | base64 | tr -d '=+/\n')"
+  fi
+}
+
+stage_units() {
+  stage 644 root:root $UNIT <"$HERE/$NAME.service"
+  stage 644 root:root $TEMPLATE <"$HERE/deploy/systemd/$NAME@.service"
+  if [[ $local_only ]]; then
+    stage 644 root:root $DROP_INS/local-mongodb.conf <"$HERE/deploy/systemd/local-mongodb.conf"
   fi
 }
 
@@ -175,32 +164,33 @@ install_it() {
   require_machine
   require_python
   read_uri
+  name_requirements
+  if [[ -e $UNIT ]]; then before=$(readlink $CURRENT || true); fi
   if [[ $dry ]]; then
-    say "   would build a wheel of $HERE and install it with $(grep -c '==' "$HERE/requirements/run.txt") pinned" \
-      "packages below $VERSIONS"
+    say "   would build a wheel of $HERE and install it with $(grep -c '==' "$requirements") pinned packages below $VERSIONS"
   else
-    scratch=$(mktemp -d)
-    trap clean_up EXIT
+    make_scratch
     name_version
     make_version
   fi
   make_user
-  write_configuration
-  write_secrets
-  if [[ $local_only ]]; then write_drop_in; fi
+  write_command
+  stage_configuration
+  stage_secrets
+  stage_units
   if [[ $dry ]]; then
     say "   would run: $NAME check, and only if it passes start $NAME.service (rolled back if it does not become ready)"
   else
     check_version
     switch
   fi
-  write_command
   take_out_old_cron
   if [[ ! $dry ]]; then farewell; fi
 }
 
 farewell() {
   step "done: $(systemctl show --property=StatusText --value $NAME)"
+  if [[ -e $staged$ETC/http-token ]]; then say "   created a token for the HTTP API in $ETC/http-token"; fi
   say "   systemctl status $NAME       role and lag
    journalctl -fu $NAME -o cat  log
    $NAME verify                 verify the totals
@@ -212,7 +202,8 @@ uninstall_it() {
   step "removing the daemon"
   if [[ -e $UNIT ]]; then
     run systemctl disable --quiet --now $NAME
-    run rm -rf $UNIT $DROP_INS
+    run systemctl stop "$NAME@*"
+    run rm -rf $UNIT $DROP_INS $TEMPLATE $TEMPLATE.d $UNITS/*.wants/$NAME@*.service
     run systemctl daemon-reload
   fi
   if [[ -e $COMMAND ]] && grep -q 'Made by deploy/install.sh' $COMMAND; then run rm -f $COMMAND; fi
@@ -240,6 +231,7 @@ while (($#)); do
     --start-anyway) anyway=1 ;;
     --local-mongodb) local_only=1 ;;
     --http-token) make_token=1 ;;
+    --with-parquet) with_parquet=1 ;;
     --mongodb-uri-file | --wheel | --python)
       (($# > 1)) || die "$1 requires a value"
       case $1 in --wheel) wheel=$2 ;; --python) python=$2 ;; *) uri_file=$2 ;; esac

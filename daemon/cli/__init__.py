@@ -4,15 +4,28 @@ Commands import what they need inside their functions, so that `--help` answers 
 """
 
 import io
-import os
 import sys
 
 import click
 
-from daemon.cli import backfill, dead_letters, events, explain, export, forget, rollup, rules, service, verify
+from daemon.cli import (
+    backfill,
+    dead_letters,
+    events,
+    explain,
+    export,
+    forget,
+    rollup,
+    rules,
+    sample_events,
+    service,
+    verify,
+)
+from daemon.cli.common import Program
+from daemon.runtime.terminal import has_colors
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="chatello-analytics")
 @click.pass_context
 def main(context: click.Context) -> None:
@@ -22,14 +35,15 @@ def main(context: click.Context) -> None:
     Examples:
       chatello-analytics check
       MONGODB_URI=mongodb://127.0.0.1:27017 chatello-analytics run
-      chatello-analytics rollup --date 2026-11-22
+      chatello-analytics rollup --date yesterday
     """
-    if os.environ.get("NO_COLOR"):  # https://no-color.org
+    if not has_colors():
         context.color = False
     if isinstance(sys.stdout, io.TextIOWrapper):  # None if standard output is closed
         sys.stdout.reconfigure(errors="replace")  # a terminal without emoji shows question marks
 
 
+events.events.add_command(sample_events.sample)
 for command in (
     service.run,
     service.check,

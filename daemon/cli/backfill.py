@@ -1,17 +1,15 @@
 """`backfill`: rows for the time before the daemon."""
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from daemon.cli.common import CommandContext, require_order, with_context
+from daemon.cli.common import CommandContext, with_context
+from daemon.cli.days import DAY, Day, require_order
 from daemon.cli.progress_bar import interruptible, progress_bar
 
 if TYPE_CHECKING:
     from daemon.backfill.backfill import Backfill, BackfillPlan
-
-DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @click.command()
@@ -23,8 +21,8 @@ DAY = click.DateTime(["%Y-%m-%d"])
 @click.option("--dry-run", is_flag=True, help="Show what would be written without writing it.")
 def backfill(
     context: CommandContext,
-    first: datetime | None,
-    last: datetime | None,
+    first: Day | None,
+    last: Day | None,
     overwrite_dashboard: bool,
     again: bool,
     dry_run: bool,
@@ -40,12 +38,13 @@ def backfill(
       chatello-analytics backfill
       chatello-analytics backfill --from 2024-01-01 --overwrite-dashboard
     """
-    require_order(first, last)
+    since, until = context.day(first), context.day(last)
+    require_order(since, until)
     with interruptible("run the same command again to continue"):
         from daemon.backfill.backfill import Backfill
 
         job = Backfill(context.database, context.config)
-        plan = job.plan(first.date() if first else None, last.date() if last else None)
+        plan = job.plan(since, until)
         _print_plan(plan)
         if dry_run:
             _preview(job, plan, overwrite_dashboard=overwrite_dashboard, again=again)

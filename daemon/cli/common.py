@@ -6,12 +6,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
+from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec
+from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, overload
 
 import click
 
+from daemon import clock
+from daemon.cli.days import Day
 from daemon.config import paths
 from daemon.errors import EXIT_FAILURE, ChatelloError
 from rules.text import one_line
@@ -63,15 +65,36 @@ class CommandContext:
 
     @functools.cached_property
     def database(self) -> "Database":
+        """The database, whose data this version can read; raises ConfigurationError or Unavailable."""
+        from daemon.store import checkpoint
+
+        checkpoint.require_known_format(self.unchecked_database)
+        return self.unchecked_database
+
+    @functools.cached_property
+    def unchecked_database(self) -> "Database":
         """The configured database, closed when the command ends; raises ConfigurationError or Unavailable."""
         from daemon.mongo import client as mongo_client
 
         client = self._stack.enter_context(mongo_client.connect(self.config.mongodb))
         return mongo_client.database(client, self.config.mongodb)
 
+    @overload
+    def day(self, day: Day) -> date: ...
+    @overload
+    def day(self, day: None) -> None: ...
+    @overload
+    def day(self, day: Day | None) -> date | None: ...
+    def day(self, day: Day | None) -> date | None:
+        """Return the date of a day; "today" and "yesterday" are business days of the configured zone."""
+        if not isinstance(day, str):
+            return day
+        today = clock.now().astimezone(self.config.time.zone).date()
+        return today if day == "today" else today - timedelta(days=1)
+
 
 def with_context(function: Callable[Concatenate[CommandContext, Options], None]) -> Callable[..., None]:
-    """Add `--config` to a command, pass it a CommandContext, and turn its errors into exit statuses."""
+    """Add `--config` to a command and pass it a CommandContext."""
 
     @click.option(
         "--config",
@@ -81,16 +104,18 @@ def with_context(function: Callable[Concatenate[CommandContext, Options], None])
     )
     @functools.wraps(function)
     def command(path: Path | None, *args: Options.args, **options: Options.kwargs) -> None:
-        with _exit_on_error(), ExitStack() as stack:
+        with ExitStack() as stack:
             function(CommandContext(path, stack), *args, **options)
 
     return command
 
 
-def require_order(first: datetime | None, last: datetime | None) -> None:
-    """Raise BadParameter for a range that ends before it begins."""
-    if first is not None and last is not None and first > last:
-        raise click.BadParameter(f"{first:%Y-%m-%d} must not be after --to", param_hint="--from")
+class Program(click.Group):
+    """The command line as a whole: errors of every command, and of its help, become exit statuses."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        with _exit_on_error():
+            return super().main(*args, **options)
 
 
 @contextmanager

@@ -1,12 +1,14 @@
 """`explain`: sources of a number or a sentence of a row."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from daemon.cli.common import TEXT, CommandContext, with_context
+from daemon.cli.days import DAY, require_recorded
 
 if TYPE_CHECKING:
     from daemon.diagnostics.explanation import Explanation, NoteSource, NumberSource
@@ -34,21 +36,21 @@ ALIASES = {
 def explain(context: CommandContext, limit: int, day: str, field: str) -> None:
     """Show the movements and events that a number or a sentence of a row is made from.
 
-    DATE is a day (2026-11-22), or a month (2026-11) for a monthly row. FIELD is a number of the row, a part of one
-    (revenue_by_plan.pro, mrr_movements.churn.count), "notes" for the whole note, or some words of it. The sums are
-    recomputed from the ledger; the exit status is 1 if they differ from the table.
+    DATE is a day (2026-11-26, today or yesterday), or a month (2026-11) for a monthly row. FIELD is a number of the
+    row, a part of one (revenue_by_plan.pro, mrr_movements.churn.count), "notes" for the whole note, or some words of
+    it. The sums are recomputed from the ledger; the exit status is 1 if they differ from the table.
 
     \b
     Examples:
-      chatello-analytics explain 2026-11-22 mrr
-      chatello-analytics explain 2026-11-22 churned_customers
-      chatello-analytics explain 2026-11-22 revenue_by_plan.pro
-      chatello-analytics explain 2026-11-22 net_revenue_retention --limit 20
-      chatello-analytics explain 2026-11-22 notes
-      chatello-analytics explain 2026-11-22 "nuovi clienti"
+      chatello-analytics explain yesterday mrr
+      chatello-analytics explain yesterday churned_customers
+      chatello-analytics explain yesterday revenue_by_plan.pro
+      chatello-analytics explain yesterday net_revenue_retention --limit 20
+      chatello-analytics explain yesterday notes
+      chatello-analytics explain yesterday "nuovi clienti"
       chatello-analytics explain 2026-11 mrr
     """
-    period = _period(day)
+    period = _period(context, day)
     config = context.config
     from daemon.diagnostics.explanation import Explanation
 
@@ -63,25 +65,20 @@ def explain(context: CommandContext, limit: int, day: str, field: str) -> None:
     _note(explanation, config.time.zone, period, "" if name in NOTES else field)
 
 
-def _period(text: str) -> "Period":
+def _period(context: CommandContext, text: str) -> "Period":
     from rules.rows import periods
 
-    for format, period_of in (("%Y-%m-%d", periods.day), ("%Y-%m", periods.month)):
-        try:
-            return period_of(datetime.strptime(text, format).date())  # noqa: DTZ007 - a day has no zone
-        except ValueError:
-            continue
-    raise click.BadParameter(f"{text!r} is neither a day (2026-11-22) nor a month (2026-11)", param_hint="DATE")
+    with suppress(click.BadParameter):
+        return periods.day(context.day(DAY.convert(text, None, None)))
+    with suppress(ValueError):
+        return periods.month(datetime.strptime(text, "%Y-%m").date())  # noqa: DTZ007 - a month has no zone
+    raise click.BadParameter(
+        f"{text!r} is neither a day (YYYY-MM-DD, today or yesterday) nor a month (YYYY-MM)", param_hint="DATE"
+    )
 
 
 def _require_known(explanation: "Explanation", period: "Period") -> None:
-    from daemon.store.ledger import reader as ledger
-
-    begin = ledger.first_day(explanation.database)
-    if begin is None or period.last < begin:
-        raise click.BadParameter(
-            f"{period} is unknown: the ledger begins on {begin or 'the first start of the daemon'}", param_hint="DATE"
-        )
+    require_recorded(explanation.database, period)
     if explanation.is_in_future(period):
         raise click.BadParameter(f"{period} is in the future", param_hint="DATE")
 
@@ -156,13 +153,17 @@ class _Printer:
             click.echo(f"{indent}{_amount(account.total, account):>12}  total")
 
     def _movement(self, movement: "Movement", names: Mapping[Any, str]) -> str:
-        parts = [f"{movement.at.astimezone(self.zone):%Y-%m-%d %H:%M:%S}", movement.kind.value, movement.reason.value]
+        parts = [
+            f"{movement.at.astimezone(self.zone):%Y-%m-%d %H:%M:%S %Z}",
+            movement.kind.value,
+            movement.reason.value,
+        ]
         if movement.customer_id is not None:
             name = names.get(movement.customer_id)
-            customer = _safe(str(movement.customer_id))
+            customer = _shown(movement.customer_id)
             parts.append(f"{_safe(name)} ({customer})" if name else f"customer {customer}")
         if movement.license_id is not None:
-            parts.append(f"license {_safe(str(movement.license_id))}")
+            parts.append(f"license {_shown(movement.license_id)}")
         if movement.plan_id is not None:
             parts.append(self._plans_of(movement))
         return "  ".join(parts)
@@ -196,7 +197,7 @@ class _Printer:
         source = metadata.get("source") if isinstance(metadata, dict) else None
         at = event["event_date"].astimezone(self.zone)
         text = f"{_safe(event.get('event_type'))}  {_safe(event.get('description'))}"
-        return f"{at:%Y-%m-%d %H:%M:%S}  {text}  [{_safe(str(event['_id']))}, source: {_safe(source) or 'external'}]"
+        return f"{at:%Y-%m-%d %H:%M:%S %Z}  {text}  [{_shown(event['_id'])}, source: {_safe(source) or 'external'}]"
 
 
 def _moved(movement: "Movement") -> str:
@@ -227,6 +228,12 @@ def _amount(number: int, account: "Account") -> str:
 
 def _signed(number: int, account: "Account") -> str:
     return f"{'+' if number > 0 else ''}{_amount(number, account)}"
+
+
+def _shown(doc_id: object) -> str:
+    from daemon.mongo.id_text import shown_id
+
+    return shown_id(doc_id)
 
 
 def _safe(text: object) -> str:

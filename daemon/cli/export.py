@@ -5,16 +5,17 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
 import click
 
-from daemon.cli.common import CommandContext, require_order, with_context
+from daemon.cli.common import CommandContext, with_context
+from daemon.cli.days import DAY, Day, require_order
 from daemon.cli.progress_bar import interruptible, progress_bar
 
-DAY = click.DateTime(["%Y-%m-%d"])
+FORMATS = {".csv": "csv", ".xlsx": "xlsx", ".parquet": "parquet"}
+"""File format by the suffix of the file name."""
 
 
 @click.command()
@@ -25,7 +26,7 @@ DAY = click.DateTime(["%Y-%m-%d"])
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["csv", "xlsx", "parquet"]),
+    type=click.Choice([*FORMATS.values()]),
     help="File format (default: by the suffix of --output, else csv).",
 )
 @click.option(
@@ -44,8 +45,8 @@ DAY = click.DateTime(["%Y-%m-%d"])
 def export(
     context: CommandContext,
     table: str,
-    first: datetime | None,
-    last: datetime | None,
+    first: Day | None,
+    last: Day | None,
     kind: str | None,
     csv_style: str,
     output: str,
@@ -58,21 +59,33 @@ def export(
       chatello-analytics export events --from 2026-01-01 --to 2026-06-30 -o events.csv
       chatello-analytics export movements --format csv --csv-style standard | head
     """
-    require_order(first, last)
+    since, until = context.day(first), context.day(last)
+    require_order(since, until)
+    format = _format(kind, output)
     with interruptible("the file is unchanged; run the same command to start again"):
         zone = context.config.time.zone
-        format = kind or _format_of(output)
         if output == "-" and format != "csv" and sys.stdout.isatty():
             raise click.BadParameter(f"cannot show {format} on a terminal; name a file", param_hint="--output")
         from daemon.export import Export
+        from daemon.rollup.event_descriptions import EventDescriber
 
-        job = Export(context.database, table, first.date() if first else None, last.date() if last else None, zone)
+        describer = EventDescriber.of(context.database, context.config.settings())
+        job = Export(context.database, table, since, until, zone, describer.shown)
         with progress_bar(table, job.count(), "rows") as advance:
             _write(job.chunks(format, csv_style, advance), output)
 
 
-def _format_of(output: str) -> str:
-    return {".xlsx": "xlsx", ".parquet": "parquet"}.get(Path(output).suffix.lower(), "csv")
+def _format(kind: str | None, output: str) -> str:
+    """Return the format of the file; raises BadParameter for a file name that belongs to another format."""
+    suffix = Path(output).suffix.lower()
+    by_name = FORMATS.get(suffix)
+    if kind is None and suffix and by_name is None:
+        raise click.BadParameter(
+            f"cannot write {suffix} files; name a .csv, .xlsx or .parquet file, or use --format", param_hint="--output"
+        )
+    if kind and by_name and kind != by_name:
+        raise click.BadParameter(f"{kind} does not match the file name {output}", param_hint="--format")
+    return kind or by_name or "csv"
 
 
 def _write(chunks: Iterable[bytes], output: str) -> None:

@@ -1,18 +1,18 @@
 """`rollup`: write, check or amend rows of the analytics table."""
 
 import sys
-from datetime import date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from daemon.cli.common import CommandContext, require_order, with_context
+from daemon.cli.common import CommandContext, with_context
+from daemon.cli.days import DAY, Day, NoSuchDay, require_order, require_recorded
 
 if TYPE_CHECKING:
     from daemon.diagnostics.row_audit import RowAudit, RowFinding
     from daemon.rollup.rollup import Rollup
 
-DAY = click.DateTime(["%Y-%m-%d"])
 MAX_DIFFERENCES = 20
 """Differences shown per row; further ones are only counted."""
 
@@ -26,9 +26,9 @@ MAX_DIFFERENCES = 20
 @click.option("--write", is_flag=True, help="Recompute the rows of the range and amend those that differ.")
 def rollup(
     context: CommandContext,
-    date: datetime | None,
-    first: datetime | None,
-    last: datetime | None,
+    date: Day | None,
+    first: Day | None,
+    last: Day | None,
     check: bool,
     write: bool,
 ) -> None:
@@ -40,10 +40,10 @@ def rollup(
     \b
     Examples:
       chatello-analytics rollup
-      chatello-analytics rollup --date 2026-11-22
+      chatello-analytics rollup --date yesterday
       chatello-analytics rollup --check
-      chatello-analytics rollup --from 2026-11-01 --to 2026-11-22 --check
-      chatello-analytics rollup --from 2026-11-01 --write
+      chatello-analytics rollup --from 2026-11-26 --to yesterday --check
+      chatello-analytics rollup --from 2026-11-26 --write
     """
     if check and write:
         raise click.UsageError("--check and --write exclude each other")
@@ -51,7 +51,8 @@ def rollup(
         raise click.UsageError("--date writes one day; for a range use --from, --to and --check or --write")
     if (first or last) and not (check or write):
         raise click.UsageError("--from/--to need --check or --write")
-    require_order(first, last)
+    since, until, day = context.day(first), context.day(last), context.day(date)
+    require_order(since, until)
     config = context.config
     from daemon.runtime import logs
 
@@ -63,11 +64,11 @@ def rollup(
 
     writer = Rollup(context.database, ActiveConfig(config))
     if check or write:
-        _range(RowAudit(writer), first and first.date(), last and last.date(), write)
-    elif date is None:
+        _range(RowAudit(writer), since, until, write)
+    elif day is None:
         _missing(writer)
     else:
-        _day(writer, date.date())
+        _day(writer, day)
 
 
 def _missing(rollup: "Rollup") -> None:
@@ -76,15 +77,13 @@ def _missing(rollup: "Rollup") -> None:
 
 
 def _day(rollup: "Rollup", day: date) -> None:
-    from daemon.store.ledger import reader as ledger
     from rules import business_days
+    from rules.rows import periods
 
     today = business_days.business_day(rollup.now(), rollup.settings.zone)
-    begin = ledger.first_day(rollup.database)
     if day > today:
         raise click.BadParameter(f"{day} is in the future", param_hint="--date")
-    if begin is None or day < begin:
-        raise click.BadParameter(f"{day} is before the ledger's first day ({begin})", param_hint="--date")
+    require_recorded(rollup.database, periods.day(day))
     row = rollup.write(day, final=day < today)
     click.echo(f"{day}: {row['total_customers']} customers, MRR €{row['mrr']:.2f}")
     click.echo(row["auto_notes"] or "(no events)")
@@ -93,10 +92,12 @@ def _day(rollup: "Rollup", day: date) -> None:
 def _range(audit: "RowAudit", first: date | None, last: date | None, write: bool) -> None:
     from daemon.cli.progress_bar import interruptible, progress_bar
     from daemon.diagnostics.row_audit import count_rows, next_day
+    from daemon.store.ledger import reader as ledger
 
     days = audit.closed_range(first, last)
     if days is None:
-        raise click.BadParameter("the range contains no closed day of the ledger", param_hint="--from/--to")
+        begin = ledger.first_day(audit.database)
+        raise NoSuchDay(f"no closed day in the range: the first day is {begin}, and a day closes on the next morning")
     position, total, differing = days[0], 0, 0
     verb = "--write" if write else "--check"
     with (

@@ -1,16 +1,16 @@
 """`rules`: list the active rules, and preview changed ones on past days."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import click
 
 from daemon.cli.common import CommandContext, with_context
+from daemon.cli.days import DAY, Day
 
 if TYPE_CHECKING:
     from daemon.diagnostics.rule_preview import DayPreview
 
-DAY = click.DateTime(["%Y-%m-%d"])
 WEEK = timedelta(days=6)
 """From the first to the last day of a week."""
 
@@ -44,13 +44,13 @@ def explain(context: CommandContext) -> None:
 @click.option("--from", "first", type=DAY, help="First day (default: six days before the last day).")
 @click.option("--to", "last", type=DAY, help="Last day (default: the last closed day).")
 @click.option("--all", "everything", is_flag=True, help="Also show days without a difference.")
-def preview(context: CommandContext, first: datetime | None, last: datetime | None, everything: bool) -> None:
+def preview(context: CommandContext, first: Day | None, last: Day | None, everything: bool) -> None:
     """Show the notes and events that a configuration would have created on past days; writes nothing.
 
     \b
     Examples:
       chatello-analytics rules preview --config changed.toml
-      chatello-analytics rules preview --from 2026-11-01 --to 2026-11-22 --all
+      chatello-analytics rules preview --from 2026-11-26 --to yesterday --all
     """
     config, database = context.config, context.database
     from daemon.config.active import ActiveConfig
@@ -62,8 +62,8 @@ def preview(context: CommandContext, first: datetime | None, last: datetime | No
     custom_rules.validate(database, config.rules.custom)
     now = Rollup(database, ActiveConfig(config)).now()
     closed = business_days.last_closed(now, config.time.rollup_at, config.time.zone)
-    until = min(last.date(), closed) if last else closed
-    since = first.date() if first else max(until, date.min + WEEK) - WEEK
+    until = min(context.day(last) or closed, closed)
+    since = context.day(first) or max(until, date.min + WEEK) - WEEK
     if since > until:
         raise click.BadParameter(f"{since} is not closed yet or is after --to", param_hint="--from")
     _show(list(RulePreview(database, config).days(since, until)), everything, since, until)

@@ -5,11 +5,19 @@ import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from daemon import clock
 from daemon.cli.common import CommandContext, with_context
+from daemon.config import paths
+from daemon.errors import ChatelloError
+
+if TYPE_CHECKING:
+    from daemon.config.schema import Http
+    from daemon.diagnostics.preflight import CheckResult
 
 
 @click.command()
@@ -57,19 +65,46 @@ def check(context: CommandContext, offline: bool) -> None:
       chatello-analytics check --offline --config changed.toml
     """
     config = context.config
-    click.echo(f"ok    configuration: zone {config.time.zone}, rollup at {config.time.rollup_at:%H:%M}")
+    click.echo(f"ok      configuration: zone {config.time.zone}, rollup at {config.time.rollup_at:%H:%M}")
     if offline:
         return
+    results = []
+    for result in _checks(context):
+        _print(result)
+        results.append(result)
+    sys.exit(1 if any(result.hint for result in results) else 0)
+
+
+def _checks(context: CommandContext) -> "Iterator[CheckResult]":
     from daemon.diagnostics import preflight
 
-    failed = False
-    prunes_ledger = config.retention.ledger_days > 0
-    for result in preflight.run_checks(context.database, config.rules.custom, prunes_ledger=prunes_ledger):
-        failed |= bool(result.hint)
-        click.echo(f"{'FIX' if result.hint else 'ok':4}  {result.subject}: {result.found}")
-        if result.hint:
-            click.echo(f"      -> {result.hint}")
-    sys.exit(1 if failed else 0)
+    config, path = context.config, context.path or paths.CONFIGURATION
+    yield _check_port(config.http, path)
+    yield from preflight.run_checks(
+        context.unchecked_database, config.rules.custom, prunes_ledger=config.retention.ledger_days > 0
+    )
+
+
+def _print(result: "CheckResult") -> None:
+    click.echo(f"{'PROBLEM' if result.hint else 'ok':7} {result.subject}: {result.found}")
+    if result.hint:
+        click.echo(f"        -> {result.hint}")
+
+
+def _check_port(config: "Http", configuration: Path) -> "CheckResult":
+    """Check that the HTTP server can listen, or that the service already does."""
+    from daemon.diagnostics.preflight import CheckResult
+    from daemon.runtime import port_use
+    from daemon.web import listener
+
+    subject = f"port {config.port}"
+    if port_use.is_used_by_service(config.port, configuration):
+        return CheckResult(subject, "used by the running service")
+    try:
+        listener.listen(config).close()
+    except ChatelloError as problem:
+        return CheckResult(subject, "not usable", str(problem))
+    return CheckResult(subject, f"free on {config.host}")
 
 
 @click.command()

@@ -21,7 +21,7 @@ PREFIX = "CHATELLO_"
 TEST_PREFIX = "CHATELLO_TEST_"
 SECRETS = frozenset({"mongodb.uri", "http.token"})
 PLAIN_VARIABLES = {"MONGODB_URI": "mongodb.uri", "MONGODB_DATABASE": "mongodb.database"}
-URI_LOGIN = re.compile(r"(://)[^/\s]*@")
+URI_LOGIN = re.compile(r"(://).*@", re.DOTALL)
 CREDENTIALS = {"mongodb-uri": "mongodb.uri", "http-token": "http.token"}
 
 

@@ -143,6 +143,9 @@ def _indexes(database: Database) -> Iterator[CheckResult]:
 
 
 def _api_usage(database: Database) -> Iterator[CheckResult]:
+    if not api_usage.exists(database):
+        yield CheckResult(api_usage.COLLECTION, "does not exist, so there are no API calls to count")
+        return
     index = api_usage.find_index(database)
     missing = f"no index starts with {api_usage.FIELD}: the day's API calls are not counted (run {api_usage.HINT})"
     yield CheckResult(api_usage.COLLECTION, f"counted with index {index}" if index else missing)

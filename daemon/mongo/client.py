@@ -32,7 +32,8 @@ CAUSES_BY_CODE = {286: "history_lost", 136: "history_lost", 280: "fatal", 260: "
 BAD_TOKEN_CODES = {9, 15}
 FIRST_ASSERTION = 40_000
 """The server rejects a malformed token with the first failing assertion: 40647, 50796, 50811 and others."""
-ACCESS_DENIED_CODES = {13, 18, 8000}
+ACCESS_DENIED_CODES = {13}
+LOGIN_REFUSED_CODES = {18, 8000}
 NO_REPLICA_SET_CODES = {20, 40573}
 SNAPSHOT_TOO_OLD = 239
 
@@ -135,8 +136,10 @@ def _is_tls(text: str) -> bool:
 def _operation_failure(error: OperationFailure) -> ChatelloError:
     code, text = error.code or 0, str(error.details.get("errmsg", "") if error.details else error)[:300]
     text = text.partition(", lsid: ")[0]  # omit the binary session id of the rejected command
+    if code in LOGIN_REFUSED_CODES:
+        return AccessDenied(f"MongoDB refuses this login: check user, password and authSource ({text})")
     if code in ACCESS_DENIED_CODES:
-        return AccessDenied(f"the database denied access: {text}; check user, password and role (deploy/mongodb)")
+        return AccessDenied(f"the database denied access: {text}; check the role of the user (deploy/mongodb)")
     if code in NO_REPLICA_SET_CODES:
         return ConfigurationError(
             f"the MongoDB server is not a replica set ({text}); change streams and transactions require one: "

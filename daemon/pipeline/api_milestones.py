@@ -47,7 +47,7 @@ class ApiUsageMilestones:
         self._day = date.min
         self._settled = datetime.min.replace(tzinfo=UTC)
         self._calls = 0
-        self._warned = False
+        self._has_reported = False
 
     def count(self, heartbeat: Heartbeat) -> list[UsageCount]:
         """Return the counts since the last call, oldest day first; empty if there is no index to count by."""
@@ -57,7 +57,7 @@ class ApiUsageMilestones:
         now = checkpoint.at
         index = api_usage.find_index(self.database)
         if index is None:
-            self._warn()
+            self._report_not_counted()
             return []
         is_seeded = Milestone.API_CALLS.value in checkpoint.memory.get(MILESTONES, {})
         before = [] if is_seeded else [self._busiest(now, index, heartbeat)]
@@ -106,10 +106,14 @@ class ApiUsageMilestones:
         """Return an instant as the API stores it: local time as if it were UTC."""
         return instant.astimezone(self.naive_zone).replace(tzinfo=UTC)
 
-    def _warn(self) -> None:
-        if not self._warned:
+    def _report_not_counted(self) -> None:
+        if self._has_reported:
+            return
+        self._has_reported = True
+        if api_usage.exists(self.database):
             log.warning("api_usage.not_counted", problem="usage_logs has no index on created_at", hint=api_usage.HINT)
-        self._warned = True
+        else:
+            log.info("api_usage.not_counted", reason="usage_logs does not exist")
 
 
 def emit(counted: list[UsageCount]) -> Callable[[Pipeline], None]:

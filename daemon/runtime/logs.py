@@ -19,15 +19,16 @@ from pydantic import BaseModel, SecretStr
 
 from daemon.config.schema import Logs
 from daemon.errors import ConfigurationError
+from daemon.runtime.terminal import has_colors
 
 _PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
-_LOGIN = re.compile(r"(://)[^@/\s]*@")
+_LOGIN = re.compile(r"(://)\S*@")
 _BEARER = re.compile(r"(bearer\s+)[^\s\"',;]+", re.IGNORECASE)
 _MAIL = re.compile(r"[^\s@/:*<>()\[\],;\"'\\=]{1,64}@[^\s@/:*<>()\[\],;\"'\\]{1,255}")
 SHORTEST_SECRET = 6
 """Characters; a shorter secret would remove common words from the log."""
 
-_encode = json.JSONEncoder(default=str, ensure_ascii=True).encode
+_encode = json.JSONEncoder(default=str, ensure_ascii=False).encode
 
 Line = MutableMapping[str, Any]
 
@@ -38,7 +39,7 @@ def set_up(config: Logs, secrets: Iterable[str] = ()) -> None:
     Raises ConfigurationError if the configured file cannot be written.
     """
     pretty = config.format == "pretty" or (config.format == "auto" and sys.stdout.isatty())
-    console = structlog.dev.ConsoleRenderer(sort_keys=False, repr_native_str=True)
+    console = structlog.dev.ConsoleRenderer(colors=has_colors(), sort_keys=False, repr_native_str=True)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -115,7 +116,7 @@ class LogFile:
     def __init__(self, config: Logs) -> None:
         size = config.file_megabytes * 1_000_000
         try:
-            self.handler = _Strict(config.file, maxBytes=size, backupCount=config.file_count, encoding="ascii")
+            self.handler = _Strict(config.file, maxBytes=size, backupCount=config.file_count, encoding="utf-8")
         except OSError as error:
             raise ConfigurationError(
                 f"logs.file: cannot write {config.file} ({error.strerror}); "
@@ -138,13 +139,27 @@ class _Strict(RotatingFileHandler):
 
 
 def as_json(line: Line) -> str:
-    """Return the line as ASCII JSON: a hostile name can neither break it nor move the cursor."""
     first = {name: line[name] for name in ("timestamp", "level", "event") if name in line}
-    return _encode({**first, **line})
+    return to_json({**first, **line})
+
+
+def to_json(value: object) -> str:
+    """Return JSON in which a hostile name can neither break the line nor move the cursor.
+
+    Characters that are not printable are escaped: control and bidirectional characters, line separators, surrogates.
+    """
+    text = _encode(value)
+    return text if text.isprintable() else "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    return r"\u007f" if char == "\x7f" else json.dumps(char)[1:-1]  # JSON does not require to escape DEL
 
 
 def render(_logger: object, _method: str, line: Line) -> str:
-    return prefix(line["level"]) + as_json(line)
+    text = prefix(line["level"]) + as_json(line)
+    is_unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    return text if is_unicode else "".join(char if char.isascii() else _escaped(char) for char in text)
 
 
 def prefix(level: str) -> str:

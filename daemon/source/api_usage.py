@@ -18,6 +18,11 @@ MAX_MS = 15_000
 """Time limit of one count, to protect the server."""
 
 
+def exists(database: Database) -> bool:
+    with translated():
+        return bool(database.list_collection_names(filter={"name": COLLECTION}))
+
+
 def find_index(database: Database) -> str | None:
     """Return the name of an index that can count a range of dates; None if there is none."""
     with translated():

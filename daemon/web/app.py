@@ -1,19 +1,21 @@
 """Assembles the ASGI application: the routes and the middleware around them."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
-import anyio.to_thread
 from fastapi import FastAPI
-from starlette.types import Receive, Scope, Send
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from daemon.config.schema import Http
 from daemon.web import api, errors, openapi, probes
 from daemon.web.broadcast import EventBroadcaster
 from daemon.web.context import WebContext
 from daemon.web.middleware.access import AccessControl
 from daemon.web.middleware.body_limits import BodyLimits
 from daemon.web.middleware.head_requests import HeadRequests
+from daemon.web.middleware.request_limits import RequestLimits
 from daemon.web.middleware.request_metrics import RequestMetrics
 from daemon.web.middleware.security_headers import SecurityHeaders
 from daemon.web.page import routes as page
@@ -26,14 +28,8 @@ or as the password of HTTP Basic. Every error response is `{"success": false, "e
 """
 
 
-MAX_DATABASE_THREADS = 4
-"""Concurrent requests that read the database; the other connections are reserved for the daemon."""
-
-
-@asynccontextmanager
-async def limit_threads(_app: FastAPI) -> AsyncIterator[None]:
-    anyio.to_thread.current_default_thread_limiter().total_tokens = MAX_DATABASE_THREADS
-    yield
+COMPRESSED_BYTES = 1000
+"""Smaller responses are not compressed: they fit into one packet."""
 
 
 class WebApp:
@@ -41,11 +37,10 @@ class WebApp:
 
     def __init__(self, context: WebContext) -> None:
         self.broadcaster = EventBroadcaster(context.database)
-        self.app = RequestMetrics(
-            SecurityHeaders(
-                AccessControl(HeadRequests(BodyLimits(create_app(context, self.broadcaster))), context.config().http)
-            )
-        )
+        http = context.config().http
+        app: ASGIApp = HeadRequests(compressed(RequestLimits(create_app(context, self.broadcaster))))
+        app = SecurityHeaders(AccessControl(BodyLimits(app), http))
+        self.app = RequestMetrics(behind_proxies(app, http))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.app(scope, receive, send)
@@ -53,6 +48,16 @@ class WebApp:
     def close(self) -> None:
         """End the endless responses; called once, before the server waits for open requests."""
         self.broadcaster.close()
+
+
+def behind_proxies(app: Any, http: Http) -> Any:  # uvicorn's types of an application are not Starlette's
+    """Take the visitor's address and scheme from the headers of trusted proxies; without one they are ignored."""
+    return ProxyHeadersMiddleware(app, list(http.trusted_proxies))
+
+
+def compressed(app: ASGIApp) -> ASGIApp:
+    """Compress responses, except event streams. None contains a secret whose length could leak (BREACH)."""
+    return GZipMiddleware(app, minimum_size=COMPRESSED_BYTES, compresslevel=6)
 
 
 def create_app(context: WebContext, broadcaster: EventBroadcaster) -> FastAPI:
@@ -63,7 +68,6 @@ def create_app(context: WebContext, broadcaster: EventBroadcaster) -> FastAPI:
         openapi_url=openapi.OPENAPI,
         docs_url=None,
         redoc_url=None,
-        lifespan=limit_threads,
     )
     errors.install(app)
     app.include_router(probes.router(context.health))

@@ -156,13 +156,12 @@ class _StreamThread:
 
     def _follow(self) -> None:
         while not self.stop.is_set():
-            start_token = self.token
             try:
-                for item in store.follow(self.database, start_token or None, self.stop):
+                for item in store.follow(self.database, self.token or None, self.stop):
                     self._receive(item)
             except ChatelloError as problem:
                 log.warning("feed.interrupted", problem=str(problem))
-                if isinstance(problem, StreamBroken) or self.token == start_token:  # it would fail there again
+                if isinstance(problem, StreamBroken):  # it would fail there again
                     self._drop_position()
             except Exception as error:
                 log.error("feed.failed", problem=f"{type(error).__name__}: {error}", exc_info=True)

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from daemon.errors import ChatelloError
 from daemon.runtime import logs
+from daemon.runtime.log_limit import LimitedLog
 
 RETRY_SECONDS = 5
 
@@ -23,7 +24,7 @@ MESSAGES: Mapping[int, str] = {
 
 SEVERAL_TYPES = "must be one of several types; see /docs"
 
-log = logs.get("http")
+log = LimitedLog(logs.get("http"))
 
 
 class RequestRejected(HTTPException):
@@ -81,13 +82,19 @@ def _problem(error: Mapping[str, Any]) -> str:
 
 
 def _unavailable(request: Request, problem: Exception) -> JSONResponse:
-    log.warning("request.unavailable", route=_route(request), problem=str(problem))
+    log_unavailable(request, problem)
     message = "the database is not responding; try again in a few seconds"
     return error_response(HTTPStatus.SERVICE_UNAVAILABLE, message, {"Retry-After": str(RETRY_SECONDS)})
 
 
+def log_unavailable(request: Request, problem: Exception) -> None:
+    route = _route(request)
+    log.warning("request.unavailable", key=route, route=route, problem=str(problem))
+
+
 def _failed(request: Request, error: Exception) -> JSONResponse:
-    log.error("request.failed", route=_route(request), problem=f"{type(error).__name__}: {error}", exc_info=error)
+    route, problem = _route(request), f"{type(error).__name__}: {error}"
+    log.error("request.failed", key=route, route=route, problem=problem, exc_info=error)
     return error_response(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error; see the daemon's log")
 
 

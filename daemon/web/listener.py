@@ -25,6 +25,11 @@ def listen(config: Http) -> socket.socket:
                 f"http.host: {config.host} is not (yet) an address of this machine; "
                 "set CHATELLO_HTTP__HOST or [http] host to a local address"
             ) from None
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigurationError(
+                f"http.port: port {config.port} is used by another program; "
+                "stop it, or set CHATELLO_HTTP__PORT or [http] port to a free port"
+            ) from None
         raise ConfigurationError(
             f"http.port: cannot listen on {config.host}:{config.port} ({error.strerror}); "
             "set CHATELLO_HTTP__PORT or [http] port to a free port"

@@ -15,11 +15,15 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from daemon.runtime import logs
+from daemon.runtime.log_limit import LimitedLog
+from daemon.web.connections import VisitorProtocol, on_loop_error
 
-log = logs.get("http")
+log = LimitedLog(logs.get("http"))
 
-MAX_CONNECTIONS = 200
-"""Above it uvicorn responds 503, which bounds memory."""
+BACKLOG = 2048
+"""Connections that wait in the kernel; it is limited further by net.core.somaxconn."""
+ACCEPTED_AT_ONCE = 8
+"""Connections accepted before the open ones are read again: a request is read before many others push it out."""
 
 
 class ClosableApp(Protocol):
@@ -31,19 +35,17 @@ class ClosableApp(Protocol):
 
 
 def serve(app: ClosableApp, listening: socket.socket, stop: threading.Event, opened: threading.Event) -> None:
-    """Serve until `stop` is set; set `opened` first. Outside the main thread uvicorn does not handle signals.
-
-    Proxy headers are ignored; the client is the peer of the TCP connection.
-    """
+    """Serve until `stop` is set; set `opened` first. Outside the main thread uvicorn does not handle signals."""
     _log_uvicorn_warnings()
     config = uvicorn.Config(
         app,
+        http=VisitorProtocol,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=2,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=MAX_CONNECTIONS,
+        backlog=ACCEPTED_AT_ONCE,
         ws="none",
     )
     opened.set()
@@ -54,7 +56,7 @@ class _UvicornWarnings(logging.Handler):
     """Forwards uvicorn's warnings, for example about invalid HTTP, to the daemon's log."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        log.warning("server.warned", problem=record.getMessage())
+        log.warning("server.warned", key=str(record.msg), problem=record.getMessage())
 
 
 def _log_uvicorn_warnings() -> None:
@@ -73,6 +75,13 @@ class LowWakeupServer(uvicorn.Server):
         super().__init__(config)
         self._stop = stop
         self._close = close
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        connections = self.server_state.connections
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: on_loop_error(connections, context))
+        await super().startup(sockets)
+        for listening in sockets or []:
+            listening.listen(BACKLOG)  # asyncio takes one number for the kernel and for itself
 
     async def main_loop(self) -> None:
         stopped = asyncio.ensure_future(asyncio.to_thread(self._stop.wait))

@@ -2,24 +2,23 @@
 # Checks the new version, switches the service to it, and rolls back if it does not start. Part of deploy/install.sh.
 # shellcheck disable=SC2154  # variables are defined in install.sh
 
-# Run the check with the user and the credentials of the service.
+# Run the check with the user and the credentials that the service will have.
 check_version() {
-  step "chatello-analytics check"
-  local status=0 credentials=() secret file
+  step "$NAME check"
+  local status=0 credentials=() secret file configuration=()
   for secret in mongodb-uri http-token; do
-    for file in $ETC/$secret.new $ETC/$secret; do
-      if [[ -s $file ]]; then break; fi
-    done
+    file=$(will_be $ETC/$secret)
     if [[ -s $file ]]; then credentials+=("--property=LoadCredential=$secret:$file"); fi
   done
+  if [[ -e $staged$ETC/config.toml ]]; then configuration=(--config "$staged$ETC/config.toml"); fi
   systemd-run --quiet --wait --pipe --collect --property=User=$NAME "${credentials[@]}" \
-    "$version/bin/$NAME" check || status=$?
+    "$version/bin/$NAME" check "${configuration[@]}" || status=$?
   if ((status == 1)) && starts_anyway; then
     say "   the check failed; starting anyway, as requested"
   elif ((status)); then
-    die "the check failed, so nothing was started or changed; fix the problem and run this again$(hint_of "$status")"
+    die "the check failed, so nothing was started or changed ($(basename "$version") stays in $VERSIONS for the next run);" \
+      "fix the problem and run this again$(hint_of "$status")"
   fi
-  if [[ -e $ETC/mongodb-uri.new ]]; then mv $ETC/mongodb-uri.new $ETC/mongodb-uri; fi
 }
 
 # --yes alone does not start a version whose check failed.
@@ -34,11 +33,11 @@ hint_of() {
 point_to() {
   ln -sfn "$1" $CURRENT.new
   mv -T $CURRENT.new $CURRENT
-  put 644 root:root $UNIT <"$1/share/$NAME.service"
-  systemctl daemon-reload
 }
 
+# The command of the version that runs, or of the first version even before it runs.
 write_command() {
+  if [[ ! $dry && ! -e $CURRENT ]]; then point_to "$version"; fi
   if [[ -e $COMMAND ]] && ! grep -q 'Made by deploy/install.sh' $COMMAND; then
     say "   $COMMAND was not created by this installer and is kept; run $CURRENT/bin/$NAME"
     return
@@ -51,26 +50,25 @@ exec $CURRENT/bin/$NAME "\$@"
 EOF
 }
 
-write_drop_in() {
-  run install -d -m 755 $DROP_INS
-  put 644 root:root $DROP_INS/local-mongodb.conf <"$HERE/deploy/systemd/local-mongodb.conf"
-}
-
 switch() {
-  local before
-  before=$(readlink $CURRENT || true)
-  if [[ $before == "$version" && ! $changed ]] && cmp -s "$version/share/$NAME.service" $UNIT &&
-    systemctl is-active --quiet $NAME; then
+  if [[ $before == "$version" && ! $(staged_files) ]] && systemctl is-active --quiet $NAME; then
     say "   already running; nothing to start"
     return
   fi
   step "starting; waiting until the change stream and the HTTP server are open"
+  switching=1
   if [[ $before ]]; then systemctl stop $NAME; fi
+  take
   point_to "$version"
+  systemctl daemon-reload
   systemctl enable --quiet $NAME
   systemctl reset-failed $NAME 2>/dev/null || true
-  start || roll_back "$before"
-  remove_old_versions "$before"
+  start || exit 1 # clean_up rolls back
+  switching=''
+  if [[ $before != "$version" ]]; then # otherwise only a secret or a unit changed
+    remove_old_versions
+    restart_instances
+  fi
 }
 
 # Start the service and wait for READY=1; print each new status line.
@@ -86,23 +84,42 @@ start() {
   wait $!
 }
 
+# Put back the files and the version from before.
 roll_back() {
-  say "   the service did not start; the last lines of the journal:"
+  say "   the service did not become ready; the last lines of the journal:"
   journalctl --unit $NAME --lines 5 --output cat --no-pager | sed 's/^/   | /'
-  if [[ ! $1 ]]; then
-    systemctl disable --quiet --now $NAME
-    die "no version is running; fix the problem and run this again"
-  fi
   systemctl stop $NAME
-  point_to "$1"
-  systemctl start $NAME || die "the previous version $(basename "$1") does not start either; see journalctl -u $NAME"
-  die "rolled back: $(basename "$1") is running again"
+  if [[ ! $before ]]; then systemctl disable --quiet $NAME; fi
+  put_back
+  systemctl daemon-reload
+  systemctl reset-failed $NAME 2>/dev/null || true
+  if [[ ! $before ]]; then
+    complain "no version is running; secrets and configuration were not kept. Fix the problem and run this again"
+    return
+  fi
+  point_to "$before"
+  if systemctl start $NAME; then
+    complain "rolled back: $(basename "$before") is running again, with its secrets and configuration"
+    return
+  fi
+  complain "the previous version $(basename "$before") does not start either; see journalctl -u $NAME." \
+    "If $(basename "$version") had already taken over the data, the previous version cannot read it any more: fix the" \
+    "problem and run this again. The daemon then continues from its checkpoint, so no change is lost"
 }
 
-# Remove all versions except the running one and the previous one ($1).
+# Keep the version that ran before this one; remove all older ones.
 remove_old_versions() {
   local one
   for one in "$VERSIONS"/*; do
-    if [[ $one != "$version" && $one != "$1" ]]; then rm -rf "$one"; fi
+    if [[ $one != "$version" && $one != "$before" ]]; then rm -rf "$one"; fi
   done
+}
+
+# Restart the services of other shops ($NAME@SHOP), which run the same program.
+restart_instances() {
+  local units
+  mapfile -t units < <(systemctl list-units --plain --no-legend "$NAME@*.service" | cut -d' ' -f1)
+  ((${#units[@]})) || return 0
+  step "restarting ${units[*]}"
+  systemctl restart "${units[@]}" || say "   not all of them are ready; see systemctl status '$NAME@*'"
 }

@@ -2,6 +2,12 @@
 # Names, builds and installs a version in its own directory. Part of deploy/install.sh.
 # shellcheck disable=SC2154  # variables are defined in install.sh
 
+# Set `requirements` to the list of pinned packages; a version with Parquet is followed by one with Parquet.
+name_requirements() {
+  if [[ -e $CURRENT/with-parquet ]]; then with_parquet=1; fi
+  requirements=$HERE/requirements/run${with_parquet:+-parquet}.txt
+}
+
 # Set `version` to the release and a hash of its inputs: the files of the checkout or the wheel, and the Python.
 name_version() {
   local release hash
@@ -17,7 +23,7 @@ name_version() {
 
 # Print the checksums of the files of the checkout that a version consists of (with --wheel: besides the wheel).
 checkout_sums() {
-  local parts=(requirements/run.txt "$NAME.service")
+  local parts=("${requirements#"$HERE/"}" "$NAME.service")
   if [[ ! $wheel ]]; then parts+=(requirements/build.txt pyproject.toml README.md LICENSE daemon rules); fi
   (cd "$HERE" && find "${parts[@]}" -type f -not -name '*.pyc' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum)
 }
@@ -35,11 +41,6 @@ prepare_wheel() {
 
 pip() { "$scratch/venv/bin/pip" --quiet --disable-pip-version-check "$@"; }
 
-clean_up() {
-  if [[ $unfinished ]]; then rm -rf "$unfinished"; fi
-  rm -rf "$scratch" $ETC/mongodb-uri.new
-}
-
 make_version() {
   if [[ -e $version/complete ]]; then
     say "   $(basename "$version") is already installed"
@@ -50,11 +51,12 @@ make_version() {
   rm -rf "$version"
   unfinished=$version
   "$python" -m venv --without-pip "$version"
-  pip --python "$version/bin/python" install --require-hashes -r "$HERE/requirements/run.txt"
+  pip --python "$version/bin/python" install --require-hashes -r "$requirements"
   pip --python "$version/bin/python" install --no-deps --no-index "$wheel"
   mkdir -p "$version/share/doc/$NAME"
   cp -r "$HERE/README.md" "$HERE/CHANGELOG.md" "$HERE/docs/." "$version/share/doc/$NAME/"
   cp -r "$HERE/deploy" "$HERE/$NAME.service" "$version/share/"
+  if [[ $with_parquet ]]; then touch "$version/with-parquet"; fi
   touch "$version/complete"
   unfinished=''
 }

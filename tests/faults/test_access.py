@@ -153,5 +153,5 @@ def test_pruning_the_ledger_needs_one_more_privilege_which_check_names(guarded: 
     admin.command("updateRole", ROLE["role"], privileges=privileges(more, NAME))
     _, enough = run_once("check", **environment)
 
-    assert "FIX   privileges on analytics_ledger: missing: remove" in lacking
-    assert "ok    privileges on analytics_ledger: complete" in enough
+    assert "PROBLEM privileges on analytics_ledger: missing: remove" in lacking
+    assert "ok      privileges on analytics_ledger: complete" in enough

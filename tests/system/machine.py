@@ -146,7 +146,7 @@ def _debian() -> Path:
 
 def _wheels() -> Path:
     """Download the pinned packages of the installer, so that machines need no index."""
-    pinned = [ROOT / "requirements" / name for name in ("run.txt", "build.txt")]
+    pinned = [ROOT / "requirements" / name for name in ("run-parquet.txt", "build.txt")]
     key = hashlib.sha256(b"".join(file.read_bytes() for file in pinned)).hexdigest()[:12]
 
     def make(target: Path) -> None:

@@ -4,11 +4,14 @@ import os
 import pty
 import re
 import shlex
+import socket
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import click
 import pytest
@@ -20,6 +23,7 @@ from daemon.mongo.types import Database
 from tests import shop
 from tests.system.test_process import run_once
 
+ROME = ZoneInfo("Europe/Rome")
 LATIN = "caff\udce8"
 """An argument as a terminal in ISO-8859-1 sends it: bytes that are not UTF-8."""
 EVIL = "\x1b[31mEVIL\n\u202e"
@@ -78,6 +82,21 @@ def test_a_full_disk_is_one_message(mongo_uri: str, database: Database, argument
     assert done.stderr == b"chatello-analytics: cannot write the output: No space left on device\n"
 
 
+@pytest.mark.parametrize("file", ["x.pdf", "x.xls", "rows.csv.gz"])
+def test_a_file_name_of_another_format_is_refused(tmp_path: Path, file: str) -> None:
+    status, output = run_once("export", "rows", "-o", str(tmp_path / file))
+
+    assert status == 2
+    assert f"cannot write {Path(file).suffix} files; name a .csv, .xlsx or .parquet file" in output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_format_that_contradicts_the_file_name_is_refused(tmp_path: Path) -> None:
+    status, output = run_once("export", "rows", "--format", "csv", "-o", str(tmp_path / "rows.xlsx"))
+
+    assert (status, "csv does not match the file name" in output) == (2, True), output
+
+
 @pytest.mark.parametrize("kind", ["csv", "xlsx", "parquet"])
 def test_a_file_that_does_not_fit_is_one_message_and_leaves_no_file(
     mongo_uri: str, database: Database, tmp_path: Path, kind: str
@@ -126,11 +145,14 @@ def test_a_terminal_without_emoji_shows_question_marks(mongo_uri: str, database:
     assert (status, "? Fiera" in output) == (0, True), output
 
 
-@pytest.mark.parametrize(("value", "expected"), [("1", False), ("", True)])
-def test_no_color_disables_colors(value: str, expected: bool) -> None:
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [("NO_COLOR", "1", False), ("NO_COLOR", "", True), ("TERM", "dumb", False), ("TERM", "xterm", True)],
+)
+def test_the_environment_disables_colors(variable: str, value: str, expected: bool) -> None:
     """https://no-color.org: any value that is not empty."""
     controller, terminal = pty.openpty()
-    environment = {**os.environ, "NO_COLOR": value}
+    environment = {**os.environ, variable: value}
     subprocess.run(
         [sys.executable, "-m", "daemon", "rules", "explain"],
         cwd=shop.ROOT,
@@ -196,3 +218,103 @@ def test_every_help_text_has_examples_that_its_command_accepts(name: str) -> Non
         assert example.startswith(name)
         words = shlex.split(example.removeprefix(name).partition(" | ")[0])
         COMMANDS[name].make_context(name, words).close()
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS, *dict.fromkeys(name.split()[0] for name in COMMANDS if " " in name)])
+def test_help_on_a_full_disk_is_one_sentence(name: str) -> None:
+    command = [sys.executable, "-m", "daemon", *name.split(), "--help"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, cwd=shop.ROOT, stdout=full, stderr=subprocess.PIPE, timeout=60)
+
+    assert (done.returncode, done.stderr) == (
+        1,
+        b"chatello-analytics: cannot write the output: No space left on device\n",
+    )
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_help_text_shows_a_format_of_a_program(name: str) -> None:
+    assert "%Y" not in COMMANDS[name].get_help(click.Context(COMMANDS[name]))
+
+
+# -- days -----------------------------------------------------------------------------------------------------
+
+
+def test_days_without_a_row_on_the_first_day_are_one_sentence_with_status_one(
+    mongo_uri: str, database: Database
+) -> None:
+    shop.license(database, shop.customer(database, "Ada"), shop.plans(database)["pro"])
+    status, output = call(mongo_uri, database, "explain", "today", "mrr")
+    assert (status, f"the ledger in the database {database.name} is empty" in output) == (1, True), output
+    with shop.running(shop.config_for(mongo_uri, database)):
+        today = f"{clock.now().astimezone(ROME):%Y-%m-%d}"
+        before = f"the first day is {today}; backfill creates earlier rows\n"
+        calls = [
+            *((("explain", day, "mrr"), before) for day in ("2020-11-22", "yesterday", "2020-11")),
+            *((("rollup", "--date", day), before) for day in ("2020-11-22", "yesterday")),
+            *((("rollup", "--check", *more), f"the first day is {today}, and") for more in ((), ("--to", "yesterday"))),
+        ]
+        answers = [(call(mongo_uri, database, *arguments), sentence) for arguments, sentence in calls]
+        accepted = [
+            call(mongo_uri, database, "explain", "today", "mrr"),
+            call(mongo_uri, database, "rollup", "--date", "today"),
+        ]
+
+    for (status, output), sentence in answers:
+        assert (status, output.count("\n")) == (1, 1), output
+        assert output.startswith("chatello-analytics: no ")
+        assert sentence in output
+    assert [status for status, _ in accepted] == [0, 0], accepted
+
+
+@pytest.mark.parametrize("day", ["oggi", "2026-13-01", "2026-11-22T00:00", ""])
+@pytest.mark.parametrize("arguments", [("rollup", "--date"), ("export", "rows", "--from"), ("backfill", "--to")])
+def test_a_day_that_is_none_names_what_is_accepted(arguments: tuple[str, ...], day: str) -> None:
+    status, output = run_once(*arguments, day)
+
+    assert (status, f"{day!r} is not a day; use YYYY-MM-DD, today or yesterday" in output) == (2, True), output
+
+
+# -- one zone -------------------------------------------------------------------------------------------------
+
+
+def test_held_documents_are_listed_in_the_shops_zone_and_none_is_a_word(mongo_uri: str, database: Database) -> None:
+    assert call(mongo_uri, database, "dead-letters", "list") == (0, "none\n")
+    held = {"_id": {"k": "licenses", "id": 7}, "state": "held", "reason": "status: unknown"}
+    database.analytics_dead_letters.insert_one({**held, "first_at": datetime(2026, 7, 1, 22, 30, tzinfo=UTC)})
+
+    expected = "2026-07-02 00:30 CEST  licenses 7  status: unknown\n"
+    assert call(mongo_uri, database, "dead-letters", "list") == (0, expected)
+
+
+# -- the check ------------------------------------------------------------------------------------------------
+
+
+def test_check_reports_a_port_of_another_program(mongo_uri: str, database: Database) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        missing = str(shop.ROOT / "deploy" / "config.toml")
+        status, output = call(mongo_uri, database, "check", "--config", missing, CHATELLO_HTTP__PORT=port)
+
+    assert status == 1
+    assert f"PROBLEM port {port}: not usable" in output
+    assert f"port {port} is used by another program" in output
+    assert "ok      version: MongoDB" in output
+
+
+PASSWORDS = ("z@qx", "z/qx", "z:z:qx", "z?qx", "z#qx", "z[qx", "z]qx", "z%qx", "@qx", "12/qx")
+
+
+@pytest.mark.parametrize("password", PASSWORDS)
+def test_an_unescaped_password_is_never_shown_and_the_sentence_names_the_characters(password: str) -> None:
+    uri = f"mongodb{'+srv' if '/' in password else ''}://user:{password}@host.invalid/?replicaSet=rs"
+    calls = [
+        *(("MONGODB_URI", command) for command in ("check", "run")),
+        *((misplaced, "check") for misplaced in ("MONGODB_DATABASE", "CHATELLO_HTTP__HOST")),
+    ]
+    for setting, command in calls:
+        status, output = run_once(command, **{setting: uri})
+
+        assert status == 78, output
+        assert "qx" not in output, output
+        assert setting != "MONGODB_URI" or "must be escaped: write %40 for @, %3A for :, %2F for /" in output

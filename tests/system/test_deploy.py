@@ -3,10 +3,13 @@
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.shop import ROOT
 from tests.system_tools import tool
 
 UNIT = ROOT / "chatello-analytics.service"
+TEMPLATE = ROOT / "deploy" / "systemd" / "chatello-analytics@.service"
 DROP_IN = ROOT / "deploy" / "systemd" / "local-mongodb.conf"
 MOST_EXPOSED = 15
 """Exposure level in tenths; redis-server has 12, prometheus 40 (systemd 252)."""
@@ -43,9 +46,17 @@ def test_the_drop_in_for_a_local_mongodb_lowers_the_exposure_level(tmp_path: Pat
     assert exposed(both) < exposed(UNIT)
 
 
-def test_systemd_has_no_warning_about_the_unit(tmp_path: Path) -> None:
-    unit = tmp_path / UNIT.name
-    unit.write_text(UNIT.read_text().replace("/opt/chatello-analytics/current/bin/chatello-analytics", "/bin/true"))
+def test_the_unit_for_further_shops_differs_only_by_the_shop() -> None:
+    shops = TEMPLATE.read_text().replace(" --config /etc/chatello-analytics/%i/config.toml", "")
+    shops = shops.replace("/%i", "").replace(" of %i", "")
+
+    assert shops.partition("[Unit]")[2] == UNIT.read_text().partition("[Unit]")[2]
+
+
+@pytest.mark.parametrize("shipped", [UNIT, TEMPLATE])
+def test_systemd_has_no_warning_about_the_unit(shipped: Path, tmp_path: Path) -> None:
+    unit = tmp_path / shipped.name.replace("@", "@shop")
+    unit.write_text(shipped.read_text().replace("/opt/chatello-analytics/current/bin/chatello-analytics", "/bin/true"))
     command = [tool("systemd-analyze"), "verify", "--recursive-errors=no", "--man=no", str(unit)]
     done = subprocess.run(command, capture_output=True, text=True)
 

@@ -16,7 +16,7 @@ from bson import ObjectId
 
 from daemon import clock
 from daemon.config.active import ActiveConfig
-from daemon.demo.embedded_mongo import wait_for
+from daemon.demo.embedded_mongo import EmbeddedMongo, wait_for
 from daemon.mongo.types import Database
 from daemon.rollup.rollup import Rollup
 from rules import business_days
@@ -47,14 +47,14 @@ def test_the_list_shows_the_newest_events_each_on_one_line_whatever_they_contain
     status, output = call(mongo_uri, database, "list", "--limit", "3")
 
     assert status == 0
-    assert [line[21:] for line in output.splitlines()] == [
+    assert [line[20:].partition("T  ")[2] for line in output.splitlines()] == [
         "new_customer        🎉 C1",
         "new_customer        🎉 C2",
         "mystery             🔹 altro",
     ]
     status, output = call(mongo_uri, database, "list", "--days", "9000", "--type", "new_customer")
     assert len(output.splitlines()) == 5
-    assert "2026-07-01 02:00:00  new_customer        🎉 Nuovo cliente: Ada [31m‹script›" in output
+    assert "2026-07-01 02:00:00 CEST  new_customer        🎉 Nuovo cliente: Ada [31m‹script›" in output
 
 
 def test_a_created_event_is_stored_in_the_dashboards_format(mongo_uri: str, database: Database) -> None:
@@ -114,10 +114,10 @@ def _reopened(db: Database) -> bool:
 
 
 @contextmanager
-def tail(uri: str, db: Database, *arguments: str) -> Iterator[tuple["subprocess.Popen[bytes]", list[str]]]:
+def tail(uri: str, db: Database, *arguments: str, **more: str) -> Iterator[tuple["subprocess.Popen[bytes]", list[str]]]:
     """Run `events tail` on a terminal; yield the process and the output so far."""
     master, slave = pty.openpty()
-    environment = {**os.environ, "MONGODB_URI": uri, "MONGODB_DATABASE": db.name, "PYTHONIOENCODING": "utf-8"}
+    environment = {**os.environ, "MONGODB_URI": uri, "MONGODB_DATABASE": db.name, "PYTHONIOENCODING": "utf-8", **more}
     command = [sys.executable, "-m", "daemon", "events", "tail", *arguments]
     running = subprocess.Popen(command, cwd=shop.ROOT, env=environment, stdout=slave, stderr=slave)
     os.close(slave)
@@ -159,6 +159,23 @@ def test_tail_shows_events_in_color_as_they_are_written_and_withdrawn_ones(mongo
         assert running.wait(10) == 0
 
     assert "".join(shown).count("prima") == 1
+
+
+def test_tail_reports_an_outage_once_and_its_end_once() -> None:
+    with EmbeddedMongo() as mongo, shop.fresh_database(mongo.uri) as database:
+        slow = {"CHATELLO_MONGODB__TIMEOUT_SECONDS": "1", "TERM": "dumb"}
+        with tail(mongo.uri, database, **slow) as (_, shown):
+            wait_for(lambda: bool(insert_event(database, "prima") and "prima" in "".join(shown)), "an event")
+            mongo.members[0].send(signal.SIGSTOP)
+            wait_for(lambda: "retrying" in "".join(shown), "the outage", 60)
+            began = clock.monotonic()
+            wait_for(lambda: clock.monotonic() > began + 8, "several attempts")
+            mongo.members[0].send(signal.SIGCONT)
+            wait_for(lambda: "connected again" in "".join(shown), "the end of the outage", 60)
+
+    output = "".join(shown)
+    assert (output.count("retrying"), output.count("connected again")) == (1, 1), output
+    assert "\x1b" not in output, "colors on TERM=dumb"
 
 
 def test_tail_of_a_type_shows_no_others(mongo_uri: str, database: Database) -> None:

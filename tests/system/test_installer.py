@@ -1,14 +1,15 @@
 """deploy/install.sh on a real server: first and repeated install, upgrade, failures, the old cron job, uninstall."""
 
 import re
+import socket
 from collections.abc import Iterator
 
 import pytest
 
-from daemon.demo.embedded_mongo import EmbeddedMongo, wait_for
-from tests import shop
+from daemon.demo.embedded_mongo import EmbeddedMongo, free_port, wait_for
+from tests import access, shop
 from tests.system.machine import SOURCE
-from tests.system.site import ETC, INSTALLER, NAME, Site, prepared
+from tests.system.site import DATABASE, ETC, INSTALLER, NAME, Site, prepared
 from tests.system.test_process import get
 
 pytestmark = pytest.mark.timeout(600)
@@ -127,7 +128,7 @@ def test_a_version_whose_check_fails_is_never_started(site: Site) -> None:
     checkout(site, "daemon/diagnostics/preflight.py:s/^MINIMUM_VERSION = .*/MINIMUM_VERSION = (99, 0)/")
     output = upgrade(site)
 
-    assert "upgrade the server to 6.0 or newer" in output
+    assert "PROBLEM version: MongoDB" in output and "upgrade the server to 6.0 or newer" in output
     assert "the check failed, so nothing was started or changed" in output
     assert (site.show("MainPID"), site.version()) == (pid, before)
 
@@ -147,7 +148,8 @@ def test_a_changed_password_is_accepted_and_a_wrong_one_is_rejected(site: Site) 
     pid = site.show("MainPID")
     site.machine.write("/root/uri", site.uri("wrong-canary") + "\n", "600")
     output = site.install("--mongodb-uri-file", "/root/uri", check=False)
-    assert "the database denied access" in output and "wrong-canary" not in output
+    assert "MongoDB refuses this login: check user, password and authSource" in output
+    assert "wrong-canary" not in output
     assert site.show("MainPID") == pid
     assert site.machine.run("ls", ETC).split() == ["config.toml", "crontab-backups", "mongodb-uri"]
     assert site.machine.run("cat", f"{ETC}/mongodb-uri").strip() == site.uri()
@@ -158,6 +160,174 @@ def test_a_changed_password_is_accepted_and_a_wrong_one_is_rejected(site: Site) 
     assert site.machine.run("cat", f"{ETC}/mongodb-uri").strip() == changed
     assert site.show("MainPID") != pid
     site.await_ready()
+
+
+def versions(site: Site) -> list[str]:
+    return sorted(site.machine.run("ls", f"/opt/{NAME}/versions").split())
+
+
+def kept(site: Site) -> str:
+    """Return content, mode and owner of every file that a failed installation has to restore."""
+    files = (
+        f"{ETC} /etc/systemd/system -name '*.bak' -prune -o -type f -exec stat -c '%n %a %U %G' {{}} + -exec cat {{}} +"
+    )
+    return site.machine.run("sh", "-c", f"find {files}; readlink /opt/{NAME}/current")
+
+
+def test_a_changed_password_keeps_the_previous_version(site: Site) -> None:
+    checkout(site, 'pyproject.toml:s/^version = .*/version = "9.9.8"/')
+    upgrade(site)
+    before = versions(site)
+    site.machine.write("/root/uri", site.uri() + "&appName=kept\n", "600")
+    output = site.machine.run(f"{CHECKOUT}/deploy/install.sh", "--yes", "--mongodb-uri-file", "/root/uri")
+
+    assert "== done" in output
+    assert len(before) == 2
+    assert versions(site) == before
+
+
+def test_everything_is_put_back_if_the_service_does_not_become_ready(site: Site) -> None:
+    checkout(
+        site,
+        'pyproject.toml:s/^version = .*/version = "9.9.7"/',
+        f"{NAME}.service:s/^(Description=).*/\\1another/",
+    )
+    before = kept(site)
+    site.machine.write("/root/uri", site.uri("wrong-canary") + "\n", "600")
+    options = ("--start-anyway", "--mongodb-uri-file", "/root/uri", "--local-mongodb", "--http-token")
+    output = site.machine.run(f"{CHECKOUT}/deploy/install.sh", *options, check=False)
+
+    assert "PROBLEM database: not usable" in output
+    assert "is running again, with its secrets and configuration" in output
+    assert kept(site) == before
+    assert "wrong-canary" not in output
+    assert site.machine.run("sh", "-c", "ls -d /tmp/tmp.* 2>/dev/null || true") == ""
+    site.await_ready()
+
+
+def test_everything_is_put_back_after_an_interrupt(site: Site) -> None:
+    checkout(site, "daemon/app.py:s/^( +)(listening = listener.listen.*)/\\1__import__('time').sleep(60)/")
+    before = kept(site)
+    installing = f"timeout --signal=INT 45 {CHECKOUT}/deploy/install.sh --yes --http-token"
+    output = site.machine.run("sh", "-c", f"{installing}; echo ended with $?", check=False)
+
+    assert "== starting" in output and "is running again" in output, output
+    assert kept(site) == before
+    site.await_ready()
+
+
+def test_a_failed_check_leaves_no_file(site: Site) -> None:
+    before = kept(site)
+    site.machine.write("/root/uri", site.uri("wrong-canary") + "\n", "600")
+    options = ("--mongodb-uri-file", "/root/uri", "--local-mongodb", "--http-token")
+    output = site.install(*options, check=False)
+
+    assert "nothing was started or changed" in output
+    assert "created a token" not in output
+    assert kept(site) == before
+
+
+def test_a_used_port_is_found_before_the_service_is_stopped(site: Site) -> None:
+    pid, other = site.show("MainPID"), free_port()
+    with socket.create_server(("127.0.0.1", other)):
+        site.machine.write(f"{ETC}/config.toml", site.configuration.replace(f"{site.port}", f"{other}"))
+        checkout(site, 'pyproject.toml:s/^version = .*/version = "9.9.6"/')
+        output = upgrade(site)
+    site.machine.write(f"{ETC}/config.toml", site.configuration)
+
+    assert f"PROBLEM port {other}: not usable" in output
+    assert f"port {other} is used by another program" in output
+    assert "nothing was started or changed" in output
+    assert site.show("MainPID") == pid
+    checked = site.machine.run(f"/usr/local/bin/{NAME}", "check")
+    assert f"ok      port {site.port}: used by the running service" in checked
+
+
+ASKED = "MongoDB connection string"
+
+
+def on_a_terminal(site: Site, *answers: str) -> str:
+    """Run the installer on a terminal; each answer is typed once its question is shown."""
+    script = f"""import os, pty, select, sys
+answers = {list(answers)!r}
+pid, terminal = pty.fork()
+if not pid:
+    os.execv({INSTALLER!r}, [{INSTALLER!r}])
+shown = b""
+while True:
+    try:
+        part = os.read(terminal, 4096)
+    except OSError:
+        break
+    shown += part
+    if answers and (shown.endswith(b"): ") or shown.endswith(b"[y/N] ")):
+        os.write(terminal, answers.pop(0).encode() + b"\\n")
+print(shown.decode(), os.waitpid(pid, 0)[1])
+"""
+    return site.machine.run("python3", "-c", script)
+
+
+def test_a_first_installation_with_a_wrong_password_asks_again_and_has_the_command(prepared_site: Site) -> None:
+    site = prepared_site
+    site.machine.run(INSTALLER, "uninstall", "--purge")
+    site.machine.write("/etc/cron.d/dashboard", "", "600")
+    output = on_a_terminal(site, site.uri("wrong-canary"), "y")
+
+    assert "starting anyway, as requested" in output
+    assert "no version is running; secrets and configuration were not kept" in output
+    assert "wrong-canary" not in output
+    assert "Usage:" in site.machine.run(f"/usr/local/bin/{NAME}", "--help")
+    assert "No such file" in site.machine.run("ls", ETC, check=False)
+    assert site.show("LoadState") == "not-found"
+    site.machine.write(f"{ETC}/config.toml", site.configuration)
+    output = on_a_terminal(site, site.uri(), "n")
+    assert ASKED in output and "== done: leader" in output
+    assert ASKED not in on_a_terminal(site, "n")
+
+
+def test_parquet_is_installed_on_request_and_kept_by_upgrades(site: Site) -> None:
+    refused = site.machine.run(f"/usr/local/bin/{NAME}", "export", "rows", "-o", "/tmp/y.parquet", check=False)
+    assert "run deploy/install.sh --with-parquet" in refused
+    assert "== done" in site.install("--with-parquet")
+    checkout(site, 'pyproject.toml:s/^version = .*/version = "9.9.5"/')
+    upgrade(site)
+
+    assert "/9.9.5-" in site.version()
+    site.machine.run(f"/usr/local/bin/{NAME}", "export", "rows", "-o", "/tmp/y.parquet")
+    assert site.machine.run("head", "-c4", "/tmp/y.parquet") == "PAR1"
+
+
+def test_a_second_shop_has_its_own_service_and_follows_upgrades(site: Site) -> None:
+    """As in docs/operations.md: a folder below /etc/chatello-analytics and an instance of the template unit."""
+    shop_port, folder, unit = free_port(), f"{ETC}/secondo", f"{NAME}@secondo"
+    configuration = site.configuration.replace(f"{site.port}", f"{shop_port}").replace(
+        "[mongodb]\n", f'[mongodb]\ndatabase = "{DATABASE}_2"\n'
+    )
+    with access.database_with_role(site.mongo, f"{DATABASE}_2") as second:
+        shop.plans(second)
+        site.machine.run("install", "-d", "-m", "750", "-g", NAME, folder)
+        site.machine.write(f"{folder}/config.toml", configuration)
+        uri = access.uri_of(site.mongo, "analytics", "analytics", f"{DATABASE}_2")
+        site.machine.write(f"{folder}/mongodb-uri", uri, "600")
+        command = (f"/usr/local/bin/{NAME}", "check", "--config", f"{folder}/config.toml")
+        assert f"ok      port {shop_port}: free" in site.machine.run(*command, CREDENTIALS_DIRECTORY=folder)
+        site.machine.run("systemctl", "enable", "--quiet", "--now", unit)
+        wait_for(lambda: get(shop_port, "/readyz")[0] == 200, "the second shop to be ready")
+        assert f"ok      port {shop_port}: used by the running service" in site.machine.run(
+            *command, CREDENTIALS_DIRECTORY=folder
+        )
+        site.machine.run("systemctl", "reload", unit)
+        shop.customer(second, "Zoe")
+        wait_for(lambda: second.business_events.count_documents({}) == 1, "the event of the second shop")
+        assert site.db.business_events.count_documents({"description": {"$regex": "Zoe"}}) == 0
+        checkout(site, 'pyproject.toml:s/^version = .*/version = "9.9.4"/')
+        output = upgrade(site)
+        assert f"restarting {unit}.service" in output
+        wait_for(lambda: get(shop_port, "/readyz")[0] == 200, "the second shop to be ready again")
+        assert 'version="9.9.4"' in get(shop_port, "/metrics")[1]
+        site.machine.run(INSTALLER, "uninstall")
+        assert "inactive" in site.machine.run("systemctl", "is-active", unit, check=False)
+        site.machine.run("rm", "-r", folder)
 
 
 def test_a_version_with_a_failed_check_starts_only_with_start_anyway(site: Site) -> None:

@@ -135,7 +135,7 @@ def test_every_response_has_the_security_headers_and_no_cors_header(http_client:
     assert "unsafe" not in SECURITY_HEADERS["Content-Security-Policy"]
 
 
-def test_ten_different_wrong_tokens_block_a_peer_and_one_repeated_does_not(serve: Serve) -> None:
+def test_ten_different_wrong_tokens_are_answered_with_429_and_the_correct_one_always_works(serve: Serve) -> None:
     with serve(headers={}) as http_client:
 
         def attempt(token: str) -> int:
@@ -144,10 +144,62 @@ def test_ten_different_wrong_tokens_block_a_peer_and_one_repeated_does_not(serve
         assert {attempt("stale") for _ in range(30)} == {401}
         assert attempt(TOKEN) == 200
         assert [attempt(f"wrong-{n}") for n in range(11)] == [401] * 9 + [429] * 2
-        assert attempt(TOKEN) == 429
-        refused = http_client.post(CREATE, json=EVENT, headers=BEARER)
-        assert 0 < int(refused.headers["Retry-After"]) <= 60
+        assert attempt(TOKEN) == 200
+        refused = http_client.post(CREATE, json=EVENT, auth=("x", "wrong-again"))
+        assert (refused.status_code, 0 < int(refused.headers["Retry-After"]) <= 60) == (429, True)
+        assert http_client.post(CREATE, json=EVENT, auth=("x", TOKEN)).status_code == 200
+        prompted = http_client.post(CREATE, json=EVENT)  # a browser asks for the password before it has one
+        assert (prompted.status_code, prompted.headers["WWW-Authenticate"][:5]) == (401, "Basic")
         assert http_client.get(LIST).status_code == 200
+
+
+def guesses(http_client: Any, visitor: str, count: int) -> list[int]:
+    """Return the statuses of this many wrong tokens, and of one request without a token, that a proxy forwards."""
+    forwarded = {"X-Forwarded-For": visitor}
+    headers = [{"Authorization": f"Bearer wrong {n} of {visitor}", **forwarded} for n in range(count)]
+    return [http_client.get(LIST, headers=one).status_code for one in (*headers, forwarded)]
+
+
+def test_wrong_tokens_of_one_visitor_behind_a_trusted_proxy_lock_out_nobody_else(serve: Serve) -> None:
+    with serve(headers={}, trusted_proxies=["127.0.0.1", "10.0.0.0/8"]) as http_client:
+        assert guesses(http_client, "203.0.113.7", 12) == [401] * 10 + [429] * 2 + [401]
+        assert guesses(http_client, "203.0.113.8", 1) == [401, 401]
+        assert guesses(http_client, "203.0.113.7, 203.0.113.9, 10.1.2.3", 1) == [401, 401]
+        assert guesses(http_client, "forged, 203.0.113.7", 1) == [429, 401]
+        assert http_client.get(LIST, headers={"X-Forwarded-For": "203.0.113.7", **BEARER}).status_code == 200
+
+
+def test_the_forwarded_address_of_an_untrusted_proxy_is_ignored(serve: Serve) -> None:
+    with serve(headers={}, trusted_proxies=["192.0.2.1"]) as http_client:
+        assert [guesses(http_client, f"203.0.113.{n}", 1)[0] for n in range(12)] == [401] * 10 + [429] * 2
+        assert http_client.get(LIST, headers={"X-Forwarded-For": "203.0.113.7", **BEARER}).status_code == 200
+
+
+def test_a_token_for_reading_is_required_on_the_machine_itself_too(serve: Serve) -> None:
+    paths = (LIST, "/analytics", "/api/events/stream", "/metrics", "/docs", "/openapi.json", "/static/page.css", "/x")
+    with serve(headers={}, role="retrying", reason="host:27017 is away", token_for_reading=True) as http_client:
+        refused = {path: http_client.get(path) for path in paths}
+        allowed = {path: http_client.get(path, auth=("x", TOKEN)).status_code for path in paths[:2] + paths[3:]}
+        ready = http_client.get("/readyz")
+        alive = http_client.get("/healthz")
+
+    assert {path: answer.status_code for path, answer in refused.items()} == dict.fromkeys(paths, 401)
+    assert all(answer.headers["WWW-Authenticate"].startswith("Basic") for answer in refused.values())
+    assert allowed == {**dict.fromkeys(allowed, 200), "/x": 404}
+    assert (ready.status_code, ready.json()["problems"], alive.status_code) == (503, [], 200)
+
+
+def test_a_token_for_reading_without_a_token_is_refused_at_the_start() -> None:
+    with pytest.raises(ConfigurationError, match=r"http\.token_for_reading: is true and http\.token is not set"):
+        load(None, {"CHATELLO_HTTP__TOKEN_FOR_READING": "true"})
+    assert load(None, {"CHATELLO_HTTP__TOKEN_FOR_READING": "true", "CHATELLO_HTTP__TOKEN": TOKEN})
+
+
+@pytest.mark.parametrize("address", ["*", "nginx", "127.0.0.1:443", "10.0.0.1/8"])
+def test_an_invalid_proxy_address_is_refused_at_the_start(address: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"http\.trusted_proxies\.0: must be an IP address or network such as"):
+        load(None, {"CHATELLO_HTTP__TRUSTED_PROXIES": address})
+    assert load(None, {"CHATELLO_HTTP__TRUSTED_PROXIES": "127.0.0.1, ::1, 10.0.0.0/8"})
 
 
 def test_failed_attempts_expire_after_a_minute_and_take_bounded_memory() -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import httpx2
+import pytest
 from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
@@ -16,6 +17,7 @@ from daemon import clock
 from daemon.demo.embedded_mongo import EmbeddedMongo, wait_for
 from daemon.mongo.types import Database
 from daemon.store import events as store
+from daemon.store.events import EventFeedItem
 from daemon.web import broadcast
 from daemon.web.broadcast import MAX_MISSED, MAX_SUBSCRIBERS, EventBroadcaster, FeedMessage, catch_up
 from tests import shop
@@ -300,6 +302,37 @@ def test_the_feed_continues_after_a_database_restart(serve: Serve, tmp_path: Any
                 wait_for(received_event(listener, "dopo"), "the event after it", 60)
 
     assert listener.descriptions().count("prima") == 1
+
+
+def test_a_client_receives_what_was_written_while_the_database_was_away_for_several_attempts(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts: list[str | None] = []
+    follow = store.follow
+    monkeypatch.setattr(broadcast, "REOPEN_SECONDS", 0.2)
+
+    def counted(db: Database, after: str | None, stop: threading.Event) -> Iterator[EventFeedItem]:
+        attempts.append(after)
+        return follow(db, after, stop)
+
+    monkeypatch.setattr(store, "follow", counted)
+    with EmbeddedMongo() as mongo:
+        client: MongoClient[dict[str, Any]]
+        with MongoClient(mongo.uri, tz_aware=True, serverSelectionTimeoutMS=300) as client:
+            db: Database = client.get_database("x")
+            with serve(served_database=db) as http_client, listening(http_client) as [listener]:
+                create_event(db, "prima")
+                wait_for(received_event(listener, "prima"), "the event")
+                member = mongo.primary()
+                mongo.kill(member)
+                before = len(attempts)
+                wait_for(lambda: len(attempts) > before + 3, "several attempts")
+                mongo.start(member)
+                wait_for(lambda: _try_create(db), "the server to be back")
+                wait_for(received_event(listener, "dopo"), "the event after it", 60)
+
+    assert None not in attempts[before:]
+    assert listener.descriptions("business_event", "reset") == ["prima", "dopo"]
 
 
 def _try_create(db: Database) -> bool:

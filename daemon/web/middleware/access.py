@@ -1,9 +1,12 @@
 """Access control for every request, before its body is read.
 
 - The Host must be a known name (DNS rebinding). Pages of other sites may link here but not read or post (CSRF).
-- Reading needs no token on loopback, under a loopback name, without a proxy; otherwise it does.
+- Reading needs no token on loopback, under a loopback name, without a proxy, unless `token_for_reading` is set;
+  otherwise it does.
 - Methods other than GET, HEAD and OPTIONS always need the token; without a configured token writing is disabled.
-- `/healthz` and `/readyz` need no token; they show reasons to local clients only (`scope["is_local"]`).
+- `/healthz` and `/readyz` need no token; they show reasons only to clients that may read without one
+  (`scope["is_local"]`).
+- A correct token is always accepted. Wrong ones are counted after they were compared, per address of the visitor.
 """
 
 import ipaddress
@@ -19,6 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from daemon import clock
 from daemon.config.schema import Http, is_loopback
 from daemon.runtime import logs
+from daemon.runtime.log_limit import LimitedLog
 from daemon.web.errors import error_response
 from daemon.web.middleware.body_limits import READ_METHODS
 from daemon.web.middleware.token_auth import FailedAttempts, is_same_token, token_from_header
@@ -28,8 +32,11 @@ PROXY_HEADERS = ("forwarded", "x-forwarded-", "x-real-ip", "via")
 """Prefixes of the headers a proxy adds to the requests it forwards."""
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="chatello-analytics", charset="UTF-8"'}
 """Makes browsers prompt for a name (any) and a password (the token), on a page, a form and a fetch alike."""
+UNAUTHENTICATED = "authentication required: send the http-token as a bearer token or as the Basic password"
+AMBIGUOUS = "a request must not have both Content-Length and Transfer-Encoding"
+"""A proxy that reads such a request differently could forward a second one hidden in it (RFC 9112, 6.1)."""
 
-log = logs.get("http")
+log = LimitedLog(logs.get("http"))
 
 
 class AccessControl:
@@ -39,7 +46,7 @@ class AccessControl:
         self.app = app
         self.host_names = {name.lower() for name in (*config.hosts, config.host)}
         self.any_address = config.host in ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
-        self.is_loopback = is_loopback(config.host)
+        self.reads_without_token = is_loopback(config.host) and not config.token_for_reading
         self.token = config.token.get_secret_value()
         self.failed_attempts = FailedAttempts()
 
@@ -49,6 +56,8 @@ class AccessControl:
 
     def _rejection(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
+        if "content-length" in headers and "transfer-encoding" in headers:
+            return error_response(HTTPStatus.BAD_REQUEST, AMBIGUOUS, {"Connection": "close"})
         host = host_name(headers.get("host", ""))
         if not self._is_known_host(host):
             return error_response(HTTPStatus.MISDIRECTED_REQUEST, "unknown host name; add it to [http] hosts")
@@ -67,26 +76,27 @@ class AccessControl:
         return host in self.host_names or is_loopback(host) or (self.any_address and _is_address(host))
 
     def _is_local(self, host: str, headers: Headers) -> bool:
-        """Whether the client is on this machine (or uses an SSH tunnel) and is not a proxy."""
-        return self.is_loopback and is_loopback(host) and not any(name.startswith(PROXY_HEADERS) for name in headers)
+        """Whether the client is on this machine (or uses an SSH tunnel), is not a proxy, and may read without token."""
+        is_forwarded = any(name.startswith(PROXY_HEADERS) for name in headers)
+        return self.reads_without_token and is_loopback(host) and not is_forwarded
 
     def _authenticate(self, scope: Scope, headers: Headers) -> Response | None:
-        peer, now = peer_key(scope), clock.monotonic()
+        token = token_from_header(headers.get("authorization"))
+        if token is None:
+            return error_response(HTTPStatus.UNAUTHORIZED, UNAUTHENTICATED, CHALLENGE)
+        if self.token and is_same_token(token, self.token):
+            return None
+        return self._refuse(peer_key(scope), token)
+
+    def _refuse(self, peer: str, token: str) -> Response:
+        now = clock.monotonic()
         wait = self.failed_attempts.wait_seconds(peer, now)
+        log.warning("login.refused", peer=peer)
         if wait:
             retry = {"Retry-After": str(math.ceil(wait))}
             return error_response(HTTPStatus.TOO_MANY_REQUESTS, "too many wrong tokens; try again in a minute", retry)
-        token = token_from_header(headers.get("authorization"))
-        if token is not None and self.token and is_same_token(token, self.token):
-            return None
-        if token is not None:
-            self.failed_attempts.record(peer, token, now)
-            log.warning("login.refused", peer=peer)
-        return error_response(
-            HTTPStatus.UNAUTHORIZED,
-            "authentication required: send the http-token as a bearer token or as the Basic password",
-            CHALLENGE,
-        )
+        self.failed_attempts.record(peer, token, now)
+        return error_response(HTTPStatus.UNAUTHORIZED, UNAUTHENTICATED, CHALLENGE)
 
 
 def host_name(host: str) -> str:

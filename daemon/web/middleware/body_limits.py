@@ -10,7 +10,7 @@ from daemon.web.errors import RequestRejected, error_response
 
 MAX_BODY_BYTES = 64 * 1024
 BODY_SECONDS = 10.0
-"""Maximum wait for the next part of a body."""
+"""Maximum wait for the whole body."""
 
 READ_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 
@@ -18,45 +18,57 @@ READ_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 class BodyLimits:
     """Rejects bodies larger than `MAX_BODY_BYTES` (declared or received), too slow ones, and encoded ones.
 
-    Bodies of read methods are not read: only their declared length is checked.
+    `app` starts when the body is complete. Bodies of read methods are not read: only their declared length is checked.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        rejection = _rejection(Headers(scope=scope)) if scope["type"] == "http" else None
-        if rejection is not None:
-            await error_response(rejection.status_code, rejection.detail)(scope, receive, send)
-            return
-        if scope["type"] != "http" or scope["method"] in READ_METHODS:
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        received, is_complete = 0, False
-
-        async def receive_limited() -> Message:
-            nonlocal received, is_complete
-            message = await (receive() if is_complete else _receive_in_time(receive))
-            is_complete = is_complete or not message.get("more_body", False)
-            received += len(message.get("body", b""))
-            if received > MAX_BODY_BYTES:
-                raise TOO_LARGE
-            return message
-
-        await self.app(scope, receive_limited, send)
+        try:
+            _check_headers(Headers(scope=scope))
+            received = receive if scope["method"] in READ_METHODS else await _receive_body(receive)
+        except RequestRejected as rejected:
+            await error_response(rejected.status_code, rejected.detail, rejected.headers)(scope, receive, send)
+            return
+        await self.app(scope, received, send)
 
 
-async def _receive_in_time(receive: Receive) -> Message:
-    """Return the next part of a body. Raises `TOO_SLOW` after `BODY_SECONDS`."""
+async def _receive_body(receive: Receive) -> Receive:
+    """Wait for the whole body, or the end of the connection; return a `receive` that starts with it.
+
+    Raises `TOO_SLOW` or `TOO_LARGE`.
+    """
     try:
         with anyio.fail_after(BODY_SECONDS):
-            return await receive()
+            messages = [await _whole_body(receive)]
     except TimeoutError:
         raise TOO_SLOW from None
 
+    async def receive_again() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return receive_again
+
+
+async def _whole_body(receive: Receive) -> Message:
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return message
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            raise TOO_LARGE
+        if not message.get("more_body", False):
+            return {"type": "http.request", "body": body, "more_body": False}
+
 
 TOO_SLOW = RequestRejected(
-    HTTPStatus.REQUEST_TIMEOUT, f"no part of the request body received for {BODY_SECONDS:.0f} seconds"
+    HTTPStatus.REQUEST_TIMEOUT, f"the request body must be complete within {BODY_SECONDS:.0f} seconds"
 )
 TOO_LARGE = RequestRejected(
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the request body must be at most {MAX_BODY_BYTES} bytes"
@@ -64,8 +76,9 @@ TOO_LARGE = RequestRejected(
 ENCODED = RequestRejected(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the request body must not be compressed")
 
 
-def _rejection(headers: Headers) -> RequestRejected | None:
+def _check_headers(headers: Headers) -> None:
     if headers.get("content-encoding", "identity").lower() != "identity":
-        return ENCODED
+        raise ENCODED
     length = headers.get("content-length", "0")
-    return TOO_LARGE if not length.isdecimal() or len(length) > 9 or int(length) > MAX_BODY_BYTES else None
+    if not length.isdecimal() or len(length) > 9 or int(length) > MAX_BODY_BYTES:
+        raise TOO_LARGE

@@ -8,9 +8,10 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from daemon.runtime import logs
+from daemon.runtime.log_limit import LimitedLog
 from daemon.web.errors import error_response
 
-log = logs.get("http")
+log = LimitedLog(logs.get("http"))
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "

@@ -19,11 +19,11 @@ from daemon import clock
 from daemon.errors import ChatelloError
 from daemon.mongo.client import bounded
 from daemon.runtime import logs
-from daemon.runtime.log_limit import LimitedLog
 from daemon.store import rows as row_store
 from daemon.store.rows import NoteOutcome
 from daemon.web.context import WebContext
-from daemon.web.page import assets, rows, texts
+from daemon.web.errors import log_unavailable
+from daemon.web.page import assets, rows, status, texts
 from daemon.web.page.view import PageData, ViewRequest
 from rules.rows import note_grammar
 from rules.settings import italian
@@ -36,7 +36,6 @@ DATABASE_TIMEOUT_SECONDS = 5.0
 """After so long the page reports that the database does not respond."""
 
 log = logs.get("http")
-limited_log = LimitedLog(log)
 
 
 def router(context: WebContext) -> APIRouter:
@@ -177,8 +176,7 @@ class AnalyticsPage:
         }
 
     def _database_down(self, request: Request, problem: ChatelloError) -> Response:
-        route = request.scope["route"].path
-        limited_log.warning("request.unavailable", route, route=route, problem=str(problem))
+        log_unavailable(request, problem)
         view = {
             "problem": str(problem),
             "role": texts.ROLES.get(self.context.health.role, texts.ROLE_UNKNOWN),

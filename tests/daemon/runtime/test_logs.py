@@ -1,6 +1,7 @@
 """The log: one line of JSON per fact whatever it holds, no secret in it, a file that stays small, all events listed."""
 
 import ast
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -44,6 +45,32 @@ def test_a_log_line_is_one_line_of_json_whatever_a_name_holds(capsys: pytest.Cap
     assert "\x1b" not in out and "\u202e" not in out
 
 
+READABLE = "Caffè € 🎉 ≤ 漢字"
+HIDDEN = "\x1b\x7f\x85\x9b\u00ad\u061c\u200b\u200e\u2028\u2029\u202e\u2066\ufeff\ud800\U000e0041"
+
+
+def test_visible_characters_stay_readable_and_all_others_are_escaped(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    logs.set_up(Logs(format="json", file=str(tmp_path / "log")))
+    logs.get("test").info("event.recorded", name=READABLE + HIDDEN)
+    out = capsys.readouterr().out
+
+    assert READABLE in out
+    assert not set(out) & set(HIDDEN)
+    assert json.loads(out)["name"] == READABLE + HIDDEN
+    assert (tmp_path / "log").read_text(encoding="utf-8") == out
+
+
+def test_a_stream_that_is_not_unicode_gets_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="latin-1", write_through=True))
+    logs.set_up(Logs(format="json"))
+    logs.get("test").info("event.recorded", name=READABLE)
+
+    assert json.loads(written.getvalue().decode("ascii"))["name"] == READABLE
+
+
 def test_on_a_terminal_a_name_cannot_move_the_cursor_either(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up(Logs(format="pretty"))
     logs.get("test").info("event.recorded", name="x\n\x1b[2J\u202eforged")
@@ -63,6 +90,7 @@ class WithTokens(Config):
 
 SAID = (
     "refused: mongodb+srv://u:canary-pass@h/db",  # a login nobody configured
+    "refused: mongodb://u:unescaped@canary/pass@h/db",
     "password canary pass or canary%20pass",  # the configured one, as it is and as it stands in the URI
     "curl -H 'X-Token: canary-token'",
     "Authorization: Bearer canary.bearer",

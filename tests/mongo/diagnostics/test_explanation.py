@@ -1,6 +1,6 @@
 """`explain` on a real replica set: every number adds up, and every sentence has its events."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -47,8 +47,8 @@ def test_a_number_shows_the_balance_before_its_day_and_its_movements(mongo_uri: 
     assert [" ".join(line.split()) for line in output.splitlines()] == [
         "mrr of 2025-03-30: €47.97",
         "€43.96 at the start of 2025-03-30",
-        "+€12.00 2025-03-30 01:30:00 expansion plan_changed customer ada license L-ada pro -> agency",
-        "-€7.99 2025-03-30 03:30:00 churn cancelled customer bruno license L-bruno pro",
+        "+€12.00 2025-03-30 01:30:00 CET expansion plan_changed customer ada license L-ada pro -> agency",
+        "-€7.99 2025-03-30 03:30:00 CEST churn cancelled customer bruno license L-bruno pro",
         "€47.97 total",
     ]
 
@@ -138,7 +138,6 @@ def test_a_hostile_name_is_printed_as_one_line_of_plain_text(life: ShopHistory, 
     [
         (("2025-05-10", "nonsense"), "neither in the note of 2025-05-10 nor a number of its row"),
         (("2025-13-01", "mrr"), "is neither a day"),
-        (("2024-01-01", "mrr"), "the ledger begins on 2025-03-14"),
         (("2027-10-26", "mrr"), "2027-10-26 is in the future"),
         (("2027-10", "mrr"), "2027-10 is in the future"),
     ],
@@ -150,3 +149,22 @@ def test_invalid_arguments_are_one_message(
 
     assert (status, "Traceback" in output) == (2, False)
     assert message in output
+
+
+@pytest.mark.parametrize("day", ["2024-01-01", "2024-01"])
+def test_a_day_before_the_ledger_is_one_sentence_with_status_one(closed: ShopHistory, mongo_uri: str, day: str) -> None:
+    sentence = f"no row for {day}: the first day is 2025-03-14; backfill creates earlier rows"
+
+    assert explain(mongo_uri, closed, day, "mrr") == (1, f"chatello-analytics: {sentence}\n")
+
+
+def test_a_reconstructed_day_has_a_row_that_cannot_be_explained(closed: ShopHistory, mongo_uri: str) -> None:
+    row = {"date": datetime(2024, 1, 2, tzinfo=UTC), "period_type": "daily", "reconstructed": True}
+    closed.db.historical_analytics.insert_one(row)
+    status, output = explain(mongo_uri, closed, "2024-01-02", "mrr")
+    closed.db.historical_analytics.delete_one({"_id": row["_id"]})
+
+    assert (status, "the row of 2024-01-02 cannot be recomputed: the ledger's first day is 2025-03-14" in output) == (
+        1,
+        True,
+    )

@@ -105,6 +105,24 @@ def test_without_an_index_on_the_date_nothing_is_counted_and_check_says_so(
     assert "not counted (run db.usage_logs.createIndex({created_at: 1})" in said.found
 
 
+@pytest.mark.parametrize(("calls", "level"), [(0, "info"), (1, "warning")])
+def test_a_missing_collection_is_logged_once_as_information_and_a_missing_index_as_a_warning(
+    mongo_uri: str, database: Database, capsys: pytest.CaptureFixture[str], calls: int, level: str
+) -> None:
+    if calls:
+        api_calls(database, calls, now())
+    config = shop.config_for(mongo_uri, database)
+    with shop.running(config):
+        counting = ApiUsageMilestones(database, config)
+    capsys.readouterr()
+    assert [counting.count(beat) for _ in range(3)] == [[], [], []]
+    lines = [line for line in capsys.readouterr().out.splitlines() if "api_usage.not_counted" in line]
+
+    assert [level in line for line in lines] == [True]
+    [found] = [found for found in preflight.run_checks(database) if found.subject == "usage_logs"]
+    assert ("does not exist" in found.found) is (calls == 0)
+
+
 def test_a_count_is_answered_by_the_index_alone(database: Database) -> None:
     name = database.usage_logs.create_index("created_at")
     api_calls(database, 50, now())
