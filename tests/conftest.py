@@ -8,17 +8,21 @@ from typing import Any
 
 import hypothesis
 import pytest
-from pymongo import MongoClient
+from pymongo import MongoClient, monitoring
 
 from daemon.demo.embedded_mongo import EmbeddedMongo
 from daemon.mongo.client import CODEC
 from daemon.mongo.types import Database
 from tests import containers, schedule, shop
+from tests.source_reads import SourceReads
+
+SOURCE_READS = SourceReads()
 
 
 def pytest_configure() -> None:
     """Restore SIGINT: a shell ignores it in background jobs, and child processes of the tests would inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    monitoring.register(SOURCE_READS)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -61,6 +65,14 @@ def database(client: MongoClient[dict[str, Any]]) -> Iterator[Database]:
     name = f"test_{uuid.uuid4().hex[:12]}"
     yield client.get_database(name, codec_options=CODEC)
     client.drop_database(name)
+
+
+@pytest.fixture(autouse=True)
+def source_reads() -> Iterator[SourceReads]:
+    """Fail a test in which the daemon read the dashboard's collections without a collation."""
+    SOURCE_READS.inexact.clear()
+    yield SOURCE_READS
+    assert SOURCE_READS.inexact == []
 
 
 @pytest.fixture(scope="session")

@@ -41,7 +41,7 @@ def snapshot_time(database: Database, session: ClientSession) -> Timestamp:
     Raises Unavailable if the checkpoint collection does not exist.
     """
     with translated():
-        reply = database.command("find", CHECKPOINT, limit=1, singleBatch=True, session=session)
+        reply = database.command("find", CHECKPOINT, projection={"_id": 1}, limit=1, singleBatch=True, session=session)
     time: Timestamp | None = reply["cursor"].get("atClusterTime")
     if time is None:
         raise Unavailable(f"the collection {CHECKPOINT} does not exist yet: start the daemon once")
@@ -101,8 +101,8 @@ def sort_key(value: object) -> tuple[int, Any]:
     """Return a key that sorts `_id`s like the server (MongoDB manual, "Comparison/Sort Order")."""
     if isinstance(value, ObjectId):
         return 6, value.binary
-    if value is None:
-        return 0, 0
+    if type(value) in _SINGLE:
+        return _SINGLE[type(value)], 0
     if isinstance(value, bool):
         return 7, value
     if isinstance(value, int | float):
@@ -115,11 +115,12 @@ def sort_key(value: object) -> tuple[int, Any]:
         return 5, _binary_key(value, getattr(value, "subtype", 0))
     if isinstance(value, Timestamp):
         return 9, (value.time, value.inc)
-    if isinstance(value, datetime | DatetimeMS):
-        return 8, int(value if isinstance(value, DatetimeMS) else DatetimeMS(value))
-    if isinstance(value, MinKey | MaxKey):
-        return -1 if isinstance(value, MinKey) else 10, 0
-    raise TypeError(f"{type(value).__name__} is not the type of a canonical id")
+    assert isinstance(value, datetime | DatetimeMS), f"{value!r} is not a canonical id"
+    return 8, int(value if isinstance(value, DatetimeMS) else DatetimeMS(value))
+
+
+_SINGLE: dict[type, int] = {MinKey: -1, type(None): 0, MaxKey: 10}
+"""Types of one single value."""
 
 
 def _binary_key(value: bytes, subtype: int) -> tuple[int, int, bytes]:

@@ -19,6 +19,7 @@ from daemon.mongo.types import Database, Document
 from daemon.source.custom_rules import CustomRuleMatcher
 from daemon.source.decode import Decoder
 from daemon.source.filter import stages
+from daemon.source.references import with_existing_ids
 from rules.model.changes import Change, Discontinuity, Undecodable
 from rules.settings.custom_rules import CustomRule
 
@@ -76,14 +77,19 @@ class Stream(AbstractContextManager["Stream"]):
                 event = self._stream.try_next()
                 if event is not None:
                     token = event["_id"]
-                    read = self.matcher.change if self.matcher.watches(event) else self.decoder.change
-                    yield StreamItem(read(event), StreamPosition(token, event["clusterTime"]))
+                    yield StreamItem(self._item(event), StreamPosition(token, event["clusterTime"]))
                 elif not self._stream.alive:
                     raise Unavailable("the server closed the change stream")
                 else:
                     yield StreamItem(None, self._current_position())
         except PyMongoError as error:
             raise stream_failure(error) from error
+
+    def _item(self, event: Document) -> Change | Discontinuity | Undecodable | None:
+        if self.matcher.watches(event):
+            return self.matcher.change(event)
+        item = self.decoder.change(event)
+        return with_existing_ids(self.matcher.database, item) if isinstance(item, Change) else item
 
     def _current_position(self) -> StreamPosition:
         token = self._stream.resume_token

@@ -18,7 +18,7 @@ from pymongo.write_concern import WriteConcern
 
 from daemon.errors import ErasureListChanged, LeaseLost
 from daemon.mongo import collections
-from daemon.mongo.client import translated
+from daemon.mongo.client import CODEC, translated
 from daemon.mongo.collections import CHECKPOINT, DEAD_LETTERS, EVENTS, LEDGER, SOURCE_NAME
 from daemon.mongo.types import Database, Document
 from daemon.runtime import metrics
@@ -196,7 +196,7 @@ class Committer:
 
         PyMongo's collection methods would double the cost of the encoding; a transaction needs nothing they add.
         """
-        reply = self.database.command(command, session=session)
+        reply = self.database.command(command, session=session, codec_options=CODEC)  # a reply contains ids of any type
         if failed := reply.get("writeErrors"):
             kind = DuplicateKeyError if failed[0].get("code") == DUPLICATE_KEY else WriteError
             raise kind(str(failed[0].get("errmsg")), failed[0].get("code"), failed[0])
