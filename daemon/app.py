@@ -13,7 +13,7 @@ from types import FrameType
 from daemon.config import loader, reload
 from daemon.config.active import ActiveConfig
 from daemon.config.schema import Config
-from daemon.diagnostics.preflight import require
+from daemon.diagnostics.requirements import require
 from daemon.errors import ChatelloError
 from daemon.leader.election import Election
 from daemon.mongo.client import connect, database
@@ -25,7 +25,7 @@ from daemon.runtime.supervisor import ThreadSupervisor
 from daemon.runtime.systemd import SystemdNotifier
 from daemon.scheduler import Scheduler
 from daemon.source import custom_rules
-from daemon.store import indexes
+from daemon.store import checkpoint, indexes
 from daemon.web import listener
 from daemon.web.context import WebContext
 
@@ -58,7 +58,8 @@ class Daemon:
         listening = listener.listen(config.http)
         with connect(config.mongodb, self.health) as client:
             db = database(client, config.mongodb)
-            require(db)
+            require(db, config.rules.custom)
+            checkpoint.require_known_format(db)
             custom_rules.validate(db, config.rules.custom)
             log.info("daemon.started", version=version("chatello-analytics"), database=config.mongodb.database)
             indexes.create(db)

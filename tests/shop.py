@@ -23,7 +23,7 @@ from daemon.demo.embedded_mongo import free_port, wait_for
 from daemon.leader.election import holder_name
 from daemon.leader.lease_renewal import LeaseRenewer
 from daemon.leader.term import LeaderTerm
-from daemon.mongo.client import CODEC
+from daemon.mongo.client import CODEC, connect
 from daemon.mongo.client import database as open_database
 from daemon.mongo.types import Database
 from daemon.runtime import metrics
@@ -117,8 +117,7 @@ class Running:
 
     def _run(self) -> None:
         try:
-            client: MongoClient[dict[str, Any]]
-            with MongoClient(self.config.mongodb.uri.get_secret_value(), tz_aware=True) as client:
+            with connect(self.config.mongodb, self.health) as client:
                 db = open_database(client, self.config.mongodb)
                 indexes.create(db)
                 self._lead(client, db)

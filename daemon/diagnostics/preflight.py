@@ -1,9 +1,13 @@
 """Checks of the database before a start; each failed check has a hint for its fix."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
-from daemon.errors import AccessDenied, ChatelloError, ConfigurationError
+from daemon.config.schema import Config
+from daemon.delivery import target_check
+from daemon.diagnostics.requirements import require_replica_set, unsupported_collections
+from daemon.errors import AccessDenied, ChatelloError
 from daemon.mongo.client import translated
 from daemon.mongo.collections import (
     AUDIT,
@@ -20,7 +24,7 @@ from daemon.mongo.collections import (
 from daemon.mongo.types import Database, Document
 from daemon.source import api_usage, custom_rules
 from daemon.source.filter import WATCHED, stages
-from daemon.store import indexes
+from daemon.store import checkpoint, gaps, indexes
 from rules.settings.custom_rules import CustomRule
 
 MINIMUM_VERSION = (6, 0)
@@ -55,38 +59,35 @@ class CheckResult(NamedTuple):
     hint: str = ""
 
 
-def require(database: Database) -> None:
-    """Check the minimum for a start; raises ConfigurationError, AccessDenied or Unavailable."""
-    with translated():
-        hello = database.client.admin.command("hello")
-        database.command("ping")
-    if "setName" not in hello and hello.get("msg") != "isdbgrid":
-        raise ConfigurationError(
-            "the MongoDB server is not a replica set; change streams and transactions need one: start mongod "
-            "with --replSet NAME and run rs.initiate() once (one member is enough)"
-        )
-    with translated():
-        database[EVENTS].find_one({}, {"_id": 1})
-
-
 def run_checks(
     database: Database, rules: Sequence[CustomRule] = (), *, prunes_ledger: bool = False
 ) -> Iterator[CheckResult]:
-    """Yield the results of all checks; only one if the database is unusable."""
+    """Yield the results of all checks; only one if the database is unusable.
+
+    Raises ConfigurationError if a newer program wrote the data: no start of this one can succeed.
+    """
     try:
-        require(database)
+        require_replica_set(database)
     except ChatelloError as problem:
         yield CheckResult("database", "not usable", str(problem))
         return
+    checkpoint.require_known_format(database)
     yield CheckResult("database", f"{database.name}, reached as a replica set")
+    yield from _direct_connection(database)
     yield _version(database)
     yield _stream(database)
     if rules:
         yield _custom_rules(database, rules)
-    yield from _unless_denied("collections", _collections(database))
+    yield from _unless_denied("collections", _collections(database, rules))
+    yield from _unless_denied("deletions", _deletions(database))
     yield from _unless_denied("indexes", _indexes(database))
     yield from _unless_denied(api_usage.COLLECTION, _api_usage(database))
     yield from _privileges(database, REQUIRED_WITH_LEDGER_RETENTION if prunes_ledger else REQUIRED_PRIVILEGES)
+
+
+def check_targets(config: Config, path: Path) -> Iterator[CheckResult]:
+    """Return one result per target of deliveries; `path` is the configuration file."""
+    return (CheckResult(*one) for one in target_check.check_targets(config, path))
 
 
 def _unless_denied(subject: str, results: Iterator[CheckResult]) -> Iterator[CheckResult]:
@@ -121,19 +122,44 @@ def _custom_rules(database: Database, rules: Sequence[CustomRule]) -> CheckResul
     return CheckResult("custom rules", ", ".join(f"{rule.name} on {rule.collection}" for rule in rules))
 
 
-def _collections(database: Database) -> Iterator[CheckResult]:
+def _direct_connection(database: Database) -> Iterator[CheckResult]:
+    """Yield a problem if a failover to another member would not be followed."""
+    client = database.client
+    with translated():
+        members = client.admin.command("hello").get("hosts", [])
+    if client.options.direct_connection and len(members) > 1:
+        yield CheckResult(
+            "failover",
+            "directConnection=true in mongodb.uri prevents it: the daemon stops working when another member is elected",
+            f"remove directConnection=true and name the members: {', '.join(members)}",
+        )
+
+
+def _collections(database: Database, rules: Sequence[CustomRule]) -> Iterator[CheckResult]:
     with translated():
         present = set(database.list_collection_names())
+    unsupported = unsupported_collections(database, rules)
+    for name, (problem, fix) in unsupported.items():
+        yield CheckResult(name, problem, fix)
     if present.isdisjoint(WATCHED):
         hint = f"normal for a new shop; otherwise correct mongodb.database, which is {database.name!r}"
         yield CheckResult("dashboard collections", f"none exists in {database.name}", hint)
         return
     for name in WATCHED:
-        yield CheckResult(name, "exists" if name in present else "does not exist yet")
+        if name not in unsupported:
+            yield CheckResult(name, "exists" if name in present else "does not exist yet")
+
+
+def _deletions(database: Database) -> Iterator[CheckResult]:
+    question = gaps.pending_question(database)
+    if question:
+        hint = "list the documents with `chatello-analytics reconcile --dry-run`"
+        yield CheckResult("deletions", f"waiting for approval: {question}", hint)
 
 
 def _indexes(database: Database) -> Iterator[CheckResult]:
-    for name in indexes.WANTED:
+    unsupported = unsupported_collections(database)
+    for name in (one for one in indexes.WANTED if one not in unsupported):
         keys = [", ".join(index.document["key"]) for index in indexes.missing(database, name)]
         found = f"the daemon creates {'; '.join(keys)} at its start" if keys else "complete"
         yield CheckResult(f"indexes of {name}", found)

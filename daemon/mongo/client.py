@@ -3,12 +3,15 @@
 The client reads dates of any year, replaces invalid UTF-8, and never retries longer than its timeout.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pymongo
 from bson.codec_options import CodecOptions, DatetimeConversion
 from pymongo import MongoClient
+from pymongo.common import URI_OPTIONS_VALIDATOR_MAP
 from pymongo.errors import (
     ConfigurationError as DriverConfigurationError,
 )
@@ -33,7 +36,7 @@ BAD_TOKEN_CODES = {9, 15}
 FIRST_ASSERTION = 40_000
 """The server rejects a malformed token with the first failing assertion: 40647, 50796, 50811 and others."""
 ACCESS_DENIED_CODES = {13}
-LOGIN_REFUSED_CODES = {18, 8000}
+LOGIN_REFUSED_CODES = {18, 334, 8000}
 NO_REPLICA_SET_CODES = {20, 40573}
 SNAPSHOT_TOO_OLD = 239
 
@@ -48,6 +51,34 @@ CODEC: CodecOptions[Document] = CodecOptions(
 )
 
 
+def _forced_options(timeout_seconds: float) -> dict[str, Any]:
+    """Return the options that override the ones of the connection string, which other programs use too.
+
+    Transactions and change streams need the primary and the default read concern; every write must be durable; and
+    the time of an operation is limited by `mongodb.timeout_seconds` alone.
+    """
+    milliseconds = int(timeout_seconds * 1000)
+    return {
+        "appname": "chatello-analytics",
+        "readPreference": "primary",
+        "readPreferenceTags": "",
+        "maxStalenessSeconds": -1,
+        "readConcernLevel": None,
+        "w": "majority",
+        "wtimeoutMS": 0,
+        "retryReads": True,
+        "retryWrites": True,
+        "timeoutMS": None,
+        "serverSelectionTimeoutMS": milliseconds,
+        "waitQueueTimeoutMS": milliseconds,
+        "socketTimeoutMS": milliseconds + 30_000,
+        "connectTimeoutMS": 5000,
+        "minPoolSize": 0,
+        "maxPoolSize": 10,
+        "tz_aware": True,
+    }
+
+
 def connect(config: Mongodb, health: Health | None = None) -> MongoClient[Document]:
     """Return a client that fails within `timeout_seconds`.
 
@@ -56,23 +87,29 @@ def connect(config: Mongodb, health: Health | None = None) -> MongoClient[Docume
     try:
         return MongoClient(
             config.uri.get_secret_value(),
-            appname="chatello-analytics",
-            serverSelectionTimeoutMS=int(config.timeout_seconds * 1000),
-            connectTimeoutMS=5000,
-            socketTimeoutMS=int((config.timeout_seconds + 30) * 1000),
-            tz_aware=True,
-            maxPoolSize=10,
+            **_forced_options(config.timeout_seconds),
             event_listeners=[CommandMonitor(health or Health())],
         )
-    except (DriverConfigurationError, InvalidURI, ValueError, TypeError) as problem:
+    except OSError as problem:
+        raise ConfigurationError(
+            f"mongodb.uri: cannot read a file of its TLS options: {problem.strerror}: {problem.filename}"
+        ) from None
+    except (DriverConfigurationError, InvalidURI, ValueError, TypeError, KeyError) as problem:
         if _is_dns_error(problem.__cause__):
             raise Unavailable(
                 f"cannot resolve the host in mongodb.uri: {problem}; check the host name and this machine's DNS"
             ) from problem
         raise ConfigurationError(
             "mongodb.uri: not a valid MongoDB connection string; use mongodb://HOST:PORT/?replicaSet=NAME "
-            "or mongodb+srv://HOST (the value is not shown, because it may contain a password)"
+            f"or mongodb+srv://HOST{_options_in(problem)} (the value is not shown, because it may contain a password)"
         ) from None
+
+
+def _options_in(problem: Exception) -> str:
+    """Return which options a driver error names, and nothing else of its text, which may contain a password."""
+    words = re.findall(r"\w+", str(problem))
+    named = dict.fromkeys(word for word in words if word.lower() in URI_OPTIONS_VALIDATOR_MAP and word != "driver")
+    return f"; the driver rejects the option {', '.join(named)}" if named else ""
 
 
 def _is_dns_error(cause: BaseException | None) -> bool:
@@ -118,6 +155,8 @@ def translate(error: PyMongoError) -> ChatelloError:
             f"no server of this replica set is reachable: {text}; "
             "replicaSet= in mongodb.uri must be the name the servers use (rs.status().set)"
         )
+    if isinstance(error, DriverConfigurationError) and not _is_dns_error(error.__cause__):
+        return ConfigurationError(f"mongodb.uri: an option cannot be used with this server or driver: {text}")
     if isinstance(error, ConnectionFailure | ExecutionTimeout):
         return Unavailable(f"the database does not answer: {text}")
     return Unavailable(f"the database driver raised {type(error).__name__}: {text}")

@@ -2,11 +2,10 @@
 
 import signal
 from contextlib import ExitStack
-from typing import Any
 
 from daemon import clock
 from daemon.demo.embedded_mongo import EmbeddedMongo
-from daemon.mongo.types import Database
+from daemon.mongo.types import Database, Document
 from tests import measurements, shop
 from tests.faults.injection import (
     Load,
@@ -48,6 +47,37 @@ def test_a_leader_stopped_for_longer_than_its_lease_resumes_as_standby(
     assert_nothing_lost_or_duplicated(db)
 
 
+def test_a_standby_leads_and_commits_while_the_former_leader_stays_away(
+    brittle: EmbeddedMongo, shop_db: Database
+) -> None:
+    """The former leader returns only after the standby has led for several terms of the lease."""
+    db = shop_db
+    shop.plans(db)
+    with shop.process(brittle.uri, db.name) as first, shop.process(brittle.uri, db.name) as second:
+        shop.until(lambda: {role(first), role(second)} == {"leader", "standby"}, "one leader and one standby", 30)
+        former, other = (first, second) if role(first) == "leader" else (second, first)
+        with Load(db, []) as load:
+            load.more(50)
+            epoch = lease(db)["epoch"]
+            former.send(signal.SIGSTOP)
+            shop.until(lambda: role(other) == "leader", "the standby to take over", 20)
+            for _ in range(3):
+                renewed_until = lease(db)["expires_at"]
+                shop.until(lambda until=renewed_until: lease(db)["expires_at"] > until, "a renewal", 10)  # type: ignore[misc]
+                load.more(20)
+        wait_until_consistent(db, other)
+        wait_until_committed(db)
+        held = lease(db)
+        assert_nothing_lost_or_duplicated(db)
+        former.send(signal.SIGCONT)
+        shop.until(lambda: role(former) == "standby", "the former leader to become a standby", 20)
+        wait_until_committed(db)
+        assert (role(former), role(other)) == ("standby", "leader")
+
+    assert held["epoch"] == epoch + 1
+    assert_nothing_lost_or_duplicated(db)
+
+
 def test_another_of_three_daemons_takes_over_each_time_the_leader_is_killed(
     brittle: EmbeddedMongo, shop_db: Database
 ) -> None:
@@ -82,8 +112,8 @@ def test_with_the_lease_as_shipped_a_standby_commits_within_ten_seconds_of_the_h
         shop.until(lambda: role(holder) == "leader", "the holder to become leader", 30)
         with shop.process(brittle.uri, db.name, **shipped) as standby:
             shop.until(lambda: role(standby) == "standby", "the standby", 30)
-            renewed_until = lease_end(db)
-            shop.until(lambda: lease_end(db) > renewed_until, "the lease to be renewed", 10)
+            renewed_until = lease(db)["expires_at"]
+            shop.until(lambda: lease(db)["expires_at"] > renewed_until, "the lease to be renewed", 10)
             holder.kill()
             killed = clock.monotonic()
             wait_until_committed(db, 20)
@@ -94,10 +124,10 @@ def test_with_the_lease_as_shipped_a_standby_commits_within_ten_seconds_of_the_h
     assert_nothing_lost_or_duplicated(db)
 
 
-def lease_end(db: Database) -> Any:
+def lease(db: Database) -> Document:
     found = db.analytics_checkpoint.find_one({"_id": "lease"})
     assert found is not None
-    return found["expires_at"]
+    return found
 
 
 def test_a_second_sigterm_ends_the_process_immediately_and_the_next_one_resumes(

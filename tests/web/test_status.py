@@ -47,6 +47,20 @@ def test_a_leader_without_problems_has_no_hints(context: WebContext) -> None:
     assert {one.name: one.text for one in found}[texts.FOLLOWING] == texts.ROLES["leader"]
 
 
+def test_an_expired_lease_is_shown_instead_of_a_leader_that_follows(mongo_uri: str, database: Database) -> None:
+    health = Health()
+    health.set_role("leader", clock.monotonic())
+    health.hold_lease(clock.monotonic() - 3)
+    context = WebContext(database, ActiveConfig(shop.config_for(mongo_uri, database)), health)
+    following = status_lines(context)[0]
+
+    assert (following.text, following.hint) == (texts.LEASE_EXPIRED, texts.LEASE_HINT)
+    assert following.details == ["the lease expired 3 seconds ago and could not be renewed"]
+
+    health.hold_lease(clock.monotonic() + 8)
+    assert status_lines(context)[0].text == texts.ROLES["leader"]
+
+
 def test_a_held_document_is_shown_with_its_reason_and_a_hint(context: WebContext, database: Database) -> None:
     shop.license(database, shop.customer(database, "A"), database.plans.find_one({})["_id"], status=["<b>"])  # type: ignore[index]
     wait_for(lambda: database.analytics_dead_letters.count_documents({"state": "held"}) == 1, "the dead letter")

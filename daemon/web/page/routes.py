@@ -179,7 +179,7 @@ class AnalyticsPage:
         log_unavailable(request, problem)
         view = {
             "problem": str(problem),
-            "role": texts.ROLES.get(self.context.health.role, texts.ROLE_UNKNOWN),
+            "role": status.role_text(self.context.health),
             "hint": texts.ROLE_HINTS["retrying"],
         }
         return self._render("database_down.html", view, HTTPStatus.SERVICE_UNAVAILABLE)

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from daemon import clock
+from daemon.mongo.id_text import shown_id
 from daemon.mongo.types import Document
 from daemon.runtime.health import Health, Instant
 from daemon.store import checkpoint as checkpoints
@@ -53,12 +54,19 @@ def summary(lines: Sequence[StatusLine]) -> str:
     return italian.plural(texts.ITEMS_TO_CHECK, problems) if problems else texts.ALL_WELL
 
 
+def role_text(health: Health) -> str:
+    """Return what the daemon does at the moment; a leader whose lease expired cannot work."""
+    if health.expired_lease(clock.monotonic()):
+        return texts.LEASE_EXPIRED
+    return texts.ROLES.get(health.role, texts.ROLE_UNKNOWN)
+
+
 def _following(health: Health) -> Iterator[StatusLine]:
     role = health.role
     details = [health.reason] if health.reason and role in texts.ROLE_HINTS else []
-    yield StatusLine(
-        texts.FOLLOWING, texts.ROLES.get(role, texts.ROLE_UNKNOWN), texts.ROLE_HINTS.get(role, ""), details
-    )
+    expired = health.expired_lease(clock.monotonic())
+    hint = texts.LEASE_HINT if expired else texts.ROLE_HINTS.get(role, "")
+    yield StatusLine(texts.FOLLOWING, role_text(health), hint, [*expired, *details])
     stalled = health.stalled(clock.monotonic())
     if stalled:
         yield StatusLine(texts.STALLED, "", texts.STALLED_HINT, stalled)
@@ -150,4 +158,6 @@ def _dead_letters(context: WebContext) -> Iterator[StatusLine]:
 
 
 def _dead_letter(letter: Document) -> str:
-    return f"{letter['_id'].get('k')} {one_line(str(letter['_id'].get('id')), 60)}: {one_line(letter.get('reason'))}"
+    return (
+        f"{letter['_id'].get('k')} {one_line(shown_id(letter['_id'].get('id')), 60)}: {one_line(letter.get('reason'))}"
+    )
