@@ -1,5 +1,6 @@
 """Erasure rules: every form of a name is found, and changes and events lose only personal data."""
 
+import unicodedata
 from datetime import UTC, datetime
 
 import pytest
@@ -33,6 +34,23 @@ def test_any_name_is_found_in_the_note_that_shows_it(name: str) -> None:
     if name_text(shown) and not patterns.common:
         assert FORGOTTEN in clean
         assert patterns.matches(note)
+
+
+NAMES = st.lists(
+    st.sampled_from(("Caffè", "Perù", "L'Orso", "D’Angelo", '"Da Ugo"', "<b>", "🍕", "م", "Łódź", "e\u0301")),
+    min_size=2,
+    max_size=5,
+).map(" ".join)
+
+
+@given(NAMES, st.sampled_from(("NFC", "NFD")), st.sampled_from(("NFC", "NFD")))
+def test_a_name_is_found_in_another_unicode_form_and_with_other_quotes(name: str, stored: str, written: str) -> None:
+    patterns = erasure.name_patterns([unicodedata.normalize(stored, name)], [])
+    text = unicodedata.normalize(written, name)
+
+    for other in (text, text.replace("'", "’"), text.replace("’", "'"), name_text(text)):
+        assert patterns.redact(f"visto {other}, oggi") == f"visto {FORGOTTEN}, oggi"
+        assert patterns.matches([{"x": f"visto {other}"}])
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
