@@ -81,7 +81,8 @@ def test_customers_who_change_their_minds_leave_books_that_balance(mongo_uri: st
     dashboard = Dashboard(database, Random(11))
     dashboard.set_up(clock.now())
     weights = {"create_license": 4, "cancel": 5, "reactivate": 2, "delete_license": 1, "change_plan": 1, "suspend": 1}
-    with shop.running(shop.config_for(mongo_uri, database, stream={"batch_size": 3})):
+    unlimited = {"max_deleted": 150}
+    with shop.running(shop.config_for(mongo_uri, database, stream={"batch_size": 3}, reconciliation=unlimited)):
         for _ in range(6):
             dashboard.create_customer(clock.now())
         for _ in range(150):
