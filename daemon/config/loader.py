@@ -35,7 +35,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
         config = Config.model_validate(values)
     except ValidationError as invalid:
         raise ConfigurationError(describe_errors(invalid)) from None
-    _require_token_when_exposed(config.http)
+    _require_token(config.http)
     return config
 
 
@@ -55,8 +55,15 @@ def _require_private_file(path: Path, values: Mapping[str, Any]) -> None:
         )
 
 
-def _require_token_when_exposed(http: Http) -> None:
-    if not is_loopback(http.host) and not http.token.get_secret_value():
+def _require_token(http: Http) -> None:
+    if http.token.get_secret_value():
+        return
+    if http.token_for_reading:
+        raise ConfigurationError(
+            "http.token_for_reading: is true and http.token is not set; "
+            "set the credential http-token (or CHATELLO_HTTP__TOKEN), or set http.token_for_reading to false"
+        )
+    if not is_loopback(http.host):
         raise ConfigurationError(
             f"http.host: {_mask_login(http.host)} is reachable from other machines and http.token is not set; "
             "set the credential http-token (or CHATELLO_HTTP__TOKEN), or set http.host to 127.0.0.1"
