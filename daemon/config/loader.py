@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from daemon.config import paths
+from daemon.config import paths, target_secrets
 from daemon.config.schema import Config, Http, is_loopback
 from daemon.errors import ConfigurationError
 
@@ -22,6 +22,8 @@ TEST_PREFIX = "CHATELLO_TEST_"
 SECRETS = frozenset({"mongodb.uri", "http.token"})
 PLAIN_VARIABLES = {"MONGODB_URI": "mongodb.uri", "MONGODB_DATABASE": "mongodb.database"}
 URI_LOGIN = re.compile(r"(://).*@", re.DOTALL)
+LONGEST_SHOWN = 16
+"""Characters of an invalid value in the settings of a target; a secret is longer."""
 CREDENTIALS = {"mongodb-uri": "mongodb.uri", "http-token": "http.token"}
 
 
@@ -31,6 +33,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     _require_private_file(path or paths.CONFIGURATION, values)
     for key, value in (*credentials(environ), *environment_values(environ)):
         set_value(values, key, value)
+    target_secrets.add(values, path or paths.CONFIGURATION, environ)
     try:
         config = Config.model_validate(values)
     except ValidationError as invalid:
@@ -134,10 +137,19 @@ def _mask_login(text: str) -> str:
 
 
 def _describe_error(error: Any) -> str:
-    key = ".".join(str(part) for part in error["loc"])
+    key = ".".join(str(part) for part in error["loc"] if part != "[key]")
+    if not key:
+        return str(error["msg"]).removeprefix("Value error, ")
     if error["type"] in ("model_type", "dataclass_type"):
         return f"{key}: must be a table, [{key}]"
     if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return f"{key}: unknown setting"
-    value = "" if key in SECRETS else f", got {_mask_login(repr(error['input'])):.80}"
+    value = "" if _is_secret(key, error["input"]) else f", got {_mask_login(repr(error['input'])):.80}"
     return f"{key}: {error['msg'].removeprefix('Value error, ')}{value}"
+
+
+def _is_secret(key: str, value: object) -> bool:
+    """Return whether a value must not be shown; a long text in the settings of a target may be a misplaced secret."""
+    is_target = key.partition(".")[0] in (*target_secrets.TABLES, "delivery")
+    is_secret = key in SECRETS or key.endswith(f".{target_secrets.KEY}")
+    return is_secret or (is_target and len(repr(value)) > LONGEST_SHOWN)

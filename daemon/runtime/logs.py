@@ -20,6 +20,7 @@ from pydantic import BaseModel, SecretStr
 from daemon.config.schema import Logs
 from daemon.errors import ConfigurationError
 from daemon.runtime.terminal import has_colors
+from daemon.runtime.url_parts import url_parts
 
 _PRIORITIES = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
 _LOGIN = re.compile(r"(://)\S*@")
@@ -27,6 +28,8 @@ _BEARER = re.compile(r"(bearer\s+)[^\s\"',;]+", re.IGNORECASE)
 _MAIL = re.compile(r"[^\s@/:*<>()\[\],;\"'\\=]{1,64}@[^\s@/:*<>()\[\],;\"'\\]{1,255}")
 SHORTEST_SECRET = 6
 """Characters; a shorter secret would remove common words from the log."""
+SHORTEST_URL_PART = 10
+"""Characters of a part of a target's URL, which may also be a word such as the name of a channel."""
 
 _encode = json.JSONEncoder(default=str, ensure_ascii=False).encode
 
@@ -63,20 +66,23 @@ def get(name: str) -> Any:
 def secrets_of(section: BaseModel) -> Iterator[str]:
     """Yield every secret of a configuration in the forms that a text may contain; of a URI the password."""
     for _name, value in section:
-        if isinstance(value, BaseModel):
-            yield from secrets_of(value)
-        elif isinstance(value, SecretStr):
-            yield from _forms(value.get_secret_value())
+        for one in value.values() if isinstance(value, dict) else (value,):
+            if isinstance(one, BaseModel):
+                yield from secrets_of(one)
+            elif isinstance(one, SecretStr):
+                yield from _forms(one.get_secret_value())
 
 
 def _forms(secret: str) -> Iterator[str]:
     if "://" not in secret:
-        yield secret
-        return
-    password = urlsplit(secret).password
-    if password:
-        yield password
-        yield unquote(password)
+        yield from secret.split()
+    elif secret.startswith("mongodb"):
+        password = urlsplit(secret).password
+        if password:
+            yield password
+            yield unquote(password)
+    else:
+        yield from (part for part in url_parts(secret) if len(part) >= SHORTEST_URL_PART)
 
 
 class Redaction:

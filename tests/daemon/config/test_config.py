@@ -118,12 +118,12 @@ def test_the_shipped_configuration_file_contains_the_defaults(tmp_path: Path) ->
 
     assert load(Path("deploy/config.toml"), {}) == Config()
     assert load(uncommented, {}) == Config()
-    for key in _keys(Config().model_dump()):
+    for key in _keys(Config().model_dump(exclude={"webhooks", "notify"})):
         assert re.search(f'^# "?{key}"? = ', shipped, re.MULTILINE), f"{key} is not in deploy/config.toml"
 
 
 def test_the_custom_rules_in_the_documentation_are_valid(tmp_path: Path) -> None:
-    shown = re.findall(r"```toml\n(.*?)```", Path("docs/configuration.md").read_text(), re.DOTALL)
+    shown = re.findall(r"```toml\n(\[\[rules.*?)```", Path("docs/configuration.md").read_text(), re.DOTALL)
     shown.append(re.sub(r"^# {3}", "", Path("deploy/config.toml").read_text(), flags=re.MULTILINE))
     for number, text in enumerate(shown):
         file = tmp_path / f"{number}.toml"

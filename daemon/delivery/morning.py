@@ -1,0 +1,125 @@
+"""What the message of the morning is made of: rows that became final or were amended since the last one."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+
+from daemon import clock
+from daemon.config.targets import Notify
+from daemon.mongo.types import Database
+from daemon.store import gaps, outbox, rows
+from daemon.store.outbox import OutboxPosition
+from rules import business_days
+from rules.messages import corrections, digest, timing
+from rules.messages.digest import Morning
+from rules.messages.model import Message, PeriodNumbers
+from rules.model.facts import FactType, RowFact
+from rules.rows import announced, periods
+from rules.rows.periods import Period, PeriodKind
+from rules.settings.catalog import SEPARATOR
+from rules.settings.settings import Settings
+
+ROW_TYPES = (FactType.DAY_CLOSED, FactType.DAY_AMENDED, FactType.MONTH_CLOSED, FactType.MONTH_AMENDED)
+
+
+class Collected(NamedTuple):
+    """Days and months that became final, and amendments, up to a position."""
+
+    position: OutboxPosition
+    days: tuple[date, ...] = ()
+    months: tuple[date, ...] = ()
+    amended: tuple[RowFact, ...] = ()
+
+
+def collect(database: Database, after: OutboxPosition) -> Collected:
+    """Return everything about rows since a position."""
+    days: list[date] = []
+    months: list[date] = []
+    amended: list[RowFact] = []
+    position = after
+    for entry in outbox.read_types(database, after, ROW_TYPES):
+        position, subject = entry.position, entry.fact.subject
+        assert isinstance(subject, RowFact)
+        if entry.fact.type in (FactType.DAY_AMENDED, FactType.MONTH_AMENDED):
+            amended.append(subject)
+        else:
+            (months if subject.month else days).append(subject.day)
+    return Collected(position, tuple(sorted(days)), tuple(sorted(months)), tuple(amended))
+
+
+def message(database: Database, found: Collected, notify: Notify, settings: Settings) -> Message | None:
+    """Return the message with the parts that this person wants; None if there is nothing to say."""
+    today = business_days.business_day(clock.now(), settings.zone)
+    wants = notify.morning
+    sundays = [day for day in found.days if timing.is_week_due(day)]
+    corrected = _standing(found, today) if "correction" in wants else ()
+    return digest.message(
+        Morning(
+            today,
+            tuple(_known(_day(database, day, settings) for day in found.days)) if "day" in wants else (),
+            _week(database, sundays[-1], settings) if sundays and "week" in wants else None,
+            _month(database, found.months[-1], settings) if found.months and "month" in wants else None,
+            corrected,
+        ),
+        silent_days=notify.silent_days,
+    )
+
+
+def _standing(found: Collected, today: date) -> tuple[corrections.Correction, ...]:
+    """Return the corrections of rows that were sent before; a row that is new in this message is sent as it is now."""
+    new = {(False, day) for day in found.days} | {(True, day) for day in found.months}
+    amended = (row for row in found.amended if (row.month, row.day) not in new)
+    return tuple(corrections.net(amended, today))
+
+
+def _known(found: Iterable[PeriodNumbers | None]) -> Iterable[PeriodNumbers]:
+    return (one for one in found if one is not None)
+
+
+def _day(database: Database, day: date, settings: Settings) -> PeriodNumbers | None:
+    before = rows.get(database, periods.day(day - business_days.ONE_DAY))
+    return _numbers(database, periods.day(day), before, settings)
+
+
+def _month(database: Database, first: date, settings: Settings) -> PeriodNumbers | None:
+    period, previous = periods.month(first), periods.month(first - business_days.ONE_DAY)
+    return _numbers(database, period, rows.get(database, previous), settings)
+
+
+def _week(database: Database, sunday: date, settings: Settings) -> PeriodNumbers | None:
+    """Return the week that ends on a Sunday: the numbers of that day against those of the Sunday before."""
+    row = rows.get(database, periods.day(sunday))
+    before = rows.get(database, periods.day(sunday - timedelta(days=7)))
+    if row is None:
+        return None
+    monday = sunday - timedelta(days=6)
+    return PeriodNumbers(monday, sunday, announced.numbers(row), announced.numbers(before or {}))
+
+
+def _numbers(
+    database: Database, period: Period, before: Mapping[str, Any] | None, settings: Settings
+) -> PeriodNumbers | None:
+    row = rows.get(database, period)
+    if row is None:
+        return None
+    start, end = (business_days.start(day, settings.zone) for day in (period.first, period.last + timedelta(days=1)))
+    note = row.get("auto_notes") if period.kind is PeriodKind.DAILY else ""
+    return PeriodNumbers(
+        period.first,
+        period.last,
+        announced.numbers(row),
+        announced.numbers(before or {}),
+        tuple(note.split(SEPARATOR)) if note else (),
+        row.get("new_customers", 0),
+        _interrupted(database, start, end),
+    )
+
+
+def _interrupted(database: Database, start: datetime, end: datetime) -> float:
+    """Return the seconds between two instants in which the stream was not followed."""
+    seconds = 0.0
+    for gap in gaps.newest(database, 100, None):
+        since, until = gap.get("since"), gap.get("until") or gap.get("closed_at") or end
+        if since is not None:
+            seconds += max(0.0, (min(until, end) - max(since, start)).total_seconds())
+    return seconds

@@ -1,0 +1,130 @@
+"""Sends messages to one person: at once, in the morning, and questions even in quiet hours."""
+
+import random
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from daemon import clock
+from daemon.config.targets import APPROVAL, INTERRUPTION, Notify
+from daemon.delivery import fact_texts, morning, schedule, target_store
+from daemon.delivery.notifier import Notifier
+from daemon.delivery.outcome import OutcomeKind
+from daemon.delivery.target_store import TargetRecord
+from daemon.delivery.worker import Worker, WorkerContext
+from daemon.store import gaps, outbox
+from daemon.store.outbox import OutboxEntry
+from rules.messages import instant, timing
+from rules.messages.instant import WaitingFact
+from rules.messages.model import Message
+from rules.messages.timing import INTERRUPTION_AFTER
+from rules.model.facts import EventFact, FactType, GapFact
+
+DOCUMENTS = 500
+"""Outbox documents that are read for one message."""
+CLOSED = (FactType.DAY_CLOSED, FactType.MONTH_CLOSED)
+
+
+class PeopleWorker(Worker):
+    """Sends to the person called `name`."""
+
+    def __init__(self, context: WorkerContext, name: str, notify: Notify) -> None:
+        self.notifier = Notifier(name, notify.secret.get_secret_value())
+        super().__init__(context, name, self.notifier)
+        self.notify = notify
+
+    def work(self, record: TargetRecord) -> TargetRecord:
+        """Send what is due: questions, then what happened, then the message of the morning."""
+        for send in (self._send_questions, self._send_interruption, self._send_now, self._send_morning):
+            if record.target.is_due(clock.now()) and not self.context.is_stopping():
+                record = send(record)
+        return record
+
+    def _is_quiet(self, at: datetime) -> bool:
+        return self.notify.quiet is not None and self.notify.quiet.contains(at, self.context.zone)
+
+    def _send_questions(self, record: TargetRecord) -> TargetRecord:
+        """Send questions at once, also in quiet hours."""
+        if APPROVAL not in self.notify.now:
+            return record
+        found = list(outbox.read_types(self.context.database, record.people.urgent, [FactType.APPROVAL_REQUESTED]))
+        if not found:
+            return record
+        after = record._replace(people=record.people._replace(urgent=found[-1].position))
+        return self._send(record, after, lambda: self._instant(found))
+
+    def _send_interruption(self, record: TargetRecord) -> TargetRecord:
+        """Send a gap that has been open for a while; a shorter one is no news."""
+        gap = gaps.find_open(self.context.database) if INTERRUPTION in self.notify.now else None
+        now = clock.now()
+        if gap is None or gap["_id"] == record.people.reported_gap or self._is_quiet(now):
+            return record
+        if now - gap["opened_at"] < INTERRUPTION_AFTER:
+            return record
+        after = record._replace(people=record.people._replace(reported_gap=gap["_id"]))
+        subject = GapFact(gap["_id"], gap["cause"], gap["since"])
+        return self._send(record, after, lambda: instant.interruption(subject, self.context.zone))
+
+    def _send_now(self, record: TargetRecord) -> TargetRecord:
+        """Send the facts of the chosen types that have waited long enough, as one message."""
+        entries = list(outbox.read(self.context.database, record.position, DOCUMENTS))
+        if not entries:
+            return record
+        people = record.people
+        if any(entry.fact.type in CLOSED for entry in entries):
+            people = people._replace(is_day_closed=True)
+        chosen = [entry for entry in entries if self._is_chosen(entry, record)]
+        if chosen and not self._has_waited(chosen):
+            return record
+        after = record._replace(position=entries[-1].position, people=people)
+        return self._send(record, after, lambda: self._instant(chosen)) if chosen else self._save(after)
+
+    def _has_waited(self, chosen: Sequence[OutboxEntry]) -> bool:
+        now = clock.now()
+        due = timing.after_quiet_hours(
+            timing.send_at(chosen[0].at, chosen[-1].at), self.notify.quiet, self.context.zone
+        )
+        self.ready_at = due if due > now else None
+        return due <= now and not self._is_quiet(now)
+
+    def _is_chosen(self, entry: OutboxEntry, record: TargetRecord) -> bool:
+        subject = entry.fact.subject
+        if isinstance(subject, EventFact):
+            return subject.type in self.notify.now
+        if entry.fact.type is FactType.GAP_CLOSED and isinstance(subject, GapFact) and INTERRUPTION in self.notify.now:
+            return subject.reference == record.people.reported_gap or _seconds_open(subject) >= INTERRUPTION_AFTER
+        return False
+
+    def _send_morning(self, record: TargetRecord) -> TargetRecord:
+        """Send at most one message each morning, after a day became final and quiet hours are over."""
+        if not record.people.is_day_closed or self._is_quiet(clock.now()):
+            return record
+        found = morning.collect(self.context.database, record.people.morning)
+        after = record._replace(people=record.people._replace(morning=found.position, is_day_closed=False))
+        settings = self.context.settings()
+        return self._send(record, after, lambda: morning.message(self.context.database, found, self.notify, settings))
+
+    def _instant(self, entries: Sequence[OutboxEntry]) -> Message:
+        facts = [entry.fact for entry in entries]
+        texts = fact_texts.of(self.context.database, facts, self.context.settings())
+        waiting = [
+            WaitingFact(fact, text.line, fact.subject.type if isinstance(fact.subject, EventFact) else None)
+            for fact, text in zip(facts, texts, strict=True)
+        ]
+        return instant.message(waiting, self.context.zone)
+
+    def _send(self, record: TargetRecord, after: TargetRecord, make: Callable[[], Message | None]) -> TargetRecord:
+        """Send the message that `make` composes and store `after`; if it fails, only the failure is stored."""
+        message = fact_texts.while_list_is_unchanged(self.context.database, make)
+        if message is None:
+            return self._save(after)
+        outcome = self.notifier.send(message)
+        step = schedule.after(record.target, outcome, clock.now(), random.uniform(-1, 1))  # noqa: S311 - spreads
+        self.count(outcome.kind, is_parked=step.is_parked)
+        return self._save((after if outcome.kind is OutcomeKind.DELIVERED else record)._replace(target=step.target))
+
+    def _save(self, record: TargetRecord) -> TargetRecord:
+        return target_store.save(self.context.database, record)
+
+
+def _seconds_open(gap: GapFact) -> timedelta:
+    return gap.until - gap.since if gap.since is not None and gap.until is not None else timedelta.max

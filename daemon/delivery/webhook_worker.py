@@ -1,0 +1,113 @@
+"""Sends the facts of the outbox, in order, to one webhook."""
+
+import random
+from collections.abc import Iterator
+
+from daemon import clock
+from daemon.config.targets import Webhook
+from daemon.delivery import cloud_event, fact_texts, schedule, target_store
+from daemon.delivery.cloud_event import Names
+from daemon.delivery.outcome import OutcomeKind
+from daemon.delivery.target_store import ParkedMessage, TargetRecord
+from daemon.delivery.webhook import WebhookSender
+from daemon.delivery.worker import Worker, WorkerContext
+from daemon.runtime import metrics
+from daemon.store import outbox
+from daemon.store.outbox import OutboxEntry
+from rules.model.facts import EventFact, Fact, FactType
+
+DOCUMENTS = 50
+"""Outbox documents that are read at once."""
+SAVED_AFTER = 50
+SAVED_SECONDS = 1.0
+"""The position is stored after so many messages or seconds; what is sent twice has the same id."""
+
+
+class WebhookWorker(Worker):
+    """Sends to the webhook called `name`."""
+
+    def __init__(self, context: WorkerContext, name: str, webhook: Webhook) -> None:
+        self.sender = WebhookSender(webhook.url.get_secret_value(), webhook.secrets)
+        super().__init__(context, name, self.sender)
+        self.webhook = webhook
+        self._unsaved = 0
+        self._saved_at = clock.monotonic()
+
+    def work(self, record: TargetRecord) -> TargetRecord:
+        """Send what waits, until a message fails or the daemon stops."""
+        record = self._resend(record)
+        while record.target.is_due(clock.now()) and not self.context.is_stopping():
+            entries = list(outbox.read(self.context.database, record.position, DOCUMENTS))
+            if not entries:
+                break
+            record = self._send_all(record, entries)
+        return self._save(record)
+
+    def _send_all(self, record: TargetRecord, entries: list[OutboxEntry]) -> TargetRecord:
+        for entry in entries:
+            if is_chosen(entry.fact, self.webhook):
+                if not record.target.is_due(clock.now()) or self.context.is_stopping():
+                    break
+                record, is_passed = self._send(record, entry)
+                if not is_passed:
+                    break
+            record = self._save_sometimes(record._replace(position=entry.position))
+        return record
+
+    def _send(self, record: TargetRecord, entry: OutboxEntry) -> tuple[TargetRecord, bool]:
+        """Send one fact; return the record after it, and whether to go on with the next one."""
+        body = cloud_event.body(entry.fact, self.context.database.name, self.context.zone, self._names(entry.fact))
+        outcome = self.sender.send(cloud_event.message_id(entry.fact), body)
+        now = clock.now()
+        step = schedule.after(record.target, outcome, now, random.uniform(-1, 1))  # noqa: S311 - spreads attempts
+        self.count(outcome.kind, is_parked=step.is_parked)
+        if outcome.kind is OutcomeKind.DELIVERED:
+            metrics.DELIVERY_SECONDS.observe(max(0.0, (now - entry.at).total_seconds()))
+        record = record._replace(target=step.target)
+        if step.is_parked:
+            parked = ParkedMessage(entry.position, cloud_event.message_id(entry.fact), outcome.status, now)
+            record = record._replace(parked=(*record.parked, parked))
+        return record, step.is_passed
+
+    def _names(self, fact: Fact) -> Names | None:
+        """Return name and text if this receiver may have them; read again if a customer was forgotten meanwhile."""
+        if not self.webhook.names or not isinstance(fact.subject, EventFact):
+            return None
+        return fact_texts.while_list_is_unchanged(self.context.database, lambda: self._read_names(fact))
+
+    def _read_names(self, fact: Fact) -> Names:
+        (found,) = fact_texts.of(self.context.database, [fact], self.context.settings())
+        return Names(found.customer_name, found.text)
+
+    def _resend(self, record: TargetRecord) -> TargetRecord:
+        """Send the parked messages that a person wants to be sent again; what fails is parked again."""
+        for parked in record.resent:
+            for entry in self._entries_at(parked):
+                record, is_passed = self._send(record, entry)
+                if not is_passed:
+                    record = record._replace(parked=(*record.parked, parked._replace(at=clock.now())))
+        return self._save(record._replace(resent=())) if record.resent else record
+
+    def _entries_at(self, parked: ParkedMessage) -> Iterator[OutboxEntry]:
+        before = parked.position._replace(entry=parked.position.entry - 1)
+        entries = outbox.read(self.context.database, before, 1)
+        return (entry for entry in entries if entry.position == parked.position)
+
+    def _save_sometimes(self, record: TargetRecord) -> TargetRecord:
+        self._unsaved += 1
+        if self._unsaved < SAVED_AFTER and clock.monotonic() - self._saved_at < SAVED_SECONDS:
+            return record
+        return self._save(record)
+
+    def _save(self, record: TargetRecord) -> TargetRecord:
+        self._unsaved, self._saved_at = 0, clock.monotonic()
+        return target_store.save(self.context.database, record)
+
+
+def is_chosen(fact: Fact, webhook: Webhook) -> bool:
+    """Return whether a webhook receives a fact; a withdrawal follows the type of its event."""
+    if fact.type is FactType.CUSTOMER_FORGOTTEN:
+        return webhook.names
+    if not webhook.only:
+        return True
+    return fact.type in webhook.only or (isinstance(fact.subject, EventFact) and fact.subject.type in webhook.only)
