@@ -11,6 +11,7 @@ import click
 from daemon.cli import (
     backfill,
     dead_letters,
+    deliveries,
     events,
     explain,
     export,
@@ -56,6 +57,7 @@ for command in (
     forget.forget,
     events.events,
     dead_letters.dead_letters,
+    deliveries.deliveries,
     rules.rules,
     service.demo,
 ):

@@ -83,25 +83,34 @@ def read(database: Database, after: OutboxPosition, limit: int) -> Iterator[Outb
     collection = database.get_collection(OUTBOX, read_concern=ReadConcern("majority"))
     with translated():
         for found in collection.find({"_id": {"$gte": after.number}}).sort("_id", 1).limit(limit):
-            for index, entry in enumerate(found["entries"], 1):
-                position = OutboxPosition(found["_id"], index)
-                if position > after:
-                    yield OutboxEntry(position, found["at"], _fact(entry))
+            yield from _entries(found, after)
 
 
-def oldest(database: Database) -> int:
-    """Return the number of the oldest document that is kept; 0 if there is none."""
-    return _end(database, 1)
-
-
-def newest(database: Database) -> int:
-    """Return the number of the newest document; 0 if there is none."""
-    return _end(database, -1)
-
-
-def _end(database: Database, direction: int) -> int:
+def read_types(database: Database, after: OutboxPosition, types: Iterable[FactType]) -> Iterator[OutboxEntry]:
+    """Yield the majority-committed entries of some types, from after a position on."""
+    wanted = [one.value for one in types]
+    collection = database.get_collection(OUTBOX, read_concern=ReadConcern("majority"))
     with translated():
-        found = database[OUTBOX].find_one({}, {"_id": 1}, sort=[("_id", direction)])
+        query = {"_id": {"$gte": after.number}, "entries.type": {"$in": wanted}}
+        for found in collection.find(query).sort("_id", 1):
+            yield from (entry for entry in _entries(found, after) if entry.fact.type in wanted)
+
+
+def _entries(found: Mapping[str, Any], after: OutboxPosition) -> Iterator[OutboxEntry]:
+    for index, entry in enumerate(found["entries"], 1):
+        position = OutboxPosition(found["_id"], index)
+        if position > after:
+            yield OutboxEntry(position, found["at"], _fact(entry))
+
+
+def end(database: Database) -> OutboxPosition:
+    """Return the position after everything that is stored now."""
+    return OutboxPosition(_newest(database) + 1, 0)
+
+
+def _newest(database: Database) -> int:
+    with translated():
+        found = database[OUTBOX].find_one({}, {"_id": 1}, sort=[("_id", -1)])
     return int(found["_id"]) if found else 0
 
 
@@ -109,11 +118,19 @@ def position_before(database: Database, at: datetime) -> OutboxPosition:
     """Return the position before the first commit at or after `at`; the end if there is none."""
     with translated():
         found = database[OUTBOX].find_one({"at": {"$gte": at}}, {"_id": 1}, sort=[("_id", 1)])
-    return OutboxPosition(found["_id"] if found else newest(database) + 1, 0)
+    return OutboxPosition(found["_id"], 0) if found else end(database)
 
 
-def prune(database: Database, before: datetime) -> None:
-    """Delete the documents of commits before `before`, from the front; the newest one always stays."""
-    last = position_before(database, before).number - 1
+def count(database: Database, after: OutboxPosition, before: OutboxPosition | None = None, limit: int = 10_000) -> int:
+    """Return the number of documents with entries after a position (and before another one), up to `limit`."""
+    numbers: Document = {"$gte": after.number, **({"$lt": before.number} if before else {})}
+    is_rest = {"$gt": [{"$size": "$entries"}, after.entry]}
+    has_entries = {"$or": [{"_id": {"$gt": after.number}}, {"$expr": is_rest}]}
     with translated():
-        database[OUTBOX].delete_many({"_id": {"$lte": min(last, newest(database) - 1)}})
+        return database[OUTBOX].count_documents({"_id": numbers, **has_entries}, limit=limit)
+
+
+def prune(database: Database, before: OutboxPosition) -> None:
+    """Delete the documents before a position, from the front; the newest one always stays."""
+    with translated():
+        database[OUTBOX].delete_many({"_id": {"$lt": min(before.number, _newest(database))}})

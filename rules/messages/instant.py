@@ -31,6 +31,12 @@ def message(waiting: Sequence[WaitingFact], zone: tzinfo) -> Message:
     return Message(f"now-{waiting[0].fact.id}-{len(waiting)}", subject, "\n".join(lines))
 
 
+def interruption(gap: GapFact, zone: tzinfo) -> Message:
+    """Return the message about a gap that is still open."""
+    lines = gap_lines(FactType.GAP_OPENED, gap, zone)
+    return Message(f"gap-{gap.reference}", lines[0], "\n".join(lines))
+
+
 class _Listed(NamedTuple):
     facts: int
     lines: list[str]

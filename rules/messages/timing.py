@@ -47,8 +47,3 @@ def after_quiet_hours(at: datetime, quiet: QuietHours | None, zone: tzinfo) -> d
 def is_week_due(day: date) -> bool:
     """Return whether the message after the final row of `day` includes its week: a Sunday's."""
     return day.isoweekday() == 7
-
-
-def is_month_due(day: date) -> bool:
-    """Return whether the message after the final row of `day` includes its month: the last day's."""
-    return (day + timedelta(days=1)).day == 1

@@ -7,6 +7,7 @@ from bson import ObjectId
 from daemon.mongo.collections import OUTBOX
 from daemon.mongo.types import Database
 from daemon.store import outbox
+from daemon.store.outbox import OutboxPosition
 from rules.model.events import EventType
 from rules.model.facts import Difference, ErasureFact, EventFact, Fact, FactType, GapFact, RowFact
 
@@ -56,7 +57,27 @@ def test_a_position_before_an_instant_is_that_before_the_first_commit_at_or_afte
 def test_pruning_deletes_from_the_front_and_keeps_the_newest(database: Database) -> None:
     fill(database, 1, 2, 3)
 
-    outbox.prune(database, NOON + timedelta(days=3))
-    assert (outbox.oldest(database), outbox.newest(database)) == (3, 3)
-    outbox.prune(database, NOON + timedelta(days=99))
-    assert outbox.newest(database) == 3
+    outbox.prune(database, outbox.position_before(database, NOON + timedelta(days=3)))
+    assert kept(database) == [3]
+    outbox.prune(database, outbox.position_before(database, NOON + timedelta(days=99)))
+    assert kept(database) == [3]
+
+
+def kept(database: Database) -> list[int]:
+    return [found["_id"] for found in database[OUTBOX].find().sort("_id")]
+
+
+def test_waiting_documents_are_counted_from_any_entry_and_over_holes(database: Database) -> None:
+    fill(database, 1, 4)
+
+    assert outbox.count(database, OutboxPosition(1, 3)) == 2
+    assert outbox.count(database, OutboxPosition(1, 4)) == 1
+    assert outbox.count(database, OutboxPosition(1, 4), OutboxPosition(4, 0)) == 0
+    assert outbox.count(database, outbox.end(database)) == 0
+
+
+def test_entries_of_some_types_are_found_after_a_position(database: Database) -> None:
+    fill(database, 1, 4)
+    found = outbox.read_types(database, OutboxPosition(1, 2), [FactType.DAY_AMENDED, FactType.APPROVAL_REQUESTED])
+
+    assert [entry.position for entry in found] == [(1, 3), (4, 2), (4, 3)]

@@ -39,8 +39,5 @@ def test_after_quiet_hours_it_is_never_quiet_and_never_earlier(start: time, end:
     assert later == at or later.astimezone(ROME).time() == end
 
 
-def test_the_week_is_due_after_sunday_and_the_month_after_its_last_day() -> None:
+def test_the_week_is_due_after_its_sunday() -> None:
     assert [timing.is_week_due(date(2026, 11, day)) for day in (28, 29, 30)] == [False, True, False]
-    assert [timing.is_month_due(date(2026, month, day)) for month, day in ((2, 28), (11, 29), (11, 30))] == [
-        True, False, True,
-    ]  # fmt: skip
