@@ -146,7 +146,8 @@ class Rollup:
 
     def write(self, day: date, *, final: bool) -> Document:
         """Compute the row of one day at one snapshot and store it; return the stored row."""
-        return self.store(self.row(day), periods.day(day), final=final).row
+        computed = self.row(day) if final else self.row_builder.build_live_row(day)
+        return self.store(computed, periods.day(day), final=final).row
 
     def write_month(self, month: Period) -> Document:
         """Compute the final row of a completed month at one snapshot and store it; return the stored row."""

@@ -22,6 +22,7 @@ from pymongo import MongoClient
 
 from daemon import clock
 from daemon.demo.embedded_mongo import EmbeddedMongo, free_port, wait_for
+from daemon.mongo.types import Database
 
 DUMP = Path(__file__).with_name("format_1.json.gz")
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
@@ -36,7 +37,7 @@ class Story:
     """The shop, and the old daemon beside it."""
 
     def __init__(self, uri: str, old: Path, pythonpath: str, clock_file: Path) -> None:
-        self.db = MongoClient(uri, tz_aware=True)[NAME]
+        self.db: Database = MongoClient(uri, tz_aware=True)[NAME]
         self.old = old
         self.clock_file = clock_file
         self.environment = {
@@ -129,7 +130,7 @@ class Story:
         self.db.licenses.update_one({"_id": license_id}, {"$set": fields})
 
     def payment(self, license_id: Any, amount: float, status: str, transaction: Any) -> Any:
-        owner = self.db.licenses.find_one({"_id": license_id})["customer_id"]
+        owner = found(self.db.licenses, {"_id": license_id})["customer_id"]
         document = {"customer_id": owner, "license_id": license_id, "amount": amount, "currency": "EUR"}
         document |= {"status": status, "transaction_id": transaction, "created_at": clock.now()}
         return self.db.payments.insert_one(document).inserted_id
@@ -204,7 +205,7 @@ def fourth_day(story: Story, by_name: dict[str, Any]) -> None:
     story.license(late, "unknown-plan", _id="held")
     with story.daemon():
         row = {"date": datetime(2026, 10, 30, tzinfo=UTC), "period_type": "daily"}
-        saved = story.db.historical_analytics.find_one(row)
+        saved = found(story.db.historical_analytics, row)
         story.annotate(30, 10, f"{saved['auto_notes']} | vedi mail di Anna")
         story.command("reconcile")
         wait_for(lambda: story.db.analytics_gaps.count_documents({"closed_at": {"$ne": None}}) == 2, "the gap", 60)
@@ -220,7 +221,13 @@ def last_day(story: Story, by_name: dict[str, Any]) -> None:
 
 
 def license_of(story: Story, customer_id: Any) -> Any:
-    return story.db.licenses.find_one({"customer_id": customer_id})["_id"]
+    return found(story.db.licenses, {"customer_id": customer_id})["_id"]
+
+
+def found(collection: Any, query: dict[str, Any]) -> dict[str, Any]:
+    document: dict[str, Any] | None = collection.find_one(query)
+    assert document is not None, query
+    return document
 
 
 def write(story: Story) -> None:
