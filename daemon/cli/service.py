@@ -31,8 +31,10 @@ def run(context: CommandContext) -> None:
     """
     with _without_garbage_collection():
         config = context.config
+        from daemon.config import target_secrets
         from daemon.runtime import logs
 
+        target_secrets.require(config, context.path or paths.CONFIGURATION)
         logs.set_up(config.logs, logs.secrets_of(config))
         from daemon.app import Daemon
 
@@ -80,6 +82,7 @@ def _checks(context: CommandContext) -> "Iterator[CheckResult]":
 
     config, path = context.config, context.path or paths.CONFIGURATION
     yield _check_port(config.http, path)
+    yield from preflight.check_targets(config, path)
     yield from preflight.run_checks(
         context.unchecked_database, config.rules.custom, prunes_ledger=config.retention.ledger_days > 0
     )
