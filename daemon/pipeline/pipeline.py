@@ -27,7 +27,7 @@ from daemon.store.checkpoint import Checkpoint
 from daemon.store.commit import Committer
 from daemon.store.mirror.reader import MirrorReader
 from rules import business_days
-from rules.handlers import fact_matching, payments
+from rules.handlers import payments
 from rules.handlers.decide import Decision, Mirror, decide
 from rules.model.changes import Change, Discontinuity, DocId, Operation, Origin, Source, Undecodable
 from rules.model.decision import Memories, Revaluation
@@ -224,7 +224,6 @@ class Pipeline:
         known = self.reader.load(changes, self._known(), loaded, self._prefetcher.sources(pending))
         self._prefetcher.start(pending)
         decision = decide(known, changes, self.settings)
-        self._drop_externally_reported(decision)
         self._commit_decision(decision, known, changes, position, undecodable, revaluations)
 
     def _commit_decision(
@@ -260,18 +259,10 @@ class Pipeline:
         """Commit events that no change caused (growth, a date), and what their rules remember from now on."""
         known = self._known()
         decision = decide(known, (), self.settings)
-        external = reported_externally(self.committer.database, events, self.settings) if events else set()
+        external = reported_externally(self.committer.database, events) if events else set()
         decision.events = [event for event in events if event.key not in external]
         decision.memory |= memory
         self._commit_decision(decision, known, (), None, ())
-
-    def _drop_externally_reported(self, decision: Decision) -> None:
-        """Drop recovered events that an external event reported during the gap."""
-        recovered = [event for event in decision.events if event.metadata.get("recovered")]
-        if recovered:
-            external = reported_externally(self.committer.database, recovered, self.settings)
-            decision.events = [event for event in decision.events if event.key not in external]
-            fact_matching.mark_external(decision, external)
 
     def _now(self, checkpoint: Checkpoint) -> datetime:
         """Return the stream's own time; this machine's only during the first start, which has none yet."""

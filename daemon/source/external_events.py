@@ -1,65 +1,68 @@
-"""Queries of external events: before a recovered event is written, and for a whole gap.
+"""Queries of external events: of a gap, and before an event without a document (of a date or a total) is written.
 
-Facts from the stream need no query: other writers insert their event after the document, so the stream delivers it.
+Facts from the stream need no query: the stream delivers the external event before or after the document.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from bson import ObjectId
 from pymongo.client_session import ClientSession
 
 from daemon.mongo.client import BATCH_SIZE, translated
-from daemon.mongo.collections import EVENTS, SOURCE_NAME
+from daemon.mongo.collections import EVENTS, EXTERNAL
+from daemon.mongo.ids import UnusableId, canonical
 from daemon.mongo.types import Database, Document
 from daemon.source.decode import Decoder
-from rules.handlers import fact_matching
 from rules.model import event_keys
 from rules.model.changes import Change, Operation, Origin, Source
 from rules.model.events import Event
-from rules.settings.settings import Settings
 
 DECODER = Decoder(UTC, "")
 FIELDS = (*event_keys.FIELDS, *(f"metadata.{name}" for name in event_keys.METADATA))
-SECOND = timedelta(seconds=1)
+DAY = timedelta(days=1)
+CLOCK_SKEW = timedelta(minutes=1)
+"""Largest difference assumed between the clock of a writer and the cluster time."""
 
 
-def reported_externally(database: Database, events: Sequence[Event], settings: Settings) -> set[str]:
-    """Return those natural keys of `events` that external events have."""
-    wanted = {event.key for event in events}
+def reported_externally(database: Database, events: Sequence[Event]) -> set[str]:
+    """Return those natural keys of `events` (of a date or a total, without a document) that external events have."""
+    times = [event.at for event in events]
     query = {
-        "metadata.source": {"$ne": SOURCE_NAME},
+        "metadata.source": EXTERNAL,
         "event_type": {"$in": sorted({event.type.value for event in events})},
-        "$or": [_referring_to("customer_id", events), _referring_to("license_id", events), *_dated(events)],
+        "event_date": {"$gte": min(times) - DAY, "$lte": max(times) + DAY},
     }
     with translated():
         found = [DECODER.external_event(raw) for raw in database[EVENTS].find(query, FIELDS)]
-    reported = wanted & {key for event in found for key in event_keys.natural_keys(event)}
-    return reported | fact_matching.keys_reported_externally(
-        [event for event in events if event.type in fact_matching.MATCHED_EVENTS], found, settings
-    )
+    return {event.key for event in events} & {event_keys.natural_key(event) for event in found}
 
 
 def external_events_between(
     database: Database, since: datetime, until: datetime, cause: str, session: ClientSession
 ) -> Iterator[Change]:
-    """Yield external events inserted in a gap, if their `_id` contains the time: one range of its index."""
-    made = {"$gte": ObjectId.from_datetime(since), "$lt": ObjectId.from_datetime(until + SECOND), "$type": "objectId"}
-    query = {"_id": made, "metadata.source": {"$ne": SOURCE_NAME}}
-    with translated():
-        for raw in database[EVENTS].find(query, FIELDS, session=session, batch_size=BATCH_SIZE).sort("_id", 1):
-            at = min(max(since, raw["_id"].generation_time), until)
+    """Yield external events inserted in a gap: by the time in their `_id`, or by their date if it contains none.
+
+    Those inserted shortly before and after are included, because the clock that made the `_id` may differ.
+    """
+    first, last = since - CLOCK_SKEW, until + CLOCK_SKEW
+    inserted = {"$gte": ObjectId.from_datetime(first), "$lt": ObjectId.from_datetime(last), "$type": "objectId"}
+    dated = {"_id": {"$not": {"$type": "objectId"}}, "event_date": {"$gte": first, "$lt": last}}
+    for query, order in (({"_id": inserted}, "_id"), (dated, "event_date")):
+        for raw in _external(database, query, order, session):
+            at = min(max(since, _inserted_at(raw, until)), until)
             fields = DECODER.external_event(raw)
-            yield Change(Source.EVENTS, Operation.INSERT, raw["_id"], at, cause, fields, origin=Origin.RECOVERED)
+            with suppress(UnusableId):
+                event_id = canonical(raw["_id"])
+                yield Change(Source.EVENTS, Operation.INSERT, event_id, at, cause, fields, origin=Origin.RECOVERED)
 
 
-def _dated(events: Sequence[Event]) -> list[Document]:
-    """Return a condition that finds events without customer and license (of a date or week) around their time."""
-    times = [event.at for event in events if event.customer_id is None and event.license_id is None]
-    around = timedelta(days=1)
-    return [{"event_date": {"$gte": min(times) - around, "$lte": max(times) + around}}] if times else []
+def _external(database: Database, query: Document, order: str, session: ClientSession) -> Iterator[Document]:
+    query |= {"metadata.source": EXTERNAL}
+    with translated():
+        yield from database[EVENTS].find(query, FIELDS, session=session, batch_size=BATCH_SIZE).sort(order, 1)
 
 
-def _referring_to(name: str, events: Sequence[Event]) -> Document:
-    ids = {getattr(event, name) for event in events} - {None}
-    return {name: {"$in": [*ids, *map(str, ids)]}}
+def _inserted_at(raw: Document, default: datetime) -> datetime:
+    return raw["_id"].generation_time if isinstance(raw["_id"], ObjectId) else default

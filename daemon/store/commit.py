@@ -107,7 +107,8 @@ class Committer:
         day_start = business_days.start(today, self.settings.zone)
         moved = self._days_before(day_start, (one.at for one in decision.movements))
         emitted = self._days_before(day_start, (one.at for one in decision.events))
-        emitted |= self._days_before(day_start, (*decision.withdrawn.values(), *decision.external_event_times))
+        emitted |= self._days_before(day_start, (one.at for one in decision.withdrawn.values()))
+        emitted |= self._days_before(day_start, (one.at for one in decision.external))
         touched = sorted(moved | emitted)
         return [
             {"day": business_days.stored(day), "seq": seq, "moved": day in moved, "mark": ObjectId()} for day in touched

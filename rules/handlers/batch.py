@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from rules.insights import milestones
 from rules.model import documents
 from rules.model.changes import Change, DocId, Fields, Origin, Plan, Source
-from rules.model.decision import Decision, HeldDocument, Mirror
+from rules.model.decision import Decision, HeldDocument, Mirror, Withdrawal, WithdrawalKind
 from rules.model.events import Event
 from rules.model.ledger import Movement, MovementKind, Reason
 from rules.model.recent import RecentActivity
@@ -167,17 +167,12 @@ class Batch:
         self.event_indexes[event.key] = len(self.decision.events)
         self.decision.events.append(event)
 
-    def withdraw(self, key: str, at: datetime, *, replaced: bool = False) -> None:
-        """Withdraw the event with `key`, emitted in this batch or an earlier one.
-
-        `replaced`: an external event reports the same fact. Otherwise the fact turned out not to be one.
-        """
+    def withdraw(self, key: str, at: datetime, kind: WithdrawalKind) -> None:
+        """Withdraw the event with `key`, emitted in this batch or an earlier one."""
         index = self.event_indexes.pop(key, None)
         if index is not None:
             self.withdrawn_indexes.add(index)
-        self.decision.withdrawn[key] = at
-        if replaced:
-            self.decision.replaced.add(key)
+        self.decision.withdrawn[key] = Withdrawal(at, kind)
 
     def remember_external(self, key: str, at: datetime) -> None:
         """Remember the key of an external event whose document has not been received: it will not be emitted."""

@@ -4,17 +4,16 @@ A payment is observed as a guess (the start or renewal of a license), as a payme
 event of a license that may happen again (a cancellation, an upgrade) as the own event and as an external one.
 Observations of one license, else of one customer, are one fact within a window, with at most one observation per
 source. A customer's last observations are kept in its state, so the result does not depend on their order or on the
-split into batches.
+split into batches, and an external event that is applied again, for example after a gap, is recognized.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 from rules.handlers.batch import Batch
 from rules.model.changes import Change, DocId, Origin
-from rules.model.decision import Decision
+from rules.model.decision import WithdrawalKind
 from rules.model.events import PAYMENT_EVENTS, Event, EventType
 from rules.model.recent import FactObservation, RecentActivity
 from rules.revenue.pricing import InvalidDocument, cents
@@ -61,30 +60,31 @@ def match(
         if one.kind is observation.kind
         and _same_subject(one, observation, source)
         and not _is_observed_from(one, source)
-        and abs(one.at - observation.at) <= longest
+        and _apart(one, observation) <= longest
     ]
     return min(indexes, key=lambda index: _distance(known[index], observation, index), default=None)
 
 
 def _distance(one: FactObservation, other: FactObservation, index: int) -> tuple[bool, timedelta, int]:
-    return one.cents != other.cents, abs(one.at - other.at), index
+    return one.cents != other.cents, _apart(one, other), index
+
+
+def _apart(one: FactObservation, other: FactObservation) -> timedelta:
+    """Return the time between two observations, 0 if one lies in the gap in which the other was found."""
+    return max((one.since or one.at) - other.at, (other.since or other.at) - one.at, timedelta(0))
 
 
 def _same_subject(one: FactObservation, other: FactObservation, source: ObservationSource) -> bool:
     """Return whether both are about one license; an external event without a license is about any of the customer."""
     if one.license_id is None or other.license_id is None:
-        return source == "external" or _is_only_external(one)
-    return same_id(one.license_id, other.license_id)
-
-
-def _is_only_external(one: FactObservation) -> bool:
-    return one.by_external and not one.guess and not one.payment_key
+        return source == "external" or not one.own_key
+    return one.license_id == other.license_id
 
 
 def _is_observed_from(one: FactObservation, source: ObservationSource) -> bool:
     if source == "guess":
         return bool(one.guess)
-    return bool(one.payment_key) if source == "payment" else one.by_external
+    return bool(one.payment_key if source == "payment" else one.external)
 
 
 def emit_unless_reported(batch: Batch, change: Change, event: Event, cents: int | None = None) -> None:
@@ -94,12 +94,30 @@ def emit_unless_reported(batch: Batch, change: Change, event: Event, cents: int 
     """
     if change.origin is Origin.BOOTSTRAP:
         return
-    observation = FactObservation(event.at, event.license_id, event.type, cents, guess=event.key)
+    observation = FactObservation(event.at, event.license_id, event.type, cents, guess=event.key, since=change.since)
     known = observations_of(batch, event.customer_id)
     index = match(batch, known, observation, "guess")
     remember(batch, event.customer_id, known, index, observation)
     if index is None:
         batch.emit(change, event)
+
+
+def observe_external(batch: Batch, owner: DocId, observation: FactObservation) -> str | None:
+    """Match an external event with a known fact and withdraw the own event; return the key of that own event.
+
+    None if the external event reports the fact first, or alone.
+    """
+    known = observations_of(batch, owner)
+    applied = next((one for one in known if one.external == observation.external), None)
+    if applied is not None:
+        return applied.own_key or None
+    index = match(batch, known, observation, "external")
+    remember(batch, owner, known, index, observation)
+    if index is None:
+        return None
+    own = known[index]
+    batch.withdraw(own.own_key, own.at, WithdrawalKind.REPLACED)
+    return own.own_key
 
 
 def is_same(one: FactObservation, other: FactObservation) -> bool:
@@ -108,7 +126,7 @@ def is_same(one: FactObservation, other: FactObservation) -> bool:
 
 def is_duplicate(one: FactObservation, other: FactObservation) -> bool:
     """Return whether the two are one transaction delivered twice, as two documents."""
-    is_alike = one.kind is other.kind and one.cents == other.cents and same_id(one.license_id, other.license_id)
+    is_alike = one.kind is other.kind and one.cents == other.cents and one.license_id == other.license_id
     is_near = abs(one.at - other.at) <= timedelta(days=DUPLICATE_DAYS)
     is_repeated = one.transaction == other.transaction != ""
     return is_alike and is_near and is_repeated and bool(one.payment_key) and one.payment_key != other.payment_key
@@ -143,13 +161,10 @@ def _merged(one: FactObservation, other: FactObservation) -> FactObservation:
         cents=other.cents if other.payment_key else one.cents,
         guess=one.guess or other.guess,
         payment_key=one.payment_key or other.payment_key,
-        by_external=one.by_external or other.by_external,
+        external=one.external or other.external,
         transaction=one.transaction or other.transaction,
+        since=one.since or other.since,
     )
-
-
-def same_id(left: DocId, right: DocId) -> bool:
-    return type(left) is type(right) and left == right
 
 
 def window(kind: EventType, settings: Settings) -> timedelta:
@@ -160,17 +175,16 @@ def window(kind: EventType, settings: Settings) -> timedelta:
     return timedelta(minutes=thresholds.external_window_minutes)
 
 
-def forget_key(batch: Batch, owner: DocId, key: str) -> None:
-    """Remove an own event that was withdrawn as incorrect from the observations; an external event stays."""
+def correct(batch: Batch, owner: DocId, key: str, at: datetime) -> None:
+    """Withdraw an own event that turned out to be incorrect. A fact that an external event reports stands."""
     customer = batch.customer_state(owner)
-    if customer.recent is None:
+    known = customer.recent.payments if customer.recent is not None else ()
+    if any(one.guess == key and one.external for one in known):
         return
-    kept = tuple(
-        one._replace(guess="") if one.guess == key else one
-        for one in customer.recent.payments
-        if one.guess != key or one.by_external or one.payment_key
-    )
-    batch.set_recent(customer, customer.recent._replace(payments=kept))
+    batch.withdraw(key, at, WithdrawalKind.CORRECTED)
+    kept = tuple(one for one in known if one.guess != key)
+    if customer.recent is not None and kept != known:
+        batch.set_recent(customer, customer.recent._replace(payments=kept))
 
 
 def cents_or_none(amount: object) -> int | None:
@@ -178,43 +192,3 @@ def cents_or_none(amount: object) -> int | None:
         return cents(amount, "amount")
     except InvalidDocument:
         return None
-
-
-def mark_external(decision: Decision, keys: set[str]) -> None:
-    """Mark the facts with these event keys as reported externally, in place."""
-    for customer_id, state in decision.customers.items():
-        if state is None or state.recent is None:
-            continue
-        known = state.recent.payments
-        marked = tuple(one._replace(by_external=True) if {one.guess, one.payment_key} & keys else one for one in known)
-        if marked != known:
-            decision.customers[customer_id] = replace(state, recent=state.recent._replace(payments=marked))
-
-
-def keys_reported_externally(
-    own: Sequence[Event], external: Sequence[Mapping[str, Any]], settings: Settings
-) -> set[str]:
-    """Return the keys of own recurring events that external events also report; each external event matches one."""
-    matched: set[int] = set()
-    keys: set[str] = set()
-    for event in own:
-        indexes = [
-            index
-            for index, other in enumerate(external)
-            if index not in matched
-            and other.get("event_type") == event.type
-            and _reports(other, event)
-            and isinstance(other.get("event_date"), datetime)
-            and abs(other["event_date"] - event.at) <= window(event.type, settings)
-        ]
-        if indexes:
-            amounts = {index: cents_or_none(external[index].get("amount")) for index in indexes}
-            matched.add(min(indexes, key=lambda index: (amounts[index] != event.amount_cents, index)))
-            keys.add(event.key)
-    return keys
-
-
-def _reports(external: Mapping[str, Any], event: Event) -> bool:
-    if external.get("license_id") is None:
-        return external.get("customer_id") is not None and same_id(external["customer_id"], event.customer_id)
-    return same_id(external["license_id"], event.license_id)

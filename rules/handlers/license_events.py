@@ -1,19 +1,15 @@
-"""License documents: parsing, value, and the business events of a transition between two versions."""
+"""The business events of a transition between two versions of a license."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
 from rules.model import documents
-from rules.model.changes import DocId, Fields, License, LicenseStatus, LicenseValue, Plan
+from rules.model.changes import DocId, License, LicenseStatus, LicenseValue, Plan
 from rules.model.events import Event, EventType
 from rules.model.ledger import Reason
-from rules.model.states import PlanState
-from rules.revenue.pricing import InvalidDocument, describe
 from rules.settings import catalog
 from rules.settings.settings import Settings
-
-_STATUSES = {status.value: status for status in LicenseStatus}
 
 END_EVENTS = {
     LicenseStatus.CANCELLED: EventType.LICENSE_CANCELLED,
@@ -24,51 +20,13 @@ END_EVENTS = {
 }
 """Event type of an active license that becomes inactive, by its new status (still ACTIVE: it expired)."""
 
+SUSPENDED = (LicenseStatus.SUSPENDED, LicenseStatus.INACTIVE)
+
 REASONS = {
     EventType.LICENSE_CANCELLED: Reason.CANCELLED,
     EventType.LICENSE_EXPIRED: Reason.EXPIRED,
     EventType.LICENSE_SUSPENDED: Reason.SUSPENDED,
 }
-
-
-def read_license(fields: Fields, settings: Settings) -> License:
-    """Parse a license document. Raise InvalidDocument that names the invalid field."""
-    status = fields.get("status")
-    if not isinstance(status, str) or status not in _STATUSES:
-        wanted = ", ".join(_STATUSES)
-        raise InvalidDocument(f"status must be one of {wanted}, got {describe(status)}")
-    expires_at = fields.get("expires_at")
-    if expires_at is not None and not isinstance(expires_at, datetime):
-        raise InvalidDocument(f"expires_at must be a date or null, got {describe(expires_at)}")
-    if expires_at is not None and expires_at.tzinfo is None:
-        raise InvalidDocument(f"expires_at must be a date with a time zone, got {describe(expires_at)}")
-    for name in ("customer_id", "plan_id"):
-        if not documents.is_id(fields.get(name)):
-            raise InvalidDocument(f"{name} must be an id, got {describe(fields.get(name))}")
-    metadata = fields.get("metadata")
-    is_manual = isinstance(metadata, Mapping) and metadata.get("source") == settings.manual_source
-    return License(fields.get("customer_id"), fields.get("plan_id"), _STATUSES[status], expires_at, is_manual)
-
-
-def plan_of(license: License, previous: License | None, plans: Mapping[DocId, PlanState]) -> Plan:
-    """Return the plan of a license. Raise InvalidDocument while the plan is unknown, held or deleted.
-
-    A license that was on the plan before the plan was deleted keeps the plan's last price.
-    """
-    state = plans.get(license.plan_id)
-    if state is None or (state.plan is None and not state.present):
-        raise InvalidDocument(f"plan_id must be the id of an existing plan, got {describe(license.plan_id)}")
-    if state.plan is None:
-        raise InvalidDocument(f"plan_id refers to plan {license.plan_id}, which is held: {state.held}")
-    if not state.present and (previous is None or previous.plan_id != license.plan_id):
-        raise InvalidDocument(f"plan_id refers to plan {license.plan_id} ({state.plan.name}), which was deleted")
-    return state.plan
-
-
-def value_of(license: License, plan: Plan, at: datetime) -> LicenseValue:
-    """Return the contribution of a license to the totals at the instant `at`."""
-    active = license.is_active(at)
-    return LicenseValue(plan.id, active, plan.mrr_cents if active else 0, active and plan.price_cents > 0)
 
 
 class LicenseTransition(NamedTuple):
@@ -120,6 +78,11 @@ class LicenseTransition(NamedTuple):
         license = self.after or self.before
         assert license is not None, "only a valid license has transitions"
         return license.customer_id
+
+    @property
+    def former_owner(self) -> DocId:
+        """Id of the customer that the license had before, as far as it is known."""
+        return self.before.customer_id if self.before is not None else self.owner
 
     def plan_title(self, plan: Plan) -> str:
         """Return a plan's name in texts."""

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from rules.handlers import fact_matching, license_events, license_replacement, payments
+from rules.handlers import fact_matching, license_documents, license_events, license_replacement, payments
 from rules.handlers.batch import Batch
 from rules.handlers.license_events import LicenseTransition
 from rules.model import documents, event_keys
@@ -33,8 +33,8 @@ def apply(batch: Batch, change: Change) -> None:
     fields = documents.after(before.fields if before else None, change)
     assert fields is not None, "a license that is not deleted has fields"
     try:
-        license = license_events.read_license(fields, batch.settings)
-        plan = license_events.plan_of(license, before.license if before else None, batch.plans)
+        license = license_documents.read_license(fields, batch.settings)
+        plan = license_documents.plan_of(license, before.license if before else None, batch.plans)
     except InvalidDocument as problem:
         _hold(batch, change, before, fields, str(problem))
         return
@@ -46,7 +46,7 @@ def expire(batch: Batch, state: LicenseState, end: datetime) -> None:
     assert state.license is not None and state.value is not None
     change = Change(Source.CLOCK, Operation.TICK, state.id, end, str((end - EPOCH) // MILLISECOND))
     plan = batch.plan_of(state.value.plan_id)
-    now = license_events.value_of(state.license, plan, end)
+    now = license_documents.value_of(state.license, plan, end)
     batch.set_license(LicenseState(state.id, state.fields, state.license, now, state.started, state.held, state.sold))
     _book_and_emit(batch, change, _transition(batch, change, state, state.license, now, plan))
 
@@ -54,7 +54,7 @@ def expire(batch: Batch, state: LicenseState, end: datetime) -> None:
 def _apply_fields(batch: Batch, change: Change, before: LicenseState | None, after: LicenseState, plan: Plan) -> None:
     """Apply a valid license; sets the value of `after`."""
     assert after.license is not None
-    now = after.value = license_events.value_of(after.license, plan, change.at)
+    now = after.value = license_documents.value_of(after.license, plan, change.at)
     after.started = now.paid or (before is not None and before.started)
     after.sold = _sold(before.sold if before else (), after, plan, change)
     if before is not None and before.held:
@@ -125,7 +125,7 @@ def _transition(
         after=license,
         value_after=value,
         plan=plan,
-        returned=before is not None and before.deleted,
+        returned=before is not None and before.license is not None and before.value is None,
         started=before is not None and before.started,
         sold=before.sold if before else (),
         pays=not (latest.is_manual or customer.get("email") == batch.settings.manual_email),
@@ -156,21 +156,15 @@ def _book_and_emit(batch: Batch, change: Change, transition: LicenseTransition) 
 def _book(
     batch: Batch, change: Change, transition: LicenseTransition, pending: PendingSwitch | None
 ) -> Movement | None:
-    """Post the difference between a license's two values. Return the movement; None unless there is exactly one.
-
-    A license that moves to another customer is posted as two movements, one per customer.
-    """
+    """Post the difference between a license's two values and return the movement; None if there is none."""
     sold_cents = license_events.lifetime_sale_cents(transition)
     was, now = transition.value_before, transition.value_after
-    if was is not None and now is not None and license_events.customer_changed(transition):
-        assert transition.before is not None
-        license_replacement.forget(batch, transition)
-        batch.book(change, _movement(change, transition, transition.before.customer_id, (was, None)))
-        batch.book(change, _movement(change, transition, transition.owner, (None, now), sold_cents))
-        return None
+    movement = _movement(change, transition, sold_cents)
+    if was is not None and license_events.customer_changed(transition):
+        license_replacement.forget(batch, transition.former_owner, transition.license_id)
+        license_replacement.move(batch, change, movement, transition.former_owner, was)
     if was == now and not sold_cents:
         return None
-    movement = _movement(change, transition, transition.owner, (was, now), sold_cents)
     if pending is not None:
         license_replacement.book(batch, change, transition, pending, movement)
     else:
@@ -178,20 +172,14 @@ def _book(
     return movement
 
 
-def _movement(
-    change: Change,
-    transition: LicenseTransition,
-    customer_id: DocId,
-    values: tuple[LicenseValue | None, LicenseValue | None],
-    sold_cents: int = 0,
-) -> Movement:
-    before, after = values
+def _movement(change: Change, transition: LicenseTransition, sold_cents: int) -> Movement:
+    before, after = transition.value_before, transition.value_after
     return Movement(
         at=change.at,
         kind=MovementKind.NEUTRAL,
         reason=reason(transition),
         cause=transition.cause,
-        customer_id=customer_id,
+        customer_id=transition.owner,
         license_id=transition.license_id,
         plan_id=(after or before or movements.NO_LICENSE).plan_id,
         one_time_cents=sold_cents,
@@ -207,8 +195,6 @@ def reason(transition: LicenseTransition) -> Reason:
         return Reason.LICENSE_RETURNED if transition.returned else Reason.LICENSE_CREATED
     if now is None:
         return Reason.LICENSE_DELETED
-    if license_events.customer_changed(transition):
-        return Reason.LICENSE_MOVED
     if transition.ends:
         return license_events.REASONS[license_events.end_event_type(transition)]
     if transition.starts:

@@ -16,7 +16,7 @@ from rules.handlers import fact_matching
 from rules.handlers.batch import PAYMENTS, Batch
 from rules.model import documents
 from rules.model.changes import Change, DocId, Fields, Operation, Origin, Payment, PaymentStatus, Source
-from rules.model.decision import Memories, Memory
+from rules.model.decision import Memories, Memory, WithdrawalKind
 from rules.model.events import Event, EventType
 from rules.model.recent import FactObservation
 from rules.model.states import LicenseState, PaymentState
@@ -105,7 +105,7 @@ def apply(batch: Batch, change: Change) -> None:
     if change.op is Operation.DELETE:
         _delete(batch, change, before)
         return
-    if change.op is Operation.UPDATE and (before is None or documents.is_partial(before.held)):
+    if change.op is Operation.UPDATE and (before is None or before.deleted or documents.is_partial(before.held)):
         _hold(
             batch,
             change,
@@ -125,10 +125,11 @@ def apply(batch: Batch, change: Change) -> None:
 
 
 def _delete(batch: Batch, change: Change, before: PaymentState | None) -> None:
-    """Remove a deleted payment from the mirror; its events stay."""
-    if before is None:
+    """Mark a payment as deleted; its events stay, and are not emitted again if it is inserted again."""
+    if before is None or before.deleted:
         return
-    batch.decision.payments[change.id] = None
+    deleted = PaymentState(change.id, {}, before.payment, before.emitted, deleted=True)
+    batch.decision.payments[change.id] = deleted if before.emitted else None
     if before.held:
         batch.release(Source.PAYMENTS, change.id)
     if before.payment is not None:
@@ -137,6 +138,8 @@ def _delete(batch: Batch, change: Change, before: PaymentState | None) -> None:
 
 def _hold(batch: Batch, change: Change, before: PaymentState | None, fields: Fields, reason: str) -> None:
     valid = before or PaymentState(change.id, fields)
+    if valid.deleted:
+        batch.count_payments(1)
     batch.decision.payments[change.id] = PaymentState(change.id, fields, valid.payment, valid.emitted, reason)
     batch.hold(change, fields, reason)
 
@@ -144,7 +147,7 @@ def _hold(batch: Batch, change: Change, before: PaymentState | None, fields: Fie
 def _apply_fields(batch: Batch, change: Change, before: PaymentState | None, after: PaymentState) -> None:
     assert after.payment is not None
     is_first = before is None or before.payment is None
-    if is_first:
+    if is_first or (before is not None and before.deleted):
         batch.count_payments(1)
     if before is not None and before.held:
         batch.release(Source.PAYMENTS, change.id)
@@ -192,8 +195,8 @@ def _replace_guess(batch: Batch, change: Change, payment: Payment) -> None:
     index = fact_matching.match(batch, known, observation, "payment")
     if index is None or not known[index].guess:
         return
-    if not known[index].by_external:
-        batch.withdraw(known[index].guess, known[index].at)
+    if not known[index].external:
+        batch.withdraw(known[index].guess, known[index].at, WithdrawalKind.CORRECTED)
     fact_matching.remember(batch, owner, known, index, observation)
 
 
@@ -207,14 +210,20 @@ def _emit(batch: Batch, change: Change, payment: Payment, kind: EventType) -> No
     if index is None:
         index = fact_matching.match(batch, known, observation, "payment")
     fact_matching.remember(batch, owner, known, index, observation)
-    if index is None or not known[index].by_external:
+    if index is None or not known[index].external:
         batch.emit(change, _event(batch, change, payment, kind, owner))
 
 
 def _observation(change: Change, payment: Payment, kind: EventType) -> FactObservation:
     key = f"{kind}:payment:{documents.id_key(change.id)}"
     return FactObservation(
-        change.at, payment.license_id, kind, payment.cents, payment_key=key, transaction=payment.transaction
+        change.at,
+        payment.license_id,
+        kind,
+        payment.cents,
+        payment_key=key,
+        transaction=payment.transaction,
+        since=change.since,
     )
 
 

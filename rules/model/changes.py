@@ -50,6 +50,7 @@ class Change(NamedTuple):
 
     `cause` identifies the change; for origin STREAM it is the resume token's `_data`, which sorts in stream order.
     `fields` holds the whole tracked document for INSERT and REPLACE, the changed dotted paths for UPDATE.
+    `since` is the earliest time of a change found after a gap, if only the gap is known; `at` is then its end.
     """
 
     source: Source
@@ -61,6 +62,7 @@ class Change(NamedTuple):
     removed: tuple[str, ...] = ()
     truncated: tuple[tuple[str, int], ...] = ()
     origin: Origin = Origin.STREAM
+    since: datetime | None = None
 
 
 class LicenseStatus(StrEnum):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import NamedTuple
 
 from rules.model.changes import Change, DocId, Fields, Origin, Source
@@ -43,6 +44,33 @@ class Mirror:
     memory: Memories = field(default_factory=dict)
 
 
+class WithdrawalKind(StrEnum):
+    """REPLACED: the fact stands, an external event reports it. CORRECTED: the fact turned out not to be one."""
+
+    REPLACED = "replaced"
+    CORRECTED = "corrected"
+
+
+class Withdrawal(NamedTuple):
+    """An own event to delete; the note of the business day of `at` no longer includes it."""
+
+    at: datetime
+    kind: WithdrawalKind
+
+
+class ExternalFact(NamedTuple):
+    """An external event that was applied, and the fact that it reports.
+
+    `id` is the event's `_id`. `key` is the key of the own event of the same fact, whether that was emitted or not; None
+    if the daemon has no own event of the fact, so that the fact is known by `id` alone.
+    """
+
+    id: DocId
+    type: str
+    at: datetime
+    key: str | None = None
+
+
 class HeldDocument(NamedTuple):
     """An invalid document (dead letter): its id, the reason, the change that delivered it, its fields."""
 
@@ -69,12 +97,10 @@ class Decision:
     revaluations: list[Revaluation] = field(default_factory=list)
     held: dict[tuple[Source, DocId], HeldDocument] = field(default_factory=dict)
     released: set[tuple[Source, DocId]] = field(default_factory=set)
-    withdrawn: dict[str, datetime] = field(default_factory=dict)
-    """Keys of own events to withdraw, each with a date: the notes of these days no longer include them."""
-    replaced: set[str] = field(default_factory=set)
-    """Withdrawn keys whose fact stands, because an external event reports it; the others were corrected."""
-    external_event_times: list[datetime] = field(default_factory=list)
-    """Dates of the external events in the batch: the notes of these days include them."""
+    withdrawn: dict[str, Withdrawal] = field(default_factory=dict)
+    """Withdrawals by the key of the own event."""
+    external: list[ExternalFact] = field(default_factory=list)
+    """The external events of the batch: the notes of their days include them."""
 
 
 class Required(NamedTuple):

@@ -29,8 +29,20 @@ METADATA = (
 )
 """Metadata fields that are read from external events."""
 
+NOON = 12
+_GROWTH = "growth:"
 _BY_CUSTOMER = (EventType.NEW_CUSTOMER,)
 _BY_LICENSE = (EventType.LICENSE_CREATED,)
+
+
+def natural_key(event: Mapping[str, Any]) -> str | None:
+    """Return the one key of the fact that an event reports; None if the daemon never emits such an event.
+
+    Growth has two keys: reported before noon (UTC) it is of the day before, later of the same day.
+    """
+    keys = list(natural_keys(event))
+    is_late_growth = len(keys) > 1 and keys[0].startswith(_GROWTH) and event["event_date"].hour >= NOON
+    return keys[is_late_growth] if keys else None
 
 
 def natural_keys(event: Mapping[str, Any]) -> Iterator[str]:
@@ -71,7 +83,7 @@ def _growth(event_date: object, metadata: Mapping[str, Any]) -> Iterator[str]:
         return
     days = (event_date - timedelta(days=1), event_date)
     kinds = [kind for kind, field in GROWTH_FIELDS.items() if field in metadata]
-    yield from (f"growth:{kind}:{day:%Y-%m-%d}" for kind in kinds for day in days)
+    yield from (f"{_GROWTH}{kind}:{day:%Y-%m-%d}" for kind in kinds for day in days)
 
 
 def _date(event_date: object, month_day: object) -> Iterator[str]:

@@ -24,10 +24,11 @@ class PendingSwitch(NamedTuple):
 
 
 class FactObservation(NamedTuple):
-    """A payment as observed so far.
+    """A fact that may happen again (a payment, an event of a license) as observed so far.
 
-    `guess` is the key of the event inferred from a license, `payment_key` that of the event of a payment document
-    ("" if there is none); `by_external` is true if an external event reports the payment.
+    `guess` is the key of the event inferred from a license, `payment_key` that of the event of a payment document,
+    `external` the id of the external event, as text ("" if there is none). `since` is the earliest time of a fact
+    found after a gap, whose own time is not known; `at` is then the latest.
     """
 
     at: datetime
@@ -36,13 +37,19 @@ class FactObservation(NamedTuple):
     cents: int | None
     guess: str = ""
     payment_key: str = ""
-    by_external: bool = False
+    external: str = ""
     transaction: str = ""
+    since: datetime | None = None
+
+    @property
+    def own_key(self) -> str:
+        """Key of the own event of the fact; "" if only an external event reports it."""
+        return self.payment_key or self.guess
 
 
 class RecentActivity(NamedTuple):
-    """Candidates for a match: the customer's last churn, its last additional license, and its last payments."""
+    """Candidates for a match: the customer's last ended licenses, its last additional one, and its last facts."""
 
-    ended: PendingSwitch | None = None
+    ended: tuple[PendingSwitch, ...] = ()
     started: PendingSwitch | None = None
     payments: tuple[FactObservation, ...] = ()

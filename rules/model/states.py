@@ -81,10 +81,14 @@ class PlanState:
 
 @dataclass(slots=True)
 class PaymentState:
-    """Mirror of one payment: its fields, the last valid version, and the statuses that need no event any more."""
+    """Mirror of one payment: its fields, the last valid version, and the statuses that need no event any more.
+
+    `deleted` is true after its document was deleted: inserted again under the same id, it is the same payment.
+    """
 
     id: DocId
     fields: Fields
     payment: Payment | None = None
     emitted: tuple[PaymentStatus, ...] = ()
     held: str | None = None
+    deleted: bool = False

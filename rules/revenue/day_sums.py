@@ -34,7 +34,8 @@ class DaySums:
 
     `customers` to `mrr_cents` are net changes. A customer churns on a day that it begins with MRR and ends without. It
     is reactivated on a day that it begins without and ends with MRR, unless that is its first MRR ever. Over several
-    days each such day counts, as in ChartMogul's movements.
+    days each such day counts, as in ChartMogul's movements. A customer whose MRR moved to or from another customer that
+    day counts as neither.
     """
 
     customers: int = 0
@@ -82,7 +83,7 @@ def total(days: Iterable[DaySums]) -> DaySums:
 def of_day(movements: Iterable[Movement]) -> DaySums:
     """Return the sums over the movements of one business day."""
     sums = DaySums()
-    crossed: dict[DocId, tuple[int, bool]] = {}
+    crossed: dict[DocId, tuple[int, bool, bool]] = {}
     for movement in movements:
         if movement.kind is not MovementKind.NEUTRAL:
             known = sums.by_kind.get(movement.kind, KindSum())
@@ -90,13 +91,14 @@ def of_day(movements: Iterable[Movement]) -> DaySums:
         if movement.kind is not MovementKind.OPENING:
             _add(sums, movement)
         if movement.kind is not MovementKind.OPENING and movement.subscribers:
-            net, first = crossed.get(movement.customer_id, (0, False))
+            net, first, moved = crossed.get(movement.customer_id, (0, False, False))
             crossed[movement.customer_id] = (
                 net + movement.subscribers,
                 first or movement.kind is MovementKind.NEW,
+                moved or is_neutral_move(movement),
             )
-    sums.churned_customers = sum(net < 0 for net, _ in crossed.values())
-    sums.reactivated_customers = sum(net > 0 and not first for net, first in crossed.values())
+    sums.churned_customers = sum(net < 0 and not moved for net, _, moved in crossed.values())
+    sums.reactivated_customers = sum(net > 0 and not (first or moved) for net, first, moved in crossed.values())
     return sums
 
 
@@ -114,6 +116,11 @@ def _add(sums: DaySums, movement: Movement) -> None:
 def is_new_customer(movement: Movement) -> bool:
     """Return whether a movement counts a customer for the first time, not a deleted one that came back."""
     return movement.customers > 0 and movement.reason is not Reason.CUSTOMER_RETURNED
+
+
+def is_neutral_move(movement: Movement) -> bool:
+    """Return whether MRR moved from one customer to another; earlier versions posted a churn and a new MRR."""
+    return movement.kind is MovementKind.NEUTRAL and movement.reason is Reason.LICENSE_MOVED
 
 
 def sales(movement: Movement) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 from rules.handlers.decide import Decision, HeldDocument, Mirror, decide, required
 from rules.model.changes import Change, Operation, Source
-from rules.model.decision import Memories, Revaluation
+from rules.model.decision import ExternalFact, Memories, Revaluation, WithdrawalKind
 from rules.model.events import Event
 from rules.model.ledger import Movement, Totals
 from rules.model.states import CustomerState, LicenseState, PaymentState, PlanState
@@ -36,6 +36,7 @@ class Shop:
     movements: list[Movement] = field(default_factory=list)
     withdrawn: set[str] = field(default_factory=set)
     replaced: set[str] = field(default_factory=set)
+    external: list[ExternalFact] = field(default_factory=list)
     emitted_after_withdrawal: list[str] = field(default_factory=list)
     dead_letters: dict[tuple[Source, Any], HeldDocument] = field(default_factory=dict)
 
@@ -110,8 +111,10 @@ class Shop:
         self.emitted += decision.events
         keys = {event.key for event in self.emitted}
         self.emitted_after_withdrawal += [event.key for event in decision.events if event.key in self.withdrawn]
-        self.withdrawn |= decision.withdrawn.keys() & keys
-        self.replaced |= decision.replaced & keys
+        withdrawn = {key: one.kind for key, one in decision.withdrawn.items() if key in keys}
+        self.withdrawn |= withdrawn.keys()
+        self.replaced |= {key for key, kind in withdrawn.items() if kind is WithdrawalKind.REPLACED}
+        self.external += decision.external
         existing = {event.key: event for event in self.events}
         for key in decision.withdrawn:
             existing.pop(key, None)

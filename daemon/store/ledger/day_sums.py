@@ -12,7 +12,7 @@ from daemon.mongo.collections import LEDGER
 from daemon.mongo.types import Database, Document
 from daemon.store.ledger import reader as ledger
 from rules import business_days
-from rules.model.ledger import MovementKind
+from rules.model.ledger import MovementKind, Reason
 from rules.revenue.day_sums import DaySums, KindSum
 
 NET_FIELDS = ("customers", "paying_customers", "subscribers", "mrr_cents", "one_time_cents")
@@ -61,6 +61,7 @@ def _by_kind() -> Document:
 
 def _crossings() -> list[Document]:
     """Return stages that count, per day, customers whose MRR fell to or rose from zero between its two midnights."""
+    is_neutral = {"$eq": ["$kind", MovementKind.NEUTRAL.value]}
     return [
         {"$match": {"subscribers": {"$ne": 0}, "kind": {"$ne": MovementKind.OPENING.value}}},
         {
@@ -68,13 +69,14 @@ def _crossings() -> list[Document]:
                 "_id": {"day": "$day", "customer": "$customer_id"},
                 "net": {"$sum": "$subscribers"},
                 "first": {"$max": {"$eq": ["$kind", MovementKind.NEW.value]}},
+                "moved": {"$max": {"$and": [is_neutral, {"$eq": ["$reason", Reason.LICENSE_MOVED.value]}]}},
             }
         },
         {
             "$group": {
                 "_id": "$_id.day",
-                "churned": ledger.count({"$lt": ["$net", 0]}),
-                "reactivated": ledger.count({"$gt": ["$net", 0]}, {"$not": ["$first"]}),
+                "churned": ledger.count({"$lt": ["$net", 0]}, {"$not": ["$moved"]}),
+                "reactivated": ledger.count({"$gt": ["$net", 0]}, {"$not": ["$first"]}, {"$not": ["$moved"]}),
             }
         },
     ]

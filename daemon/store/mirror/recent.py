@@ -9,13 +9,19 @@ from rules.model.events import EventType
 from rules.model.ledger import MovementKind, Reason
 from rules.model.recent import FactObservation, PendingSwitch, RecentActivity
 
-_OPTIONAL = {"guess": "guess", "payment_key": "payment_key", "by_external": "by_others", "transaction": "transaction"}
+_OPTIONAL = {
+    "guess": "guess",
+    "payment_key": "payment_key",
+    "external": "external",
+    "transaction": "transaction",
+    "since": "since",
+}
 """Stored names of the fields of an observation that are left out while empty."""
 
 
 def recent_document(recent: RecentActivity) -> Document:
     return {
-        "ended": switch_document(recent.ended),
+        "ended": [switch_document(switch) for switch in recent.ended],
         "begun": switch_document(recent.started),
         "payments": [observation_document(observation) for observation in recent.payments],
     }
@@ -25,7 +31,13 @@ def recent_of(document: Mapping[str, Any] | None) -> RecentActivity | None:
     if document is None:
         return None
     payments = tuple(observation_of(observation) for observation in document["payments"])
-    return RecentActivity(switch_of(document["ended"]), switch_of(document["begun"]), payments)
+    return RecentActivity(_ended(document["ended"]), switch_of(document["begun"]), payments)
+
+
+def _ended(stored: list[Document] | Document | None) -> tuple[PendingSwitch, ...]:
+    """Return the ended licenses; format 1 stored only the last one, without a list."""
+    listed = stored if isinstance(stored, list) else [stored]
+    return tuple(switch for one in listed if (switch := switch_of(one)) is not None)
 
 
 def observation_document(observation: FactObservation) -> Document:
@@ -41,6 +53,8 @@ def observation_document(observation: FactObservation) -> Document:
 
 def observation_of(document: Mapping[str, Any]) -> FactObservation:
     known = {name: document[stored] for name, stored in _OPTIONAL.items() if stored in document}
+    if document.get("by_others"):  # format 1 did not store the id of the external event
+        known["external"] = "unknown"
     kind = EventType(document["kind"])
     return FactObservation(document["at"], document["license_id"], kind, document["cents"], **known)
 

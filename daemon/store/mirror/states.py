@@ -14,7 +14,7 @@ from bson import Decimal128
 from daemon.mongo.types import Document
 from daemon.store.documents import license_value_document, license_value_of
 from daemon.store.mirror.recent import recent_document, recent_of
-from rules.handlers import license_events
+from rules.handlers import license_documents
 from rules.model.changes import DocId, Fields, Payment, PaymentStatus, Plan, Source
 from rules.model.documents import AMOUNTS
 from rules.model.states import CustomerState, FormerName, LicenseState, PaymentState, PlanState
@@ -181,7 +181,7 @@ def license_of(document: Mapping[str, Any], settings: Settings) -> LicenseState:
     return LicenseState(
         document["_id"]["id"],
         document["fields"],
-        license_events.read_license(valid, settings) if valid is not None else None,
+        license_documents.read_license(valid, settings) if valid is not None else None,
         license_value_of(document["worth"]),
         document["started"],
         held,
@@ -234,6 +234,8 @@ def payment_document(state: PaymentState) -> Document:
         document["payment"] = {**state.payment._asdict(), "status": state.payment.status.value}
     if state.held is not None:
         document["held"] = state.held
+    if state.deleted:
+        document["present"] = False
     return document
 
 
@@ -249,6 +251,7 @@ def payment_of(document: Mapping[str, Any]) -> PaymentState:
         Payment(**{**payment, "status": PaymentStatus(payment["status"])}) if payment is not None else None,
         tuple(PaymentStatus(status) for status in document["told"]),
         document.get("held"),
+        not document.get("present", True),
     )
 
 

@@ -32,10 +32,11 @@ swings = st.builds(
     st.none() | worths,
     st.none() | worths,
 )
+swings_lists = st.lists(swings, max_size=2).map(tuple)
 sightings = st.builds(
     FactObservation, instants, ids, st.just(EventType.PAYMENT_COMPLETED), cents, st.sampled_from(["", "g"])
 )
-latelies = st.builds(RecentActivity, st.none() | swings, st.none() | swings, st.lists(sightings, max_size=2).map(tuple))
+latelies = st.builds(RecentActivity, swings_lists, st.none() | swings, st.lists(sightings, max_size=2).map(tuple))
 counts = st.integers(0, 2)
 customers = st.builds(
     CustomerState, ids, fields, st.booleans(), cents, counts, counts, st.booleans(), st.none() | latelies

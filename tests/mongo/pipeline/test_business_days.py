@@ -82,7 +82,7 @@ def test_renewals_and_returns_are_told_and_only_new_terms_are_paid(mongo_uri: st
     ada = dashboard.create_customer(clock.now(), "Ada").customer_id
     license = dashboard.create_license(clock.now(), "pro", ada)
     key = dashboard.cards[license.license_id].key if license.license_id else ""
-    config = shop.config_for(mongo_uri, database)
+    config = shop.config_for(mongo_uri, database, rules={"thresholds": {"plan_change_minutes": 0}})
     with shop.running(config):
         dashboard.renew(clock.now())
         dashboard.suspend(clock.now())

@@ -50,7 +50,7 @@ def test_a_new_customer_with_a_licence_becomes_events_movements_and_totals(mongo
 
 def test_a_licence_lives_through_upgrade_suspension_return_and_cancellation(mongo_uri: str, database: Database) -> None:
     plans = shop.plans(database)
-    with shop.running(shop.config_for(mongo_uri, database)):
+    with shop.running(shop.config_for(mongo_uri, database, rules={"thresholds": {"plan_change_minutes": 0}})):
         license = shop.license(database, shop.customer(database, "A"), plans["starter"])
         for change in (
             {"plan_id": plans["agency"]},

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rules.handlers.license_events import read_license
+from rules.handlers.license_documents import read_license
 from rules.model.changes import Change, LicenseStatus, Operation, Source
 from rules.revenue.pricing import InvalidDocument
 from rules.settings.settings import Settings

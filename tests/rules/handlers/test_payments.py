@@ -280,6 +280,29 @@ def test_when_the_last_payment_is_deleted_payments_are_inferred_from_licenses_ag
     assert len(completed_payments(story)) == 2
 
 
+@pytest.mark.parametrize("days", [0, 10])
+@pytest.mark.parametrize("external", [True, False])
+def test_a_payment_deleted_and_inserted_again_is_the_same_payment(days: int, external: bool) -> None:
+    story = payment_story()
+    story.license("L1").pays("P1")
+    if external:
+        story.external_event()
+    before = story.paid()
+    story.wait(days * 24 * 60 + 1).delete(Source.PAYMENTS, "P1").pays("P1").set_status("P1", "refunded")
+
+    assert story.paid() == [*before, "Pagamento rimborsato: €7.99 a Ada"]
+    assert story.shop.emitted_after_withdrawal == []
+    assert story.shop.memory["payments"]["known"] == 1
+
+
+def test_a_deleted_payment_that_returns_invalid_is_counted_once_it_exists() -> None:
+    story = payment_story().pays("P1").delete(Source.PAYMENTS, "P1").pays("P1", status="?")
+    story.set_status("P1", "completed").delete(Source.PAYMENTS, "P1")
+
+    assert story.shop.memory["payments"]["known"] == 0
+    assert len(story.paid()) == 1
+
+
 def completed_payments(story: Story) -> list[Event]:
     return [event for event in story.shop.events if event.type is EventType.PAYMENT_COMPLETED]
 
