@@ -62,7 +62,7 @@ class Daemon:
             checkpoint.require_known_format(db)
             custom_rules.validate(db, config.rules.custom)
             log.info("daemon.started", version=version("chatello-analytics"), database=config.mongodb.database)
-            indexes.create(db)
+            indexes.create(db, delivers=config.delivers)
             self._run_threads(db, listening)
 
     def _run_threads(self, db: Database, listening: socket.socket) -> None:

@@ -84,7 +84,7 @@ def _checks(context: CommandContext) -> "Iterator[CheckResult]":
     yield _check_port(config.http, path)
     yield from preflight.check_targets(config, path)
     yield from preflight.run_checks(
-        context.unchecked_database, config.rules.custom, prunes_ledger=config.retention.ledger_days > 0
+        context.unchecked_database, config.rules.custom, preflight.required_privileges(config)
     )
 
 

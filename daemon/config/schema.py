@@ -203,6 +203,11 @@ class Config(Section):
             raise ValueError(f"notify.{name}: the name is also used in [webhooks.{name}]; choose another one")
         return self
 
+    @property
+    def delivers(self) -> bool:
+        """Whether a target is configured."""
+        return bool(self.webhooks or self.notify)
+
     def settings(self) -> Settings:
         """Return the part of the configuration that the rules use."""
         return Settings(zone=self.time.zone, deletion_limit=self.reconciliation.limit(), **dict(self.rules))

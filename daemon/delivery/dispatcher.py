@@ -120,7 +120,3 @@ class Dispatcher(AbstractContextManager["Dispatcher"]):
             metrics.DELIVERIES.labels(name, "dropped").inc(lost)
             log.error("delivery.dropped", target=name, commits=lost, hint="raise delivery.keep_days or fix the target")
 
-
-def delivers(config: Config) -> bool:
-    """Return whether a target is configured."""
-    return bool(config.webhooks or config.notify)

@@ -18,7 +18,9 @@ from daemon.mongo.collections import (
     GAPS,
     LEDGER,
     MIRROR,
+    OUTBOX,
     ROWS,
+    TARGETS,
     WRITTEN_ROWS,
 )
 from daemon.mongo.types import Database, Document
@@ -42,13 +44,22 @@ REQUIRED_PRIVILEGES: dict[str, tuple[str, ...]] = {
     EVENTS: ("insert", "update", "remove", "createIndex"),
     ROWS: ("insert", "update", "createIndex"),
 }
-"""Privileges of the daemon by collection ("": the whole database), as granted by deploy/mongodb/role.json."""
+"""Privileges of the daemon by collection ("": the whole database)."""
 
-REQUIRED_WITH_LEDGER_RETENTION: dict[str, tuple[str, ...]] = {
-    **REQUIRED_PRIVILEGES,
-    LEDGER: (*REQUIRED_PRIVILEGES[LEDGER], "remove"),
+DELIVERY_PRIVILEGES: dict[str, tuple[str, ...]] = {
+    OUTBOX: ("insert", "remove", "createCollection"),
+    TARGETS: ("insert", "update", "createCollection"),
+    WRITTEN_ROWS: ("insert", "update", "createCollection", "createIndex"),
 }
-"""Privileges if [retention] ledger_days is set."""
+"""Further privileges if a target is configured; the shipped role has them too."""
+
+
+def required_privileges(config: Config) -> dict[str, tuple[str, ...]]:
+    """Return the privileges that the daemon needs with a configuration."""
+    needed = {**REQUIRED_PRIVILEGES, **(DELIVERY_PRIVILEGES if config.delivers else {})}
+    if config.retention.ledger_days:
+        needed[LEDGER] = (*needed[LEDGER], "remove")
+    return needed
 
 
 class CheckResult(NamedTuple):
@@ -60,7 +71,9 @@ class CheckResult(NamedTuple):
 
 
 def run_checks(
-    database: Database, rules: Sequence[CustomRule] = (), *, prunes_ledger: bool = False
+    database: Database,
+    rules: Sequence[CustomRule] = (),
+    privileges: Mapping[str, tuple[str, ...]] = REQUIRED_PRIVILEGES,
 ) -> Iterator[CheckResult]:
     """Yield the results of all checks; only one if the database is unusable.
 
@@ -82,7 +95,7 @@ def run_checks(
     yield from _unless_denied("deletions", _deletions(database))
     yield from _unless_denied("indexes", _indexes(database))
     yield from _unless_denied(api_usage.COLLECTION, _api_usage(database))
-    yield from _privileges(database, REQUIRED_WITH_LEDGER_RETENTION if prunes_ledger else REQUIRED_PRIVILEGES)
+    yield from _privileges(database, privileges)
 
 
 def check_targets(config: Config, path: Path) -> Iterator[CheckResult]:

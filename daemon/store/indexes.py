@@ -5,7 +5,7 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from daemon.errors import ConfigurationError
 from daemon.mongo.client import translated
-from daemon.mongo.collections import EVENTS, GAPS, LEDGER, MIRROR, OWN, ROWS
+from daemon.mongo.collections import DELIVERY, EVENTS, GAPS, LEDGER, MIRROR, OWN, ROWS, WRITTEN_ROWS
 from daemon.mongo.types import Database, Document
 
 NAMESPACE_EXISTS = 48
@@ -20,21 +20,28 @@ WANTED: dict[str, tuple[IndexModel, ...]] = {
     ROWS: (IndexModel([("date", ASCENDING), ("period_type", ASCENDING)], name="date_1_period_type_1", unique=True),),
 }
 
+ANNOUNCED_ROWS = IndexModel([("announce", ASCENDING)], name="announce", sparse=True)
+"""Finds the rows whose numbers have to be announced; created only if a target is configured."""
 
-def create(database: Database) -> None:
+
+def create(database: Database, *, delivers: bool = False) -> None:
     """Create missing collections and indexes; not every server version can create collections in a transaction.
+
+    `delivers`: a target is configured, so that the outbox is needed too.
 
     Raises ConfigurationError if `historical_analytics` has two rows of one day: only a user knows the right one.
     """
     with translated():
         existing = set(database.list_collection_names())
-        for name in OWN:
+        for name in (*OWN, *(DELIVERY if delivers else ())):
             if name not in existing:
                 _create_collection(database, name)
         for name in WANTED:
             missing_here = missing(database, name)
             if missing_here:
                 _create_indexes(database, name, missing_here)
+        if delivers:
+            _create_indexes(database, WRITTEN_ROWS, [ANNOUNCED_ROWS])
 
 
 def _create_indexes(database: Database, name: str, models: list[IndexModel]) -> None:

@@ -79,7 +79,7 @@ def term(database: Database) -> Iterator[Callable[..., Dispatcher]]:
 
 
 def webhook(receiver: Receiver, **options: Any) -> Webhook:
-    return Webhook(url=receiver.url, secret=SECRET, **options)
+    return Webhook.model_validate({"url": receiver.url, "secret": SECRET, **options})
 
 
 class Outbox:

@@ -54,7 +54,7 @@ def inbox(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> Inbox:
 
 
 def person(inbox: Inbox, **options: Any) -> Notify:
-    return Notify(secret=inbox.url, **{"quiet": None, **options})
+    return Notify.model_validate({"secret": inbox.url, "quiet": None, **options})
 
 
 def closed(day: date) -> Fact:
