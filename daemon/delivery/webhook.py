@@ -1,10 +1,11 @@
 """Webhooks: signed POST requests according to Standard Webhooks."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from http.client import HTTPMessage
 from importlib.metadata import version
 
 from standardwebhooks import Webhook as Signer
@@ -73,7 +74,7 @@ def _problem(status: int) -> str:
     return f"HTTP {status} {known.get(status, '')}".strip() + redirect
 
 
-def _retry_after(headers: Mapping[str, str], at: datetime) -> float:
+def _retry_after(headers: HTTPMessage, at: datetime) -> float:
     """Return the seconds of Retry-After (a number or a date), 0 without a valid one."""
     value = headers.get("Retry-After", "").strip()
     if re.fullmatch(r"[0-9]{1,9}", value):

@@ -51,7 +51,7 @@ def test_the_example_of_the_design_is_valid(tmp_path: Path) -> None:
     assert config.webhooks["n8n"].only[-1] == "day.amended"
     assert config.notify["telegram"].quiet == QuietHours(time(22), time(7))
     assert config.delivery.keep_days == 30
-    assert Config().webhooks == Config().notify == {}
+    assert (Config().webhooks, Config().notify) == ({}, {})
 
 
 @pytest.mark.parametrize(

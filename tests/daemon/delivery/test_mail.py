@@ -41,10 +41,9 @@ class Receiver:
     @property
     def mails(self) -> list[EmailMessage]:
         contents = [envelope.content for envelope in self.envelopes]
-        parsed = [
+        return [
             message_from_bytes(content, policy=policy.default) for content in contents if isinstance(content, bytes)
         ]
-        return [one for one in parsed if isinstance(one, EmailMessage)]
 
 
 Start = Callable[..., int]

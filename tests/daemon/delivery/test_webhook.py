@@ -205,7 +205,12 @@ def test_a_running_request_can_be_cancelled_from_another_thread() -> None:
 
     with raw_server(waiting) as port:
         hook = sender(port)
-        threading.Thread(target=lambda: (asked.get(), hook.cancel()), daemon=True).start()
+
+        def cancel_when_asked() -> None:
+            asked.get()
+            hook.cancel()
+
+        threading.Thread(target=cancel_when_asked, daemon=True).start()
         begun = clock.monotonic()
 
         assert hook.send("id", BODY).kind is OutcomeKind.FAILED
