@@ -26,7 +26,7 @@ from rules.insights import calendar
 
 TICK_SECONDS = 1.0
 JUMP_SECONDS = 30.0
-JOBS = ("close_days", "verify", "prune_history", "count_api_calls", "refresh_today", "count_records")
+JOBS = ("close_days", "verify", "prune_history", "count_api_calls", "refresh_today", "count_records", "announce")
 
 Job = Callable[[], bool | None]
 """Work of the scheduler; returns False if it has to be repeated."""
@@ -42,6 +42,9 @@ class LeaderHandle(Protocol):
 
     def emit_daily_events(self) -> None:
         """Have the pipeline's thread emit the events of the day, and wait a few seconds for it."""
+
+    def announce(self) -> None:
+        """Have the pipeline's thread add what became final, and who was forgotten, to the outbox."""
 
     def count_api_calls(self) -> None:
         """Count the day's API calls, and have the pipeline's thread emit the milestones they reach."""
@@ -88,6 +91,7 @@ class Scheduler:
         scheduler.every(5).minutes.do(self._guarded, self.leader.count_api_calls)
         scheduler.every(math.ceil(self.time.live_row_seconds)).seconds.do(self._guarded, self.refresh_today)
         scheduler.every(1).minutes.do(self._guarded, self.count_records)
+        scheduler.every(10).seconds.do(self._guarded, self.leader.announce)
         return scheduler
 
     def run(self, stop: threading.Event) -> None:
@@ -114,6 +118,7 @@ class Scheduler:
         self._daily(self.prune_history)
         self._guarded(self.leader.count_api_calls)
         self._guarded(self.refresh_today)
+        self._guarded(self.leader.announce)
 
     def _watch_day(self) -> None:
         """Run the daily jobs once the configured time of day has passed, in the configured zone."""
@@ -165,6 +170,7 @@ class Scheduler:
         written = self.rollup.close_missing(now)
         self.health.record(Instant.ROLLUP, clock.now().timestamp())
         metrics.ROWS_OWED.set(len(self.rollup.missing_days(now)))
+        self.leader.announce()
         if written:
             log.info("days.closed", days=[str(day) for day in written])
 

@@ -19,6 +19,7 @@ from pymongo.errors import PyMongoError
 from daemon import clock
 from daemon.config.active import ActiveConfig
 from daemon.config.schema import Config
+from daemon.delivery.dispatcher import Dispatcher
 from daemon.demo.embedded_mongo import free_port, wait_for
 from daemon.leader.election import holder_name
 from daemon.leader.lease_renewal import LeaseRenewer
@@ -119,7 +120,7 @@ class Running:
         try:
             with connect(self.config.mongodb, self.health) as client:
                 db = open_database(client, self.config.mongodb)
-                indexes.create(db)
+                indexes.create(db, delivers=self.config.delivers)
                 self._lead(client, db)
         except BaseException as error:  # noqa: BLE001 - raised in the test by `running`
             self.error = error
@@ -129,8 +130,9 @@ class Running:
         with client.start_session() as session:
             lease = leaser.acquire(session)
             assert lease is not None, "the lease is held by another daemon"
-            with LeaseRenewer(leaser, lease, self.health, clock.monotonic()):
-                self.leader = LeaderTerm(db, lease, self.active, self.health, self.stop, self.ready)
+            dispatcher = Dispatcher(db, self.active, lease.epoch, self.health)
+            with LeaseRenewer(leaser, lease, self.health, clock.monotonic()), dispatcher:
+                self.leader = LeaderTerm(db, lease, self.active, self.health, self.stop, self.ready, dispatcher.wake)
                 self.leader.lead()
             leaser.release(lease)
 

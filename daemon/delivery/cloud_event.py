@@ -108,7 +108,7 @@ def _gap(gap: GapFact) -> dict[str, Any]:
         since=gap.since and _instant(gap.since),
         until=gap.until and _instant(gap.until),
         recovered=dict(gap.recovered) or None,
-        question=gap.question or None,
+        missing=dict(gap.missing) or None,
     )
 
 

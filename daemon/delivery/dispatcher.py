@@ -119,4 +119,3 @@ class Dispatcher(AbstractContextManager["Dispatcher"]):
         if lost:
             metrics.DELIVERIES.labels(name, "dropped").inc(lost)
             log.error("delivery.dropped", target=name, commits=lost, hint="raise delivery.keep_days or fix the target")
-

@@ -125,12 +125,16 @@ class Worker(ABC):
         state = record.target.state
         for one in State:
             metrics.DELIVERY_STATE.labels(self.name, one.value).set(one is state)
-        oldest = next(outbox.read(self.context.database, record.position, 1), None)
+        oldest = None if self._is_early() else next(outbox.read(self.context.database, record.position, 1), None)
         metrics.DELIVERY_OLDEST.labels(self.name).set(_seconds(oldest.at if oldest else None))
         metrics.DELIVERY_WAITING.labels(self.name).set(outbox.count(self.context.database, record.position))
         if self._state is not None and state is not self._state:
             log.warning("delivery.state", target=self.name, state=state.value, problem=record.target.last_error)
         self._state = state
+
+    def _is_early(self) -> bool:
+        """Return whether the next message waits for its time, such as the end of quiet hours."""
+        return self.ready_at is not None and self.ready_at > clock.now()
 
     def count(self, kind: OutcomeKind, *, is_parked: bool = False) -> None:
         """Count an attempt."""

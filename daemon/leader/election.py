@@ -8,7 +8,9 @@ from collections.abc import Callable
 
 from daemon import clock
 from daemon.config.active import ActiveConfig
+from daemon.delivery.dispatcher import Dispatcher
 from daemon.errors import LeaseLost, Unavailable
+from daemon.leader import announcements
 from daemon.leader.lease_renewal import LeaseRenewer
 from daemon.leader.term import LeaderTerm
 from daemon.mongo.types import Database
@@ -69,8 +71,9 @@ class Election:
             return True
 
     def _lead(self, lease: Lease, acquired_at: float) -> None:
-        self._term = LeaderTerm(self.database, lease, self.config, self.health, self.stop, self.ready)
-        with LeaseRenewer(self.leaser, lease, self.health, acquired_at):
+        dispatcher = Dispatcher(self.database, self.config, lease.epoch, self.health)
+        self._term = LeaderTerm(self.database, lease, self.config, self.health, self.stop, self.ready, dispatcher.wake)
+        with LeaseRenewer(self.leaser, lease, self.health, acquired_at), dispatcher:
             try:
                 metrics.LEADER.set(1)
                 log.info("lease.taken", holder=lease.holder, epoch=lease.epoch)
@@ -122,6 +125,11 @@ class Election:
         began = clock.monotonic()
         while not (done.wait(0.1) or self.stop.is_set() or clock.monotonic() - began > EMIT_SECONDS):
             self._scheduler_heartbeat()
+
+    def announce(self) -> None:
+        """Have the pipeline's thread add what became final, and who was forgotten, to the outbox."""
+        if self._term is not None and self.config.current.delivers:
+            self._term.jobs.put(announcements.announce)
 
     def count_api_calls(self) -> None:
         """Count API calls in the calling thread; the pipeline's thread emits the milestones they reach."""

@@ -1,9 +1,11 @@
 """Records of discontinuities: a gap from its discovery to its closing, in the database and in the checkpoint."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from daemon import clock
 from daemon.errors import DeletionsNotAccepted
+from daemon.mongo.cluster_time import cluster_datetime
 from daemon.mongo.types import Database, Document, Timestamp
 from daemon.pipeline.pipeline import Pipeline
 from daemon.runtime import logs, metrics
@@ -15,6 +17,15 @@ from rules.handlers.batch import MILESTONES, PAYMENTS
 from rules.handlers.mass_deletion import DELETIONS
 from rules.insights import milestones
 from rules.model.decision import Memories
+from rules.model.facts import Fact, FactType, GapFact
+
+PLANNED = ("first_start", "upgrade")
+"""Causes of gaps that are no interruption."""
+SUFFIXES = {
+    FactType.GAP_OPENED: "opened",
+    FactType.GAP_CLOSED: "closed",
+    FactType.APPROVAL_REQUESTED: "approval",
+}
 
 log = logs.get("leader")
 
@@ -30,7 +41,7 @@ class GapRecorder:
         """Record a gap since the checkpoint, and in the checkpoint that it has to be closed first."""
         since = checkpoint.at
         checkpoint.start_reconciliation(gaps.open_gap(self.database, cause, detail, since, clock.now()))
-        self.committer.advance(checkpoint)
+        self.committer.advance(checkpoint, self._facts(checkpoint, FactType.GAP_OPENED, cause=cause, since=since))
         metrics.GAPS_RECORDED.labels(cause).inc()
         gaps.export_counts(self.database)
         log.warning("gap.opened", cause=cause, detail=detail, since=since)
@@ -50,19 +61,45 @@ class GapRecorder:
         gaps.update(self.database, checkpoint.reconciling, {"recovered": dict(recovered)})
 
     def note_question(self, checkpoint: Checkpoint, question: DeletionsNotAccepted) -> None:
-        """Add why the gap waits for a person, and the missing documents for the next comparison."""
-        gaps.update(self.database, checkpoint.reconciling, {"waiting": str(question), "missing": question.missing})
+        """Add why the gap waits for a person, and the missing documents for the next comparison.
+
+        The question is delivered before it is recorded: after a crash in between it is delivered again.
+        """
+        gap = self.current(checkpoint)
+        if question.is_asked and not gap.get("is_asked"):
+            asked = self._facts(
+                checkpoint, FactType.APPROVAL_REQUESTED, cause=gap.get("cause", ""), missing=question.missing
+            )
+            self.committer.advance(checkpoint, asked)
+        state = {"waiting": str(question), "missing": question.missing, "is_asked": question.is_asked}
+        gaps.update(self.database, checkpoint.reconciling, state)
 
     def close(self, pipeline: Pipeline, recovered: Mapping[str, int], cluster_time: Timestamp) -> None:
         """Record that the gap was closed by a reconciliation, and continue from its cluster time."""
         checkpoint = pipeline.checkpoint
+        gap = self.current(checkpoint)
         gap_id = checkpoint.reconciling
+        facts = self._facts(
+            checkpoint,
+            FactType.GAP_CLOSED,
+            cause=gap.get("cause", ""),
+            since=gap.get("since"),
+            until=cluster_datetime(cluster_time),
+            recovered=dict(recovered),
+        )
         checkpoint.finish_reconciliation(cluster_time, _memory_after(checkpoint))
         closed = {"closed_at": clock.now(), "until": checkpoint.at, "recovered": dict(recovered)}
         gaps.update(self.database, gap_id, {**closed, "waiting": None, "closed_by": "reconciliation"})
-        pipeline.advance()
+        pipeline.advance(facts)
         gaps.export_counts(self.database)
         log.info("gap.closed", recovered=dict(recovered), until=closed["until"])
+
+    def _facts(self, checkpoint: Checkpoint, kind: FactType, **gap: Any) -> list[Fact]:
+        """Return the fact about the gap that has to be closed; none for a first start or an upgrade."""
+        if gap["cause"] in PLANNED:
+            return []
+        gap_id = checkpoint.reconciling
+        return [Fact(f"{gap_id}.{SUFFIXES[kind]}", kind, clock.now(), GapFact(gap_id, **gap))]
 
 
 def _memory_after(checkpoint: Checkpoint) -> Memories:

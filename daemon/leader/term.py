@@ -5,6 +5,7 @@
 
 import queue
 import threading
+from collections.abc import Callable
 
 from daemon import clock
 from daemon.config.active import ActiveConfig
@@ -37,6 +38,7 @@ from daemon.store.commit import Committer
 from daemon.store.lease import Lease
 from daemon.store.ledger import reader as ledger
 from daemon.store.mirror.reader import MirrorReader
+from daemon.store.outbox_writer import OutboxWriter
 
 ASK_AGAIN_SECONDS = 60.0
 
@@ -54,6 +56,7 @@ class LeaderTerm:
         health: Health,
         stop: threading.Event,
         ready: threading.Event,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
         self.database = database
         self.lease = lease
@@ -61,6 +64,7 @@ class LeaderTerm:
         self.health = health
         self.stop = stop
         self.ready = ready
+        self.wake = wake
         self.pipeline: Pipeline | None = None
         self.jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._build(config.current)
@@ -77,7 +81,8 @@ class LeaderTerm:
 
     def _new_committer(self, config: Config, forgotten_count: int | None) -> Committer:
         seconds = config.mongodb.timeout_seconds
-        return Committer(self.database, self.lease, config.settings(), seconds, forgotten_count)
+        outbox = OutboxWriter(self.database, self.wake) if config.delivers else None
+        return Committer(self.database, self.lease, config.settings(), seconds, forgotten_count, outbox)
 
     def lead(self) -> None:
         """Work from the checkpoint on; return once `stop` is set, raise what ends the term."""

@@ -32,6 +32,7 @@ from rules.handlers.decide import Decision, Mirror, decide
 from rules.model.changes import Change, Discontinuity, DocId, Operation, Origin, Source, Undecodable
 from rules.model.decision import Memories, Revaluation
 from rules.model.events import Event
+from rules.model.facts import Fact
 from rules.model.states import LicenseState
 from rules.revenue import pricing
 
@@ -105,10 +106,10 @@ class Pipeline:
                     changes, undecodable = [], []
         self._apply_and_revalue(changes, undecodable, position)
 
-    def advance(self) -> None:
-        """Store the position reached while nothing relevant happened."""
+    def advance(self, facts: Sequence[Fact] = ()) -> None:
+        """Store the position reached while nothing relevant happened, with `facts` to deliver."""
         self.flush()
-        self.committer.advance(self.checkpoint)
+        self.committer.advance(self.checkpoint, facts)
         self.health.record(Instant.CHECKPOINT, self.checkpoint.seconds)
 
     def flush(self) -> None:

@@ -108,7 +108,9 @@ class ForgetRequest:
         report = ForgetReport()
         indexes.create(self.database)
         before = self._ledger_digest()
-        is_mirrored = forgotten.add(self.database, forgotten.prepare(self.database), subject.id, now)
+        is_mirrored = forgotten.add(
+            self.database, forgotten.prepare(self.database), subject.id, now, announces=self.config.delivers
+        )
         report.add_changed("mirror", count=is_mirrored)
         redactor = self._redactor(subject)
         report.add_changed("log_lines", count=self._mask_logs(subject))

@@ -163,15 +163,19 @@ class Rollup:
         if final and period.kind is PeriodKind.DAILY:
             # before the row is final: after a crash in between, the row is still missing
             event_store.mark_processed(self.database, *self.row_builder.bounds(period.first))
-        done = rows.write(self.database, computed, final=final, now=clock.now())
+        done = self._write(computed, final=final)
         if forgotten.count(self.database) != self.row_builder.forgotten.count:
             # a customer was forgotten in between: the stored row may contain the name
             computed = self.row_builder.build_row(period)
-            done = rows.write(self.database, computed, final=final, now=clock.now())
+            done = self._write(computed, final=final)
         if done.written:
             metrics.ROWS.labels("final" if final else "live").inc()
             self._log(done, period, final)
         return done
+
+    def _write(self, computed: Document, *, final: bool) -> Amendment:
+        announces = self.config.current.delivers
+        return rows.write(self.database, computed, final=final, now=clock.now(), announces=announces)
 
     def _log(self, done: Amendment, period: Period, final: bool) -> None:
         row = done.row

@@ -35,7 +35,7 @@ class Checkpoint:
 
     `position` is the cause of the last applied stream change, `seq` the `_id` of the last ledger line, `revaluations`
     the plans whose licenses are still being revalued, each with the last license done, `reconciling` the `_id` of the
-    gap that a running reconciliation will close.
+    gap that a running reconciliation will close, `outbox` the number of the newest commit with facts to deliver.
     """
 
     epoch: int
@@ -48,6 +48,7 @@ class Checkpoint:
     revaluations: list[tuple[Revaluation, Any]] = field(default_factory=list)
     reconciling: Any = None
     memory: Memories = field(default_factory=dict)
+    outbox: int = 0
     format: int = FORMAT
 
     @property
@@ -113,6 +114,7 @@ class Checkpoint:
             seq=self.seq + len(decision.movements),
             revaluations=[*pending, *((one, MinKey()) for one in decision.revaluations)],
             memory=decision.memory,
+            outbox=self.outbox + bool(decision.events or decision.withdrawn or decision.external),
         )
 
 
@@ -138,6 +140,7 @@ def load(database: Database) -> Checkpoint | None:
         revaluations=[(revaluation_of(one), one["after"]) for one in _pending_revaluations(document)],
         reconciling=document["reconciling"],
         memory=document.get("memory", {}),
+        outbox=document.get("outbox", 0),
         format=document.get("format", 1),
     )
 
@@ -179,6 +182,7 @@ def document_of(checkpoint: Checkpoint) -> Document:
         "sweeps": None,
         "reconciling": checkpoint.reconciling,
         "memory": {rule: dict(memory) for rule, memory in checkpoint.memory.items()},
+        "outbox": checkpoint.outbox,
     }
 
 

@@ -4,8 +4,8 @@ The checkpoint is updated first, by compare-and-set on the fencing epoch, so a f
 anything.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import pymongo
@@ -27,9 +27,11 @@ from daemon.store.checkpoint import CHECKPOINT_ID, Checkpoint, document_of
 from daemon.store.lease import Lease
 from daemon.store.mirror import states
 from daemon.store.mirror.writes import MirrorWrites, inserts, mirror_writes
+from daemon.store.outbox_writer import OutboxWriter
 from rules import business_days
 from rules.handlers.decide import Decision, HeldDocument, Mirror
 from rules.model.changes import Undecodable
+from rules.model.facts import Fact
 from rules.settings.settings import Settings
 
 Write = DeleteOne | UpdateOne
@@ -48,13 +50,17 @@ class Writes:
     checkpoint: Document
     reopened: list[Document]
     withdrawn: list[ObjectId]
+    decision: Decision
+    facts: list[Fact] = field(default_factory=list)
+    """What the transaction added to the outbox."""
 
 
 class Committer:
     """Commits for the holder of one lease. Methods that write raise LeaseLost once another daemon holds it.
 
     `erasure_count` is the version of the erasure list that decisions are based on. Once the stored count is higher,
-    methods that write raise ErasureListChanged, because a decision may contain a forgotten name.
+    methods that write raise ErasureListChanged, because a decision may contain a forgotten name. `outbox` is None
+    where no target is configured.
     """
 
     def __init__(
@@ -64,8 +70,10 @@ class Committer:
         settings: Settings,
         timeout_seconds: float,
         erasure_count: int | None = None,
+        outbox: OutboxWriter | None = None,
     ) -> None:
         self.erasure_count = erasure_count
+        self.outbox = outbox
         self.database = database
         self.lease = lease
         self.settings = settings
@@ -90,13 +98,38 @@ class Committer:
             dead_letters=dead_letter_writes(decision, undecodable),
             checkpoint=document_of(checkpoint),
             withdrawn=[collections.event_id(key) for key in decision.withdrawn],
+            decision=decision,
             reopened=self._reopened(decision, checkpoint.seq, today),
         )
 
-    def advance(self, checkpoint: Checkpoint) -> None:
-        """Move only the checkpoint, to a position at which nothing relevant happened."""
+    def advance(self, checkpoint: Checkpoint, facts: Sequence[Fact] = ()) -> None:
+        """Move only the checkpoint, to a position at which nothing relevant happened; add `facts` to the outbox."""
+        if not facts or self.outbox is None:
+            with translated(), pymongo.timeout(self.timeout_seconds):
+                self._move_checkpoint(document_of(checkpoint), [], None)
+            return
+        self.deliver(checkpoint, lambda _session: facts)
+
+    def deliver(self, checkpoint: Checkpoint, collect: Callable[[ClientSession], Sequence[Fact]]) -> int:
+        """Store the checkpoint, and the facts that `collect` returns, in one transaction; return how many they were.
+
+        `collect` may write; it runs again if the transaction is retried.
+        """
+        outbox = self.outbox
+        if outbox is None:
+            return 0
+        checkpoint.outbox += 1
+        found: list[Fact] = []
+
+        def attempt(session: ClientSession) -> None:
+            self._move_checkpoint(document_of(checkpoint), [], session)
+            found[:] = collect(session)
+            outbox.write(checkpoint.outbox, found, session)
+
         with translated(), pymongo.timeout(self.timeout_seconds):
-            self._move_checkpoint(document_of(checkpoint), [], None)
+            self._run_transaction(attempt)
+        outbox.committed(found)
+        return len(found)
 
     def _reopened(self, decision: Decision, seq: int, today: date) -> list[Document]:
         """Return the closed days that a decision touches; `moved`: the numbers of that day and all later days change.
@@ -142,11 +175,16 @@ class Committer:
                 writes.events = self._not_stored(writes.events, writes.withdrawn)
 
     def _transaction(self, writes: Writes) -> None:
+        self._run_transaction(lambda session: self._write_all(writes, session))
+        if self.outbox is not None:
+            self.outbox.committed(writes.facts)
+
+    def _run_transaction(self, write: Callable[[ClientSession], None]) -> None:
         attempts: list[ClientSession] = []
 
         def attempt(session: ClientSession) -> None:
             attempts.append(session)
-            self._write_all(writes, session)
+            write(session)
 
         self.lease.session.with_transaction(
             attempt, read_concern=ReadConcern("snapshot"), write_concern=WriteConcern("majority")
@@ -159,6 +197,9 @@ class Committer:
             self._run_command(command, session)
         if writes.dead_letters:
             self.database[DEAD_LETTERS].bulk_write(writes.dead_letters, session=session)
+        if self.outbox is not None:
+            writes.facts = self.outbox.facts_of(writes.decision, writes.events, session)
+            self.outbox.write(writes.checkpoint["outbox"], writes.facts, session)
         if writes.withdrawn:
             self.database[EVENTS].bulk_write(withdrawals(writes.withdrawn), session=session)
         self._insert_events(writes.events, session)

@@ -28,9 +28,11 @@ from daemon.mongo.types import Database, Document
 from daemon.store.checkpoint import CHECKPOINT_ID
 from daemon.store.mirror.states import mirror_id
 from rules.model.changes import Source
+from rules.model.facts import ErasureFact, Fact, FactType
 from rules.privacy import erasure
 
 KEY = "key"
+ANNOUNCE = "announce"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +101,16 @@ def prepare(database: Database) -> ErasureList:
     return ErasureList(count(database), bytes(found["key"]), load(database).hashes)
 
 
-def add(database: Database, known: ErasureList, customer_id: object, now: datetime) -> bool:
+def add(database: Database, known: ErasureList, customer_id: object, now: datetime, *, announces: bool = False) -> bool:
     """Add a customer to the list and remove the name from the mirror, in one transaction.
 
+    `announces`: targets are configured; the entry keeps the id until the leader has added it to the outbox.
     Return whether the mirror contained the name.
     """
 
     def write(session: ClientSession) -> bool:
-        database[ERASURE_LIST].update_one(
-            {"_id": known.hash(customer_id)}, {"$setOnInsert": {"at": now}}, upsert=True, session=session
-        )
+        entry: Document = {"$setOnInsert": {"at": now}, **({"$set": {ANNOUNCE: customer_id}} if announces else {})}
+        database[ERASURE_LIST].update_one({"_id": known.hash(customer_id)}, entry, upsert=True, session=session)
         _increment_count(database, session)
         key = {"_id": mirror_id(Source.CUSTOMERS, customer_id)}
         mirrored = database[MIRROR].find_one(key, session=session)
@@ -119,6 +121,21 @@ def add(database: Database, known: ErasureList, customer_id: object, now: dateti
         return bool(fields != mirrored["fields"])
 
     return _transaction(database, write)
+
+
+def has_to_announce(database: Database) -> bool:
+    """Return whether a forgotten customer has to be announced to targets."""
+    with translated():
+        return database[ERASURE_LIST].find_one({ANNOUNCE: {"$exists": True}}, {"_id": 1}) is not None
+
+
+def announced(database: Database, session: ClientSession, at: datetime) -> list[Fact]:
+    """Return the facts about customers that were not announced yet, and forget their ids."""
+    marked = {ANNOUNCE: {"$exists": True}}
+    found = list(database[ERASURE_LIST].find(marked, session=session))
+    if found:
+        database[ERASURE_LIST].update_many(marked, {"$unset": {ANNOUNCE: ""}}, session=session)
+    return [Fact(str(one["_id"]), FactType.CUSTOMER_FORGOTTEN, at, ErasureFact(one[ANNOUNCE])) for one in found]
 
 
 def increment_count(database: Database) -> None:

@@ -55,7 +55,11 @@ def _subject(subject: EventFact | RowFact | GapFact | ErasureFact) -> Document:
             day = business_days.stored(subject.day)
             return {"row": {**subject._asdict(), "day": day, "changes": changes, "lines": list(subject.lines)}}
         case GapFact():
-            return {"gap": _without_none({**subject._asdict(), "recovered": dict(subject.recovered)})}
+            return {
+                "gap": _without_none(
+                    {**subject._asdict(), "recovered": dict(subject.recovered), "missing": dict(subject.missing)}
+                )
+            }
         case ErasureFact():
             return {"erasure": subject._asdict()}
 

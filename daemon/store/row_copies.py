@@ -74,10 +74,12 @@ def differ(left: Mapping[str, Any], right: Mapping[str, Any], name: str) -> bool
     return bson.encode({"": left[name]}) != bson.encode({"": right[name]})
 
 
-def to_announce(database: Database) -> list[Document]:
-    """Return copies that have to be announced, oldest first, at most `MAX_ANNOUNCED`."""
+def to_announce(database: Database, session: ClientSession | None = None, limit: int = MAX_ANNOUNCED) -> list[Document]:
+    """Return copies that have to be announced, oldest first, at most `limit`, without their notes and events."""
+    without = {"auto_events": 0, "notes": 0, "auto_notes": 0}
     with translated():
-        return list(database[WRITTEN_ROWS].find({ANNOUNCE: True}).sort("_id", 1).limit(MAX_ANNOUNCED))
+        found = database[WRITTEN_ROWS].find({ANNOUNCE: True}, without, session=session)
+        return list(found.sort("_id", 1).limit(limit))
 
 
 def fact_of(copy: Mapping[str, Any], at: datetime) -> Fact | None:

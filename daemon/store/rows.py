@@ -66,34 +66,46 @@ def newest(database: Database, kind: PeriodKind, first: date, last: date, limit:
         return list(database[ROWS].find(_between(kind.value, first, last)).sort("date", -1).limit(limit))
 
 
-def page(database: Database, period_type: str, first: date | None, skip: int, limit: int) -> list[Document]:
-    """Return rows (fields of `PROJECTION`) of one period type since `first` (None: all), newest first."""
+def page(
+    database: Database,
+    period_type: str,
+    first: date | None,
+    part: tuple[int, int],
+    session: ClientSession | None = None,
+) -> list[Document]:
+    """Return rows (fields of `PROJECTION`) of one period type since `first` (None: all), newest first.
+
+    `part` is the number of rows to skip and the maximum number to return.
+    """
+    skip, limit = part
     with translated():
-        found = database[ROWS].find(_between(period_type, first), PROJECTION).sort("date", -1).skip(skip).limit(limit)
-        return list(found)
+        found = database[ROWS].find(_between(period_type, first), PROJECTION, session=session)
+        return list(found.sort("date", -1).skip(skip).limit(limit))
 
 
-def count(database: Database, period_type: str, first: date | None) -> int:
+def count(database: Database, period_type: str, first: date | None, session: ClientSession | None = None) -> int:
     with translated():
-        return database[ROWS].count_documents(_between(period_type, first))
+        return database[ROWS].count_documents(_between(period_type, first), session=session)
 
 
-def get(database: Database, period: Period) -> Document | None:
+def get(database: Database, period: Period, session: ClientSession | None = None) -> Document | None:
     """Return the whole stored row of a period."""
-    return _find(database, _key_of(period))
+    return _find(database, _key_of(period), session)
 
 
-def daily_row(database: Database, day: date) -> Document | None:
+def daily_row(database: Database, day: date, session: ClientSession | None = None) -> Document | None:
     """Return the daily row of one day, with the fields of `PROJECTION`."""
     with translated():
-        return database[ROWS].find_one(_daily_key(day), PROJECTION)
+        return database[ROWS].find_one(_daily_key(day), PROJECTION, session=session)
 
 
-def mrr_history(database: Database, first: date | None, last: date) -> list[Document]:
+def mrr_history(
+    database: Database, first: date | None, last: date, session: ClientSession | None = None
+) -> list[Document]:
     """Return `date`, `mrr` and `reconstructed` of the daily rows from `first` to `last`, oldest first."""
     wanted = {"_id": 0, "date": 1, "mrr": 1, "reconstructed": 1}
     with translated():
-        return list(database[ROWS].find(_between("daily", first, last), wanted).sort("date", 1))
+        return list(database[ROWS].find(_between("daily", first, last), wanted, session=session).sort("date", 1))
 
 
 def newest_final(database: Database) -> Document | None:
@@ -248,9 +260,9 @@ def _differ_in_note(left: Document, right: Document) -> bool:
 # -- queries ------------------------------------------------------------------------------------------------
 
 
-def _find(database: Database, key: Document) -> Document | None:
+def _find(database: Database, key: Document, session: ClientSession | None = None) -> Document | None:
     with translated():
-        return database[ROWS].find_one(key)
+        return database[ROWS].find_one(key, session=session)
 
 
 def _key(at: datetime, period_type: str) -> Document:

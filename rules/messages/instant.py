@@ -64,7 +64,8 @@ def _lines(one: WaitingFact, zone: tzinfo) -> list[str]:
 def gap_lines(kind: FactType, gap: GapFact, zone: tzinfo) -> list[str]:
     """Return the lines about an open gap, a closed one, or a question."""
     if kind is FactType.APPROVAL_REQUESTED:
-        return [message_texts.APPROVAL.format(question=gap.question), message_texts.APPROVAL_WHAT_TO_DO]
+        missing = [italian.plural(message_texts.MISSING[name], count) for name, count in gap.missing.items()]
+        return [message_texts.APPROVAL.format(missing=", ".join(missing)), message_texts.APPROVAL_WHAT_TO_DO]
     if kind is FactType.GAP_OPENED:
         began = _moment(italian.DAL, gap.since, zone)
         line = message_texts.INTERRUPTION_OPEN.format(dal_moment=began, cause=gap.cause)

@@ -68,14 +68,17 @@ class RowFact(NamedTuple):
 
 
 class GapFact(NamedTuple):
-    """A gap: from when to when the stream was not followed, what was recovered, or what is asked."""
+    """A gap: from when to when the stream was not followed, and what was recovered.
+
+    `missing` are the documents whose deletion needs approval, per collection.
+    """
 
     reference: DocId
     cause: str
     since: datetime | None = None
     until: datetime | None = None
     recovered: Mapping[str, int] = MappingProxyType({})
-    question: str = ""
+    missing: Mapping[str, int] = MappingProxyType({})
 
 
 class ErasureFact(NamedTuple):

@@ -52,7 +52,13 @@ INTERRUPTION_OPEN_MEANWHILE = "I numeri possono essere incompleti. Il sistema re
 INTERRUPTION_SAME_DAY = "🔌 Interruzione {del_day} dalle {since} alle {until}, {recovered}"
 INTERRUPTION = "🔌 Interruzione {dal_moment} {al_moment}, {recovered}"
 RECOVERED = ("nessun documento da recuperare", "recuperato 1 documento", "recuperati {count} documenti")
-APPROVAL = "🚨 Serve una decisione: {question}"
+APPROVAL = "🚨 Serve una decisione: dal database {missing}"
+MISSING: Mapping[str, tuple[str, str]] = {
+    "customers": ("è sparito 1 cliente", "sono spariti {count} clienti"),
+    "licenses": ("è sparita 1 licenza", "sono sparite {count} licenze"),
+    "plans": ("è sparito 1 piano", "sono spariti {count} piani"),
+    "payments": ("è sparito 1 pagamento", "sono spariti {count} pagamenti"),
+}
 APPROVAL_WHAT_TO_DO = (
     "Ripristina i documenti spariti o, se la cancellazione è voluta: chatello-analytics reconcile --accept-deletions"
 )

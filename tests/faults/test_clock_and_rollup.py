@@ -69,6 +69,9 @@ class FakeLeader:
     def emit_daily_events(self) -> None:
         return None
 
+    def announce(self) -> None:
+        return None
+
     def count_api_calls(self) -> None:
         return None
 

@@ -11,7 +11,6 @@ from daemon.mongo.client import BATCH_SIZE, translated
 from daemon.mongo.collections import LEDGER
 from daemon.mongo.types import Database, Document
 from daemon.store.ledger import reader as ledger
-from rules import business_days
 from rules.model.ledger import MovementKind, Reason
 from rules.revenue.day_sums import DaySums, KindSum
 
@@ -19,9 +18,11 @@ NET_FIELDS = ("customers", "paying_customers", "subscribers", "mrr_cents", "one_
 COUNT_FIELDS = ("new_customers", "sales", "cancellations")
 
 
-def by_day(database: Database, first: date, last: date, session: ClientSession | None = None) -> dict[date, DaySums]:
-    """Return the sums of each business day from `first` to `last` that has movements."""
-    within: Document = {"$match": {"day": {"$gte": business_days.stored(first), "$lte": business_days.stored(last)}}}
+def by_day(
+    database: Database, first: date, last: date, session: ClientSession | None = None, line: int | None = None
+) -> dict[date, DaySums]:
+    """Return the sums of each business day from `first` to `last` that has movements, up to `line` (None: all)."""
+    within: Document = {"$match": ledger.days_between(first, last, line)}
     with translated():
         sums = list(database[LEDGER].aggregate([within, _by_kind()], session=session))
         crossings = list(

@@ -30,12 +30,19 @@ def of_day(database: Database, day: date, session: ClientSession | None = None) 
         yield from map(movement_of, found.sort([("day", 1), ("_id", 1)]))
 
 
-def of_days(database: Database, first: date, last: date, session: ClientSession | None = None) -> Iterator[Movement]:
-    """Yield the movements of the business days from `first` to `last`, in ledger order."""
-    days_of = {"day": {"$gte": business_days.stored(first), "$lte": business_days.stored(last)}}
+def of_days(
+    database: Database, first: date, last: date, session: ClientSession | None = None, line: int | None = None
+) -> Iterator[Movement]:
+    """Yield the movements of the business days from `first` to `last`, up to `line` (None: all), in ledger order."""
     with translated():
-        found = database[LEDGER].find(days_of, session=session, batch_size=BATCH_SIZE)
+        found = database[LEDGER].find(days_between(first, last, line), session=session, batch_size=BATCH_SIZE)
         yield from map(movement_of, found.sort("_id", 1))
+
+
+def days_between(first: date, last: date, line: int | None = None) -> Document:
+    """Return the query of the lines of the business days from `first` to `last`, up to `line` (None: all)."""
+    days_of: Document = {"day": {"$gte": business_days.stored(first), "$lte": business_days.stored(last)}}
+    return days_of if line is None else {**days_of, "_id": {"$lte": line}}
 
 
 def newest(database: Database, first: date, last: date, limit: int, before: int | None) -> list[Document]:
@@ -118,6 +125,13 @@ def _first_line_of(database: Database, stored: datetime, session: ClientSession 
     return {"day": found[0]["_id"], "at": found[0]["at"]} if found else None
 
 
+def day_at(database: Database, line: int) -> date | None:
+    """Return the newest business day of the lines up to `line`; None if there is none."""
+    with translated():
+        found = database[LEDGER].find_one({"_id": {"$lte": line}}, {"day": 1}, sort=[("day", -1)], hint=[("day", 1)])
+    return found["day"].date() if found else None
+
+
 def last_at(database: Database) -> datetime | None:
     """Return the time of the last line; None for an empty ledger."""
     with translated():
@@ -125,38 +139,53 @@ def last_at(database: Database) -> datetime | None:
     return document["at"] if document else None
 
 
-def totals_after(database: Database, running: Totals, day: date, session: ClientSession | None = None) -> Totals:
-    """Return the totals at the end of `day`: the running totals minus all later movements, summed by the server."""
-    return movements.combined(running, sums(database, {"day": {"$gt": business_days.stored(day)}}, session), -1)
+def totals_after(
+    database: Database, running: Totals, day: date, session: ClientSession | None = None, line: int | None = None
+) -> Totals:
+    """Return the totals at the end of `day`: the running totals minus all later movements, summed by the server.
+
+    With `line`, the lines after it are later movements too.
+    """
+    later: Document = {"day": {"$gt": business_days.stored(day)}}
+    match = later if line is None else {"$or": [later, {"_id": {"$gt": line}}]}
+    return movements.combined(running, sums(database, match, session), -1)
 
 
 def sums(database: Database, match: Mapping[str, Any], session: ClientSession | None = None) -> Totals:
     """Return the sums of the movements that match."""
-    collection = database[LEDGER]
+    return _sums(database, match, None, session).get(None, Totals())
+
+
+def sums_by_day(database: Database, match: Mapping[str, Any]) -> dict[date, Totals]:
+    """Return the sums of the movements that match, by business day."""
+    return {day.date(): found for day, found in _sums(database, match, "$day", None).items()}
+
+
+def _sums(
+    database: Database, match: Mapping[str, Any], key: str | None, session: ClientSession | None
+) -> dict[Any, Totals]:
+    group = {"$group": {"_id": key, **{name: {"$sum": f"${name}"} for name in SUMS}}}
     with translated():
-        plain = list(collection.aggregate([{"$match": match}, {"$group": _sums()}], session=session))
-        plans = list(collection.aggregate([{"$match": match}, *_by_plan()], session=session))
-    by_plan = {
-        plan["_id"]: PlanTotals(plan["licenses"], plan["active"], plan["mrr_cents"], plan["one_time_cents"])
-        for plan in plans
-        if plan["_id"] is not None
-    }
-    found = plain[0] if plain else dict.fromkeys(SUMS, 0)
-    return Totals(**{name: found[name] for name in SUMS}, by_plan=by_plan)
+        plain = list(database[LEDGER].aggregate([{"$match": match}, group], session=session))
+        plans = list(database[LEDGER].aggregate([{"$match": match}, *_by_plan(key)], session=session))
+    found = {line["_id"]: Totals(**{name: line[name] for name in SUMS}) for line in plain}
+    for plan in plans:
+        if plan["_id"].get("plan") is not None:
+            found[plan["_id"].get("key")].by_plan[plan["_id"]["plan"]] = PlanTotals(
+                plan["licenses"], plan["active"], plan["mrr_cents"], plan["one_time_cents"]
+            )
+    return found
 
 
-def _sums() -> Document:
-    return {"_id": None, **{name: {"$sum": f"${name}"} for name in SUMS}}
-
-
-def _by_plan() -> list[Document]:
+def _by_plan(key: str | None) -> list[Document]:
     """Return stages that split each movement into its effects on the plans before and after, and sum per plan."""
+    parts = {"$concatArrays": [_part("before", -1), _part("after", 1), _own_part()]}
     return [
-        {"$project": {"part": {"$concatArrays": [_part("before", -1), _part("after", 1), _own_part()]}}},
+        {"$project": {"day": 1, "part": parts}},
         {"$unwind": "$part"},
         {
             "$group": {
-                "_id": "$part.plan_id",
+                "_id": {"key": key, "plan": "$part.plan_id"},
                 **{name: {"$sum": f"$part.{name}"} for name in ("licenses", "active", "mrr_cents", "one_time_cents")},
             }
         },

@@ -24,7 +24,7 @@ NUMBERS = ("customers", "paying_customers", "active_licenses", "mrr_cents")
 class CurrentTotals(NamedTuple):
     """Totals `at` the committed position and at the end of `earlier` days, by age in days and without plans.
 
-    `first_day` is the ledger's; None for an empty ledger.
+    `first_day` is the ledger's, None for an empty ledger; `line` is the `_id` of its last line.
     """
 
     at: datetime
@@ -32,12 +32,15 @@ class CurrentTotals(NamedTuple):
     totals: Totals
     earlier: Mapping[int, Totals]
     first_day: date | None
+    line: int
 
 
-def current_totals(database: Database, zone: tzinfo, days_ago: tuple[int, ...]) -> CurrentTotals | None:
-    """Return current totals and those of `days_ago` that the ledger covers; None before the first start."""
+def current_totals(
+    database: Database, zone: tzinfo, days_ago: tuple[int, ...], session: ClientSession
+) -> CurrentTotals | None:
+    """Return the totals at a snapshot and those of `days_ago` that the ledger covers; None before the first start."""
     first = ledger.first_day(database)
-    with translated(), database.client.start_session(snapshot=True) as session:
+    with translated():
         checkpoint = database[CHECKPOINT].find_one({"_id": CHECKPOINT_ID}, session=session)
         if checkpoint is None or not checkpoint.get("cluster_time"):
             return None
@@ -46,7 +49,8 @@ def current_totals(database: Database, zone: tzinfo, days_ago: tuple[int, ...]) 
         asked = {ago: today - ago * business_days.ONE_DAY for ago in days_ago}
         known = {ago: day for ago, day in asked.items() if first is not None and first <= day}
         moved = _moved_by_day(database, min(known.values()), session) if known else {}
-    return CurrentTotals(at, today, totals, {ago: _at_end_of(day, totals, moved) for ago, day in known.items()}, first)
+    earlier = {ago: _at_end_of(day, totals, moved) for ago, day in known.items()}
+    return CurrentTotals(at, today, totals, earlier, first, checkpoint["seq"])
 
 
 def _moved_by_day(database: Database, after: date, session: ClientSession) -> dict[date, Document]:

@@ -73,9 +73,9 @@ class MirrorReader:
                     license = license_of(document, self.settings)
                     mirror.licenses[license.id] = license
 
-    def plans(self) -> dict[DocId, PlanState]:
+    def plans(self, session: ClientSession | None = None) -> dict[DocId, PlanState]:
         """Return all plans by id, deleted ones included; there are few."""
-        return {state.id: state for state in map(plan_of, self.documents(Source.PLANS))}
+        return {state.id: state for state in map(plan_of, self.documents(Source.PLANS, session))}
 
     def documents(self, source: Source, session: ClientSession | None = None) -> Iterator[Document]:
         """Yield the mirror documents of one collection in the source's `_id` order."""

@@ -85,13 +85,13 @@ def test_in_quiet_hours_only_questions_are_sent_and_the_rest_follows(
     term: Term, database: Database, inbox: Inbox, written: Outbox
 ) -> None:
     dispatcher = started(term(anna=person(inbox, quiet=ALWAYS)), database, "anna")
-    asked = GapFact("g", "mass_deletion", NOON, question="30 di 64 clienti")
+    asked = GapFact("g", "mass_deletion", NOON, missing={"customers": 30})
     written.commit(sold("a", EventType.LICENSE_CANCELLED), closed(DAY))
     written.commit(Fact("g.approval", FactType.APPROVAL_REQUESTED, NOON, asked))
     dispatcher.wake()
     wait_for(lambda: bool(inbox.messages))
 
-    assert inbox.messages[0].startswith("🚨 Serve una decisione: 30 di 64 clienti")
+    assert inbox.messages[0].startswith("🚨 Serve una decisione: dal database sono spariti 30 clienti")
     assert state_of(database, "anna").position < (1, 1)
 
 

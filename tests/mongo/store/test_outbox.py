@@ -16,7 +16,7 @@ EVENT = EventFact(
     ObjectId(), EventType.LICENSE_CANCELLED, 4711, "lic_1", "pro", 799, metadata={"value": 25}, recovered=True
 )
 ROW = RowFact(date(2026, 11, 21), 2, changes=(Difference("mrr_cents", 21770, None),), lines=(18231,))
-GAP = GapFact(ObjectId(), "history_lost", NOON, None, {"licenses": 3}, "30 of 64 customers")
+GAP = GapFact(ObjectId(), "history_lost", NOON, None, {"licenses": 3}, {"customers": 30})
 FACTS = (
     Fact("a", FactType.EVENT_RECORDED, NOON, EVENT),
     Fact("b", FactType.DAY_AMENDED, NOON, ROW),

@@ -61,8 +61,11 @@ def test_an_interruption_states_its_times_and_what_was_recovered() -> None:
 
 
 def test_a_question_says_what_to_do() -> None:
-    asked = gap(FactType.APPROVAL_REQUESTED, question="30 di 64 clienti sono spariti")
+    asked = gap(FactType.APPROVAL_REQUESTED, missing={"customers": 30, "licenses": 1})
 
+    assert instant.message([asked], ROME).subject == (
+        "🚨 Serve una decisione: dal database sono spariti 30 clienti, è sparita 1 licenza"
+    )
     assert instant.message([asked], ROME).text.splitlines()[1].endswith("reconcile --accept-deletions")
 
 

@@ -1,0 +1,91 @@
+"""Facts about events that one commit adds to the outbox: recorded ones, and those that turned out not to be any.
+
+An event that replaces another one of the same fact adds nothing: the fact stands, under the id that it always had.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from daemon.mongo.collections import event_id
+from daemon.mongo.ids import UnusableId, canonical
+from daemon.mongo.types import Document
+from rules.model.changes import DocId
+from rules.model.decision import Decision, ExternalFact, WithdrawalKind
+from rules.model.documents import id_key
+from rules.model.events import EventType
+from rules.model.facts import EventFact, Fact, FactType
+from rules.text import MAX_NAME, note_text
+
+_KINDS = frozenset(EventType)
+MAX_NUMBERS = 20
+"""Numbers of an event's metadata that are delivered."""
+
+
+def recorded(events: Iterable[Document]) -> Iterator[Fact]:
+    """Yield the facts of own events, as they are stored."""
+    for event in events:
+        subject = event_fact(event)
+        if subject is not None:
+            yield Fact(str(event["_id"]), FactType.EVENT_RECORDED, event["event_date"], subject)
+
+
+def withdrawn(decision: Decision, stored: Mapping[Any, Document]) -> Iterator[Fact]:
+    """Yield the facts that turned out not to be any; `stored` are the own events that are about to be deleted."""
+    for key, withdrawal in decision.withdrawn.items():
+        event = stored.get(event_id(key))
+        subject = event_fact(event) if event is not None else None
+        if subject is not None and withdrawal.kind is WithdrawalKind.CORRECTED:
+            yield Fact(f"{event_id(key)}.withdrawn", FactType.EVENT_WITHDRAWN, withdrawal.at, subject)
+
+
+def external(decision: Decision, stored: Mapping[Any, Document], events: Mapping[Any, Document]) -> Iterator[Fact]:
+    """Yield the facts that external events report and no own event did; `events` are the external ones by `_id`."""
+    for one in decision.external:
+        if one.key is not None and event_id(one.key) in stored:
+            continue
+        subject = event_fact(events.get(one.id) or {"_id": one.id, "event_type": one.type})
+        if subject is not None:
+            yield Fact(_external_id(one), FactType.EVENT_RECORDED, one.at, subject)
+
+
+def _external_id(one: ExternalFact) -> str:
+    return id_key(one.id) if one.key is None else str(event_id(one.key))
+
+
+def event_fact(event: Mapping[str, Any]) -> EventFact | None:
+    """Return what is delivered of a stored event: ids and numbers; None if its type is none of ours."""
+    kind, metadata = event.get("event_type"), event.get("metadata")
+    if not isinstance(kind, str) or kind not in _KINDS:
+        return None
+    facts = metadata if isinstance(metadata, Mapping) else {}
+    return EventFact(
+        event["_id"],
+        EventType(kind),
+        _id(event.get("customer_id")),
+        _id(event.get("license_id")),
+        note_text(event.get("plan_name"), MAX_NAME) or None,
+        _cents(event.get("amount")),
+        note_text(event.get("currency"), 3).upper() or "EUR",
+        dict(list(_numbers(facts))[:MAX_NUMBERS]),
+        bool(facts.get("recovered")),
+    )
+
+
+def _id(value: object) -> DocId:
+    with suppress(UnusableId):
+        return None if value is None else canonical(value)
+    return None
+
+
+def _cents(amount: object) -> int | None:
+    if isinstance(amount, bool) or not isinstance(amount, int | float) or not math.isfinite(amount):
+        return None
+    return round(amount * 100)
+
+
+def _numbers(metadata: Mapping[Any, Any]) -> Iterator[tuple[str, int | float]]:
+    for name, value in metadata.items():
+        if isinstance(name, str) and isinstance(value, int | float) and not isinstance(value, bool):
+            yield name, value
