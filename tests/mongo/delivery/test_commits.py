@@ -1,6 +1,6 @@
 """From a change in the shop to the receiver: one message per fact, whoever's document stands for it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from typing import Any
 
@@ -32,7 +32,7 @@ def running(mongo_uri: str, database: Database, receiver: Receiver) -> Iterator[
         yield run
 
 
-def wait_for(condition: Any) -> None:
+def wait_for(condition: Callable[[], bool]) -> None:
     wait_until(condition, "the delivery", 30)
 
 
@@ -66,12 +66,9 @@ def test_an_external_event_of_the_same_fact_adds_no_message(
 ) -> None:
     customer_id = ObjectId()
     reported = {"event_type": "new_customer", "customer_id": customer_id, "event_date": clock.now(), "description": "x"}
-    steps = [
-        lambda: database.customers.insert_one({"_id": customer_id, "name": "TechCorp"}),
-        lambda: database.business_events.insert_one(dict(reported)),
-    ]
-    for step in reversed(steps) if external_first else steps:
-        step()
+    steps = [("customers", {"_id": customer_id, "name": "TechCorp"}), ("business_events", reported)]
+    for collection, document in reversed(steps) if external_first else steps:
+        database[collection].insert_one(document)
         wait_for(lambda: len(receiver.ids) >= 1)
     shop.customer(database, "the next one")
     wait_for(lambda: len(receiver.ids) == 2)
