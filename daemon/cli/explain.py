@@ -11,7 +11,8 @@ from daemon.cli.common import TEXT, CommandContext, with_context
 from daemon.cli.days import DAY, require_recorded
 
 if TYPE_CHECKING:
-    from daemon.diagnostics.explanation import Explanation, NoteSource, NumberSource
+    from daemon.diagnostics.explanation import Explanation, NumberSource
+    from daemon.diagnostics.note_explanation import NoteSource
     from rules.model.ledger import Movement
     from rules.rows.accounts import Account
     from rules.rows.periods import Period
@@ -53,11 +54,12 @@ def explain(context: CommandContext, limit: int, day: str, field: str) -> None:
     period = _period(context, day)
     config = context.config
     from daemon.diagnostics.explanation import Explanation
+    from rules.rows import number_names
 
     explanation = Explanation(context.database, config.settings(), limit)
     _require_known(explanation, period)
-    name = ALIASES.get(field, field)
-    sources = [] if name in NOTES else explanation.number_sources(name, period)
+    name = ALIASES.get(field) or number_names.field_of(field) or field
+    sources = [] if name in NOTES else explanation.number_sources(name, explanation.ask(str(period)))
     if sources:
         printer = _Printer(explanation, config.time.zone, period)
         matches = [printer.number(source) for source in sources]
@@ -89,11 +91,13 @@ def _note(explanation: "Explanation", zone: tzinfo, period: "Period", words: str
     is_edited = bool(stored) and note != generated and words.casefold() in str(note).casefold()
     if is_edited:
         click.echo(f"{period}: manually edited note: {_safe(note)}")
-    sources = explanation.note_sources(words, period)
+    from daemon.diagnostics.note_explanation import NoteExplanation
+
+    sources = NoteExplanation(explanation.database, explanation.settings, explanation.limit).note_sources(words, period)
     for source in sources:
         _Printer(explanation, zone, period).note(source)
     if not sources and not is_edited:
-        from rules.rows.provenance import NAMES
+        from rules.rows.number_values import NAMES
 
         if not words:
             click.echo(f"{period}: the note is empty because there were no events")
@@ -131,10 +135,9 @@ class _Printer:
     def _compare(self, source: "NumberSource") -> bool:
         if not source.adds_up:
             click.secho(f"  but the recomputed row contains {source.computed!r}: please report this bug", fg="red")
-        matches = source.stored is None or source.stored == source.computed
-        if not matches:
+        if not source.matches:
             click.secho(f"  but the table contains {source.stored!r}: run rollup --check", fg="red")
-        return source.adds_up and matches
+        return source.adds_up and source.matches
 
     def _account(self, account: "Account", *, named: bool) -> None:
         indent = "  "

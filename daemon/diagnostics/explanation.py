@@ -1,47 +1,86 @@
-"""Sources of the numbers and notes of a row, read from the ledger and the events. Writes nothing."""
+"""Sources of a number: the movements it is made of, the number computed again, and the stored one. Writes nothing.
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from datetime import date, timedelta
-from typing import Any
-from unicodedata import normalize
+The page, the API and the command `explain` use this one implementation; only their words differ.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
 
 from daemon.mongo.client import translated
 from daemon.mongo.types import ClientSession, Database, Document
-from daemon.rollup.row_builder import RowBuilder, facts
 from daemon.store import checkpoint as checkpoints
 from daemon.store import rows
+from daemon.store.ledger import day_sums
 from daemon.store.ledger import reader as ledger
+from daemon.store.ledger.day_totals import DayTotals
+from daemon.store.mirror.reader import MirrorReader
 from rules import business_days
 from rules.model.changes import DocId
-from rules.model.ledger import Movement
-from rules.rows import daily_note, monthly_note, periods, provenance
+from rules.model.ledger import Movement, Totals
+from rules.model.states import PlanState
+from rules.rows import number_names, number_values, period_data, periods, provenance
 from rules.rows import row as rollup
 from rules.rows.accounts import Account
-from rules.rows.daily_note import NoteLine
+from rules.rows.period_data import LedgerStart, PeriodData
 from rules.rows.periods import Period
 from rules.rows.provenance import Question
 from rules.settings.settings import Settings
-from rules.text import customer_name, note_text
+from rules.text import customer_name
 
-MAX_TEXT = 10_000
-"""Characters of a note that are searched."""
-MAX_EVENT_DISTANCE = timedelta(seconds=10)
-"""Maximum time between an external event and the movement of the same fact."""
+NOW = "adesso"
+
+
+class Asked(NamedTuple):
+    """The period of a number and the last ledger line that counts for it (None: all).
+
+    `is_live`: the row of the period is not final, or a line is given, so the number is compared with the running totals
+    instead of the table. `at` is the time of the number; None for a closed period.
+    """
+
+    period: Period
+    line: int | None = None
+    is_live: bool = False
+    at: datetime | None = None
+
+
+class Obstacle(StrEnum):
+    """Reason why a number cannot be explained."""
+
+    UNKNOWN_NUMBER = "unknown number"
+    INVALID_TIME = "neither adesso, nor a day (YYYY-MM-DD), nor a month (YYYY-MM)"
+    UNKNOWN_LINE = "the ledger has no such line"
+    FUTURE = "in the future"
+    RECONSTRUCTED = "reconstructed from the documents' dates: there are no movements"
+    BEFORE_LEDGER = "before the first day of the ledger"
+    NO_LEDGER = "the ledger is empty"
+
+
+class NotExplained(Exception):
+    """The number has no explanation; `first_day` is the ledger's."""
+
+    def __init__(self, obstacle: Obstacle, first_day: date | None = None) -> None:
+        super().__init__(obstacle.value)
+        self.obstacle = obstacle
+        self.first_day = first_day
 
 
 @dataclass(frozen=True, slots=True)
 class NumberSource:
     """Sources of one number: the question with its filled accounts, the recomputed value and the stored value.
 
-    `unknown`: the number is a rate that needs data from before the ledger began.
+    `unknown`: the number is a rate that needs data from before the ledger began. `is_stored`: there is a stored value.
+    `reported` is the value first reported, of an amended row; None if it did not change.
     """
 
     question: Question
     computed: Any
     stored: Any
     unknown: bool
+    is_stored: bool
+    reported: Any = None
 
     @property
     def adds_up(self) -> bool:
@@ -49,33 +88,53 @@ class NumberSource:
         answer = self.question.answer
         return self.unknown or answer == self.computed or (self.computed is None and not answer)
 
-
-@dataclass(slots=True)
-class NoteSource:
-    """Sources of one part of a note: its first events with their movements, and the number of events omitted.
-
-    Parts of a monthly note have `numbers` instead. `deleted_events` are entries of the row's `auto_events`, for a day
-    whose events were deleted.
-    """
-
-    text: str
-    events: list[tuple[Document, list[Movement]]] = field(default_factory=list)
-    omitted: int = 0
-    numbers: tuple[str, ...] = ()
-    deleted_events: list[Document] = field(default_factory=list)
+    @property
+    def matches(self) -> bool:
+        """Whether the stored value is the recomputed one, if there is one."""
+        return not self.is_stored or bool(self.stored == self.computed)
 
 
 class Explanation:
-    """Finds sources in one database, each with at most `limit` lines."""
+    """Finds sources in one database, each with at most `limit` lines.
 
-    def __init__(self, database: Database, settings: Settings, limit: int) -> None:
+    Without `day_totals`, the balance at the start of a day is the running totals minus all later movements.
+    """
+
+    def __init__(self, database: Database, settings: Settings, limit: int, day_totals: DayTotals | None = None) -> None:
         self.database = database
         self.settings = settings
         self.limit = limit
-        self.row_builder = RowBuilder(database, settings)
+        self.day_totals = day_totals
+        self.mirror = MirrorReader(database, settings)
+
+    # -- when -----------------------------------------------------------------------------------------------
+
+    def ask(self, when: str, line: int | None = None) -> Asked:
+        """Return what `adesso`, a day or a month means. Raises NotExplained.
+
+        `adesso` with a line is the state after that line, on the newest business day up to it.
+        """
+        checkpoint, first_day = checkpoints.load(self.database), ledger.first_day(self.database)
+        if checkpoint is None or checkpoint.at is None or first_day is None:
+            raise NotExplained(Obstacle.NO_LEDGER)
+        today = business_days.business_day(checkpoint.at, self.settings.zone)
+        if line is not None and not 0 < line <= checkpoint.seq:
+            raise NotExplained(Obstacle.UNKNOWN_LINE)
+        period = self._current_period(line, today) if when == NOW else parsed_period(when)
+        if period.first > today:
+            raise NotExplained(Obstacle.FUTURE)
+        if period.last < first_day:
+            is_stored = rows.get(self.database, period) is not None
+            raise NotExplained(Obstacle.RECONSTRUCTED if is_stored else Obstacle.BEFORE_LEDGER, first_day)
+        if line is None and period.last < today:
+            return Asked(period)
+        return Asked(period, line or checkpoint.seq, is_live=True, at=checkpoint.at)
+
+    def _current_period(self, line: int | None, today: date) -> Period:
+        return periods.day(today if line is None else ledger.day_at(self.database, line) or today)
 
     def is_in_future(self, period: Period) -> bool:
-        """Whether the period begins after the checkpoint's business day."""
+        """Return whether the period begins after the checkpoint's business day."""
         checkpoint = checkpoints.load(self.database)
         now = checkpoint.at if checkpoint is not None else None
         return now is not None and period.first > business_days.business_day(now, self.settings.zone)
@@ -84,106 +143,114 @@ class Explanation:
         """Return the row in the table, or {} if there is none."""
         return rows.get(self.database, period) or {}
 
-    def number_sources(self, name: str, period: Period) -> list[NumberSource]:
-        """Return the sources of a field: one, or one per part of it; empty if there is no such number."""
-        plans = self.plan_names(period)
-        stored = self.stored_row(period)
-        with translated(), self.database.client.start_session(snapshot=True) as session:
-            data = self.row_builder.period_data(period, session)
-            note_sums = {name: getattr(data.sums, name) for name in provenance.NOTE_SUMS}
-            row = self.row_builder.build_from(period, data, session) | note_sums
-            sources = []
-            for question in provenance.questions(name, period, plans, self.limit):
-                for account in question.accounts:
-                    self._fill(account, session)
-                unknown = provenance.is_rate(question.field) and data.rates_sums is None
-                computed, recorded = (provenance.value(one, question.field) for one in (row, stored))
-                sources.append(NumberSource(question, computed, recorded, unknown))
-        return sources
+    # -- numbers --------------------------------------------------------------------------------------------
 
-    def _fill(self, account: Account, session: ClientSession) -> None:
-        if account.carried is not None:
+    def number(self, name: str, asked: Asked, skip: int = 0) -> NumberSource:
+        """Return the sources of the number with a name of `number_names`; its lines begin after the first `skip`.
+
+        Raises NotExplained.
+        """
+        field = number_names.field_of(name)
+        found = [] if field is None else self.number_sources(field, asked, skip)
+        if len(found) != 1:
+            raise NotExplained(Obstacle.UNKNOWN_NUMBER)
+        return found[0]
+
+    def number_sources(self, field: str, asked: Asked, skip: int = 0) -> list[NumberSource]:
+        """Return the sources of a field: one, or one per part of it; empty if there is no such number."""
+        plans = self.mirror.plans()
+        questions = list(provenance.questions(field, asked.period, self._keys(plans, asked.period), self.limit))
+        with translated(), self.database.client.start_session(snapshot=True) as session:
+            begin = ledger.ledger_start(self.database, session)
+            return [self._source(question, asked, (plans, begin, skip), session) for question in questions]
+
+    def _source(
+        self,
+        question: Question,
+        asked: Asked,
+        known: tuple[dict[DocId, PlanState], LedgerStart | None, int],
+        session: ClientSession,
+    ) -> NumberSource:
+        plans, begin, skip = known
+        data = self._period_data(question.field, asked, begin, session)
+        for account in question.accounts:
+            account.skip = skip
+            self._fill(account, asked, session)
+        row = self._row(asked, data, plans)
+        stored = rows.get(self.database, asked.period, session) or {}
+        reported = stored.get("first_reported") or {}
+        if asked.is_live or stored.get("final") is False:
             running = checkpoints.running_totals(self.database, session)
-            account.open(ledger.totals_after(self.database, running, account.first - business_days.ONE_DAY, session))
+            last = asked.period.last
+            totals = ledger.totals_after(self.database, running, last, session, asked.line)
+            stored = rollup.row(asked.period, replace(data, totals=totals), plans, self.settings)
+        return _number_source(question, row, stored, reported, data)
+
+    def _row(self, asked: Asked, data: PeriodData, plans: dict[DocId, PlanState]) -> Document:
+        numbers = rollup.row(asked.period, data, plans, self.settings)
+        return {**numbers, **number_values.unstored_numbers(data.sums)}
+
+    def _period_data(self, field: str, asked: Asked, begin: LedgerStart | None, session: ClientSession) -> PeriodData:
+        """Return the data that a field is computed from: of the days of the rates only if it is a rate."""
+        period = asked.period
+        first = period_data.first_needed_day(period, begin) if number_values.is_rate(field) else period.first
+        by_day = day_sums.by_day(self.database, first, period.last, session, asked.line)
+        totals = self._totals_after(period.last, asked.line, session)
+        return period_data.of(period, totals, by_day, begin)
+
+    def _fill(self, account: Account, asked: Asked, session: ClientSession) -> None:
+        if account.carried is not None:
+            account.open(self._totals_after(account.first - business_days.ONE_DAY, asked.line, session))
         if account.first <= account.last:
-            for movement in ledger.of_days(self.database, account.first, account.last, session):
+            for movement in ledger.of_days(self.database, account.first, account.last, session, asked.line):
                 account.add(movement, business_days.business_day(movement.at, self.settings.zone))
         account.close()
 
-    def note_sources(self, text: str, period: Period) -> list[NoteSource]:
-        """Return the sources of the parts of the period's note that contain `text` ("": of all parts)."""
-        if period.kind is periods.PeriodKind.MONTHLY:
-            return list(self._monthly_note_sources(text, period))
-        found = [
-            line for line in daily_note.lines(self._facts(period.first), self.settings) if _contains(line.text, text)
-        ]
-        sources = [self._daily_note_source(line, period.first) for line in found if line.text]
-        return sources or list(self._deleted_note_sources(text, period))
+    def _totals_after(self, day: date, line: int | None, session: ClientSession) -> Totals:
+        if self.day_totals is not None:
+            found = self.day_totals.after(day, line, session)
+            if found is not None:
+                return found
+        running = checkpoints.running_totals(self.database, session)
+        return ledger.totals_after(self.database, running, day, session, line)
 
-    def _monthly_note_sources(self, text: str, period: Period) -> Iterator[NoteSource]:
-        with translated(), self.database.client.start_session(snapshot=True) as session:
-            data = self.row_builder.period_data(period, session)
-        for part in monthly_note.parts(period, data, self.settings):
-            if _contains(str(part), text):
-                yield NoteSource(str(part), numbers=part.numbers)
-
-    def _facts(self, day: date) -> Iterator[daily_note.Fact]:
-        yield from facts(self.row_builder.events(day), self.settings)
-
-    def _daily_note_source(self, line: NoteLine, day: date) -> NoteSource:
-        source = NoteSource(line.text)
-        events: list[Document] = []
-        for event in self.row_builder.events(day):
-            if event["_id"] in line.ids if line.ids else str(event.get("event_type")) == line.kind:
-                if len(events) < self.limit:
-                    events.append(event)
-                else:
-                    source.omitted += 1
-        source.events = list(self._with_movements(events, day))
-        return source
-
-    def _with_movements(self, events: list[Document], day: date) -> Iterator[tuple[Document, list[Movement]]]:
-        """Yield each event with the ledger movements of the same fact."""
-        movements: dict[DocId, list[Movement]] = defaultdict(list)
-        subjects = {_subject_id(event) for event in events}
-        times = {event["event_date"] for event in events if _subject_id(event) is None}
-        for movement in ledger.of_day(self.database, day):
-            for owner in {movement.license_id, movement.customer_id} & subjects:
-                movements[owner].append(movement)
-            if movement.at in times:
-                movements[movement.at].append(movement)
-        for event in events:
-            found = movements[_subject_id(event) or event["event_date"]]
-            yield event, [line for line in found if abs(line.at - event["event_date"]) <= MAX_EVENT_DISTANCE]
-
-    def _deleted_note_sources(self, text: str, period: Period) -> Iterator[NoteSource]:
-        """Yield the stored note of a day whose events were deleted: only the row still contains them."""
-        stored = self.stored_row(period)
-        note = str(stored.get("auto_notes") or "")
-        if note and _contains(note, text):
-            yield NoteSource(note, deleted_events=list(stored.get("auto_events") or ()))
+    # -- names ----------------------------------------------------------------------------------------------
 
     def customer_names(self, movements: Iterable[Movement]) -> dict[DocId, str]:
         """Return the customers' names by id, for those that the mirror contains."""
         ids = list({movement.customer_id for movement in movements} - {None})
-        return {state.id: customer_name(state.fields) for state in self.row_builder.mirror.customers(ids)}
+        return {state.id: customer_name(state.fields) for state in self.mirror.customers(ids)}
 
     def plan_names(self, period: Period) -> dict[DocId, str]:
         """Return the key of each plan in the row of a period, by plan id."""
+        return self._keys(self.mirror.plans(), period)
+
+    def _keys(self, plans: dict[DocId, PlanState], period: Period) -> dict[DocId, str]:
         at = rollup.end(period, self.settings)
-        return {plan_id: rollup.plan_key(state, at) for plan_id, state in self.row_builder.mirror.plans().items()}
+        return {plan_id: rollup.plan_key(state, at) for plan_id, state in plans.items()}
 
 
-def _subject_id(event: Document) -> DocId:
-    """Return the event's license id, else its customer id, else None."""
-    found = event.get("license_id") or event.get("customer_id")
-    return found if found is None or getattr(found, "__hash__", None) else str(found)
+def parsed_period(when: str) -> Period:
+    """Return the period of a day or a month. Raises NotExplained."""
+    try:
+        if len(when) == len("YYYY-MM"):
+            return periods.month(date.fromisoformat(f"{when}-01"))
+        if len(when) == len("YYYY-MM-DD"):
+            return periods.day(date.fromisoformat(when))
+    except (ValueError, OverflowError):
+        pass
+    raise NotExplained(Obstacle.INVALID_TIME)
 
 
-def _contains(part: str, text: str) -> bool:
-    """Return whether a part of a note contains a text, which may be typed as the database writes a name."""
-    return _comparable(text) in _comparable(part)
-
-
-def _comparable(text: str) -> str:
-    return normalize("NFC", note_text(text, MAX_TEXT)).casefold()
+def _number_source(
+    question: Question, row: Document, stored: Document, reported: Document, data: PeriodData
+) -> NumberSource:
+    computed, recorded, first = (number_values.value(one, question.field) for one in (row, stored, reported))
+    return NumberSource(
+        question,
+        computed,
+        recorded,
+        unknown=number_values.is_rate(question.field) and data.rates_sums is None,
+        is_stored=number_values.stored_field(question.field) in stored,
+        reported=first if first != computed else None,
+    )

@@ -89,15 +89,20 @@ def _add_to_plan(totals: Totals, plan_id: DocId, licenses: int, active: int, mrr
 def combined(totals: Totals, by: Totals, sign: int = 1) -> Totals:
     """Return `totals` plus `by`, or minus `by` with a `sign` of -1; neither argument changes."""
     result = copy(totals)
+    add_totals(result, by, sign)
+    return result
+
+
+def add_totals(totals: Totals, by: Totals, sign: int = 1) -> None:
+    """Add `by` to `totals`, or subtract it with a `sign` of -1, in place."""
     for name in TOTALS:
-        setattr(result, name, getattr(result, name) + sign * getattr(by, name))
+        setattr(totals, name, getattr(totals, name) + sign * getattr(by, name))
     for plan_id, plan in by.by_plan.items():
-        own = _plan(result, plan_id)
+        own = _plan(totals, plan_id)
         own.licenses += sign * plan.licenses
         own.active += sign * plan.active
         own.mrr_cents += sign * plan.mrr_cents
         own.one_time_cents += sign * plan.one_time_cents
-    return result
 
 
 def copy(totals: Totals) -> Totals:

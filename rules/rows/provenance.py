@@ -7,7 +7,6 @@ the row: `explain` reports any difference between the two.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from rules import business_days
 from rules.model.changes import DocId
@@ -15,12 +14,11 @@ from rules.model.ledger import Movement, MovementKind, Totals
 from rules.revenue import day_sums, movements, rates
 from rules.revenue.day_sums import MRR_KINDS
 from rules.rows.accounts import Account, CrossingAccount, Share, Unit
+from rules.rows.number_values import GROSS_RETENTION, MRR_SUMS, NOTE_SUMS, Number, gross_retention, split_measure
 from rules.rows.periods import Period
-from rules.rows.row import NUMBERS
 
 Plans = Mapping[DocId, str]
 """The name of each plan in the period's row, by plan id."""
-Number = float | int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +26,23 @@ class Question:
     """The derivation of one field: its accounts and the function that combines their totals.
 
     `formula` is the function in words, "" for a single account. `answer` has the units of the row (money in euros).
+    `parts` returns numerator and denominator of a rate.
     """
 
     field: str
     formula: str
     accounts: Sequence[Account]
     result: Callable[[Sequence[int]], Number]
+    parts: Callable[[Sequence[int]], tuple[int, int]] | None = None
 
     @property
     def answer(self) -> Number:
         return self.result([account.total for account in self.accounts])
+
+    @property
+    def fraction(self) -> tuple[int, int] | None:
+        """Numerator and denominator of a rate, in the units of its accounts; None for any other number."""
+        return self.parts([account.total for account in self.accounts]) if self.parts else None
 
 
 BALANCES: Mapping[str, tuple[str, Unit]] = {
@@ -74,8 +79,7 @@ class _QuestionFactory:
 
     def balance(self, name: str) -> Question | None:
         if name in BALANCES:
-            account = self._balance_account(name, *BALANCES[name])
-            return Question(name, "", [account], _as_number(account.unit))
+            return self._single_account(name, self._balance_account(name, *BALANCES[name]))
         if name == "arr":
             return Question(
                 name, "MRR x 12", [self._balance_account("mrr", "mrr_cents", Unit.CENTS)], lambda n: n[0] * 12 / 100
@@ -95,6 +99,8 @@ class _QuestionFactory:
             account = self._churned_account(self.period.first)
         elif name == "reactivated_customers":
             account = self._crossing_account(name, self.period.first, lambda net, first: net > 0 and not first)
+        elif name in MRR_SUMS:
+            account = self._mrr_account(name, self.period.first)
         else:
             return None
         return Question(name, "", [account], _as_number(account.unit))
@@ -102,7 +108,7 @@ class _QuestionFactory:
     def part(self, name: str) -> Question | None:
         """Return the question of a part such as `mrr_movements.churn.count` or `revenue_by_plan.pro`."""
         whole, _, rest = name.partition(".")
-        part, measure = _split_measure(rest, "amount" if whole == "mrr_movements" else "revenue")
+        part, measure = split_measure(rest, "amount" if whole == "mrr_movements" else "revenue")
         if whole == "mrr_movements" and part in {kind.value for kind in (*MRR_KINDS, MovementKind.OPENING)}:
             unit = Unit.COUNT if measure == "count" else Unit.CENTS
             return self._single_account(name, self._sum_account(name, unit, _of_kind(MovementKind(part), measure)))
@@ -116,24 +122,27 @@ class _QuestionFactory:
     def ratio(self, name: str) -> Question | None:
         if name == "arpa":
             accounts = [self._balance_account(of, *BALANCES[of]) for of in ("mrr", "subscribers")]
-            return Question(name, "MRR / subscribers", accounts, lambda n: rates.arpa(n[0], n[1]))
+            return Question(name, "MRR / subscribers", accounts, lambda n: rates.arpa(n[0], n[1]), _first_two)
         if name == "customer_churn_rate":
             accounts = [self._churned_account(self.period.rates_from), self._start_balance("subscribers")]
-            return Question(name, "churned customers / subscribers at the start", accounts, _ratio)
+            return Question(name, "churned customers / subscribers at the start", accounts, _ratio, _first_two)
         if name == "revenue_churn_rate":
-            accounts = [self._mrr_account("MRR lost", LOST), self._start_balance("mrr")]
-            return Question(name, "MRR lost / MRR at the start", accounts, _ratio)
-        if name == "net_revenue_retention":
-            accounts = [
-                self._start_balance("mrr"),
-                self._mrr_account("MRR won back", REGAINED),
-                self._mrr_account("MRR lost", LOST),
-            ]
-            formula = "(MRR at the start + MRR won back - MRR lost) / MRR at the start"
-            return Question(name, formula, accounts, lambda n: _ratio((n[0] + n[1] - n[2], n[0])))
+            accounts = [self._mrr_account("mrr_lost"), self._start_balance("mrr")]
+            return Question(name, "MRR lost / MRR at the start", accounts, _ratio, _first_two)
         if name == "quick_ratio":
-            accounts = [self._mrr_account("MRR won", WON), self._mrr_account("MRR lost", LOST)]
-            return Question(name, "MRR won / MRR lost", accounts, _ratio)
+            accounts = [self._mrr_account("mrr_won"), self._mrr_account("mrr_lost")]
+            return Question(name, "MRR won / MRR lost", accounts, _ratio, _first_two)
+        return self._retention(name)
+
+    def _retention(self, name: str) -> Question | None:
+        if name == "net_revenue_retention":
+            accounts = [self._start_balance("mrr"), self._mrr_account("mrr_won_back"), self._mrr_account("mrr_lost")]
+            formula = "(MRR at the start + MRR won back - MRR lost) / MRR at the start"
+            return Question(name, formula, accounts, lambda n: _ratio(_kept(n)), _kept)
+        if name == GROSS_RETENTION:
+            accounts = [self._start_balance("mrr"), self._mrr_account("mrr_lost")]
+            formula = "(MRR at the start - MRR lost) / MRR at the start"
+            return Question(name, formula, accounts, _gross_retention, lambda n: (n[0] - n[1], n[0]))
         return None
 
     # -- accounts -------------------------------------------------------------------------------------------
@@ -151,6 +160,7 @@ class _QuestionFactory:
             lambda movement: int(getattr(movement, of)),
             lambda totals: int(getattr(totals, of)),
             self.shown,
+            number=name,
         )
 
     def _start_balance(self, name: str) -> Account:
@@ -165,20 +175,28 @@ class _QuestionFactory:
             lambda _: 0,
             lambda totals: int(getattr(totals, of)),
             self.shown,
+            number=name,
         )
 
     def _sum_account(self, name: str, unit: Unit, share: Share, first: date | None = None) -> Account:
-        return Account(name, unit, first or self.period.first, self.period.last, share, shown=self.shown)
+        return Account(name, unit, first or self.period.first, self.period.last, share, shown=self.shown, number=name)
 
-    def _mrr_account(self, name: str, kinds: Mapping[MovementKind, int]) -> Account:
-        """Return the account of the MRR moved over the days that the rates cover; `kinds` maps a kind to its sign."""
-        return self._sum_account(name, Unit.CENTS, lambda m: kinds.get(m.kind, 0) * m.mrr_cents, self.period.rates_from)
+    def _mrr_account(self, number: str, first: date | None = None) -> Account:
+        """Return the account of the MRR moved over the days that the rates cover, or since `first`."""
+        name, kinds = MRR_SUMS[number]
+        account = self._sum_account(
+            name, Unit.CENTS, lambda m: kinds.get(m.kind, 0) * m.mrr_cents, first or self.period.rates_from
+        )
+        account.number = number
+        return account
 
     def _churned_account(self, first: date) -> Account:
         return self._crossing_account("churned_customers", first, lambda net, _: net < 0)
 
     def _crossing_account(self, name: str, first: date, counts: Callable[[int, bool], bool]) -> Account:
-        return CrossingAccount(name, Unit.COUNT, first, self.period.last, lambda _: 0, shown=self.shown, counts=counts)
+        return CrossingAccount(
+            name, Unit.COUNT, first, self.period.last, lambda _: 0, shown=self.shown, number=name, counts=counts
+        )
 
     def _plan_account(self, name: str, ids: set[DocId], measure: str) -> Account:
         def of(totals: Totals) -> int:
@@ -191,33 +209,7 @@ class _QuestionFactory:
             return of(alone)
 
         unit = Unit.COUNT if measure == "count" else Unit.CENTS
-        return Account(name, unit, self.period.first, self.period.last, share, of, self.shown)
-
-
-LOST = {MovementKind.CHURN: -1, MovementKind.CONTRACTION: -1}
-REGAINED = {MovementKind.EXPANSION: 1, MovementKind.REACTIVATION: 1}
-WON = {MovementKind.NEW: 1, **REGAINED}
-
-
-NOTE_SUMS = ("sales", "cancellations")
-"""Sums that a month's note shows and no field of the row holds."""
-NAMES = (*NUMBERS, *NOTE_SUMS)
-
-
-def value(row: Mapping[str, Any], name: str) -> Any:
-    """Return the value of a field, or of a part of one, in a row; None if the row does not have it."""
-    whole, _, rest = name.partition(".")
-    if not rest:
-        return row.get(whole)
-    usual = "amount" if whole == "mrr_movements" else "revenue"
-    part, measure = _split_measure(rest, usual)
-    found = row.get(whole)
-    return found.get(part, {}).get(measure) if isinstance(found, Mapping) else None
-
-
-def is_rate(name: str) -> bool:
-    """Return whether a field is a rate; a rate is None if it would need days before the ledger's start."""
-    return name in rates.Rates._fields
+        return Account(name, unit, self.period.first, self.period.last, share, of, self.shown, number=name)
 
 
 def _is_not_opening(movement: Movement) -> bool:
@@ -230,15 +222,24 @@ def _of_kind(kind: MovementKind, measure: str) -> Share:
     return lambda movement: movement.mrr_cents if movement.kind is kind else 0
 
 
-def _split_measure(rest: str, usual: str) -> tuple[str, str]:
-    """Return the name of a part and the measure (the count or the money); plan names contain no dot."""
-    part, dot, measure = rest.rpartition(".")
-    return (part, measure) if dot and measure in ("count", usual) else (rest, usual)
-
-
 def _as_number(unit: Unit) -> Callable[[Sequence[int]], Number]:
     return (lambda numbers: numbers[0]) if unit is Unit.COUNT else (lambda numbers: numbers[0] / 100)
 
 
 def _ratio(numbers: Sequence[int]) -> Number:
     return round(numbers[0] / numbers[1], rates.PLACES) if numbers[1] > 0 else None
+
+
+def _first_two(numbers: Sequence[int]) -> tuple[int, int]:
+    return numbers[0], numbers[1]
+
+
+def _kept(numbers: Sequence[int]) -> tuple[int, int]:
+    """Return MRR kept and MRR at the start, from MRR at the start, won back and lost."""
+    return numbers[0] + numbers[1] - numbers[2], numbers[0]
+
+
+def _gross_retention(numbers: Sequence[int]) -> Number:
+    """Return 1 minus the revenue churn rate, from MRR at the start and MRR lost."""
+    churn = _ratio((numbers[1], numbers[0]))
+    return None if churn is None else gross_retention(churn)

@@ -19,10 +19,10 @@ COUNT_FIELDS = ("new_customers", "sales", "cancellations")
 
 
 def by_day(
-    database: Database, first: date, last: date, session: ClientSession | None = None, line: int | None = None
+    database: Database, first: date, last: date, session: ClientSession | None = None, last_line: int | None = None
 ) -> dict[date, DaySums]:
-    """Return the sums of each business day from `first` to `last` that has movements, up to `line` (None: all)."""
-    within: Document = {"$match": ledger.days_between(first, last, line)}
+    """Return the sums of each business day from `first` to `last` that has movements, up to `last_line` (None: all)."""
+    within: Document = {"$match": ledger.days_between(first, last, last_line)}
     with translated():
         sums = list(database[LEDGER].aggregate([within, _by_kind()], session=session))
         crossings = list(

@@ -11,7 +11,7 @@ from daemon.diagnostics.explanation import Explanation
 from daemon.rollup.rollup import Rollup
 from rules import business_days
 from rules.rows import periods
-from rules.rows.provenance import NAMES
+from rules.rows.number_values import NAMES
 from rules.settings.settings import Settings
 from tests.shop_history import ShopHistory, config_of, local, row_of
 from tests.system.test_process import run_once
@@ -32,7 +32,7 @@ def test_every_number_of_every_row_adds_up_to_the_stored_value(closed: ShopHisto
     for period in checked:
         row = row_of(closed.db, period.first, period.kind.value)
         for name in NAMES:
-            answers = explanation.number_sources(name, period)
+            answers = explanation.number_sources(name, explanation.ask(str(period)))
             assert answers, name
             assert all(answer.adds_up for answer in answers), (name, period)
             assert all(answer.stored in (None, answer.computed) for answer in answers), (name, period)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from rules.model.ledger import MovementKind, Totals
 from rules.revenue.day_sums import DaySums, KindSum
 from rules.rows import monthly_note, periods
+from rules.rows.number_values import NAMES
 from rules.rows.period_data import PeriodData
-from rules.rows.provenance import NAMES
 from rules.settings.catalog import SEPARATOR
 from rules.settings.settings import Settings
 

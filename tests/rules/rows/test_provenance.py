@@ -8,12 +8,13 @@ from rules import business_days as days
 from rules.model.changes import Change
 from rules.model.ledger import Movement, Totals
 from rules.revenue import day_sums, rates
-from rules.rows import period_data, periods, provenance
+from rules.rows import number_values, period_data, periods, provenance
 from rules.rows import row as rollup
 from rules.rows.accounts import Account
+from rules.rows.number_values import Number
 from rules.rows.period_data import LedgerStart
 from rules.rows.periods import Period
-from rules.rows.provenance import Number, Question
+from rules.rows.provenance import Question
 from rules.rows.row import NUMBERS
 from rules.settings.settings import Settings
 from tests.rules.calendar_recount import business_days
@@ -69,7 +70,7 @@ def test_every_number_of_a_row_is_what_its_movements_add_up_to(history: list[Cha
     for period in (*map(periods.day, sorted(by_day)[-3:]), *list(periods.months(span[0], span[-1]))[-1:]):
         known = period_data.of(period, totals_at(by_day, period.last), sums, ledger_start)
         for name, value in flat(rollup.row(period, known, shop.plans, Settings())).items():
-            if provenance.is_rate(name) and known.rates_sums is None:
+            if number_values.is_rate(name) and known.rates_sums is None:
                 continue
             (question,) = asked(name, period, shop, by_day)
             assert question.answer == value, (name, period)
@@ -117,5 +118,5 @@ def test_parts_are_selected_by_name_with_or_without_a_measure() -> None:
 
 
 def test_exactly_the_rate_fields_are_rates() -> None:
-    assert [name for name in NUMBERS if provenance.is_rate(name)] == list(rates.Rates._fields)
+    assert [name for name in NUMBERS if number_values.is_rate(name)] == list(rates.Rates._fields)
     assert Totals().subscribers == 0
