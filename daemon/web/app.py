@@ -69,7 +69,7 @@ def create_app(context: WebContext, broadcaster: EventBroadcaster) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    errors.install(app)
+    errors.install(app, context.health)
     app.include_router(probes.router(context.health))
     app.include_router(api.router(context, broadcaster))
     app.include_router(openapi.router())

@@ -17,7 +17,10 @@ BANNED = re.compile(
     re.IGNORECASE,
 )
 
-ITALIAN = ("rules/settings/catalog.py", "rules/settings/message_texts.py", "daemon/web/page/texts.py")
+ITALIAN = {
+    *("rules/settings/catalog.py", "rules/settings/message_texts.py"),
+    *(str(path.relative_to(ROOT)) for path in ROOT.glob("daemon/web/page/*texts.py")),
+}
 """Modules whose strings are Italian: only their comments and docstrings are searched."""
 
 TEXT_TOKENS = {token.COMMENT, token.STRING, getattr(token, "FSTRING_MIDDLE", token.STRING)}

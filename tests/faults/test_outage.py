@@ -11,7 +11,7 @@ import pytest
 
 from daemon import clock
 from daemon.demo.embedded_mongo import EmbeddedMongo
-from daemon.web.page import texts
+from daemon.web.page import system_texts
 from tests import measurements, shop
 from tests.faults.injection import (
     assert_nothing_lost_or_duplicated,
@@ -104,7 +104,7 @@ def test_a_leader_whose_server_is_gone_is_not_ready_by_the_end_of_its_lease(
         stopped = clock.monotonic()
         mongo.members[0].send(number)
         seen = seconds_until(signs, LEASE_SECONDS + 4)
-        shop.until(lambda: texts.LEASE_EXPIRED in get(daemon.port, "/analytics")[1], "the text on the page")
+        shop.until(lambda: system_texts.LEASE_EXPIRED in get(daemon.port, "/analytics")[1], "the text on the page")
         assert daemon.is_running()
         _end_outage(mongo, number, stopped)
         wait_until_ready(daemon)

@@ -18,7 +18,7 @@ from daemon import clock
 from daemon.demo.embedded_mongo import EmbeddedMongo, wait_for
 from daemon.mongo.client import CODEC
 from daemon.mongo.types import Database
-from daemon.web.page import texts
+from daemon.web.page import error_texts, system_texts, texts
 from rules import business_days
 from rules.settings import italian
 from rules.settings.settings import Settings
@@ -27,6 +27,7 @@ from tests.browser import PHONE, Visitor, chromium
 
 TOKEN = "an-owner-who-reads-in-the-morning"
 ROWS = 5000
+TREND = "/analytics/andamento"
 ZONE = Settings().zone
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -104,13 +105,15 @@ def test_a_shop_with_years_of_rows_shows_30_days_and_all_other_parts(visitor: Vi
         expect(page.locator("#numbers")).to_contain_text("€\u00a023,97")
         expect(page.locator("#plans")).to_contain_text("1 venduto su 500")
         expect(page.locator(".history svg")).to_have_attribute("role", "img")
+        expect(page.locator("#pill")).to_have_text(system_texts.ALL_WELL)
+        page.get_by_role("link", name="Andamento", exact=True).click()
         assert page.locator("table.rows th[role=columnheader]").all_inner_texts() == list(texts.COLUMNS)
         assert 29 <= rows_of(page) <= 30
         yesterday = page.locator(f"#d{today() - timedelta(1)}")
         assert yesterday.locator("th, .number").all_inner_texts()[1:] == ["8.999", "5", "€\u00a0999,90"]
         expect(yesterday).to_contain_text("Nuovo cliente: N1")
         expect(yesterday.locator(".author .tag")).to_have_text(texts.BY_DASHBOARD)
-        expect(page.locator("#pill")).to_have_text(texts.ALL_WELL)
+        expect(page.locator("#pill")).to_have_text(system_texts.ALL_WELL)
 
 
 def test_five_thousand_rows_are_paged_and_the_chart_stays_small(visitor: Visitor) -> None:
@@ -124,7 +127,7 @@ def test_five_thousand_rows_are_paged_and_the_chart_stays_small(visitor: Visitor
 
 
 def test_a_period_is_a_link_and_ends_today(visitor: Visitor) -> None:
-    with visitor.visit() as page:
+    with visitor.visit(TREND) as page:
         for period in ("7", "60", "90"):
             page.get_by_role("link", name=texts.PERIODS[period], exact=True).click()
             expect(page.locator(".periods [aria-current]")).to_have_text(texts.PERIODS[period])
@@ -136,9 +139,9 @@ def test_monthly_rows_have_their_own_table_and_reconstructed_rows_a_tag(visitor:
     db.historical_analytics.insert_one(row(date(2026, 10, 1), **month))
     long_ago = {"date": business_days.stored(today() - timedelta(5))}
     db.historical_analytics.update_one(long_ago, {"$set": {"reconstructed": True}})
-    with visitor.visit("/analytics?period=months") as page:
+    with visitor.visit(f"{TREND}?periodo=mesi") as page:
         assert page.locator("table.rows th.when").all_inner_texts() == ["ottobre 2026"]
-        page.goto(visitor.origin + "/analytics")
+        page.goto(visitor.origin + TREND)
         expect(page.locator(f"#d{today() - timedelta(5)} .tag.reconstructed")).to_have_text(texts.RECONSTRUCTED)
         expect(page.get_by_text("Il mese")).to_have_count(0)
         assert page.locator(".history .serie-2 path").count() == 1
@@ -151,11 +154,12 @@ def test_without_rows_and_with_one_row_the_page_says_what_will_appear(
         visitor = Visitor(browser, f"http://127.0.0.1:{process.port}")
         wait_for(lambda: database.historical_analytics.delete_many({}).deleted_count == 1, "the row of an empty day")
         with visitor.visit() as page:
+            expect(page.locator("#feed-empty")).to_have_text(texts.FEED_EMPTY)
+            page.goto(visitor.origin + TREND)
             expect(page.locator(".days")).to_contain_text(texts.TABLE_EMPTY)
             expect(page.locator(".chart.history")).to_contain_text(texts.MRR_HISTORY_EMPTY)
-            expect(page.locator("#feed-empty")).to_have_text(texts.FEED_EMPTY)
         database.historical_analytics.insert_one(row(today()))
-        with visitor.visit() as page:
+        with visitor.visit(TREND) as page:
             assert rows_of(page) == 1
             expect(page.locator(".chart.history")).to_contain_text(texts.MRR_HISTORY_EMPTY)
 
@@ -183,8 +187,7 @@ def test_todays_row_is_updated_but_not_while_its_form_is_open(visitor: Visitor, 
     live = {"date": business_days.stored(today()), "period_type": "daily"}
     shop.customer(db, "Prima della riga")
     wait_for(lambda: db.historical_analytics.find_one(live) is not None, "today's row")
-    with visitor.visit() as page:
-        expect(page.locator("#link")).to_have_text(texts.FEED_LIVE)
+    with visitor.visit(TREND) as page:
         shop.customer(db, "Dopo la riga")
         now = {**live, "total_customers": db.customers.count_documents({})}
         wait_for(lambda: db.historical_analytics.find_one(now) is not None, "the row to be updated")
@@ -192,26 +195,24 @@ def test_todays_row_is_updated_but_not_while_its_form_is_open(visitor: Visitor, 
         expect(page.locator(f"#d{today()} .number").first).to_have_text(str(now["total_customers"]))
         page.locator(f"#d{today()} [data-edit]").click()
         page.get_by_role("textbox").fill("A metà")
+        as_of = page.locator("#as-of").inner_text()
         insert_event(db, "Seconda citazione")
-        expect(page.locator("#feed")).to_contain_text("Seconda citazione")
+        expect(page.locator("#as-of")).not_to_have_text(as_of)
         expect(page.get_by_role("textbox")).to_have_value("A metà")
 
 
 def test_an_open_page_reloads_on_a_new_day_but_not_while_a_form_is_open(visitor: Visitor, db: Database) -> None:
-    with visitor.visit() as page:
-        expect(page.locator("#link")).to_have_text(texts.FEED_LIVE)
-        heading = page.locator("#today").inner_text()
+    with visitor.visit(TREND) as page:
         page.locator("[data-edit]").first.click()
         page.get_by_role("textbox").fill("A mezzanotte")
-        page.evaluate("document.getElementById('today').textContent = 'Ieri'")
-        with page.expect_response(lambda answer: "/analytics/live" in answer.url):
+        page.evaluate("document.getElementById('main').dataset.day = '2020-01-01'")
+        with page.expect_response(lambda answer: answer.url.endswith(TREND)):
             insert_event(db, "Un evento del nuovo giorno")
         expect(page.get_by_role("textbox")).to_have_value("A mezzanotte")
         page.keyboard.press("Escape")
         with page.expect_navigation():
             insert_event(db, "Un altro")
-        expect(page.locator("#today")).to_have_text(heading)
-        expect(page.locator("#feed")).to_contain_text("Un evento del nuovo giorno")
+        expect(page.locator("#main")).to_have_attribute("data-day", str(today()))
 
 
 def insert_event(db: Database, text: str) -> Any:
@@ -236,11 +237,11 @@ def test_a_note_edited_in_its_row_survives_a_reload_and_the_next_rollup(visitor:
     live = {"date": business_days.stored(today()), "period_type": "daily"}
     shop.customer(db, "Prima della nota")
     wait_for(lambda: db.historical_analytics.find_one(live) is not None, "today's row")
-    with visitor.visit() as page:
+    with visitor.visit(TREND) as page:
         page.locator(f"{anchor} [data-edit]").click()
         page.get_by_role("textbox").fill("Sentito il commercialista\nIVA ok")
         page.get_by_role("button", name=texts.SAVE).click()
-        page.wait_for_url(f"**/analytics?period=30{anchor}")
+        page.wait_for_url(f"**/analytics/andamento?periodo=30{anchor}")
         expect(page.locator(anchor)).to_contain_text("Sentito il commercialista • IVA ok")
         customers = db.historical_analytics.find_one(live)["total_customers"]  # type: ignore[index]
         shop.customer(db, "Dopo la nota")
@@ -263,7 +264,7 @@ def test_a_note_changed_since_the_form_was_loaded_is_not_overwritten(visitor: Vi
         page.get_by_role("textbox").fill("La mia")
         with page.expect_navigation():
             page.get_by_role("button", name=texts.SAVE).click()
-        expect(page.get_by_role("alert")).to_contain_text("Quella del socio")
+        expect(page.locator(".notice[role=alert]")).to_contain_text("Quella del socio")
         expect(page.get_by_role("textbox")).to_have_value("La mia")
         assert db.historical_analytics.find_one(key)["notes"] == "Quella del socio"  # type: ignore[index]
         page.get_by_role("button", name=texts.SAVE).click()
@@ -276,11 +277,13 @@ def test_without_a_token_notes_are_read_only_and_the_page_says_why(
     """A second daemon shows that it is standby, and the same numbers."""
     with shop.process(mongo_uri, db.name) as standby:
         wait_for(lambda: any("standby.entered" in line for line in standby.lines), "the standby")
-        with Visitor(browser, f"http://127.0.0.1:{standby.port}").visit() as page:
+        with Visitor(browser, f"http://127.0.0.1:{standby.port}").visit(TREND) as page:
             expect(page.locator(".days .hint")).to_have_text(texts.NOT_EDITABLE)
             expect(page.locator("[data-edit]")).to_have_count(0)
-            expect(page.locator("#status")).to_contain_text(texts.ROLES["standby"])
+            page.get_by_role("link", name="Oggi", exact=True).click()
             expect(page.locator(".figures")).to_contain_text("€")
+            page.get_by_role("link", name="Sistema", exact=True).click()
+            expect(page.locator("#status")).to_contain_text(system_texts.ROLES["standby"])
 
 
 # Hostile input
@@ -300,10 +303,14 @@ def test_hostile_names_are_shown_as_text(visitor: Visitor, db: Database) -> None
             expect(feed).to_contain_text(text)
         assert "\u202e" not in page.content()
         assert len(page.content()) < 300_000
-        assert page.locator("#feed script, #feed img, table.rows script, table.rows b").count() == 0
+        assert page.locator("#feed script, #feed img").count() == 0
+        page.goto(visitor.origin + TREND)
+        assert "\u202e" not in page.content()
+        assert len(page.content()) < 300_000
+        assert page.locator("table.rows script, table.rows b").count() == 0
         expect(page.locator(f"#d{today() - timedelta(3)}")).to_contain_text(f"{HOSTILE[0]}evil")
         expect(page.locator(f"#d{today() - timedelta(3)} .mrr")).to_have_text(italian.DASH)
-        page.goto(f"{visitor.origin}/analytics?period=all")
+        page.goto(f"{visitor.origin}{TREND}?periodo=tutto")
         expect(page.locator("table.rows th.when").first).to_contain_text("31/12/9999")
     db.historical_analytics.delete_many(
         {"date": {"$in": [business_days.stored(date.min), business_days.stored(date.max)]}}
@@ -320,6 +327,7 @@ def test_the_page_works_without_javascript(visitor: Visitor, db: Database) -> No
         expect(page.locator("#link")).to_have_text(texts.FEED_STATIC)
         page.get_by_text(texts.SHOW_NUMBERS).first.click()
         expect(page.locator(".history td").first).to_be_visible()
+        page.get_by_role("link", name="Andamento", exact=True).click()
         page.get_by_role("link", name=texts.EDIT_OF.format(day=texts.day(day))).click()
         page.get_by_role("textbox").fill("Senza script")
         page.get_by_role("button", name=texts.SAVE).click()
@@ -328,7 +336,7 @@ def test_the_page_works_without_javascript(visitor: Visitor, db: Database) -> No
 
 
 def test_the_page_is_usable_by_keyboard_and_escape_closes_the_form(visitor: Visitor) -> None:
-    with visitor.visit("/analytics?period=7") as page:
+    with visitor.visit(f"{TREND}?periodo=7") as page:
         page.keyboard.press("Tab")
         expect(page.locator(".skip")).to_be_focused()
         page.keyboard.press("Enter")
@@ -348,7 +356,7 @@ def test_the_page_is_usable_by_keyboard_and_escape_closes_the_form(visitor: Visi
 @pytest.mark.parametrize("size", [None, PHONE], ids=["desktop", "phone"])
 def test_light_dark_desktop_and_phone_are_accessible_and_fit(visitor: Visitor, scheme: str, size: Any) -> None:
     looks: dict[str, Any] = {"color_scheme": scheme, **({"viewport": size, "is_mobile": True} if size else {})}
-    with visitor.visit("/analytics?period=7", **looks) as page:
+    with visitor.visit(f"{TREND}?periodo=7", **looks) as page:
         page.get_by_text(texts.SHOW_NUMBERS).first.click()
         assert violations(page) == []
         red, *_ = page.evaluate("getComputedStyle(document.documentElement).backgroundColor.match(/[0-9]+/g)")
@@ -364,7 +372,7 @@ def test_an_unavailable_database_is_reported_until_it_returns(browser: Browser) 
             expect(page.locator("#numbers h1")).to_be_visible()
             mongo.kill(mongo.members[0])
             page.reload()
-            expect(page.get_by_role("heading", level=1)).to_have_text(texts.DATABASE_DOWN)
+            expect(page.get_by_role("heading", level=1)).to_have_text(error_texts.ERRORS["database"][0])
             mongo.start(mongo.members[0])
             wait_for(lambda: _is_served_again(page), "the database to return", 60)
 
@@ -375,14 +383,14 @@ def test_an_open_page_marks_its_numbers_as_outdated_without_the_database(browser
         visitor = Visitor(browser, f"http://127.0.0.1:{process.port}")
         with visitor.visit(expected="503") as page:
             expect(page.locator("#link")).to_have_text(texts.FEED_LIVE)
-            expect(page.locator("#pill")).to_have_text(texts.ALL_WELL)
+            expect(page.locator("#pill")).to_have_text(system_texts.ALL_WELL)
             mongo.kill(mongo.members[0])
             page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-            expect(page.locator("#pill")).to_have_text(texts.NUMBERS_OUTDATED, timeout=30_000)
+            expect(page.locator("#pill")).to_have_text(system_texts.ALARMS["database"][0], timeout=30_000)
             expect(page.locator("#pill")).to_have_class("pill unwell")
             expect(page.locator("#link")).to_have_text(texts.FEED_WAITING)
             mongo.start(mongo.members[0])
-            expect(page.locator("#pill")).not_to_have_text(texts.NUMBERS_OUTDATED, timeout=60_000)
+            expect(page.locator("#pill")).not_to_have_text(system_texts.ALARMS["database"][0], timeout=60_000)
             expect(page.locator("#link")).to_have_text(texts.FEED_LIVE)
 
 

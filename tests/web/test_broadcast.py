@@ -55,8 +55,9 @@ class Listener:
                     name, _, value = line.partition(": ")
                     if line:
                         fields[name] = value
-                    elif "event" in fields:
-                        self.received.append(Message(fields["id"], fields["event"], json.loads(fields["data"])))
+                    else:
+                        if fields.get("event", "ping") != "ping":
+                            self.received.append(Message(fields["id"], fields["event"], json.loads(fields["data"])))
                         fields = {}
         except httpx2.HTTPError:
             pass

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.web.page import charts
-from daemon.web.page.charts import Point
+from daemon.web.page.parts import charts
+from daemon.web.page.parts.charts import Point
 from rules.model.ledger import MovementKind
 
 DAY = date(2026, 11, 24)

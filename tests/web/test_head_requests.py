@@ -12,7 +12,8 @@ from tests.web.conftest import Serve
 from tests.web.test_broadcast import STREAM, create_event
 
 PATHS = (
-    *("/", "/analytics", "/analytics/live", "/analytics/notes/2026-11-23", "/static/page.js", "/docs", "/openapi.json"),
+    *("/", "/analytics", "/analytics/andamento", "/analytics/sistema", "/analytics/notes/2026-11-23"),
+    *("/static/page.js", "/docs", "/openapi.json"),
     *("/metrics", "/healthz", "/readyz", "/nowhere", "/api/create_business_event", "/api/get_recent_events?limit=0"),
     *("/api/get_recent_events", "/api/get_historical_data", "/api/export_historical_data?format=excel"),
 )
@@ -81,6 +82,6 @@ def test_a_get_request_does_not_wait_for_its_body(
 def _requests_outlast_body_timeout(http_client: httpx2.Client) -> bool:
     """Whether ten responses took longer than twice the body timeout."""
     return (
-        sum(http_client.get("/analytics/live").elapsed.total_seconds() for _ in range(10))
+        sum(http_client.get("/analytics/sistema").elapsed.total_seconds() for _ in range(10))
         > 2 * body_limits.BODY_SECONDS
     )

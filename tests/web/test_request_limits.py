@@ -18,7 +18,7 @@ from tests.system.test_process import get
 from tests.web import visitors
 from tests.web.conftest import BEARER, Serve
 
-DATABASE_PATHS = ("/analytics", "/analytics/live", "/api/get_recent_events", "/api/get_historical_data")
+DATABASE_PATHS = ("/analytics", "/analytics/sistema", "/api/get_recent_events", "/api/get_historical_data")
 OTHER_PATHS = ("/healthz", "/metrics", "/static/page.css", "/docs", "/docs/assets/swagger-ui.css", "/openapi.json")
 
 

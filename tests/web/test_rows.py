@@ -12,7 +12,8 @@ from daemon import clock
 from daemon.mongo.types import Database
 from daemon.store import rows as row_store
 from daemon.store.rows import NoteOutcome
-from daemon.web.page import rows, texts
+from daemon.web.page import texts
+from daemon.web.page.parts import rows
 from rules import business_days
 from rules.settings import italian
 
@@ -108,7 +109,7 @@ def test_pages_are_newest_first_and_omit_invalid_dates(database: Database) -> No
     database.historical_analytics.insert_one(document())
     database.historical_analytics.insert_one(document(period_type="monthly"))
 
-    assert [row["date"].date() for row in row_store.page(database, "daily", None, 0, 10)] == [DAY]
+    assert [row["date"].date() for row in row_store.page(database, "daily", None, (0, 10))] == [DAY]
     assert row_store.count(database, "daily", DAY) == 1
     assert [
         *row_store.mrr_history(database, None, date(2026, 11, 22)),
@@ -121,15 +122,15 @@ def stored(database: Database) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("milliseconds", [-(10**14), 2 * 10**15])
-@pytest.mark.parametrize("period", ["all", "months", "30"])
+@pytest.mark.parametrize("period", ["tutto", "mesi", "30"])
 def test_a_row_with_a_date_beyond_python_does_not_hide_the_others(
     http_client: httpx2.Client, database: Database, period: str, milliseconds: int
 ) -> None:
-    kind = "monthly" if period == "months" else "daily"
+    kind = "monthly" if period == "mesi" else "daily"
     invalid = document(date=DatetimeMS(milliseconds), period_type=kind, final=True)
     valid = document(date=business_days.stored(clock.now().date()), period_type=kind)
     database.historical_analytics.insert_many([invalid, valid])
-    answer = http_client.get("/analytics", params={"period": period})
+    answer = http_client.get("/analytics/andamento", params={"periodo": period})
 
     assert answer.status_code == 200
     assert answer.text.count('<tr role="row"') == 2  # the header, and the row with a valid date

@@ -12,7 +12,8 @@ from daemon.mongo.types import Database
 from daemon.runtime.health import Health
 from daemon.store.ledger.totals import MovementsByMonth, current_totals
 from daemon.web.context import WebContext
-from daemon.web.page import figures, status, texts
+from daemon.web.page import system_texts, texts
+from daemon.web.page.parts import figures, status
 from rules import business_days
 from rules.model.changes import Plan
 from rules.model.ledger import MovementKind, PlanTotals, Totals
@@ -43,8 +44,8 @@ def test_a_leader_without_problems_has_no_hints(context: WebContext) -> None:
     found = status_lines(context)
 
     assert problems(context) == {}
-    assert status.summary(found) == texts.ALL_WELL
-    assert {one.name: one.text for one in found}[texts.FOLLOWING] == texts.ROLES["leader"]
+    assert status.summary(found) == system_texts.ALL_WELL
+    assert {one.name: one.text for one in found}[system_texts.FOLLOWING] == system_texts.ROLES["leader"]
 
 
 def test_an_expired_lease_is_shown_instead_of_a_leader_that_follows(mongo_uri: str, database: Database) -> None:
@@ -54,19 +55,19 @@ def test_an_expired_lease_is_shown_instead_of_a_leader_that_follows(mongo_uri: s
     context = WebContext(database, ActiveConfig(shop.config_for(mongo_uri, database)), health)
     following = status_lines(context)[0]
 
-    assert (following.text, following.hint) == (texts.LEASE_EXPIRED, texts.LEASE_HINT)
+    assert (following.text, following.hint) == (system_texts.LEASE_EXPIRED, system_texts.LEASE_HINT)
     assert following.details == ["the lease expired 3 seconds ago and could not be renewed"]
 
     health.hold_lease(clock.monotonic() + 8)
-    assert status_lines(context)[0].text == texts.ROLES["leader"]
+    assert status_lines(context)[0].text == system_texts.ROLES["leader"]
 
 
 def test_a_held_document_is_shown_with_its_reason_and_a_hint(context: WebContext, database: Database) -> None:
     shop.license(database, shop.customer(database, "A"), database.plans.find_one({})["_id"], status=["<b>"])  # type: ignore[index]
     wait_for(lambda: database.analytics_dead_letters.count_documents({"state": "held"}) == 1, "the dead letter")
-    found = next(one for one in status_lines(context) if one.name == texts.DEAD_LETTERS)
+    found = next(one for one in status_lines(context) if one.name == system_texts.DEAD_LETTERS)
 
-    assert (found.text, found.hint) == ("1 non si capisce", texts.DEAD_LETTERS_HINT)
+    assert (found.text, found.hint) == ("1 non si capisce", system_texts.DEAD_LETTERS_HINT)
     assert found.details[0].startswith("licenses ")
     assert "status" in found.details[0]
 
@@ -75,18 +76,21 @@ def test_gaps_are_shown_while_open_and_for_30_days(context: WebContext, database
     now = clock.now()
     gap = {"cause": "drop", "since": now - timedelta(hours=2), "opened_at": now, "closed_at": now, "until": now}
     made = database.analytics_gaps.insert_one({**gap, "recovered": {"customers": 3}}).inserted_id
-    closed = next(one for one in status_lines(context) if one.name == texts.GAPS)
+    closed = next(one for one in status_lines(context) if one.name == system_texts.GAPS)
     assert (closed.text, closed.hint) == ("1 negli ultimi 30 giorni, chiusa", "")
     assert "una collezione è stata eliminata, recuperati 3 documenti" in closed.details[0]
     database.analytics_gaps.update_one({"_id": made}, {"$set": {"recovered": {"customers": 1}}})
-    closed = next(one for one in status_lines(context) if one.name == texts.GAPS)
+    closed = next(one for one in status_lines(context) if one.name == system_texts.GAPS)
     assert closed.details[0].endswith("recuperato 1 documento")
 
     database.analytics_gaps.update_one({"_id": made}, {"$set": {"opened_at": now - timedelta(40)}})
-    assert next(one for one in status_lines(context) if one.name == texts.GAPS).text == texts.GAPS_NONE
+    assert next(one for one in status_lines(context) if one.name == system_texts.GAPS).text == system_texts.GAPS_NONE
 
     context.health.set_role("waiting", clock.monotonic(), "too many")
-    assert problems(context)[texts.FOLLOWING] == (texts.ROLES["waiting"], texts.ROLE_HINTS["waiting"])
+    assert problems(context)[system_texts.FOLLOWING] == (
+        system_texts.ROLES["waiting"],
+        system_texts.ROLE_HINTS["waiting"],
+    )
 
 
 def test_a_missing_row_is_shown_with_the_command_that_writes_it(context: WebContext, database: Database) -> None:
@@ -99,7 +103,7 @@ def test_a_missing_row_is_shown_with_the_command_that_writes_it(context: WebCont
     }
     database.historical_analytics.insert_one(closed)
 
-    _, hint = problems(context)[texts.ROLLUP]
+    _, hint = problems(context)[system_texts.ROLLUP]
     assert f"rollup --date {today - timedelta(3)}" in hint
 
 
@@ -108,15 +112,16 @@ def test_a_stalled_component_is_shown(context: WebContext) -> None:
     stuck.set_role("leader", clock.monotonic())
     stuck.heartbeat("scheduler", clock.monotonic() - 1000)
 
-    assert texts.STALLED in problems(WebContext(context.database, context.active, stuck))
+    assert system_texts.STALLED in problems(WebContext(context.database, context.active, stuck))
 
 
 def test_a_database_without_a_checkpoint_is_no_error(mongo_uri: str, database: Database) -> None:
     config = shop.config_for(mongo_uri, database)
 
-    assert current_totals(database, config.time.zone, (1, 7)) is None
+    with database.client.start_session(snapshot=True) as session:
+        assert current_totals(database, config.time.zone, (1, 7), session) is None
     assert problems(WebContext(database, ActiveConfig(config), Health())) == {
-        texts.FOLLOWING: (texts.ROLES["starting"], texts.ROLE_HINTS["starting"])
+        system_texts.FOLLOWING: (system_texts.ROLES["starting"], system_texts.ROLE_HINTS["starting"])
     }
 
 
@@ -132,7 +137,8 @@ def test_figures_are_the_current_totals_and_changes_come_from_ledger_or_table(
     first = ledger.find_one({}, sort=[("_id", 1)])
     assert first is not None
     ledger.update_one({"_id": first["_id"]}, {"$set": {"day": first["day"] - timedelta(1)}})
-    current = current_totals(database, zone, (1, 7))
+    with database.client.start_session(snapshot=True) as session:
+        current = current_totals(database, zone, (1, 7), session)
     assert current is not None
     shown = figures.figures(current, {7: {"mrr": 20.0, "total_customers": 9, "paying_customers": 8}})
 

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from daemon.runtime.metrics import CAUSES, ROLES
-from daemon.web.page import texts
-from daemon.web.page.routes import HERE
+from daemon.web.page import system_texts, texts
+from daemon.web.page.environment import HERE
 from rules.settings import italian
 
 N = italian.NBSP
@@ -55,21 +55,22 @@ def test_durations_are_in_their_largest_unit() -> None:
 
 
 def test_every_counted_text_has_a_singular_form() -> None:
-    forms = {name: two for name, two in vars(texts).items() if isinstance(two, tuple) and len(two) == 2}
+    every = {**vars(texts), **vars(system_texts)}
+    forms = {name: two for name, two in every.items() if isinstance(two, tuple) and len(two) == 2}
     counted = {name: two for name, two in forms.items() if "{count}" in two[1]}
 
     assert {"ITEMS_TO_CHECK", "LIMITED_SOLD", "LIMITED_LEFT", "GAP_RECOVERED", "AND_MORE"} <= set(counted)
     for two in counted.values():
         assert "1" in italian.plural(two, 1) and "{" not in italian.plural(two, 1)
         assert "1.234" in italian.plural(two, 1234)
-    without_singular = [name for name, text in vars(texts).items() if isinstance(text, str) and "{count}" in text]
+    without_singular = [name for name, text in every.items() if isinstance(text, str) and "{count}" in text]
     assert without_singular == []
 
 
 def test_every_role_and_cause_has_a_text() -> None:
-    assert set(texts.ROLES) == set(ROLES)
-    assert set(texts.CAUSES) >= set(CAUSES)
-    assert set(texts.ROLE_HINTS) | {"leader", "standby"} == set(ROLES)
+    assert set(system_texts.ROLES) == set(ROLES)
+    assert set(system_texts.CAUSES) >= set(CAUSES)
+    assert set(system_texts.ROLE_HINTS) | {"leader", "standby"} == set(ROLES)
 
 
 def test_templates_contain_no_visible_text() -> None:

@@ -24,8 +24,8 @@ from daemon.web.errors import RequestRejected
 from daemon.web.json_body import StrictRoute
 
 RETRY_MS = 3000
-KEEP_ALIVE_SECONDS = 15.0
-"""After so long without an event the id alone is sent: it keeps the connection alive and the id within the oplog."""
+PING_SECONDS = 10.0
+"""After so long without an event a `ping` is sent: clients see that the connection is alive, and get a newer id."""
 MAX_THREADS = 2
 """Concurrent reads of the database for all clients."""
 SEND_SECONDS = 30.0
@@ -73,6 +73,7 @@ def router(context: WebContext, broadcaster: EventBroadcaster) -> APIRouter:
     async def stream_events(last_event_id: LastEventId = None) -> EventStream:
         """Stream events as they are written: `business_event` (as in get_recent_events) and `withdrawn` (its id).
 
+        A `ping` is sent after 10 seconds without one.
         After `position` nothing is missed. After `reset` events may be missing: load the list again.
         """
         try:
@@ -100,9 +101,9 @@ async def frames(
     """Yield the frames for one client: first the missed events, then live ones, until it is disconnected."""
     yield f"retry: {RETRY_MS}\n\n"
     while not subscriber.is_closed:
-        message = await subscriber.next(KEEP_ALIVE_SECONDS)
+        message = await subscriber.next(PING_SECONDS)
         if message is None:
-            yield f"id: {subscriber.token}\n\n" if subscriber.token else ": quiet\n\n"
+            yield ping(subscriber.token)
             continue
         if message.kind == "position" and last_id is not None:
             missed = catch_up(context.database, last_id, message.token, broadcaster.closed)
@@ -110,6 +111,11 @@ async def frames(
                 yield text
         last_id = None
         yield await run_sync(frame, context, message, limiter=threads)
+
+
+def ping(token: str) -> str:
+    """Return a ping, with the stream's position while it is known."""
+    return f"id: {token}\nevent: ping\ndata: {{}}\n\n" if token else "event: ping\ndata: {}\n\n"
 
 
 def frame(context: WebContext, message: FeedMessage) -> str:

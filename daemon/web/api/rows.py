@@ -34,7 +34,7 @@ from daemon.web.context import WebContext
 from daemon.web.download import Download
 from daemon.web.errors import RequestRejected
 from daemon.web.json_body import StrictRoute
-from daemon.web.page.rows import MAX_NOTE_LENGTH, clean_note
+from daemon.web.page.parts.rows import MAX_NOTE_LENGTH, clean_note
 from rules import business_days
 from rules.rows import note_grammar
 from rules.rows.periods import PeriodKind

@@ -4,7 +4,7 @@ The texts of events and notes are in `rules.settings.catalog`. Templates contain
 constants.
 """
 
-from datetime import date
+from datetime import date, datetime, tzinfo
 
 from rules.model.ledger import MovementKind
 from rules.settings import italian
@@ -12,6 +12,15 @@ from rules.settings import italian
 BRAND = "Chatello"
 TITLE = "Analytics"
 SKIP = "Vai al contenuto"
+SECTIONS = "Pagine"
+NAVIGATION = {
+    "today": ("Oggi", "/analytics"),
+    "trend": ("Andamento", "/analytics/andamento"),
+    "system": ("Sistema", "/analytics/sistema"),
+}
+"""The pages that the navigation shows, by section: name and address."""
+AS_OF = "numeri delle {time}"
+OPEN_TREND = "apri in Andamento"
 
 MRR = "MRR"
 ARR = "ARR"
@@ -56,7 +65,7 @@ COLUMNS = ("Data", "Clienti Totali", "Clienti Paganti", "MRR", "Note")
 TABLE_EMPTY = "Ancora nessuna riga in questo periodo: la prima arriva con i primi dati di oggi."
 MONTHS_EMPTY = "Ancora nessun mese chiuso: la prima riga mensile arriva a inizio mese."
 PERIOD = "Periodo"
-PERIODS = {"7": "7 giorni", "30": "30 giorni", "60": "60 giorni", "90": "90 giorni", "all": "Tutto", "months": "Mesi"}
+PERIODS = {"7": "7 giorni", "30": "30 giorni", "60": "60 giorni", "90": "90 giorni", "tutto": "Tutto", "mesi": "Mesi"}
 DOWNLOAD = "Scarica"
 CSV = "CSV"
 EXCEL = "Excel"
@@ -94,7 +103,8 @@ FEED_EMPTY = "Nessun evento negli ultimi 30 giorni."
 FEED_LIVE = "collegato"
 FEED_WAITING = "in attesa di collegamento"
 FEED_STATIC = "ricarica la pagina per aggiornare"
-NUMBERS_OUTDATED = "Numeri non aggiornati"
+FEED_PAUSED = "in pausa"
+PAUSE = "Pausa"
 YESTERDAY_AT = "ieri {time}"
 
 PLANS = "Piani"
@@ -109,87 +119,6 @@ LIMITED_OF = "{sold} su {limit}"
 LIMITED_LEFT = ("1 rimasto", "{count} rimasti")
 LIMITED_OVER = "esaurito"
 LIMITED_INCOME = "{amount} incassati"
-
-STATUS = "Stato del daemon"
-ALL_WELL = "Tutto in ordine"
-ITEMS_TO_CHECK = ("1 cosa da guardare", "{count} cose da guardare")
-WHAT_TO_DO = "Che cosa fare"
-
-FOLLOWING = "Flusso"
-ROLES = {
-    "leader": "segue il database in diretta",
-    "standby": "di riserva: un altro daemon lavora, i numeri sono i suoi",
-    "starting": "si sta avviando",
-    "reconciling": "sta confrontando i dati con il database",
-    "retrying": "il database non risponde: riprova da solo",
-    "waiting": "aspetta una decisione: sono spariti troppi documenti",
-}
-ROLE_HINTS = {
-    "starting": "Aspetta qualche secondo e ricarica la pagina. Se resta così: journalctl -u chatello-analytics",
-    "reconciling": "Niente: quando ha finito riprende da solo. journalctl -fu chatello-analytics mostra a che punto è.",
-    "retrying": "Controlla che MongoDB sia acceso e raggiungibile; il daemon riprende da dove era.",
-    "waiting": "Ripristina i documenti spariti, oppure, se la cancellazione è voluta: "
-    "chatello-analytics reconcile --accept-deletions",
-}
-ROLE_UNKNOWN = "sconosciuto"
-LEASE_EXPIRED = "fermo: da qualche secondo il database non accetta le sue scritture"
-LEASE_HINT = "Controlla che MongoDB sia acceso e raggiungibile; il daemon riprende da dove era, nulla va perso."
-STALLED = "Una parte non va avanti"
-STALLED_HINT = "systemctl restart chatello-analytics; poi journalctl -u chatello-analytics dice perché."
-LAG = "Ritardo"
-LAG_NONE = "nessuno"
-LAG_HINT = "Guarda se il database è sotto sforzo; journalctl -u chatello-analytics dice che cosa il daemon sta facendo."
-ROLLUP = "Ultima chiusura"
-ROLLUP_NEVER = "nessun giorno ancora chiuso"
-ROLLUP_OF = "{day}, scritta il {when}"
-ROLLUP_MISSING = "manca la riga del {day}"
-ROLLUP_HINT = (
-    "chatello-analytics rollup --date {day} la scrive a mano; journalctl -u chatello-analytics dice perché manca."
-)
-VERIFICATION = "Prova dei conti"
-VERIFICATION_PASSED = "riuscita il {when}"
-VERIFICATION_FAILED = ("1 numero non torna", "{count} numeri non tornano")
-VERIFICATION_HINT = "chatello-analytics verify mostra che cosa non torna, poi chatello-analytics reconcile lo ripara."
-GAPS = "Interruzioni"
-GAPS_NONE = "nessuna negli ultimi 30 giorni"
-GAPS_CLOSED = ("1 negli ultimi 30 giorni, chiusa", "{count} negli ultimi 30 giorni, chiuse")
-GAP_OPEN = "aperta il {when}: {cause}"
-GAP_CLOSED = "{since} → {until}: {cause}, {recovered}"
-GAP_RECOVERED = ("recuperato 1 documento", "recuperati {count} documenti")
-GAP_HINT = (
-    "Il daemon la chiude da solo con una riconciliazione. Se resta aperta: chatello-analytics reconcile --dry-run"
-)
-GAP_START = "inizio"
-CAUSES = {
-    "first_start": "primo avvio",
-    "upgrade": "aggiornamento a una nuova versione",
-    "filter_change": "sono cambiati i campi seguiti",
-    "history_lost": "la cronologia del database non arrivava abbastanza indietro",
-    "fatal": "il flusso è finito con un errore definitivo",
-    "bad_token": "la posizione salvata non valeva più",
-    "future_token": "la posizione salvata era nel futuro",
-    "drop": "una collezione è stata eliminata",
-    "rename": "una collezione è stata rinominata",
-    "dropDatabase": "il database è stato eliminato",
-    "invalidate": "il flusso è stato invalidato",
-    "event_too_large": "una modifica era troppo grande per il flusso",
-    "mass_deletion": "troppi documenti eliminati in pochi minuti",
-    "requested": "chiesta da una persona",
-    "retry": "documenti messi da parte riprovati",
-}
-DEAD_LETTERS = "Documenti messi da parte"
-DEAD_LETTERS_NONE = "nessuno"
-DEAD_LETTERS_HELD = ("1 non si capisce", "{count} non si capiscono")
-DEAD_LETTERS_HINT = (
-    "Correggi il documento nel database: la versione buona viene ripresa da sola. "
-    "chatello-analytics dead-letters list li elenca tutti; dopo una correzione della configurazione: dead-letters retry"
-)
-AND_MORE = ("e 1 altro", "e altri {count}")
-
-DATABASE_DOWN = "Il database non risponde"
-DATABASE_DOWN_TEXT = "La pagina legge i numeri dal database, e ora non ci riesce. Riprova fra poco: nulla va perso."
-DATABASE_DOWN_DETAIL = "Il motivo, come lo dice il daemon"
-TRY_AGAIN = "Riprova"
 
 
 def percent(part: int, whole: int) -> str:
@@ -219,3 +148,11 @@ def short_month(value: date, *, with_year: bool = False) -> str:
     """Return `nov`; January, and with `with_year` every month, includes the year: `gen 26`."""
     name = italian.MONTHS[value.month - 1][:3].lower()
     return f"{name} {value:%y}" if with_year or value.month == 1 else name
+
+
+def since(at: object, zone: tzinfo, today: date) -> str:
+    """Return `dall’8 novembre alle 14:32`; a dash if it is not a time."""
+    if not isinstance(at, datetime):
+        return italian.DASH
+    local = at.astimezone(zone)
+    return f"{italian.with_article(italian.DAL, local.date(), today)} alle {local:%H:%M}"

@@ -1,22 +1,40 @@
-// Keeps the page up to date and opens the note form inside its row. Optional: without it the page can still be read and
+// Keeps a page up to date and opens the note form inside its row. Optional: without it every page can still be read and
 // edited. Markup comes only from our own server, which escapes it; this script builds none from text.
 
 const DEBOUNCE_MS = 120;
 const MIN_INTERVAL_MS = 600;
-const REFRESH_MS = 60_000;
+const REFRESH_MS = 12_000;
 const RETRY_MS = 5_000;
+const ABORT_MS = 8_000;
+const SILENT_MS = 20_000; // the stream sends a ping every 10 seconds
+const RELOAD_MS = 10_000;
 
-const fetchPage = async (url) => {
-  const response = await fetch(url, { headers: { Accept: "text/html" } });
-  const text = await response.text();
-  return response.ok ? new DOMParser().parseFromString(text, "text/html") : null;
-};
-
-// Live updates
-
-const live = document.querySelector("[data-stream]");
+const main = document.getElementById("main");
+const alarm = document.getElementById("alarm");
 const feed = document.getElementById("feed");
 const connection = document.getElementById("link");
+const pause = document.getElementById("pause");
+
+// Resolves to the status and the document, or rejects: a tunnel that drops packets answers nothing at all.
+const fetchPage = async (url) => {
+  const response = await fetch(url, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(ABORT_MS) });
+  return { status: response.status, page: new DOMParser().parseFromString(await response.text(), "text/html") };
+};
+
+// Replacing parts by newer ones
+
+const FOCUSABLE = "a, button, summary, input, textarea, [tabindex]";
+
+// Focus and opened details stay where they are.
+const replace = (old, next) => {
+  const focused = [...old.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement);
+  const opened = [...old.querySelectorAll("details")].map((details) => details.open);
+  const isFocused = old === document.activeElement;
+  next.querySelectorAll("details").forEach((details, index) => (details.open = opened[index] ?? details.open));
+  old.replaceWith(next);
+  if (focused >= 0) next.querySelectorAll(FOCUSABLE)[focused]?.focus({ preventScroll: true });
+  if (isFocused) next.focus({ preventScroll: true });
+};
 
 const mergeFeed = (fresh) => {
   const items = [...fresh.children];
@@ -33,25 +51,53 @@ const mergeFeed = (fresh) => {
   });
 };
 
+// The alarm's element stays, so that screen readers announce its new content.
+const showAlarm = (content) => {
+  if (alarm.innerHTML.trim() !== content.innerHTML.trim()) alarm.innerHTML = content.innerHTML;
+};
+
 // A new day has a new row and closes yesterday's, so the whole page is reloaded, unless a note is being edited.
 const reloadForNewDay = () => document.querySelector("form textarea") || location.reload();
 
-const refresh = async () => {
-  const fresh = await fetchPage(live.dataset.liveAddress);
-  if (!fresh) throw new Error("the server could not render the page");
-  const [shown, current] = [document, fresh].map((page) => page.getElementById("today").textContent);
-  if (shown !== current) return reloadForNewDay();
+const isPaused = () => pause?.getAttribute("aria-pressed") === "true";
+
+const showPage = (fresh) => {
+  if (fresh.getElementById("main").dataset.day !== main.dataset.day) return reloadForNewDay();
+  showAlarm(fresh.getElementById("alarm"));
   for (const old of document.querySelectorAll("[data-live]")) {
     const next = fresh.getElementById(old.id);
-    const isBusy = old.contains(document.activeElement) || old.querySelector("form");
-    if (next && next.outerHTML !== old.outerHTML && !isBusy) old.replaceWith(next);
+    if (next && next.outerHTML !== old.outerHTML && !old.querySelector("form")) replace(old, next);
   }
-  mergeFeed(fresh.getElementById("feed"));
+  if (feed) mergeFeed(fresh.getElementById("feed"));
 };
 
+// Numbers that are no longer up to date must be recognizable, and so must an outdated "all is well".
+const showOutdated = (reason) => {
+  const template = document.getElementById(reason);
+  showAlarm(template);
+  const pill = document.getElementById("pill");
+  pill.className = "pill unwell";
+  pill.textContent = template.dataset.word;
+  showConnection(false);
+};
+
+// Keeping up to date
+
+let stream = null;
 let timer = null;
 let busy = false;
 let lastRefresh = -MIN_INTERVAL_MS;
+let lastGood = Date.now();
+let lastByte = Date.now();
+
+const refresh = async () => {
+  const { status, page } = await fetchPage(location.pathname + location.search);
+  if (status !== 200) return showOutdated(status === 503 ? "alarm-database" : "alarm-offline");
+  lastGood = Date.now();
+  if (!isPaused()) showPage(page);
+  showConnection(stream?.readyState === EventSource.OPEN);
+};
+
 const scheduleRefresh = () => {
   timer ??= setTimeout(async () => {
     timer = null;
@@ -60,9 +106,8 @@ const scheduleRefresh = () => {
     lastRefresh = performance.now();
     try {
       await refresh();
-      showConnection(stream.readyState === EventSource.OPEN);
     } catch {
-      markOutdated();
+      showOutdated("alarm-offline");
       setTimeout(scheduleRefresh, RETRY_MS);
     } finally {
       busy = false;
@@ -71,43 +116,67 @@ const scheduleRefresh = () => {
 };
 
 const showConnection = (isOn) => {
-  connection.classList.toggle("on", isOn);
-  connection.textContent = isOn ? connection.dataset.connectedText : connection.dataset.waitingText;
+  if (!connection) return;
+  connection.classList.toggle("on", isOn && !isPaused());
+  const { pausedText, connectedText, waitingText } = connection.dataset;
+  connection.textContent = isPaused() ? pausedText : isOn ? connectedText : waitingText;
 };
 
-// Outdated numbers and an outdated "all is well" must be recognizable.
-const markOutdated = () => {
-  const pill = document.getElementById("pill");
-  pill.classList.replace("well", "unwell");
-  pill.textContent = live.dataset.outdatedText;
-  showConnection(false);
+const listen = () => {
+  stream?.close();
+  stream = new EventSource(main.dataset.stream);
+  lastByte = Date.now();
+  const noteByte = () => (lastByte = Date.now());
+  stream.addEventListener("open", () => (noteByte(), scheduleRefresh()));
+  stream.addEventListener("error", () => (showConnection(false), scheduleRefresh()));
+  for (const kind of ["ping", "position"]) stream.addEventListener(kind, noteByte);
+  for (const kind of ["business_event", "withdrawn", "reset"]) {
+    stream.addEventListener(kind, () => (noteByte(), scheduleRefresh()));
+  }
 };
 
-let stream = null;
-if (live) {
-  const listen = () => {
-    stream = new EventSource(live.dataset.stream);
-    stream.addEventListener("open", () => (showConnection(true), scheduleRefresh()));
-    stream.addEventListener("error", () => {
-      showConnection(false);
-      scheduleRefresh();
-      if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 5000);
-    });
-    for (const kind of ["business_event", "withdrawn", "reset"]) stream.addEventListener(kind, scheduleRefresh);
-  };
+// Runs every second and when the page becomes visible: timers stop while a computer sleeps.
+const check = () => {
+  const now = Date.now();
+  const isSilent = now - lastByte > SILENT_MS;
+  if (isSilent || now - lastGood > SILENT_MS + ABORT_MS) showOutdated("alarm-offline");
+  if (isSilent || stream.readyState === EventSource.CLOSED) setTimeout(listen, RETRY_MS), (lastByte = now);
+  if (now - lastGood > REFRESH_MS) scheduleRefresh();
+};
+
+if (main.dataset.stream) {
   showConnection(false);
   listen();
-  setInterval(() => document.hidden || scheduleRefresh(), REFRESH_MS);
-  document.addEventListener("visibilitychange", () => document.hidden || scheduleRefresh());
+  setInterval(() => document.hidden || check(), 1000);
+  document.addEventListener("visibilitychange", () => document.hidden || check());
   addEventListener("pagehide", () => stream.close());
   addEventListener("pageshow", (event) => event.persisted && listen());
+}
+
+if (pause) {
+  pause.hidden = false;
+  pause.addEventListener("click", () => {
+    pause.setAttribute("aria-pressed", String(!isPaused()));
+    showConnection(stream.readyState === EventSource.OPEN);
+    scheduleRefresh();
+  });
+}
+
+// The page of an error that passes by itself
+
+if (main.hasAttribute("data-retry")) {
+  setInterval(async () => {
+    const { status } = await fetchPage(location.href).catch(() => ({ status: 0 }));
+    if (status && status !== 503) location.reload();
+  }, RELOAD_MS);
 }
 
 // Note form inside a row
 
 const open = async (edit) => {
   const cell = edit.closest("td");
-  const form = (await fetchPage(edit.href))?.getElementById("note-form");
+  const answer = await fetchPage(edit.href).catch(() => null);
+  const form = answer?.page.getElementById("note-form");
   if (!form) return location.assign(edit.href);
   closeForms();
   cell.classList.add("editing");

@@ -1,7 +1,7 @@
 """The daemon's status as the page shows it, with a fix for each problem."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from itertools import islice
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from daemon.store import dead_letters, gaps
 from daemon.store import rows as row_store
 from daemon.store.ledger import reader as ledger
 from daemon.web.context import WebContext
-from daemon.web.page import texts
+from daemon.web.page import system_texts, texts
 from rules import business_days
 from rules.settings import italian
 from rules.text import one_line
@@ -51,25 +51,25 @@ def status_lines(context: WebContext, now: datetime) -> list[StatusLine]:
 
 def summary(lines: Sequence[StatusLine]) -> str:
     problems = sum(1 for line in lines if line.hint)
-    return italian.plural(texts.ITEMS_TO_CHECK, problems) if problems else texts.ALL_WELL
+    return italian.plural(system_texts.ITEMS_TO_CHECK, problems) if problems else system_texts.ALL_WELL
 
 
 def role_text(health: Health) -> str:
     """Return what the daemon does at the moment; a leader whose lease expired cannot work."""
     if health.expired_lease(clock.monotonic()):
-        return texts.LEASE_EXPIRED
-    return texts.ROLES.get(health.role, texts.ROLE_UNKNOWN)
+        return system_texts.LEASE_EXPIRED
+    return system_texts.ROLES.get(health.role, system_texts.ROLE_UNKNOWN)
 
 
 def _following(health: Health) -> Iterator[StatusLine]:
     role = health.role
-    details = [health.reason] if health.reason and role in texts.ROLE_HINTS else []
+    details = [health.reason] if health.reason and role in system_texts.ROLE_HINTS else []
     expired = health.expired_lease(clock.monotonic())
-    hint = texts.LEASE_HINT if expired else texts.ROLE_HINTS.get(role, "")
-    yield StatusLine(texts.FOLLOWING, role_text(health), hint, [*expired, *details])
+    hint = system_texts.LEASE_HINT if expired else system_texts.ROLE_HINTS.get(role, "")
+    yield StatusLine(system_texts.FOLLOWING, role_text(health), hint, [*expired, *details])
     stalled = health.stalled(clock.monotonic())
     if stalled:
-        yield StatusLine(texts.STALLED, "", texts.STALLED_HINT, stalled)
+        yield StatusLine(system_texts.STALLED, "", system_texts.STALLED_HINT, stalled)
 
 
 def _lag(context: WebContext, now: datetime) -> Iterator[StatusLine]:
@@ -80,28 +80,32 @@ def _lag(context: WebContext, now: datetime) -> Iterator[StatusLine]:
     seconds = max(0.0, (now - checkpoint.at).total_seconds())
     is_late = seconds > LATE_SECONDS
     yield StatusLine(
-        texts.LAG, italian.duration(seconds) if seconds >= 1 else texts.LAG_NONE, texts.LAG_HINT if is_late else ""
+        system_texts.LAG,
+        italian.duration(seconds) if seconds >= 1 else system_texts.LAG_NONE,
+        system_texts.LAG_HINT if is_late else "",
     )
 
 
 def _rollup(context: WebContext, now: datetime) -> Iterator[StatusLine]:
     """Yield the newest final row, and the first due day without one."""
-    time, database = context.config().time, context.database
-    row, first = row_store.newest_final(database), ledger.first_day(database)
+    row, missing = row_store.newest_final(context.database), missing_day(context, now)
+    text = system_texts.ROLLUP_NEVER
+    if row is not None:
+        when = italian.moment(row.get("updated_at"), context.config().time.zone)
+        text = system_texts.ROLLUP_OF.format(day=texts.day(row["date"]), when=when)
+    if missing is None:
+        yield StatusLine(system_texts.ROLLUP, text)
+    else:
+        detail = system_texts.ROLLUP_MISSING.format(day=texts.day(missing))
+        yield StatusLine(system_texts.ROLLUP, text, system_texts.ROLLUP_HINT.format(day=missing.isoformat()), [detail])
+
+
+def missing_day(context: WebContext, now: datetime) -> date | None:
+    """Return the first due day without a final row."""
+    time, row = context.config().time, row_store.newest_final(context.database)
+    expected = row["date"].date() + business_days.ONE_DAY if row else ledger.first_day(context.database)
     due = business_days.last_closed(now - GRACE, time.rollup_at, time.zone)
-    if row is None:
-        text, missing = texts.ROLLUP_NEVER, first
-    else:
-        when = italian.moment(row.get("updated_at"), time.zone)
-        text, missing = (
-            texts.ROLLUP_OF.format(day=texts.day(row["date"]), when=when),
-            row["date"].date() + business_days.ONE_DAY,
-        )
-    if missing is None or missing > due:
-        yield StatusLine(texts.ROLLUP, text)
-    else:
-        detail = texts.ROLLUP_MISSING.format(day=texts.day(missing))
-        yield StatusLine(texts.ROLLUP, text, texts.ROLLUP_HINT.format(day=missing.isoformat()), [detail])
+    return expected if expected is not None and expected <= due else None
 
 
 def _verification(context: WebContext, now: datetime) -> Iterator[StatusLine]:
@@ -109,11 +113,13 @@ def _verification(context: WebContext, now: datetime) -> Iterator[StatusLine]:
     mismatches, passed_at = context.health.mismatches, context.health.at(Instant.VERIFICATION)
     if mismatches:
         yield StatusLine(
-            texts.VERIFICATION, italian.plural(texts.VERIFICATION_FAILED, mismatches), texts.VERIFICATION_HINT
+            system_texts.VERIFICATION,
+            italian.plural(system_texts.VERIFICATION_FAILED, mismatches),
+            system_texts.VERIFICATION_HINT,
         )
     elif passed_at:
         when = italian.moment(datetime.fromtimestamp(passed_at, now.tzinfo), context.config().time.zone)
-        yield StatusLine(texts.VERIFICATION, texts.VERIFICATION_PASSED.format(when=when))
+        yield StatusLine(system_texts.VERIFICATION, system_texts.VERIFICATION_PASSED.format(when=when))
 
 
 def _gaps(context: WebContext, now: datetime) -> Iterator[StatusLine]:
@@ -125,36 +131,40 @@ def _gaps(context: WebContext, now: datetime) -> Iterator[StatusLine]:
     closed = [gap for gap in found if gap.get("closed_at") is not None and gap.get("cause") != "first_start"]
     for gap in still_open:
         when = italian.moment(gap.get("opened_at"), zone)
-        yield StatusLine(texts.GAPS, texts.GAP_OPEN.format(when=when, cause=_cause(gap)), texts.GAP_HINT)
+        yield StatusLine(
+            system_texts.GAPS, system_texts.GAP_OPEN.format(when=when, cause=_cause(gap)), system_texts.GAP_HINT
+        )
     if not still_open:
-        text = italian.plural(texts.GAPS_CLOSED, len(closed)) if closed else texts.GAPS_NONE
-        yield StatusLine(texts.GAPS, text, details=[_closed(gap, zone) for gap in closed[:SHOWN]])
+        text = italian.plural(system_texts.GAPS_CLOSED, len(closed)) if closed else system_texts.GAPS_NONE
+        yield StatusLine(system_texts.GAPS, text, details=[_closed(gap, zone) for gap in closed[:SHOWN]])
 
 
 def _cause(gap: Document) -> str:
-    return texts.CAUSES.get(str(gap.get("cause")), one_line(gap.get("cause")))
+    return system_texts.CAUSES.get(str(gap.get("cause")), one_line(gap.get("cause")))
 
 
 def _closed(gap: Document, zone: tzinfo) -> str:
     recovered = gap.get("recovered")
-    return texts.GAP_CLOSED.format(
-        since=italian.moment(gap["since"], zone) if gap.get("since") else texts.GAP_START,
+    return system_texts.GAP_CLOSED.format(
+        since=italian.moment(gap["since"], zone) if gap.get("since") else system_texts.GAP_START,
         until=italian.moment(gap.get("until"), zone),
         cause=_cause(gap),
-        recovered=italian.plural(texts.GAP_RECOVERED, sum(recovered.values()) if isinstance(recovered, dict) else 0),
+        recovered=italian.plural(
+            system_texts.GAP_RECOVERED, sum(recovered.values()) if isinstance(recovered, dict) else 0
+        ),
     )
 
 
 def _dead_letters(context: WebContext) -> Iterator[StatusLine]:
     count = dead_letters.count_held(context.database)
     if not count:
-        yield StatusLine(texts.DEAD_LETTERS, texts.DEAD_LETTERS_NONE)
+        yield StatusLine(system_texts.DEAD_LETTERS, system_texts.DEAD_LETTERS_NONE)
         return
     details = [_dead_letter(one) for one in islice(dead_letters.held(context.database), SHOWN)]
     if count > len(details):
-        details.append(italian.plural(texts.AND_MORE, count - len(details)))
-    held = italian.plural(texts.DEAD_LETTERS_HELD, count)
-    yield StatusLine(texts.DEAD_LETTERS, held, texts.DEAD_LETTERS_HINT, details)
+        details.append(italian.plural(system_texts.AND_MORE, count - len(details)))
+    held = italian.plural(system_texts.DEAD_LETTERS_HELD, count)
+    yield StatusLine(system_texts.DEAD_LETTERS, held, system_texts.DEAD_LETTERS_HINT, details)
 
 
 def _dead_letter(letter: Document) -> str:

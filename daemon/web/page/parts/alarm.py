@@ -1,0 +1,78 @@
+"""The alarm of a page: the worst thing that makes its numbers old, incomplete or not final, and what to do about it."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from daemon import clock
+from daemon.mongo.types import Document
+from daemon.runtime.health import Health
+from daemon.store import gaps
+from daemon.web.context import WebContext
+from daemon.web.page import system_texts, texts
+from daemon.web.page.parts import status
+from daemon.web.page.snapshot import Snapshot
+from rules.settings import italian
+from rules.text import one_line
+
+OLD_AFTER = timedelta(seconds=status.LATE_SECONDS)
+NOT_FOLLOWING = ("starting", "retrying")
+
+
+class Alarm(NamedTuple):
+    """One alarm; `word` is what the pill says, `is_stale` whether the numbers are shown as old.
+
+    `reasons` are messages in English.
+    """
+
+    kind: str
+    word: str
+    title: str
+    meaning: str
+    action: str
+    commands: list[str]
+    reasons: list[str]
+    is_stale: bool
+
+
+def current(context: WebContext, snapshot: Snapshot) -> Alarm | None:
+    """Return the worst alarm that the server knows of; None if all is well."""
+    gap = gaps.find_open(snapshot.database)
+    if problems := _not_following(context.health):
+        return _alarm("not_following", snapshot.time_text, problems)
+    if gap is not None:
+        return _of_gap(gap, snapshot)
+    if snapshot.current is not None and snapshot.now - snapshot.current.at > OLD_AFTER:
+        return _alarm("not_following", snapshot.time_text)
+    missing = status.missing_day(context, snapshot.now)
+    if missing is None:
+        return None
+    return _alarm("day", italian.with_article(italian.DEL, missing, snapshot.today), day=missing.isoformat())
+
+
+def unreachable(snapshot: Snapshot) -> list[Alarm]:
+    """Return the alarms that the page's script shows when it can no longer get this page."""
+    return [_alarm(kind, snapshot.time_text) for kind in ("offline", "database")]
+
+
+def _not_following(health: Health) -> list[str]:
+    """Return why this daemon does not follow the database; empty if it does or another one works."""
+    now = clock.monotonic()
+    return [
+        *health.expired_lease(now),
+        *health.stalled(now),
+        *([health.reason or health.role] if health.role in NOT_FOLLOWING else []),
+    ]
+
+
+def _of_gap(gap: Document, snapshot: Snapshot) -> Alarm:
+    since = texts.since(gap.get("opened_at"), snapshot.settings.zone, snapshot.today)
+    if gaps.awaits_approval(gap):
+        return _alarm("decision", since, [one_line(gap["waiting"])])
+    return _alarm("gap", since)
+
+
+def _alarm(kind: str, since: str, reasons: Sequence[str] = (), day: str = "") -> Alarm:
+    word, title, meaning, action = system_texts.ALARMS[kind]
+    commands = [command.format(day=day) for command in system_texts.ALARM_COMMANDS[kind]]
+    return Alarm(kind, word, title.format(since=since), meaning, action, commands, list(reasons), kind != "day")

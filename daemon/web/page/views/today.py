@@ -1,0 +1,89 @@
+"""Oggi: the figures with their changes, the day so far, MRR of 90 days, the newest events, the plans."""
+
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import RedirectResponse
+
+from daemon.mongo.types import ReadOnlyDocument
+from daemon.rollup.event_descriptions import EventDescriber
+from daemon.store import events
+from daemon.store import rows as row_store
+from daemon.store.ledger.totals import CurrentTotals
+from daemon.store.mirror.reader import MirrorReader
+from daemon.web.context import WebContext
+from daemon.web.page import texts
+from daemon.web.page.environment import page_url
+from daemon.web.page.parts import feed, figures, history, rows
+from daemon.web.page.rendering import Renderer, View
+from daemon.web.page.snapshot import Snapshot
+from daemon.web.page.views import trend
+from rules import business_days
+from rules.settings import italian
+
+ADDRESS = "/analytics"
+FEED_ITEMS = 8
+FEED_DAYS = 30
+HISTORY_DAYS = 90
+OUTDATED_AFTER = timedelta(minutes=15)
+"""Age of the checkpoint at which the page says that its numbers are outdated."""
+
+OldPeriod = Annotated[str | None, Query(alias="period")]
+OldPage = Annotated[str | None, Query(alias="page")]
+
+
+def router(context: WebContext) -> APIRouter:
+    renderer, routes = Renderer(context), APIRouter()
+
+    @routes.get(ADDRESS)
+    def show(period: OldPeriod = None, page: OldPage = None) -> Response:
+        """Render the page; the address of the table before it moved leads on to where it is now."""
+        if period is not None or page is not None:
+            return RedirectResponse(_moved(period, page), HTTPStatus.MOVED_PERMANENTLY)
+        with renderer.snapshot() as snapshot:
+            return renderer.page("today.html", "today", snapshot, view(snapshot))
+
+    return routes
+
+
+def _moved(period: str | None, page: str | None) -> str:
+    """Return the address of the table that an address of before means; unknown values get the default."""
+    number = int(page) if page and page.isascii() and page.isdecimal() and len(page) < 6 else 1
+    return page_url(trend.ADDRESS, periodo=trend.OLD_PERIODS.get(period or ""), pagina=number if number > 1 else None)
+
+
+def view(snapshot: Snapshot) -> View:
+    current = snapshot.current
+    plans = MirrorReader(snapshot.database, snapshot.settings).plans(snapshot.session) if current else {}
+    row = row_store.daily_row(snapshot.database, snapshot.today, snapshot.session)
+    return {
+        "figures": figures.figures(current, _earlier_rows(current, snapshot)) if current else [],
+        "outdated_notice": _outdated_notice(current, snapshot.now, snapshot),
+        "facts_today": rows.facts(row.get("notes")) if row else [],
+        "feed": _feed(snapshot),
+        "plans": figures.plan_lines(current.totals, plans) if current else [],
+        "deals": figures.deals(current.totals, plans) if current else [],
+        **history.mrr_history(snapshot, snapshot.today - timedelta(HISTORY_DAYS - 1)),
+    }
+
+
+def _feed(snapshot: Snapshot) -> list[feed.FeedItem]:
+    describer = EventDescriber.of(snapshot.database, snapshot.settings)
+    recent = events.recent(snapshot.database, snapshot.now - timedelta(FEED_DAYS), FEED_ITEMS)
+    return [feed.feed_item(event, snapshot.today, snapshot.settings) for event in describer.describe(recent)]
+
+
+def _earlier_rows(current: CurrentTotals, snapshot: Snapshot) -> dict[int, ReadOnlyDocument]:
+    """Return the rows to compare with, by age in days, for days before the ledger."""
+    missing = [ago for ago in figures.SPANS if ago not in current.earlier]
+    days = {ago: current.today - ago * business_days.ONE_DAY for ago in missing}
+    found = {ago: row_store.daily_row(snapshot.database, day, snapshot.session) for ago, day in days.items()}
+    return {ago: row for ago, row in found.items() if row is not None}
+
+
+def _outdated_notice(current: CurrentTotals | None, now: datetime, snapshot: Snapshot) -> str:
+    if current is None or now - current.at < OUTDATED_AFTER:
+        return ""
+    return texts.TOTALS_OUTDATED.format(when=italian.moment(current.at, snapshot.settings.zone))

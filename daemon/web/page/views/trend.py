@@ -1,0 +1,74 @@
+"""Andamento: MRR over time, its movements by month, and the table of days or months, all for one period."""
+
+import math
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from daemon.store import rows as row_store
+from daemon.store.ledger.totals import MovementsByMonth
+from daemon.web.context import WebContext
+from daemon.web.page.parts import history, rows
+from daemon.web.page.rendering import Renderer, View
+from daemon.web.page.snapshot import Snapshot
+
+ADDRESS = "/analytics/andamento"
+ROWS_ON_A_PAGE = 90
+MAX_PAGE = 99_999
+COUNTING_SECONDS = 1.5
+"""How long one visit may sum ledger lines that no earlier visit has summed."""
+
+
+class TrendPeriod(StrEnum):
+    """Which rows to show, as the address names it; `texts.PERIODS` has the names for people."""
+
+    WEEK = "7"
+    MONTH = "30"
+    TWO_MONTHS = "60"
+    QUARTER = "90"
+    ALL = "tutto"
+    MONTHS = "mesi"
+
+
+OLD_PERIODS = {"all": TrendPeriod.ALL, "months": TrendPeriod.MONTHS} | {
+    one.value: one for one in TrendPeriod if one.value.isdecimal()
+}
+"""The periods by their former names in the address."""
+
+Page = Annotated[int, Query(alias="pagina", ge=1, le=MAX_PAGE)]
+Period = Annotated[TrendPeriod, Query(alias="periodo")]
+
+
+def router(context: WebContext) -> APIRouter:
+    renderer, months, routes = Renderer(context), MovementsByMonth(context.database), APIRouter()
+
+    @routes.get(ADDRESS)
+    def show(period: Period = TrendPeriod.MONTH, page: Page = 1) -> Response:
+        with renderer.snapshot() as snapshot:
+            found = {
+                **history.mrr_history(snapshot, first_day(period, snapshot.today)),
+                **history.movements(
+                    months.read(COUNTING_SECONDS), snapshot.today, snapshot.current and snapshot.current.first_day
+                ),
+                **table(snapshot, period, page),
+            }
+            return renderer.page("trend.html", "trend", snapshot, found)
+
+    return routes
+
+
+def table(snapshot: Snapshot, period: TrendPeriod, wanted_page: int) -> View:
+    kind, shape = ("monthly", rows.monthly) if period is TrendPeriod.MONTHS else ("daily", rows.daily)
+    first, database, session = first_day(period, snapshot.today), snapshot.database, snapshot.session
+    pages = max(1, math.ceil(row_store.count(database, kind, first, session) / ROWS_ON_A_PAGE))
+    page = min(wanted_page, pages)
+    part = ((page - 1) * ROWS_ON_A_PAGE, ROWS_ON_A_PAGE)
+    found = [shape(row) for row in row_store.page(database, kind, first, part, session)]
+    return {"rows": found, "page": page, "pages": pages, "period": period.value}
+
+
+def first_day(period: TrendPeriod, today: date) -> date | None:
+    """Return the first day of a period that ends today; None for all rows."""
+    return today - timedelta(int(period) - 1) if period.isdecimal() else None
