@@ -10,12 +10,14 @@ import click
 from daemon import clock
 from daemon.cli.common import CommandContext, with_context
 from daemon.cli.days import DAY, Day
+from daemon.config import paths
 from daemon.errors import EXIT_FAILURE, ConfigurationError
 
 if TYPE_CHECKING:
     from daemon.delivery.target_store import TargetRecord
 
 NEVER = "never"
+NOT_STARTED = "not started yet; the daemon begins with the first fact after its next start"
 ATTEMPTS = 10
 """Attempts to change a record that the daemon changes at the same time."""
 
@@ -38,25 +40,41 @@ def deliveries(context: click.Context) -> None:
 @deliveries.command("list")
 @with_context
 def list_targets(context: CommandContext) -> None:
-    """Show each target: state, what waits, the last success and the last problem."""
+    """Show each target: state, what waits, the last success and the last problem.
+
+    \b
+    Example:
+      chatello-analytics deliveries list
+    """
     from daemon.delivery import target_store
-    from daemon.store import outbox
 
     names = _names(context)
     for name in names:
         record = target_store.load(context.database, name)
-        if record is None:
-            click.echo(f"{name}: not started yet; the daemon begins with the first fact after its next start")
-            continue
-        waiting = outbox.count(context.database, record.position)
-        click.echo(
-            f"{name}: {record.target.state.value}, {waiting} commits wait, "
-            f"last success {_local(context, record.target.last_success_at)}"
-            + (f", {len(record.parked)} parked" if record.parked else "")
-            + (f", problem: {record.target.last_error}" if record.target.last_error else "")
-        )
+        click.echo(f"{name}: {_summary(context, record) if record else NOT_STARTED}")
     if not names:
         click.echo("none: no [webhooks.NAME] or [notify.NAME] in the configuration")
+
+
+def _summary(context: CommandContext, record: "TargetRecord") -> str:
+    waiting, oldest = _waiting(context, record)
+    return ", ".join(
+        (
+            record.target.state.value,
+            f"{waiting} commits wait" + (f" since {_local(context, oldest)}" if oldest else ""),
+            f"last success {_local(context, record.target.last_success_at)}",
+            *([f"{len(record.parked)} parked"] if record.parked else ()),
+            *([f"problem: {record.target.last_error}"] if record.target.last_error else ()),
+        )
+    )
+
+
+def _waiting(context: CommandContext, record: "TargetRecord") -> tuple[int, datetime | None]:
+    """Return the number of commits that wait, and the time of the oldest one."""
+    from daemon.store import outbox
+
+    oldest = next(outbox.read(context.database, record.position, 1), None)
+    return outbox.count(context.database, record.position), oldest.at if oldest else None
 
 
 @deliveries.command("show")
@@ -69,15 +87,13 @@ def show(context: CommandContext, name: str) -> None:
     Example:
       chatello-analytics deliveries show n8n
     """
-    from daemon.store import outbox
-
     record = _record(context, name)
     target = record.target
-    oldest = next(outbox.read(context.database, record.position, 1), None)
+    waiting, oldest = _waiting(context, record)
     for title, value in (
         ("state", f"{target.state.value} since {_local(context, target.since)}"),
-        ("waiting", f"{outbox.count(context.database, record.position)} commits"),
-        ("oldest", _local(context, oldest.at if oldest else None)),
+        ("waiting", f"{waiting} commits"),
+        ("oldest", _local(context, oldest) if oldest else "none"),
         ("last success", _local(context, target.last_success_at)),
         ("failures in a row", target.attempts),
         ("next attempt", _local(context, target.next_attempt_at) if target.next_attempt_at else "with the next fact"),
@@ -140,7 +156,7 @@ def retry(context: CommandContext, name: str) -> None:
             target=schedule.retry(record.target), resent=(*record.resent, *record.parked), parked=()
         ),
     )
-    click.echo(f"{name}: tried within half a minute, with {len(changed.resent)} parked messages")
+    click.echo(f"{name}: tried {_when(changed)}, with {len(changed.resent)} parked messages")
 
 
 @deliveries.command("replay")
@@ -151,6 +167,8 @@ def retry(context: CommandContext, name: str) -> None:
 def replay(context: CommandContext, name: str, since: Day, dry_run: bool) -> None:
     """Send everything since a day again; receivers recognize repetitions by their ids.
 
+    A person receives the messages that are sent at once again, but no message of a past morning.
+
     \b
     Example:
       chatello-analytics deliveries replay n8n --since 2026-11-20 --dry-run
@@ -158,14 +176,15 @@ def replay(context: CommandContext, name: str, since: Day, dry_run: bool) -> Non
     from daemon.store import outbox
     from rules import business_days
 
+    record = _record(context, name)
     start = business_days.start(context.day(since), context.config.time.zone)
     position = outbox.position_before(context.database, start)
-    count = outbox.count(context.database, position)
+    count = outbox.count(context.database, min(position, record.position))
     if dry_run:
-        click.echo(f"{name}: {count} commits would be sent again")
+        click.echo(f"{name}: {count} commits would be sent, with those that wait")
         return
-    _change(context, name, lambda record: record._replace(position=min(position, record.position)))
-    click.echo(f"{name}: {count} commits are sent again, beginning within half a minute")
+    changed = _change(context, name, lambda record: record._replace(position=min(position, record.position)))
+    click.echo(f"{name}: {count} commits are sent, with those that wait, beginning {_when(changed)}")
 
 
 @deliveries.command("test")
@@ -178,11 +197,12 @@ def test(context: CommandContext, name: str) -> None:
     Example:
       chatello-analytics deliveries test telegram
     """
+    from daemon.config import target_secrets
     from daemon.delivery import sample_message
     from daemon.delivery.outcome import OutcomeKind
 
-    if name not in _names(context):
-        raise _unknown(context, name)
+    _require_configured(context, name)
+    target_secrets.require(context.config, context.path or paths.CONFIGURATION, name)
     outcome = sample_message.send(context.config, name)
     answer = " ".join(str(part) for part in (outcome.status, outcome.answer) if part)
     if outcome.kind is OutcomeKind.DELIVERED:
@@ -196,16 +216,16 @@ def _names(context: CommandContext) -> list[str]:
     return [*context.config.webhooks, *context.config.notify]
 
 
-def _unknown(context: CommandContext, name: str) -> ConfigurationError:
-    known = ", ".join(_names(context)) or "none"
-    return ConfigurationError(f"no target {name!r} in the configuration; configured targets: {known}")
+def _require_configured(context: CommandContext, name: str) -> None:
+    if name not in _names(context):
+        known = ", ".join(_names(context)) or "none"
+        raise ConfigurationError(f"no target {name!r} in the configuration; configured targets: {known}")
 
 
 def _record(context: CommandContext, name: str) -> "TargetRecord":
     from daemon.delivery import target_store
 
-    if name not in _names(context):
-        raise _unknown(context, name)
+    _require_configured(context, name)
     record = target_store.load(context.database, name)
     if record is None:
         raise ConfigurationError(f"target {name!r} has not started yet; start the daemon with this configuration once")
@@ -223,6 +243,12 @@ def _change(context: CommandContext, name: str, change: "Callable[[TargetRecord]
             if attempt == ATTEMPTS - 1:
                 raise
     raise AssertionError("unreachable")
+
+
+def _when(record: "TargetRecord") -> str:
+    """Return when the daemon sends what was just made due."""
+    state = record.target.state.value
+    return "within half a minute" if record.target.is_sending else f"once it is resumed; it is {state} now"
 
 
 def _local(context: CommandContext, at: datetime | None) -> str:

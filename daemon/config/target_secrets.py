@@ -41,9 +41,11 @@ def missing(config: Config, path: Path) -> Iterator[tuple[str, str]]:
             yield name, f"write {kind} to {expected_file(name, path)} (owner root, mode 600; docs/delivery.md)"
 
 
-def require(config: Config, path: Path) -> None:
-    """Raise ConfigurationError if a target has no secret."""
+def require(config: Config, path: Path, only: str | None = None) -> None:
+    """Raise ConfigurationError if a target, or `only` this one, has no secret."""
     for name, hint in missing(config, path):
+        if only not in (None, name):
+            continue
         raise ConfigurationError(f"target {name}: its secret is missing or not readable; {hint}")
 
 

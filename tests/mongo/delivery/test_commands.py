@@ -16,6 +16,7 @@ from daemon.delivery.target_store import ParkedMessage, TargetRecord
 from daemon.mongo.types import Database
 from daemon.store import outbox
 from daemon.store.outbox import OutboxPosition
+from tests import targets
 from tests.mongo.delivery.conftest import SECRET, Outbox, Receiver, sold, webhook
 from tests.mongo.delivery.test_webhooks import Term, started, state_of, wait_for
 from tests.system.test_process import run_once
@@ -32,18 +33,9 @@ def options(command: str) -> tuple[str, ...]:
 @pytest.fixture
 def file(tmp_path: Path, receiver: Receiver, httpserver: HTTPServer) -> Path:
     """A configuration with a webhook and a person, and their secrets."""
-    file = tmp_path / "config.toml"
-    file.write_text(f'[webhooks.n8n]\nurl = "{receiver.url}"\n[notify.owner]\n')
-    (tmp_path / "targets").mkdir(mode=0o700)
-    write_secret(file, "n8n", SECRET)
-    write_secret(file, "owner", f"json://127.0.0.1:{httpserver.port}/canary-topic")
-    return file
-
-
-def write_secret(file: Path, name: str, text: str) -> None:
-    secret = file.parent / "targets" / name
-    secret.touch(mode=0o600)
-    secret.write_text(text)
+    return targets.configure(
+        tmp_path, SECRET, n8n=receiver.url, owner=f"json://127.0.0.1:{httpserver.port}/canary-topic"
+    )
 
 
 @pytest.fixture
@@ -279,7 +271,7 @@ def test_nothing_is_sent_without_a_secret(command: Command, file: Path, httpserv
 
 def test_no_command_shows_a_secret(command: Command, file: Path, database: Database, record: TargetRecord) -> None:
     canary = f"whsec_{base64.b64encode(os.urandom(30)).decode()}"
-    write_secret(file, "n8n", canary)
+    targets.write_secret(file, "n8n", canary)
     shown = [command(name, "n8n", *options(name))[1] for name in COMMANDS] + [command()[1]]
 
     assert canary.removeprefix("whsec_") not in "".join(shown)
