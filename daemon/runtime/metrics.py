@@ -136,7 +136,9 @@ DELIVERY_WAITING = _gauge(
     "delivery_waiting", "Number of commits that a target has not received yet, at most 10,000.", ("target",)
 )
 DELIVERY_OLDEST = _gauge(
-    "delivery_oldest_timestamp_seconds", "Unix time of the oldest commit waiting for a target; 0 if none.", ("target",)
+    "delivery_oldest_timestamp_seconds",
+    "Unix time of the oldest commit that waits for a target; 0 if none, or if its message is not due yet.",
+    ("target",),
 )
 DELIVERY_STATE = _gauge("delivery_state", "1 for the current state of a target, 0 for the others.", ("target", "state"))
 DELIVERY_SECONDS = _histogram(

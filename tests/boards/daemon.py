@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.builders import dashboard
 
 from daemon.runtime.metrics import ROLES
-from tests.boards import panels, work
+from tests.boards import delivery, panels, work
 from tests.boards.panels import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, ZERO_IS_GOOD, age, led, of, quantile
 
 STATES = dict(zip(range(len(ROLES)), zip(ROLES, (GREY, BLUE, PURPLE, ORANGE, RED, GREEN), strict=True), strict=True))
@@ -23,6 +23,7 @@ def board() -> dashboard.Dashboard:
         "Change stream": _stream(),
         "Commits and events": work.commits(),
         "Scheduled jobs": work.day(),
+        "Deliveries": delivery.deliveries(),
         "MongoDB and HTTP": work.interfaces(),
         "Process": work.process(),
     }

@@ -13,7 +13,7 @@ import yaml
 
 from daemon.demo.embedded_mongo import wait_for
 from daemon.mongo.types import Database
-from tests import boards, generated_docs, shop
+from tests import boards, generated_docs, shop, targets
 from tests.boards import NOT_SHOWN
 from tests.prometheus import Prometheus, prometheus
 from tests.system.test_process import ready
@@ -121,7 +121,7 @@ def test_every_query_of_every_panel_returns_data_of_the_real_daemon(
     mongo_uri: str, database: Database, tmp_path: Path
 ) -> None:
     plans = shop.plans(database)
-    with shop.process(mongo_uri, database.name) as daemon:
+    with shop.process(mongo_uri, database.name, ("--config", str(targets.unreachable(tmp_path)))) as daemon:
         wait_for(lambda: ready(daemon.port), "the daemon to be ready")
         with prometheus(tmp_path, [daemon.port]) as server:
             shop.license(database, shop.customer(database, "A"), plans["pro"])

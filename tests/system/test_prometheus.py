@@ -12,7 +12,7 @@ import yaml
 from daemon.config.schema import Http
 from daemon.demo.embedded_mongo import wait_for
 from daemon.mongo.types import Database
-from tests import shop
+from tests import shop, targets
 from tests.prometheus import SHIPPED, Prometheus, prometheus
 from tests.system.test_process import ready
 from tests.system_tools import tool
@@ -98,7 +98,7 @@ def test_the_alertmanager_example_inhibits_only_existing_alerts() -> None:
 
 def test_the_real_daemon_exports_data_for_every_rule(mongo_uri: str, database: Database, tmp_path: Path) -> None:
     plans = shop.plans(database)
-    with shop.process(mongo_uri, database.name) as daemon:
+    with shop.process(mongo_uri, database.name, ("--config", str(targets.unreachable(tmp_path)))) as daemon:
         wait_for(lambda: ready(daemon.port), "the daemon to be ready")
         shop.license(database, shop.customer(database, "A"), plans["pro"])
         with prometheus(tmp_path, [daemon.port]) as server:
