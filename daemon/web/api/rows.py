@@ -36,6 +36,7 @@ from daemon.web.errors import RequestRejected
 from daemon.web.json_body import StrictRoute
 from daemon.web.page.parts.rows import MAX_NOTE_LENGTH, clean_note
 from rules import business_days
+from rules.revenue.rates import Rates
 from rules.rows import note_grammar
 from rules.rows.periods import PeriodKind
 from rules.text import one_line
@@ -72,6 +73,9 @@ class RowPlanRevenue(BaseModel):
     count: int | None
 
 
+RATE = "A share; null if it is not known. `/api/explain` has its numerator and denominator."
+
+
 class HistoricalRow(BaseModel):
     """A row of the analytics table. Amounts are in euros."""
 
@@ -85,7 +89,15 @@ class HistoricalRow(BaseModel):
     new_customers: int | None
     churned_customers: int | None
     active_licenses: int | None
+    subscribers: int | None = Field(description="Customers with MRR.")
+    reactivated_customers: int | None
     one_time_revenue: float | None
+    arpa: float | None = Field(description="MRR per subscriber.")
+    customer_churn_rate: float | None = Field(description=RATE)
+    revenue_churn_rate: float | None = Field(description=RATE)
+    net_revenue_retention: float | None = Field(description=RATE)
+    quick_ratio: float | None = Field(description="MRR won per MRR lost; null if none was lost.")
+    rates_days: int | None = Field(description="Number of days that the rates cover.")
     revenue_by_plan: dict[str, RowPlanRevenue]
     notes: str | None
     auto_notes: str | None
@@ -94,8 +106,11 @@ class HistoricalRow(BaseModel):
     updated_at: str | None
 
 
-COUNTS = ("total_customers", "paying_customers", "active_licenses", "new_customers", "churned_customers")
-MONEY = ("mrr", "arr", "one_time_revenue")
+COUNTS = (
+    *("total_customers", "paying_customers", "active_licenses", "subscribers"),
+    *("new_customers", "churned_customers", "reactivated_customers", "rates_days"),
+)
+NUMBERS = ("mrr", "arr", "one_time_revenue", "arpa", *Rates._fields)
 
 
 class RowSaved(SuccessResponse):
@@ -245,13 +260,13 @@ def write_note(context: WebContext, day: date, notes: str) -> str | None:
 
 def historical_row(row: ReadOnlyDocument) -> HistoricalRow:
     counts: dict[str, Any] = {name: schemas.integer(row.get(name)) for name in COUNTS}
-    money: dict[str, Any] = {name: schemas.number(row.get(name)) for name in MONEY}
+    numbers: dict[str, Any] = {name: schemas.number(row.get(name)) for name in NUMBERS}
     return HistoricalRow(
         id=schemas.identity(row.get("_id")) or "",
         date=schemas.date_text(row.get("date")),
         period_type=schemas.text(row.get("period_type"), 20),
         **counts,
-        **money,
+        **numbers,
         revenue_by_plan=_plans(row.get("revenue_by_plan")),
         notes=_lines(row.get("notes")),
         auto_notes=_lines(row.get("auto_notes")),
