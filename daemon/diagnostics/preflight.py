@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from daemon.config.schema import Config
 from daemon.delivery import target_check
+from daemon.diagnostics import address_filter
 from daemon.diagnostics.requirements import require_replica_set, unsupported_collections
 from daemon.errors import AccessDenied, ChatelloError
 from daemon.mongo.client import translated
@@ -99,8 +100,15 @@ def run_checks(
 
 
 def check_targets(config: Config, path: Path) -> Iterator[CheckResult]:
-    """Return one result per target of deliveries; `path` is the configuration file."""
-    return (CheckResult(*one) for one in target_check.check_targets(config, path))
+    """Yield one result per target of deliveries, and those that the unit's address filter forbids.
+
+    `path` is the configuration file.
+    """
+    yield from (CheckResult(*one) for one in target_check.check_targets(config, path))
+    if config.webhooks or config.notify:
+        unit = address_filter.unit_of(path)
+        for name in address_filter.forbidden(config, address_filter.read(unit)):
+            yield CheckResult(f"target {name}", f"the address filter of {unit} forbids it", address_filter.HINT)
 
 
 def _unless_denied(subject: str, results: Iterator[CheckResult]) -> Iterator[CheckResult]:

@@ -57,6 +57,7 @@ will_be() { if [[ -e $staged$1 ]]; then echo "$staged$1"; else echo "$1"; fi; }
 take() {
   local file
   install -d -m 750 -o root -g $NAME $ETC
+  install -d -m 700 -o root -g root $ETC/targets
   while read -r file; do
     if [[ -e $file ]]; then copy "$file" "$former$file"; fi
     echo "$file" >>"$scratch/taken"
@@ -71,7 +72,7 @@ put_back() {
   while read -r file; do
     if [[ -e $former$file ]]; then copy "$former$file" "$file"; else rm -f "$file"; fi
   done <"$scratch/taken"
-  rmdir --ignore-fail-on-non-empty $ETC $DROP_INS 2>/dev/null || true
+  rmdir --ignore-fail-on-non-empty $ETC/targets $ETC $DROP_INS 2>/dev/null || true
 }
 
 # copy FROM TO: replace a file atomically, with mode and owner.

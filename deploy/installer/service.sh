@@ -10,6 +10,7 @@ check_version() {
     file=$(will_be $ETC/$secret)
     if [[ -s $file ]]; then credentials+=("--property=LoadCredential=$secret:$file"); fi
   done
+  if [[ -d $ETC/targets ]]; then credentials+=("--property=LoadCredential=target:$ETC/targets"); fi
   if [[ -e $staged$ETC/config.toml ]]; then configuration=(--config "$staged$ETC/config.toml"); fi
   systemd-run --quiet --wait --pipe --collect --property=User=$NAME "${credentials[@]}" \
     "$version/bin/$NAME" check "${configuration[@]}" || status=$?

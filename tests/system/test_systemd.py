@@ -4,15 +4,21 @@ import json
 import re
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import Envelope
+from pytest_httpserver import HTTPServer
 
 from daemon import clock
-from daemon.demo.embedded_mongo import EmbeddedMongo, wait_for
+from daemon.demo.embedded_mongo import EmbeddedMongo, free_port, wait_for
 from tests import shop
+from tests.daemon.config.test_targets import SECRET
 from tests.oracle import assert_each_event_once, assert_ledger_consistent, events, recount, totals
+from tests.system.machine import SOURCE
 from tests.system.site import ETC, NAME, Site, prepared
 from tests.system.test_process import busy_shop, get
 
@@ -165,6 +171,105 @@ def _events_with(site: Site, description: str, name: str) -> int:
     """Insert a customer, then count events with this description (the reload takes a moment, so try repeatedly)."""
     shop.customer(site.db, name)
     return site.db.business_events.count_documents({"description": description})
+
+
+class Mailbox:
+    """Keeps the mails that a server on loopback receives."""
+
+    def __init__(self) -> None:
+        self.mails: list[bytes] = []
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Envelope) -> str:  # noqa: N802 - the library's name
+        assert isinstance(envelope.content, bytes)
+        self.mails.append(envelope.content)
+        return "250 OK"
+
+
+def test_the_hardened_service_delivers_to_a_webhook_by_mail_and_through_apprise(
+    site: Site, httpserver: HTTPServer
+) -> None:
+    """The machine has the host's network, so receivers on loopback also pass the strictest address filter."""
+    httpserver.expect_request(re.compile("/(hook|chat)")).respond_with_data("ok")
+    mailbox, mail_port = Mailbox(), free_port()
+    secrets = {
+        "n8n": SECRET,
+        "owner": f"mailto://127.0.0.1:{mail_port}?to=owner@shop.it&from=daemon@shop.it",
+        "desk": f"json://127.0.0.1:{httpserver.port}/chat",
+    }
+    tables = f'[webhooks.n8n]\nurl = "http://127.0.0.1:{httpserver.port}/hook"\n' + "".join(
+        f'[notify.{name}]\nquiet = ""\n' for name in ("owner", "desk")
+    )
+    assert site.machine.run("stat", "-c", "%a %U", f"{ETC}/targets") == "700 root\n"
+    with targets(site, tables, secrets), drop_in(site, "local-mongodb.conf"):
+        site.systemctl("restart")
+        site.await_ready()
+        controller = Controller(mailbox, hostname="127.0.0.1", port=mail_port)
+        controller.start()
+        wait_for(lambda: site.db.analytics_targets.count_documents({}) == 3, "the targets to begin")
+        checked = site.machine.run(f"/usr/local/bin/{NAME}", "check", check=False)
+        shop.customer(site.db, "Nuñez")
+        wait_for(
+            lambda: bool(mailbox.mails) and {"/hook", "/chat"} <= {one.path for one, _ in httpserver.log}, "all", 60
+        )
+        controller.stop()
+    received = [request.get_json(force=True) for request, _ in httpserver.log]
+
+    assert any(one.get("data", {}).get("event_type") == "new_customer" for one in received)
+    assert any("Nuñez" in one.get("message", "") for one in received)
+    assert b"owner@shop.it" in mailbox.mails[0]
+    for name in secrets:
+        assert f"ok      target {name}: " in checked, checked
+
+
+def test_it_starts_without_the_directory_of_targets(site: Site) -> None:
+    site.machine.run("rm", "-r", f"{ETC}/targets")
+    site.systemctl("restart")
+    site.await_ready()
+    site.machine.run("install", "-d", "-m", "700", f"{ETC}/targets")
+
+
+def test_check_names_the_drop_in_for_a_target_that_the_address_filter_forbids(site: Site) -> None:
+    outside = '[webhooks.n8n]\nurl = "https://203.0.113.7/hook"\n[notify.owner]\n'
+    secrets = {"n8n": SECRET, "owner": "tgram://123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw/42"}
+    forbidden = "the address filter of chatello-analytics.service forbids it"
+    with targets(site, outside, secrets), drop_in(site, "local-mongodb.conf"):
+        checked = site.machine.run(f"/usr/local/bin/{NAME}", "check", check=False)
+        with drop_in(site, "outside-targets.conf"):
+            allowed = site.machine.run(f"/usr/local/bin/{NAME}", "check", check=False)
+
+    for name in secrets:
+        assert f"PROBLEM target {name}: {forbidden}" in checked, checked
+    assert "install the drop-in deploy/systemd/outside-targets.conf" in checked
+    assert forbidden not in allowed
+    assert "PALDsaw" not in checked + allowed
+
+
+@contextmanager
+def targets(site: Site, tables: str, secrets: Mapping[str, str]) -> Iterator[None]:
+    """Configure targets of deliveries with their secrets; at the end the service runs without them again."""
+    site.machine.write(f"{ETC}/config.toml", site.configuration + tables)
+    for name, secret in secrets.items():
+        site.machine.write(f"{ETC}/targets/{name}", secret, "600")
+    try:
+        yield
+    finally:
+        site.machine.write(f"{ETC}/config.toml", site.configuration)
+        site.machine.run("sh", "-c", f"rm {ETC}/targets/*")
+        site.systemctl("restart")
+        site.await_ready()
+
+
+@contextmanager
+def drop_in(site: Site, name: str) -> Iterator[None]:
+    """Install a drop-in as its first lines describe, and remove it at the end."""
+    file = f"/etc/systemd/system/{NAME}.service.d/{name}"
+    site.machine.run("install", "-D", "-m", "644", f"{SOURCE}/deploy/systemd/{name}", file)
+    site.machine.run("systemctl", "daemon-reload")
+    try:
+        yield
+    finally:
+        site.machine.run("rm", file)
+        site.machine.run("systemctl", "daemon-reload")
 
 
 def test_it_stops_within_ten_seconds_during_work(site: Site) -> None:
