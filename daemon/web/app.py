@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from daemon.config.schema import Http
-from daemon.web import api, errors, openapi, probes
+from daemon.web import api, errors, openapi, probes, webhook_schemas
 from daemon.web.broadcast import EventBroadcaster
 from daemon.web.context import WebContext
 from daemon.web.middleware.access import AccessControl
@@ -69,6 +69,7 @@ def create_app(context: WebContext, broadcaster: EventBroadcaster) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
+    webhook_schemas.document(app.webhooks)
     errors.install(app, context.health)
     app.include_router(probes.router(context.health))
     app.include_router(api.router(context, broadcaster))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from daemon.mongo.types import Database
+from rules.model.facts import FactType
 from tests import shop
 from tests.web.conftest import TOKEN, Serve
 
@@ -34,3 +35,10 @@ def test_the_api_conforms_to_its_openapi_document(
 
     assert found.returncode == 0, found.stdout + found.stderr
     assert "10 passed" in found.stdout
+
+
+def test_the_document_also_describes_the_bodies_of_webhooks(serve: Serve) -> None:
+    with serve(headers={}) as http_client:
+        document = http_client.get("/openapi.json").json()
+
+    assert document["webhooks"].keys() == set(FactType)
