@@ -126,7 +126,7 @@ class Recount:
         over = self.over(expires)
         guess = not (one["status"] == "active" or (one["status"] == "expired" and over is not None))
         end = min((at for at in (over, updated) if at is not None), default=start) if guess else over
-        return start, None if end is None else max(start, end), guess, str(one["customer_id"]), one["plan_id"]
+        return start, None if end is None else max(start, end), guess, one["customer_id"], one["plan_id"]
 
     def over(self, expires: Any) -> datetime | None:
         if not isinstance(expires, datetime) or expires > self.now + timedelta(days=1):
