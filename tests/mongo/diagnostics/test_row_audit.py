@@ -91,9 +91,11 @@ def test_a_range_begins_with_the_ledger_and_ends_with_the_last_closed_day(mongo_
     status, output = rollup(mongo_uri, closed, "--from", "2020-01-01", "--to", "2031-01-01", "--check")
     assert (status, "2025-03-14 to 2025-06-29: 111 rows" in output) == (0, True)
 
+    status, output = rollup(mongo_uri, closed, "--from", "2025-06-30", "--check")
+    assert (status, "no closed day in the range" in output) == (1, True), output
+    status, output = rollup(mongo_uri, closed, "--date", "2025-03-13")
+    assert (status, "no row for 2025-03-13: the first day is 2025-03-14" in output) == (1, True), output
     for arguments in (
-        ("--from", "2025-06-30", "--check"),
-        ("--date", "2025-03-13"),
         ("--from", "2025-06-01"),
         ("--check", "--write"),
         ("--date", "2025-06-01", "--check"),
