@@ -13,7 +13,7 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
 from daemon.errors import Unavailable
-from daemon.mongo.client import translated
+from daemon.mongo.client import BATCH_SIZE, translated
 from daemon.mongo.collections import ROWS, WRITTEN_ROWS
 from daemon.mongo.types import Database, Document
 from daemon.store import row_copies
@@ -27,8 +27,8 @@ from rules.rows.periods import Period, PeriodKind
 MAX_ATTEMPTS = 100
 PROJECTION = dict.fromkeys(
     (
-        *("date", "total_customers", "paying_customers", "mrr", "notes", "auto_notes", "active_licenses"),
-        *("final", "revision", "reconstructed", "updated_at"),
+        *("date", "total_customers", "paying_customers", "mrr", "arr"),
+        *("active_licenses", "notes", "auto_notes", "final", "revision", "reconstructed", "updated_at"),
     ),
     1,
 )
@@ -37,9 +37,10 @@ FIRST_DATE, LAST_DATE = datetime.min.replace(tzinfo=UTC), datetime.max.replace(t
 
 
 class NoteOutcome(Enum):
-    """Result of `set_note`."""
+    """Result of editing a note; KEPT: a text that has no generated note to give way to."""
 
     WRITTEN = "written"
+    KEPT = "kept"
     NO_ROW = "no_row"
     CHANGED_SINCE = "changed_since"
 
@@ -49,7 +50,7 @@ class NoteOutcome(Enum):
 
 def final_days(database: Database, first: date, last: date, kind: PeriodKind = PeriodKind.DAILY) -> set[date]:
     """Return the dates from `first` to `last` (both included) whose row of that kind is final."""
-    query = {**_between(kind.value, first, last), "final": True}
+    query = {**between(kind.value, first, last), "final": True}
     with translated():
         return {row["date"].date() for row in database[ROWS].find(query, {"date": 1})}
 
@@ -57,13 +58,13 @@ def final_days(database: Database, first: date, last: date, kind: PeriodKind = P
 def read(database: Database, first: date, last: date, kind: PeriodKind = PeriodKind.DAILY) -> list[Document]:
     """Return the rows from `first` to `last`, oldest first."""
     with translated():
-        return list(database[ROWS].find(_between(kind.value, first, last)).sort("date", 1))
+        return list(database[ROWS].find(between(kind.value, first, last)).sort("date", 1))
 
 
 def newest(database: Database, kind: PeriodKind, first: date, last: date, limit: int) -> list[Document]:
     """Return at most `limit` rows of one kind from `first` to `last`, newest first."""
     with translated():
-        return list(database[ROWS].find(_between(kind.value, first, last)).sort("date", -1).limit(limit))
+        return list(database[ROWS].find(between(kind.value, first, last)).sort("date", -1).limit(limit))
 
 
 def page(
@@ -79,13 +80,19 @@ def page(
     """
     skip, limit = part
     with translated():
-        found = database[ROWS].find(_between(period_type, first), PROJECTION, session=session)
+        found = database[ROWS].find(between(period_type, first), PROJECTION, session=session)
         return list(found.sort("date", -1).skip(skip).limit(limit))
+
+
+def each(database: Database, kind: PeriodKind, first: date | None) -> Iterator[Document]:
+    """Yield the rows (fields of `PROJECTION`) of one kind since `first` (None: all), newest first."""
+    with translated():
+        yield from database[ROWS].find(between(kind.value, first), PROJECTION, batch_size=BATCH_SIZE).sort("date", -1)
 
 
 def count(database: Database, period_type: str, first: date | None, session: ClientSession | None = None) -> int:
     with translated():
-        return database[ROWS].count_documents(_between(period_type, first), session=session)
+        return database[ROWS].count_documents(between(period_type, first), session=session)
 
 
 def get(database: Database, period: Period, session: ClientSession | None = None) -> Document | None:
@@ -105,13 +112,13 @@ def mrr_history(
     """Return `date`, `mrr` and `reconstructed` of the daily rows from `first` to `last`, oldest first."""
     wanted = {"_id": 0, "date": 1, "mrr": 1, "reconstructed": 1}
     with translated():
-        return list(database[ROWS].find(_between("daily", first, last), wanted, session=session).sort("date", 1))
+        return list(database[ROWS].find(between("daily", first, last), wanted, session=session).sort("date", 1))
 
 
 def newest_final(database: Database) -> Document | None:
     """Return `date` and `updated_at` of the newest final daily row."""
     with translated():
-        query = {**_between("daily"), "final": True}
+        query = {**between("daily"), "final": True}
         return database[ROWS].find_one(query, {"date": 1, "updated_at": 1}, sort=[("date", -1)])
 
 
@@ -196,7 +203,7 @@ def restore_notes(database: Database, first: date, now: datetime) -> list[dateti
 def _changed_notes(kind: PeriodKind, first: date) -> Document:
     """Return the query of final rows whose note is not the generated one; a reconstructed row's only if it is empty."""
     rows = [{"final": True, "revision": {"$exists": True}}, {"reconstructed": True, "notes": {"$in": [None, ""]}}]
-    return {**_between(kind.value, first), "$expr": {"$ne": ["$notes", "$auto_notes"]}, "$or": rows}
+    return {**between(kind.value, first), "$expr": {"$ne": ["$notes", "$auto_notes"]}, "$or": rows}
 
 
 def _restore_note(database: Database, stored: Document, now: datetime) -> bool:
@@ -217,7 +224,7 @@ def _restore_note(database: Database, stored: Document, now: datetime) -> bool:
 def set_note(database: Database, day: date, text: str | PersonalText, seen: object, now: datetime) -> NoteOutcome:
     """Replace the note of a daily row if it still equals `seen`, is empty, or was generated by the daemon.
 
-    A string is the whole note; an empty `text` restores the generated note.
+    A string is the whole note; an empty `text` restores the generated note, and changes nothing in a row that has none.
     """
     still = {"$or": [{"notes": seen}, {"notes": {"$in": [None, ""]}}, {"$expr": {"$eq": ["$notes", "$auto_notes"]}}]}
     chosen, key = _chosen_note(text), _daily_key(day)
@@ -230,7 +237,7 @@ def set_note(database: Database, day: date, text: str | PersonalText, seen: obje
 
 def _chosen_note(text: str | PersonalText) -> Any:
     """Return the aggregation expression of a note, with the generated note as the row has it at that moment."""
-    generated = {"$ifNull": ["$auto_notes", ""]}
+    generated = {"$ifNull": ["$auto_notes", "$notes", ""]}
     if not isinstance(text, PersonalText):
         text = PersonalText(text, is_whole=True)
     if not text.text:
@@ -278,7 +285,8 @@ def _daily_key(day: date) -> Document:
     return _key(business_days.stored(day), PeriodKind.DAILY.value)
 
 
-def _between(period_type: str, first: date | None = None, last: date | None = None) -> Document:
+def between(period_type: str, first: date | None = None, last: date | None = None) -> Document:
+    """Return the query of the rows of one period type from `first` to `last` (None: unbounded)."""
     lowest = business_days.stored(first) if first else FIRST_DATE
     highest = business_days.stored(last) if last else LAST_DATE
     return {"period_type": period_type, "date": {"$gte": lowest, "$lte": highest}}

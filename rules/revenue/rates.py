@@ -65,8 +65,7 @@ def net_revenue_retention(start: Start, sums: DaySums) -> float | None:
 
     "Chart: Net MRR Churn Rate", 4414075567250, and "Net MRR Retention". It excludes new business. None without MRR.
     """
-    regained = sums.mrr_of(MovementKind.EXPANSION) + sums.mrr_of(MovementKind.REACTIVATION)
-    return _ratio(start.mrr_cents + regained - lost(sums), start.mrr_cents)
+    return _ratio(retained(start, sums), start.mrr_cents)
 
 
 def quick_ratio(sums: DaySums) -> float | None:
@@ -86,6 +85,12 @@ def won(sums: DaySums) -> int:
 def lost(sums: DaySums) -> int:
     """Return the MRR lost in the period, in cents, as a positive number."""
     return -sums.mrr_of(MovementKind.CHURN) - sums.mrr_of(MovementKind.CONTRACTION)
+
+
+def retained(start: Start, sums: DaySums) -> int:
+    """Return the MRR that the start's became without new business, in cents."""
+    regained = sums.mrr_of(MovementKind.EXPANSION) + sums.mrr_of(MovementKind.REACTIVATION)
+    return start.mrr_cents + regained - lost(sums)
 
 
 def _ratio(part: int, whole: int) -> float | None:

@@ -73,6 +73,13 @@ def round_euros(euros: int) -> tuple[str, str]:
     return "", str(euros)
 
 
+def euros_in_words(euros: int) -> str:
+    """Return a whole amount as a note shows it: €3000, 25 mila euro, 1 milione di euro, 2,5 milioni di euro."""
+    unit, value = round_euros(euros)
+    words = {"": "€{}", "thousands": "{} mila euro", "million": "{} milione di euro", "millions": "{} milioni di euro"}
+    return words[unit].format(value)
+
+
 def with_article(article: tuple[str, str], day: date, today: date) -> str:
     """Return a day with its article: dell’8 novembre, del 1º novembre; the year only if it is not that of `today`."""
     return article[day.day in ELIDING_DAYS] + day_and_month(day, today)
@@ -125,12 +132,8 @@ def signed(value: int) -> str:
 
 def euro(amount: object, decimals: int = 2) -> str:
     """Return euros in the Italian format, `€ 1.234,50`; a dash if it is not a number."""
-    known = number(amount)
-    if known is None:
-        return DASH
-    text = f"{abs(known):,.{decimals}f}".translate(str.maketrans(",.", ".,"))
-    sign = MINUS if known < 0 and text.strip("0.,") else ""
-    return f"{sign}€{NBSP}{text}"
+    text = decimal(amount, decimals)
+    return text if text == DASH else f"{MINUS if text[0] == MINUS else ''}€{NBSP}{text.removeprefix(MINUS)}"
 
 
 def cents(amount: int) -> str:
@@ -139,6 +142,21 @@ def cents(amount: int) -> str:
 
 def signed_cents(amount: int) -> str:
     return cents(amount) if amount < 0 else f"+{cents(amount)}"
+
+
+def decimal(amount: object, decimals: int = 1) -> str:
+    """Return a number with decimals in the Italian format, `1.234,5`; a dash if it is not a number."""
+    known = number(amount)
+    if known is None:
+        return DASH
+    text = f"{abs(known):,.{decimals}f}".translate(str.maketrans(",.", ".,"))
+    return f"{MINUS}{text}" if known < 0 and text.strip("0.,") else text
+
+
+def percent(share: object, decimals: int = 1) -> str:
+    """Return a share as `5,3%`; a dash if it is not a number."""
+    known = number(share)
+    return DASH if known is None else f"{decimal(known * 100, decimals)}%"
 
 
 def with_readers_euros(text: str) -> str:

@@ -121,7 +121,7 @@ def test_five_thousand_rows_are_paged_and_the_chart_stays_small(visitor: Visitor
         assert rows_of(page) == 90
         expect(page.locator(".pages")).to_contain_text("Pagina 2 di 56")
         assert page.locator(".history .serie-1 circle").count() <= 120
-        page.get_by_role("link", name="Più vecchie").click()
+        page.get_by_role("link", name=texts.OLDER).click()
         expect(page.locator(".pages")).to_contain_text("Pagina 3 di 56")
         assert len(page.content()) < 400_000
 
@@ -328,7 +328,7 @@ def test_the_page_works_without_javascript(visitor: Visitor, db: Database) -> No
         page.get_by_text(texts.SHOW_NUMBERS).first.click()
         expect(page.locator(".history td").first).to_be_visible()
         page.get_by_role("link", name="Andamento", exact=True).click()
-        page.get_by_role("link", name=texts.EDIT_OF.format(day=texts.day(day))).click()
+        page.get_by_role("link", name=texts.EDIT_OF.format(del_day=texts.of_day(day, today()))).click()
         page.get_by_role("textbox").fill("Senza script")
         page.get_by_role("button", name=texts.SAVE).click()
         expect(page.locator(f"#d{day}")).to_contain_text("Senza script")

@@ -7,10 +7,14 @@ import pytest
 
 from daemon import clock
 from daemon.config.active import ActiveConfig
+from daemon.delivery import target_store
+from daemon.delivery.schedule import State
 from daemon.demo.embedded_mongo import wait_for
 from daemon.mongo.types import Database
 from daemon.runtime.health import Health
+from daemon.store import outbox
 from daemon.store.ledger.totals import MovementsByMonth, current_totals
+from daemon.store.outbox import BEGINNING
 from daemon.web.context import WebContext
 from daemon.web.page import system_texts, texts
 from daemon.web.page.parts import figures, status
@@ -19,7 +23,10 @@ from rules.model.changes import Plan
 from rules.model.ledger import MovementKind, PlanTotals, Totals
 from rules.model.states import PlanState
 from rules.settings import italian
+from rules.settings.settings import Settings
 from tests import shop
+from tests.daemon.config.test_targets import SECRET
+from tests.mongo.delivery.conftest import sold
 from tests.oracle import recount, totals
 
 
@@ -67,7 +74,7 @@ def test_a_held_document_is_shown_with_its_reason_and_a_hint(context: WebContext
     wait_for(lambda: database.analytics_dead_letters.count_documents({"state": "held"}) == 1, "the dead letter")
     found = next(one for one in status_lines(context) if one.name == system_texts.DEAD_LETTERS)
 
-    assert (found.text, found.hint) == ("1 non si capisce", system_texts.DEAD_LETTERS_HINT)
+    assert (found.text, found.hint) == ("1 da correggere", system_texts.DEAD_LETTERS_HINT)
     assert found.details[0].startswith("licenses ")
     assert "status" in found.details[0]
 
@@ -77,7 +84,7 @@ def test_gaps_are_shown_while_open_and_for_30_days(context: WebContext, database
     gap = {"cause": "drop", "since": now - timedelta(hours=2), "opened_at": now, "closed_at": now, "until": now}
     made = database.analytics_gaps.insert_one({**gap, "recovered": {"customers": 3}}).inserted_id
     closed = next(one for one in status_lines(context) if one.name == system_texts.GAPS)
-    assert (closed.text, closed.hint) == ("1 negli ultimi 30 giorni, chiusa", "")
+    assert (closed.text, closed.hint) == ("1 negli ultimi 30 giorni, risolta", "")
     assert "una collezione è stata eliminata, recuperati 3 documenti" in closed.details[0]
     database.analytics_gaps.update_one({"_id": made}, {"$set": {"recovered": {"customers": 1}}})
     closed = next(one for one in status_lines(context) if one.name == system_texts.GAPS)
@@ -140,12 +147,15 @@ def test_figures_are_the_current_totals_and_changes_come_from_ledger_or_table(
     with database.client.start_session(snapshot=True) as session:
         current = current_totals(database, zone, (1, 7), session)
     assert current is not None
-    shown = figures.figures(current, {7: {"mrr": 20.0, "total_customers": 9, "paying_customers": 8}})
+    own = {"mrr": 20.0, "total_customers": 9, "paying_customers": 8, "active_licenses": 8, "arr": 240.0}
+    shown = figures.figures(current, {7: own})
+    of_dashboard = figures.figures(current, {7: {"mrr": 20.0, "total_customers": 9, "paying_customers": 8}})
 
-    assert [figure.value for figure in shown] == ["€\u00a023,97", "3", "3", "3"]
+    assert [figure.value for figure in shown] == ["€\u00a023,97", "3", "3", "3", "€\u00a0287,64"]
     assert shown[0].changes == [("+€\u00a023,97", "da ieri", "up"), ("+€\u00a03,97", "in 7 giorni", "up")]
     assert [change.text for change in shown[1].changes] == ["+2", "−6"]
-    assert [change.since for change in shown[2].changes] == ["da ieri"]
+    assert [change.since for change in shown[2].changes] == ["da ieri", "in 7 giorni"]
+    assert {change.since for figure in of_dashboard for change in figure.changes} == {"da ieri"}
 
 
 def test_movements_by_month_follow_the_ledger_and_restart_after_it_was_replaced(
@@ -176,14 +186,46 @@ def test_a_deal_shows_what_is_left_and_a_plan_its_share() -> None:
     founders = PlanState(1, {}, Plan(1, "founders", "Founders Deal", 2900, 0, True, 500))
     pro = PlanState(2, {}, Plan(2, "pro", "Pro", 799, 799, False))
     sums = Totals(mrr_cents=799, by_plan={1: PlanTotals(3, 2, 0, 8700), 2: PlanTotals(1, 1, 799, 0)})
-    deal = figures.deals(sums, {1: founders, 2: pro})[0]
+    deal = figures.deals(sums, {1: founders, 2: pro}, Settings())[0]
 
-    assert (deal.text, deal.left, deal.income) == ("3 venduti su 500", "497 rimasti", "€\u00a087,00 incassati")
+    assert (deal.text, deal.left, deal.income) == (
+        "3 venduti su 500",
+        "497 rimasti",
+        "€\u00a087,00 di vendite, senza le licenze inserite a mano",
+    )
     almost = Totals(by_plan={1: PlanTotals(499, 2, 0, 8700)})
-    assert figures.deals(almost, {1: founders})[0].left == "1 rimasto"
-    assert [(line.name, line.share) for line in figures.plan_lines(sums, {1: founders, 2: pro})] == [
-        ("Pro", "100\u00a0%"),
+    assert figures.deals(almost, {1: founders}, Settings())[0].left == "1 rimasto"
+    assert [(line.name, line.share) for line in figures.plan_lines(sums, {1: founders, 2: pro}, Settings())] == [
+        ("Pro", "100%"),
         ("Founders Deal", italian.DASH),
     ]
     full = Totals(by_plan={1: PlanTotals(600, 500, 0, 0)})
-    assert figures.deals(full, {1: founders})[0].left == texts.LIMITED_OVER
+    assert figures.deals(full, {1: founders}, Settings())[0].left == texts.LIMITED_OVER
+
+
+def test_each_target_of_deliveries_has_a_line_with_a_hint_while_it_does_not_work(
+    mongo_uri: str, database: Database
+) -> None:
+    webhook = {"url": "https://n8n.example.it/canary", "secret": SECRET}
+    targets = dict.fromkeys(("gone", "late", "new", "paused", "well"), webhook)
+    config = shop.config_for(mongo_uri, database, webhooks=targets)
+    context = WebContext(database, ActiveConfig(config), Health())
+    states = {"gone": State.DISABLED, "late": State.FAILING, "paused": State.PAUSED, "well": State.ACTIVE}
+    for name, state in states.items():
+        record = target_store.open_record(database, name, 1, BEGINNING, clock.now())
+        target = record.target._replace(state=state, last_error="HTTP 410 Gone" if name == "gone" else "")
+        target_store.save(database, record._replace(target=target))
+    database.analytics_outbox.insert_one(outbox.document(1, clock.now(), [sold("one")]))
+    found = {one.name.removeprefix("Consegne a "): one for one in status_lines(context) if "Consegne" in one.name}
+
+    assert {name: line.text for name, line in found.items()} == {
+        "gone": "disattivate, 1 novità in attesa, finora nessuna",
+        "late": "non riescono, il sistema riprova da solo, 1 novità in attesa, finora nessuna",
+        "new": "cominciano al prossimo avvio del sistema",
+        "paused": "in pausa, 1 novità in attesa, finora nessuna",
+        "well": "attive, 1 novità in attesa, finora nessuna",
+    }
+    assert [name for name, line in found.items() if line.hint] == ["gone", "late"]
+    assert "deliveries resume gone" in found["gone"].hint
+    assert found["gone"].details == ["HTTP 410 Gone"]
+    assert "canary" not in str(found)

@@ -37,13 +37,13 @@ def test_counts_have_thousands_separators_and_changes_have_signs() -> None:
     assert [italian.integer(1234), italian.integer(-5), italian.integer("7")] == ["1.234", "−5", italian.DASH]
     assert [italian.signed(12), italian.signed(-1234)] == ["+12", "−1.234"]
     assert [italian.signed_cents(799), italian.signed_cents(-799)] == [f"+€{N}7,99", f"−€{N}7,99"]
-    assert [texts.percent(1, 3), texts.percent(0, 3), texts.percent(1, 0)] == [f"33{N}%", italian.DASH, italian.DASH]
+    assert [texts.percent(1, 3), texts.percent(0, 3), texts.percent(1, 0)] == ["33%", italian.DASH, italian.DASH]
 
 
 def test_dates_have_the_italian_format() -> None:
     day = date(2026, 11, 24)
     assert (texts.day(day), texts.long_day(day)) == ("24/11/2026", "martedì 24 novembre 2026")
-    assert [texts.short_month(date(2026, month, 1)) for month in (1, 5, 12)] == ["gen 26", "mag", "dic"]
+    assert [texts.short_month(date(2026, month, 1)) for month in (1, 5, 12)] == ["gen ’26", "mag", "dic"]
     at = datetime(2026, 11, 23, 23, 30, tzinfo=UTC)
     assert italian.moment(at, ZoneInfo("Europe/Rome")) == "24/11/2026 alle 00:30"
     assert texts.day("2026-11-24") == italian.moment(None, UTC) == italian.DASH
@@ -61,7 +61,7 @@ def test_every_counted_text_has_a_singular_form() -> None:
 
     assert {"ITEMS_TO_CHECK", "LIMITED_SOLD", "LIMITED_LEFT", "GAP_RECOVERED", "AND_MORE"} <= set(counted)
     for two in counted.values():
-        assert "1" in italian.plural(two, 1) and "{" not in italian.plural(two, 1)
+        assert re.search(r"\b(1|un)\b", italian.plural(two, 1)) and "{" not in italian.plural(two, 1)
         assert "1.234" in italian.plural(two, 1234)
     without_singular = [name for name, text in every.items() if isinstance(text, str) and "{count}" in text]
     assert without_singular == []

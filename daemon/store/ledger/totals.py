@@ -89,26 +89,33 @@ class MovementsByMonth:
         self._months: Months = {}
         self._last: Document = {"_id": 0, "cause": None}
 
-    def read(self, timeout_seconds: float) -> Months | None:
-        """Return the sums of every month with an MRR movement; opening balances are not movements.
+    def read(self, timeout_seconds: float, line: int | None = None) -> Months | None:
+        """Return the sums of every month with an MRR movement up to a ledger line (None: the newest).
 
-        None after `timeout_seconds`: the next read continues from there.
+        Opening balances are not movements. None after `timeout_seconds`: the next read continues from there.
         """
         until = clock.monotonic() + timeout_seconds
         with self._lock, translated():
             if not self._is_last_line_unchanged():
                 self._reset()
-            newest = self.database[LEDGER].find_one({}, {"cause": 1}, sort=[("_id", -1)])
-            while newest is not None and self._last["_id"] < newest["_id"]:
+            last = self._newest_line() if line is None else line
+            while self._last["_id"] < last:
                 if clock.monotonic() > until:
                     return None
-                self._advance(min(newest["_id"], self._last["_id"] + LINES_PER_QUERY))
-            return {month: dict(kinds) for month, kinds in self._months.items()}
+                self._advance(min(last, self._last["_id"] + LINES_PER_QUERY))
+            found = {month: dict(kinds) for month, kinds in self._months.items()}
+            if self._last["_id"] > last:  # another visit had a newer snapshot
+                self._add(found, last, self._last["_id"], -1)
+            return found
+
+    def _newest_line(self) -> int:
+        newest = self.database[LEDGER].find_one({}, {"_id": 1}, sort=[("_id", -1)])
+        return newest["_id"] if newest else 0
 
     def _advance(self, line: int) -> None:
         """Add the lines up to and including `line`."""
         last = self.database[LEDGER].find_one({"_id": line}, {"cause": 1})
-        self._add(line)
+        self._add(self._months, self._last["_id"], line)
         self._last = last or {"_id": line, "cause": None}
 
     def _is_last_line_unchanged(self) -> bool:
@@ -117,16 +124,17 @@ class MovementsByMonth:
             return True
         return self.database[LEDGER].find_one({"_id": self._last["_id"]}, {"cause": 1}) == self._last
 
-    def _add(self, until: int) -> None:
+    def _add(self, months: Months, after: int, until: int, sign: int = 1) -> None:
+        """Add the lines after one line and up to another, or subtract them."""
         stages: list[Document] = [
-            {"$match": {"_id": {"$gt": self._last["_id"], "$lte": until}, "mrr_cents": {"$ne": 0}}},
+            {"$match": {"_id": {"$gt": after, "$lte": until}, "mrr_cents": {"$ne": 0}}},
             {"$group": {"_id": {"month": _month_of("$day"), "kind": "$kind"}, "cents": {"$sum": "$mrr_cents"}}},
         ]
         for found in self.database[LEDGER].aggregate(stages):
             kind = MovementKind(found["_id"]["kind"])
             if kind is not MovementKind.OPENING:
-                kinds = self._months.setdefault(found["_id"]["month"].date(), {})
-                kinds[kind] = kinds.get(kind, 0) + found["cents"]
+                kinds = months.setdefault(found["_id"]["month"].date(), {})
+                kinds[kind] = kinds.get(kind, 0) + sign * found["cents"]
 
 
 def _month_of(field: str) -> Document:

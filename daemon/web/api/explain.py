@@ -15,7 +15,7 @@ from daemon.web.api.schemas import DATABASE_SECONDS, PREFIX, ErrorResponse, Succ
 from daemon.web.context import WebContext
 from daemon.web.errors import RequestRejected
 from daemon.web.json_body import StrictRoute
-from daemon.web.page.parameters import reject_unknown
+from daemon.web.query_parameters import reject_unknown
 from rules.model.changes import DocId
 from rules.model.ledger import MovementKind, Reason
 from rules.rows.accounts import Account, AccountLine, Unit

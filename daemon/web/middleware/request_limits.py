@@ -25,8 +25,8 @@ READ_SECONDS = 4.0
 UNLIMITED = ("/healthz", "/readyz", "/metrics", "/api/events/stream")
 STATIC = ("/static/", "/docs", "/openapi.json")
 """Beginnings of the paths that do not need the database."""
-LONG = ("/api/export_historical_data",)
-"""Paths of reads with a longer limit of their own; writes have one too."""
+LONG = ("/api/export_historical_data", "/analytics/scarica/")
+"""Beginnings of the paths of reads with a longer limit of their own; writes have one too."""
 
 
 class RequestLimits:
@@ -46,7 +46,7 @@ class RequestLimits:
         elif scope["path"].startswith(STATIC):
             await self._run(self.static, scope, receive, send)
         else:
-            is_short = scope["method"] in READ_METHODS and scope["path"] not in LONG
+            is_short = scope["method"] in READ_METHODS and not scope["path"].startswith(LONG)
             with bounded(READ_SECONDS) if is_short else nullcontext():
                 await self._run(self.database, scope, receive, send)
 

@@ -46,6 +46,7 @@ class Renderer:
         return {
             "today": snapshot.today,
             "as_of": texts.AS_OF.format(time=snapshot.time_text) if snapshot.current else "",
+            "ledger_line": snapshot.current.line if snapshot.current else None,
             "alarm": worst,
             "unreachable": alarm.unreachable(snapshot),
             "status_lines": lines,

@@ -34,8 +34,12 @@ class Snapshot(NamedTuple):
         """The time of the numbers, with the day if it is not today's date; a dash before the first start."""
         if self.current is None:
             return italian.DASH
-        at, now = (one.astimezone(self.settings.zone) for one in (self.current.at, self.now))
-        return f"{at:%H:%M:%S}" if at.date() == now.date() else f"{at:%H:%M:%S} ({at:%d/%m/%Y})"
+        at = self.current.at.astimezone(self.settings.zone)
+        return f"{at:%H:%M:%S}" if at.date() == self.local_now.date() else f"{at:%H:%M:%S} ({at:%d/%m/%Y})"
+
+    @property
+    def local_now(self) -> datetime:
+        return self.now.astimezone(self.settings.zone)
 
 
 @contextmanager

@@ -1,53 +1,61 @@
 """Italian texts on the state of the system: status lines and alarms."""
 
-STATUS = "Stato del daemon"
+STATUS = "Stato del sistema"
 ALL_WELL = "Tutto in ordine"
-ITEMS_TO_CHECK = ("1 cosa da guardare", "{count} cose da guardare")
+ITEMS_TO_CHECK = ("1 cosa da controllare", "{count} cose da controllare")
 WHAT_TO_DO = "Che cosa fare"
 
-FOLLOWING = "Flusso"
+FOLLOWING = "Collegamento"
 ROLES = {
     "leader": "segue il database in diretta",
-    "standby": "di riserva: un altro daemon lavora, i numeri sono i suoi",
+    "standby": "di riserva: sta lavorando un’altra istanza, i numeri sono i suoi",
     "starting": "si sta avviando",
     "reconciling": "sta confrontando i dati con il database",
     "retrying": "il database non risponde: riprova da solo",
-    "waiting": "aspetta una decisione: sono spariti troppi documenti",
+    "waiting": "aspetta una tua decisione: sono spariti troppi documenti",
 }
 ROLE_HINTS = {
-    "starting": "Aspetta qualche secondo e ricarica la pagina. Se resta così: journalctl -u chatello-analytics",
-    "reconciling": "Niente: quando ha finito riprende da solo. journalctl -fu chatello-analytics mostra a che punto è.",
-    "retrying": "Controlla che MongoDB sia acceso e raggiungibile; il daemon riprende da dove era.",
-    "waiting": "Ripristina i documenti spariti, oppure, se la cancellazione è voluta: "
+    "starting": "Aspetta qualche secondo e ricarica la pagina. "
+    "Se resta così, il motivo è qui: journalctl -u chatello-analytics",
+    "reconciling": "Niente: quando ha finito riprende da solo. "
+    "Per vedere a che punto è: journalctl -fu chatello-analytics",
+    "retrying": "Controlla che MongoDB sia acceso e raggiungibile: il sistema riprende da dov’era.",
+    "waiting": "Se non l’hai voluto, ripristina i documenti spariti. Se l’hai voluto: "
     "chatello-analytics reconcile --accept-deletions",
 }
 ROLE_UNKNOWN = "sconosciuto"
 LEASE_EXPIRED = "fermo: da qualche secondo il database non accetta le sue scritture"
-LEASE_HINT = "Controlla che MongoDB sia acceso e raggiungibile; il daemon riprende da dove era, nulla va perso."
-STALLED = "Una parte non va avanti"
-STALLED_HINT = "systemctl restart chatello-analytics; poi journalctl -u chatello-analytics dice perché."
+LEASE_HINT = "Controlla che MongoDB sia acceso e raggiungibile: il sistema riprende da dov’era e non si perde nulla."
+STALLED = "Una parte è bloccata"
+STALLED_HINT = (
+    "Per riavviarla: systemctl restart chatello-analytics. Per sapere perché: journalctl -u chatello-analytics"
+)
 LAG = "Ritardo"
 LAG_NONE = "nessuno"
-LAG_HINT = "Guarda se il database è sotto sforzo; journalctl -u chatello-analytics dice che cosa il daemon sta facendo."
+LAG_HINT = "Controlla se il database è sovraccarico. Che cosa sta facendo il sistema: journalctl -u chatello-analytics"
 ROLLUP = "Ultima chiusura"
-ROLLUP_NEVER = "nessun giorno ancora chiuso"
-ROLLUP_OF = "{day}, scritta il {when}"
-ROLLUP_MISSING = "manca la riga del {day}"
+ROLLUP_NEVER = "ancora nessun giorno chiuso"
+ROLLUP_OF = "{day} (scritta {when})"
+ROLLUP_MISSING = "manca la riga {del_day}"
 ROLLUP_HINT = (
-    "chatello-analytics rollup --date {day} la scrive a mano; journalctl -u chatello-analytics dice perché manca."
+    "Per scriverla subito: chatello-analytics rollup --date {day}. "
+    "Per sapere perché manca: journalctl -u chatello-analytics"
 )
-VERIFICATION = "Prova dei conti"
-VERIFICATION_PASSED = "riuscita il {when}"
+VERIFICATION = "Verifica dei conti"
+VERIFICATION_PASSED = "riuscita {when}"
 VERIFICATION_FAILED = ("1 numero non torna", "{count} numeri non tornano")
-VERIFICATION_HINT = "chatello-analytics verify mostra che cosa non torna, poi chatello-analytics reconcile lo ripara."
+VERIFICATION_HINT = (
+    "Per vedere che cosa non torna: chatello-analytics verify. Per ripararlo: chatello-analytics reconcile"
+)
 GAPS = "Interruzioni"
 GAPS_NONE = "nessuna negli ultimi 30 giorni"
-GAPS_CLOSED = ("1 negli ultimi 30 giorni, chiusa", "{count} negli ultimi 30 giorni, chiuse")
-GAP_OPEN = "aperta il {when}: {cause}"
+GAPS_CLOSED = ("1 negli ultimi 30 giorni, risolta", "{count} negli ultimi 30 giorni, risolte")
+GAP_OPEN = "in corso {since}: {cause}"
 GAP_CLOSED = "{since} → {until}: {cause}, {recovered}"
+GAP_RECOVERED_NONE = "nessun documento da recuperare"
 GAP_RECOVERED = ("recuperato 1 documento", "recuperati {count} documenti")
 GAP_HINT = (
-    "Il daemon la chiude da solo con una riconciliazione. Se resta aperta: chatello-analytics reconcile --dry-run"
+    "Si chiude da sola dopo un confronto con il database. Se resta in corso: chatello-analytics reconcile --dry-run"
 )
 GAP_START = "inizio"
 CAUSES = {
@@ -55,26 +63,45 @@ CAUSES = {
     "upgrade": "aggiornamento a una nuova versione",
     "filter_change": "sono cambiati i campi seguiti",
     "history_lost": "la cronologia del database non arrivava abbastanza indietro",
-    "fatal": "il flusso è finito con un errore definitivo",
+    "fatal": "il collegamento si è chiuso con un errore definitivo",
     "bad_token": "la posizione salvata non valeva più",
     "future_token": "la posizione salvata era nel futuro",
     "drop": "una collezione è stata eliminata",
     "rename": "una collezione è stata rinominata",
     "dropDatabase": "il database è stato eliminato",
-    "invalidate": "il flusso è stato invalidato",
-    "event_too_large": "una modifica era troppo grande per il flusso",
+    "invalidate": "il database ha chiuso il collegamento",
+    "event_too_large": "una modifica era troppo grande per essere letta",
     "mass_deletion": "troppi documenti eliminati in pochi minuti",
-    "requested": "chiesta da una persona",
-    "retry": "documenti messi da parte riprovati",
+    "requested": "confronto chiesto a mano",
+    "retry": "nuovo tentativo sui documenti messi da parte",
 }
 DEAD_LETTERS = "Documenti messi da parte"
 DEAD_LETTERS_NONE = "nessuno"
-DEAD_LETTERS_HELD = ("1 non si capisce", "{count} non si capiscono")
+DEAD_LETTERS_HELD = ("1 da correggere", "{count} da correggere")
 DEAD_LETTERS_HINT = (
-    "Correggi il documento nel database: la versione buona viene ripresa da sola. "
-    "chatello-analytics dead-letters list li elenca tutti; dopo una correzione della configurazione: dead-letters retry"
+    "Correggi il documento nel database: viene riletto da solo. "
+    "Elenco completo: chatello-analytics dead-letters list. "
+    "Dopo una correzione della configurazione: chatello-analytics dead-letters retry"
 )
-AND_MORE = ("e 1 altro", "e altri {count}")
+AND_MORE = ("e un altro", "e altri {count}")
+
+DELIVERIES = "Consegne a {name}"
+DELIVERIES_NOT_STARTED = "cominciano al prossimo avvio del sistema"
+DELIVERY_STATES = {
+    "active": "attive",
+    "failing": "non riescono, il sistema riprova da solo",
+    "paused": "in pausa",
+    "disabled": "disattivate",
+}
+DELIVERIES_WAITING = ("1 novità in attesa", "{count} novità in attesa")
+DELIVERIES_REFUSED = ("1 messaggio rifiutato", "{count} messaggi rifiutati")
+DELIVERY_LAST = "ultima riuscita {when}"
+DELIVERY_NEVER = "finora nessuna"
+DELIVERY_HINTS = {
+    "failing": "Per sapere perché: chatello-analytics deliveries show {name}. "
+    "Per riprovare subito: chatello-analytics deliveries retry {name}",
+    "disabled": "Il destinatario non accetta più messaggi. Per riprendere: chatello-analytics deliveries resume {name}",
+}
 
 FOR_A_TECHNICIAN = "Per il tecnico"
 REASON = "Motivo tecnico (in inglese):"

@@ -4,7 +4,7 @@ The texts of events and notes are in `rules.settings.catalog`. Templates contain
 constants.
 """
 
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime
 
 from rules.model.ledger import MovementKind
 from rules.settings import italian
@@ -16,9 +16,13 @@ SECTIONS = "Pagine"
 NAVIGATION = {
     "today": ("Oggi", "/analytics"),
     "trend": ("Andamento", "/analytics/andamento"),
+    "events": ("Eventi", "/analytics/eventi"),
+    "months": ("Mesi", "/analytics/mesi"),
     "system": ("Sistema", "/analytics/sistema"),
 }
 """The pages that the navigation shows, by section: name and address."""
+NOW = "adesso"
+"""What addresses call the current totals."""
 AS_OF = "numeri delle {time}"
 OPEN_TREND = "apri in Andamento"
 
@@ -27,23 +31,42 @@ ARR = "ARR"
 CUSTOMERS = "Clienti totali"
 PAYING = "Clienti paganti"
 LICENSES = "Licenze attive"
+RATES_TITLE = "Ultimi {days} giorni"
+RATES = {
+    "arpa": "ARPA",
+    "churn-clienti": "Clienti persi",
+    "churn-ricavi": "Ricavi persi",
+    "retention": "Retention netta",
+    "retention-lorda": "Retention lorda",
+    "quick-ratio": "Quick ratio",
+}
+"""The rates by their names in addresses."""
+PART_OF = "{part} su {whole}"
+WON_AND_LOST = "{won} entrati, {lost} usciti"
+UNKNOWN_TOO_EARLY = "Non disponibile: giorni di conti {known} su {needed}."
+UNKNOWN_NO_MRR = "Non disponibile: all’inizio del periodo non c’era MRR."
+UNKNOWN_NO_SUBSCRIBERS = "Non disponibile: nessun abbonato."
+UNKNOWN_NO_SUBSCRIBERS_THEN = "Non disponibile: all’inizio del periodo non c’era nessun abbonato."
+UNKNOWN_NOTHING_LOST = "Non disponibile: non è uscito nulla."
+
 SINCE_YESTERDAY = "da ieri"
 IN_A_WEEK = "in 7 giorni"
-UNCHANGED = "invariato"
-NO_COMPARISON = "ancora senza confronto"
+UNCHANGED = "nessuna variazione"
+NO_COMPARISON = "confronto non ancora disponibile"
+FACTS_SHOWN = 3
+"""Facts of a note that are shown at once; the others are folded."""
 NOTE_TODAY = "La giornata finora"
-NO_EVENTS_TODAY = "Finora nessun evento oggi."
-NOT_STARTED_YET = "Il daemon non ha ancora preso in carico questo database: i numeri compaiono dopo il primo avvio."
-TOTALS_OUTDATED = "I numeri sono fermi al {when}."
+NO_EVENTS_TODAY = "Oggi ancora nessun evento."
+NOT_STARTED_YET = "Il sistema non conosce ancora questo database: i numeri compaiono alla fine del primo avvio."
 
 MRR_HISTORY = "MRR nel tempo"
-MRR_HISTORY_EMPTY = "Il grafico compare quando la tabella ha almeno due giorni."
-MRR_HISTORY_SUMMARY = "MRR dal {first} al {last}: da {start} a {end}."
-MRR_HISTORY_RECONSTRUCTED = "Tratteggio: giorni ricostruiti dai documenti, prima del daemon."
+MRR_HISTORY_EMPTY = "Il grafico compare appena la tabella ha due giorni."
+MRR_HISTORY_SUMMARY = "MRR {first} {last}: da {start} a {end}."
+MRR_HISTORY_RECONSTRUCTED = "Linea tratteggiata: giorni ricostruiti dalle date dei documenti."
 MOVEMENTS = "Movimenti dell’MRR per mese"
-MOVEMENTS_COUNTING = "I movimenti sono tanti e li sto ancora sommando: ricarica la pagina fra poco."
+MOVEMENTS_COUNTING = "I movimenti sono tanti e la somma non è finita: ricarica la pagina fra poco."
 MOVEMENTS_EMPTY = "Ancora nessun movimento di MRR."
-MOVEMENTS_SINCE = "Dal {day}, da quando il daemon tiene i conti."
+MOVEMENTS_SINCE = "I conti partono {day}: prima non si sa."
 MOVEMENTS_SUMMARY = "Movimenti dell’MRR da {first} a {last}; saldo dell’ultimo mese {net}."
 SHOW_NUMBERS = "Mostra i numeri"
 NUMBERS_OF = "Numeri: {title}"
@@ -52,53 +75,53 @@ DAY = "Giorno"
 NET = "Saldo"
 KINDS = {
     MovementKind.NEW: "Nuovi",
-    MovementKind.REACTIVATION: "Riattivati",
-    MovementKind.EXPANSION: "Espansione",
-    MovementKind.CONTRACTION: "Contrazione",
+    MovementKind.REACTIVATION: "Ritorni",
+    MovementKind.EXPANSION: "Espansioni",
+    MovementKind.CONTRACTION: "Contrazioni",
     MovementKind.CHURN: "Abbandoni",
 }
 
 TABLE = "Giorno per giorno"
 TABLE_OF_MONTHS = "Mese per mese"
 SHORT_COLUMNS = ("", "clienti", "paganti", "", "")
-COLUMNS = ("Data", "Clienti Totali", "Clienti Paganti", "MRR", "Note")
-TABLE_EMPTY = "Ancora nessuna riga in questo periodo: la prima arriva con i primi dati di oggi."
-MONTHS_EMPTY = "Ancora nessun mese chiuso: la prima riga mensile arriva a inizio mese."
+COLUMNS = ("Data", "Clienti totali", "Clienti paganti", "MRR", "Note")
+TABLE_EMPTY = "Nessuna riga in questo periodo. La riga di oggi compare appena arrivano i primi dati."
+MONTHS_EMPTY = "Ancora nessun mese chiuso. La prima riga arriva il 1º {month}."
 PERIOD = "Periodo"
 PERIODS = {"7": "7 giorni", "30": "30 giorni", "60": "60 giorni", "90": "90 giorni", "tutto": "Tutto", "mesi": "Mesi"}
 DOWNLOAD = "Scarica"
-CSV = "CSV"
-EXCEL = "Excel"
+DOWNLOAD_AS = "Scarica la tabella in {name}"
+FORMATS = {"csv": "CSV", "xlsx": "Excel"}
 PAGES = "Pagine della tabella"
 PAGE_OF = "Pagina {page} di {pages}"
 NEWER = "Più recenti"
-OLDER = "Più vecchie"
+OLDER = "Meno recenti"
 RUNNING = "in corso"
 RECONSTRUCTED = "ricostruita"
-RECONSTRUCTED_WHY = "Riga ricostruita dalle date dei documenti, non osservata in diretta"
-REVISED = "rivista"
-REVISED_WHY = "Numeri corretti dopo la chiusura, per fatti arrivati tardi"
-AUTO = "auto"
-AUTO_WHY = "Nota scritta dal daemon"
+RECONSTRUCTED_WHY = "Riga ricostruita dalle date dei documenti: il sistema non c’era ancora"
+REVISED = "rettificata"
+REVISED_WHY = "Numeri rettificati dopo la chiusura: alcuni fatti sono arrivati in ritardo"
+AUTO = "automatica"
+AUTO_WHY = "Nota scritta dal sistema"
 BY_HAND = "a mano"
-BY_HAND_WHY = "Nota scritta da una persona: il daemon non la tocca"
+BY_HAND_WHY = "Nota scritta a mano: il sistema non la tocca"
 BY_DASHBOARD = "dashboard"
-BY_DASHBOARD_WHY = "Riga scritta dalla dashboard, prima del daemon"
+BY_DASHBOARD_WHY = "Riga scritta dalla dashboard"
 
 EDIT = "Modifica"
-EDIT_OF = "Modifica la nota del {day}"
-NOTE_LABEL = "Nota del {day}"
+EDIT_OF = "Modifica la nota {del_day}"
+NOTE_LABEL = "Nota {del_day}"
 NOTE_HINT = "Lascia vuoto per tornare alla nota automatica. Al massimo {limit} caratteri."
 SAVE = "Salva"
 CANCEL = "Annulla"
 AUTO_NOTE = "Nota automatica"
-NOT_EDITABLE = "Per modificare le note serve un token: vedi [http] nella configurazione (docs/configuration.md)."
-CHANGED_MEANWHILE = "La nota è cambiata mentre scrivevi: qui sotto la tua; quella salvata ora è questa:"
-NO_ROW = "Non c’è una riga per questo giorno."
-TOO_LONG = "La nota è troppo lunga: al massimo {limit} caratteri."
-BACK = "Torna alla pagina"
+NOT_EDITABLE = "Per modificare le note serve un token: si imposta nella sezione [http] della configurazione."
+CHANGED_MEANWHILE = (
+    "La nota è cambiata mentre scrivevi. La tua è nel riquadro qui sotto e non è ancora salvata; quella salvata è:"
+)
+TOO_LONG = "La nota è troppo lunga: {length} caratteri su {limit}. Accorciala e salva di nuovo."
 
-FEED = "In diretta"
+FEED = "Ultimi eventi"
 FEED_EMPTY = "Nessun evento negli ultimi 30 giorni."
 FEED_LIVE = "collegato"
 FEED_WAITING = "in attesa di collegamento"
@@ -118,11 +141,11 @@ LIMITED_SOLD = ("1 venduto", "{count} venduti")
 LIMITED_OF = "{sold} su {limit}"
 LIMITED_LEFT = ("1 rimasto", "{count} rimasti")
 LIMITED_OVER = "esaurito"
-LIMITED_INCOME = "{amount} incassati"
+LIMITED_INCOME = "{amount} di vendite, senza le licenze inserite a mano"
 
 
 def percent(part: int, whole: int) -> str:
-    return f"{round(100 * part / whole)}{italian.NBSP}%" if part and whole else italian.DASH
+    return italian.percent(part / whole, 0) if part and whole else italian.DASH
 
 
 def day(value: object) -> str:
@@ -145,14 +168,19 @@ def month(value: object) -> str:
 
 
 def short_month(value: date, *, with_year: bool = False) -> str:
-    """Return `nov`; January, and with `with_year` every month, includes the year: `gen 26`."""
+    """Return `nov`; January, and with `with_year` every month, includes the year: `gen ’26`."""
     name = italian.MONTHS[value.month - 1][:3].lower()
-    return f"{name} {value:%y}" if with_year or value.month == 1 else name
+    return f"{name} ’{value:%y}" if with_year or value.month == 1 else name
 
 
-def since(at: object, zone: tzinfo, today: date) -> str:
-    """Return `dall’8 novembre alle 14:32`; a dash if it is not a time."""
+def day_and_time(article: tuple[str, str], at: object, now: datetime) -> str:
+    """Return `dall’8 novembre alle 14:32`, in the time zone of `now`; a dash if it is not a time."""
     if not isinstance(at, datetime):
         return italian.DASH
-    local = at.astimezone(zone)
-    return f"{italian.with_article(italian.DAL, local.date(), today)} alle {local:%H:%M}"
+    local = at.astimezone(now.tzinfo)
+    return f"{italian.with_article(article, local.date(), now.date())} alle {local:%H:%M}"
+
+
+def of_day(day: date, today: date) -> str:
+    """Return `dell’8 novembre`."""
+    return italian.with_article(italian.DEL, day, today)

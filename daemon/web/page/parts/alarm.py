@@ -47,7 +47,7 @@ def current(context: WebContext, snapshot: Snapshot) -> Alarm | None:
     missing = status.missing_day(context, snapshot.now)
     if missing is None:
         return None
-    return _alarm("day", italian.with_article(italian.DEL, missing, snapshot.today), day=missing.isoformat())
+    return _alarm("day", texts.of_day(missing, snapshot.today), day=missing.isoformat())
 
 
 def unreachable(snapshot: Snapshot) -> list[Alarm]:
@@ -66,7 +66,7 @@ def _not_following(health: Health) -> list[str]:
 
 
 def _of_gap(gap: Document, snapshot: Snapshot) -> Alarm:
-    since = texts.since(gap.get("opened_at"), snapshot.settings.zone, snapshot.today)
+    since = texts.day_and_time(italian.DAL, gap.get("opened_at"), snapshot.local_now)
     if gaps.awaits_approval(gap):
         return _alarm("decision", since, [one_line(gap["waiting"])])
     return _alarm("gap", since)

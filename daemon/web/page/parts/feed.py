@@ -8,6 +8,7 @@ from daemon.mongo.id_text import shown_id
 from daemon.web.page import texts
 from rules import business_days
 from rules.rows import daily_note
+from rules.settings import italian
 from rules.settings.settings import Settings
 from rules.text import note_text
 
@@ -31,7 +32,7 @@ def feed_item(event: Mapping[str, Any], today: date, settings: Settings) -> Feed
         at=at.isoformat() if isinstance(at, datetime) else "",
         time=_time(at, today, settings) if isinstance(at, datetime) else "",
         emoji=emoji,
-        text=text,
+        text=italian.with_readers_euros(text),
     )
 
 

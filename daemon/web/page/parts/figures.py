@@ -9,7 +9,9 @@ from daemon.web.page import texts
 from rules.model.changes import DocId
 from rules.model.ledger import Totals
 from rules.model.states import PlanState
+from rules.rows import row
 from rules.settings import italian
+from rules.settings.settings import Settings
 
 YESTERDAY, A_WEEK = 1, 7
 SPANS = {YESTERDAY: texts.SINCE_YESTERDAY, A_WEEK: texts.IN_A_WEEK}
@@ -24,15 +26,18 @@ class FigureChange(NamedTuple):
 
 
 class Figure(NamedTuple):
+    """A key figure; `key` is its name in addresses."""
+
+    key: str
     name: str
     value: str
     changes: list[FigureChange]
-    aside: str = ""
 
 
 class PlanLine(NamedTuple):
-    """Formatted figures of a plan; `share` is its share of all MRR."""
+    """Formatted figures of a plan; `share` is its share of all MRR, `key` its name in addresses."""
 
+    key: str
     name: str
     active: str
     mrr: str
@@ -54,6 +59,7 @@ class Deal(NamedTuple):
 class Measure(NamedTuple):
     """A key figure: how to read it from the totals and from a row, and how to format it and its change."""
 
+    key: str
     name: str
     of_totals: Callable[[Totals], int]
     of_row: Callable[[ReadOnlyDocument], object]
@@ -63,6 +69,7 @@ class Measure(NamedTuple):
 
 MEASURES = (
     Measure(
+        "mrr",
         texts.MRR,
         lambda totals: totals.mrr_cents,
         lambda row: _cents(row.get("mrr")),
@@ -70,6 +77,7 @@ MEASURES = (
         italian.signed_cents,
     ),
     Measure(
+        "clienti",
         texts.CUSTOMERS,
         lambda totals: totals.customers,
         lambda row: row.get("total_customers"),
@@ -77,21 +85,30 @@ MEASURES = (
         italian.signed,
     ),
     Measure(
+        "paganti",
         texts.PAYING,
         lambda totals: totals.paying_customers,
-        lambda row: row.get("paying_customers") if "active_licenses" in row else None,
+        lambda row: row.get("paying_customers"),
         italian.integer,
         italian.signed,
     ),
     Measure(
+        "licenze",
         texts.LICENSES,
         lambda totals: totals.active_licenses,
         lambda row: row.get("active_licenses"),
         italian.integer,
         italian.signed,
     ),
+    Measure(
+        "arr",
+        texts.ARR,
+        lambda totals: totals.mrr_cents * 12,
+        lambda row: _cents(row.get("arr")),
+        italian.cents,
+        italian.signed_cents,
+    ),
 )
-"""A row without `active_licenses` is the dashboard's, which counts every active license as a paying customer."""
 
 
 def _cents(amount: object) -> int | None:
@@ -111,16 +128,20 @@ def figures(current: CurrentTotals, rows: Mapping[int, ReadOnlyDocument]) -> lis
         changes = [
             _change(now, earlier[ago], since, measure.format_change) for ago, since in SPANS.items() if ago in earlier
         ]
-        aside = f"{texts.ARR} {italian.cents(now * 12)}" if measure.name == texts.MRR else ""
-        found.append(Figure(measure.name, measure.format(now), changes, aside))
+        found.append(Figure(measure.key, measure.name, measure.format(now), changes))
     return found
 
 
 def _earlier_values(measure: Measure, current: CurrentTotals, rows: Mapping[int, ReadOnlyDocument]) -> dict[int, int]:
     """Return the known earlier values by age in days; the ledger takes precedence over the table."""
-    known = {ago: measure.of_row(row) for ago, row in rows.items()}
+    known = {ago: measure.of_row(row) for ago, row in rows.items() if is_comparable(row)}
     known |= {ago: measure.of_totals(totals) for ago, totals in current.earlier.items()}
     return {ago: value for ago, value in known.items() if isinstance(value, int)}
+
+
+def is_comparable(row: ReadOnlyDocument) -> bool:
+    """Whether a row was counted by our rules: the dashboard's rows count free and lifetime licenses differently."""
+    return "active_licenses" in row
 
 
 def _change(now: int, earlier: int, since: str, format_change: Callable[[int], str]) -> FigureChange:
@@ -129,7 +150,7 @@ def _change(now: int, earlier: int, since: str, format_change: Callable[[int], s
     return FigureChange(format_change(now - earlier), since, "up" if now > earlier else "down")
 
 
-def plan_lines(totals: Totals, plans: Mapping[DocId, PlanState]) -> list[PlanLine]:
+def plan_lines(totals: Totals, plans: Mapping[DocId, PlanState], settings: Settings) -> list[PlanLine]:
     """Return the plans with licenses or revenue, highest MRR first."""
     sums = {
         plan_id: one for plan_id, one in totals.by_plan.items() if one.active or one.mrr_cents or one.one_time_cents
@@ -137,7 +158,8 @@ def plan_lines(totals: Totals, plans: Mapping[DocId, PlanState]) -> list[PlanLin
     ranked = sorted(sums.items(), key=lambda item: (-item[1].mrr_cents, -item[1].one_time_cents, -item[1].active))
     return [
         PlanLine(
-            _title(plans.get(plan_id)),
+            f"piano.{row.plan_key(plans.get(plan_id))}",
+            _title(plans.get(plan_id), settings),
             italian.integer(one.active),
             italian.cents(one.mrr_cents),
             texts.percent(one.mrr_cents, totals.mrr_cents),
@@ -147,7 +169,7 @@ def plan_lines(totals: Totals, plans: Mapping[DocId, PlanState]) -> list[PlanLin
     ]
 
 
-def deals(totals: Totals, plans: Mapping[DocId, PlanState]) -> list[Deal]:
+def deals(totals: Totals, plans: Mapping[DocId, PlanState], settings: Settings) -> list[Deal]:
     """Return the limited plans on sale, such as the Founders Deal."""
     found = []
     for plan_id, state in plans.items():
@@ -158,9 +180,9 @@ def deals(totals: Totals, plans: Mapping[DocId, PlanState]) -> list[Deal]:
         text = texts.LIMITED_OF.format(sold=italian.plural(texts.LIMITED_SOLD, sold), limit=italian.integer(limit))
         left = italian.plural(texts.LIMITED_LEFT, limit - sold) if sold < limit else texts.LIMITED_OVER
         income = texts.LIMITED_INCOME.format(amount=italian.cents(sums.one_time_cents)) if sums else ""
-        found.append(Deal(state.plan.title, sold, limit, text, left, income))
+        found.append(Deal(settings.plan_title(state.plan), sold, limit, text, left, income))
     return found
 
 
-def _title(state: PlanState | None) -> str:
-    return state.plan.title if state is not None and state.plan is not None else texts.PLAN_UNKNOWN
+def _title(state: PlanState | None, settings: Settings) -> str:
+    return settings.plan_title(state.plan) if state is not None and state.plan is not None else texts.PLAN_UNKNOWN

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from daemon.mongo.types import ReadOnlyDocument
 from daemon.web.page import texts
+from daemon.web.page.snapshot import Snapshot
 from rules.rows import note_grammar
 from rules.settings import italian
 from rules.settings.catalog import SEPARATOR
@@ -28,7 +29,10 @@ class Tag(NamedTuple):
 
 
 class TableRow(NamedTuple):
+    """One row; `when` names its day or month in addresses."""
+
     id: str
+    when: str
     day: date | None
     date: str
     weekday: str
@@ -41,21 +45,36 @@ class TableRow(NamedTuple):
     is_running: bool
 
 
-def daily(document: ReadOnlyDocument) -> TableRow:
+def daily(document: ReadOnlyDocument, snapshot: Snapshot | None = None) -> TableRow:
+    """Return a row; today's has the totals of the snapshot, because the stored one is up to a minute old."""
     day = _date(document)
-    return _row(document, day, texts.day(day), texts.weekday(day)[:3])
+    when = str(day) if day else ""
+    if snapshot is not None and snapshot.current is not None and day == snapshot.today:
+        document, when = with_totals(document, snapshot), texts.NOW
+    return _row(document, day, when, texts.weekday(day)[:3])
+
+
+def with_totals(document: ReadOnlyDocument, snapshot: Snapshot) -> ReadOnlyDocument:
+    """Return a row; today's with the totals of the snapshot."""
+    if snapshot.current is None or _date(document) != snapshot.today:
+        return document
+    totals = snapshot.current.totals
+    numbers = {"total_customers": totals.customers, "paying_customers": totals.paying_customers}
+    return {**document, **numbers, "mrr": totals.mrr_cents / 100}
 
 
 def monthly(document: ReadOnlyDocument) -> TableRow:
     day = _date(document)
-    return _row(document, None, texts.month(day), "")
+    row = _row(document, None, f"{day:%Y-%m}" if day else "", "")
+    return row._replace(date=texts.month(day))
 
 
-def _row(document: ReadOnlyDocument, day: date | None, date_text: str, weekday: str) -> TableRow:
+def _row(document: ReadOnlyDocument, day: date | None, when: str, weekday: str) -> TableRow:
     return TableRow(
         id=f"d{day.isoformat()}" if day else "",
+        when=when,
         day=day,
-        date=date_text,
+        date=texts.day(day),
         weekday=weekday,
         customers=italian.integer(document.get("total_customers")),
         paying=italian.integer(document.get("paying_customers")),
@@ -73,8 +92,8 @@ def _date(document: ReadOnlyDocument) -> date | None:
 
 
 def facts(note: object) -> list[str]:
-    """Split a note into its facts, each one line without invisible characters."""
-    text = note[:MAX_NOTE_LENGTH] if isinstance(note, str) else ""
+    """Split a note into its facts: each one line without invisible characters, with amounts in the readers' form."""
+    text = italian.with_readers_euros(note[:MAX_NOTE_LENGTH]) if isinstance(note, str) else ""
     parts = [one_line(part, MAX_NOTE_LENGTH) for line in text.splitlines() for part in line.split(SEPARATOR.strip())]
     return [_keep_emoji_with_text(part) for part in parts if part][:MAX_FACTS]
 

@@ -6,11 +6,13 @@ from itertools import islice
 from typing import NamedTuple
 
 from daemon import clock
+from daemon.delivery import target_store
+from daemon.delivery.target_store import TargetRecord
 from daemon.mongo.id_text import shown_id
 from daemon.mongo.types import Document
 from daemon.runtime.health import Health, Instant
 from daemon.store import checkpoint as checkpoints
-from daemon.store import dead_letters, gaps
+from daemon.store import dead_letters, gaps, outbox
 from daemon.store import rows as row_store
 from daemon.store.ledger import reader as ledger
 from daemon.web.context import WebContext
@@ -39,6 +41,7 @@ class StatusLine(NamedTuple):
 
 def status_lines(context: WebContext, now: datetime) -> list[StatusLine]:
     """Return all lines, most important first; `now` is the database's clock."""
+    now = now.astimezone(context.config().time.zone)
     return [
         *_following(context.health),
         *_lag(context, now),
@@ -46,6 +49,7 @@ def status_lines(context: WebContext, now: datetime) -> list[StatusLine]:
         *_verification(context, now),
         *_gaps(context, now),
         *_dead_letters(context),
+        *_deliveries(context, now),
     ]
 
 
@@ -91,12 +95,12 @@ def _rollup(context: WebContext, now: datetime) -> Iterator[StatusLine]:
     row, missing = row_store.newest_final(context.database), missing_day(context, now)
     text = system_texts.ROLLUP_NEVER
     if row is not None:
-        when = italian.moment(row.get("updated_at"), context.config().time.zone)
+        when = texts.day_and_time(italian.IL, row.get("updated_at"), now)
         text = system_texts.ROLLUP_OF.format(day=texts.day(row["date"]), when=when)
     if missing is None:
         yield StatusLine(system_texts.ROLLUP, text)
     else:
-        detail = system_texts.ROLLUP_MISSING.format(day=texts.day(missing))
+        detail = system_texts.ROLLUP_MISSING.format(del_day=texts.of_day(missing, now.date()))
         yield StatusLine(system_texts.ROLLUP, text, system_texts.ROLLUP_HINT.format(day=missing.isoformat()), [detail])
 
 
@@ -118,40 +122,38 @@ def _verification(context: WebContext, now: datetime) -> Iterator[StatusLine]:
             system_texts.VERIFICATION_HINT,
         )
     elif passed_at:
-        when = italian.moment(datetime.fromtimestamp(passed_at, now.tzinfo), context.config().time.zone)
+        when = texts.day_and_time(italian.IL, datetime.fromtimestamp(passed_at, now.tzinfo), now)
         yield StatusLine(system_texts.VERIFICATION, system_texts.VERIFICATION_PASSED.format(when=when))
 
 
 def _gaps(context: WebContext, now: datetime) -> Iterator[StatusLine]:
     """Yield open gaps, or a summary of those of the last 30 days without the first start."""
     zone = context.config().time.zone
-    since, newest_gaps = now - timedelta(GAPS_SHOWN_DAYS), gaps.newest(context.database, GAPS_READ, None)
-    found = [gap for gap in newest_gaps if gap.get("closed_at") is None or gap["opened_at"] >= since]
+    oldest, newest_gaps = now - timedelta(GAPS_SHOWN_DAYS), gaps.newest(context.database, GAPS_READ, None)
+    found = [gap for gap in newest_gaps if gap.get("closed_at") is None or gap["opened_at"] >= oldest]
     still_open = [gap for gap in found if gap.get("closed_at") is None]
     closed = [gap for gap in found if gap.get("closed_at") is not None and gap.get("cause") != "first_start"]
     for gap in still_open:
-        when = italian.moment(gap.get("opened_at"), zone)
-        yield StatusLine(
-            system_texts.GAPS, system_texts.GAP_OPEN.format(when=when, cause=_cause(gap)), system_texts.GAP_HINT
-        )
+        since = texts.day_and_time(italian.DAL, gap.get("opened_at"), now)
+        text = system_texts.GAP_OPEN.format(since=since, cause=_cause(gap))
+        yield StatusLine(system_texts.GAPS, text, system_texts.GAP_HINT)
     if not still_open:
         text = italian.plural(system_texts.GAPS_CLOSED, len(closed)) if closed else system_texts.GAPS_NONE
-        yield StatusLine(system_texts.GAPS, text, details=[_closed(gap, zone) for gap in closed[:SHOWN]])
+        yield StatusLine(system_texts.GAPS, text, details=[closed_gap(gap, zone) for gap in closed[:SHOWN]])
 
 
 def _cause(gap: Document) -> str:
     return system_texts.CAUSES.get(str(gap.get("cause")), one_line(gap.get("cause")))
 
 
-def _closed(gap: Document, zone: tzinfo) -> str:
+def closed_gap(gap: Document, zone: tzinfo) -> str:
     recovered = gap.get("recovered")
+    count = sum(recovered.values()) if isinstance(recovered, dict) else 0
     return system_texts.GAP_CLOSED.format(
         since=italian.moment(gap["since"], zone) if gap.get("since") else system_texts.GAP_START,
         until=italian.moment(gap.get("until"), zone),
         cause=_cause(gap),
-        recovered=italian.plural(
-            system_texts.GAP_RECOVERED, sum(recovered.values()) if isinstance(recovered, dict) else 0
-        ),
+        recovered=italian.plural(system_texts.GAP_RECOVERED, count) if count else system_texts.GAP_RECOVERED_NONE,
     )
 
 
@@ -171,3 +173,32 @@ def _dead_letter(letter: Document) -> str:
     return (
         f"{letter['_id'].get('k')} {one_line(shown_id(letter['_id'].get('id')), 60)}: {one_line(letter.get('reason'))}"
     )
+
+
+def _deliveries(context: WebContext, now: datetime) -> Iterator[StatusLine]:
+    """Yield one line per configured target."""
+    config = context.config()
+    for name in (*config.webhooks, *config.notify):
+        record = target_store.load(context.database, name)
+        title = system_texts.DELIVERIES.format(name=name)
+        if record is None:
+            yield StatusLine(title, system_texts.DELIVERIES_NOT_STARTED)
+            continue
+        target = record.target
+        hint = system_texts.DELIVERY_HINTS.get(target.state, "").format(name=name)
+        yield StatusLine(
+            title, _delivered(context, record, now), hint, [target.last_error] if target.last_error else []
+        )
+
+
+def _delivered(context: WebContext, record: TargetRecord, now: datetime) -> str:
+    """Return the state of a target, what waits for it, and when it last received something."""
+    target, waiting = record.target, outbox.count(context.database, record.position)
+    last = texts.day_and_time(italian.IL, target.last_success_at, now) if target.last_success_at else ""
+    parts = (
+        system_texts.DELIVERY_STATES[target.state],
+        italian.plural(system_texts.DELIVERIES_WAITING, waiting) if waiting else "",
+        italian.plural(system_texts.DELIVERIES_REFUSED, len(record.parked)) if record.parked else "",
+        system_texts.DELIVERY_LAST.format(when=last) if last else system_texts.DELIVERY_NEVER,
+    )
+    return ", ".join(part for part in parts if part)

@@ -73,7 +73,9 @@ class NoteForm:
     def _problem(self, day: date, text: str, fields: Mapping[str, str]) -> "Problem | None":
         """Store the note; return why it could not be stored, else None."""
         if len(text) > rows.MAX_NOTE_LENGTH:
-            message = texts.TOO_LONG.format(limit=italian.integer(rows.MAX_NOTE_LENGTH))
+            message = texts.TOO_LONG.format(
+                length=italian.integer(len(text)), limit=italian.integer(rows.MAX_NOTE_LENGTH)
+            )
             return Problem(text, message, HTTPStatus.UNPROCESSABLE_ENTITY)
         with bounded(DATABASE_TIMEOUT_SECONDS):
             outcome = self._store(day, text, fields)

@@ -1,6 +1,6 @@
 """Oggi: the figures with their changes, the day so far, MRR of 90 days, the newest events, the plans."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated
 
@@ -16,19 +16,17 @@ from daemon.store.mirror.reader import MirrorReader
 from daemon.web.context import WebContext
 from daemon.web.page import texts
 from daemon.web.page.environment import page_url
-from daemon.web.page.parts import feed, figures, history, rows
+from daemon.web.page.parts import feed, figures, history, rates, rows
 from daemon.web.page.rendering import Renderer, View
 from daemon.web.page.snapshot import Snapshot
 from daemon.web.page.views import trend
 from rules import business_days
-from rules.settings import italian
+from rules.rows import periods
 
 ADDRESS = "/analytics"
 FEED_ITEMS = 8
 FEED_DAYS = 30
 HISTORY_DAYS = 90
-OUTDATED_AFTER = timedelta(minutes=15)
-"""Age of the checkpoint at which the page says that its numbers are outdated."""
 
 OldPeriod = Annotated[str | None, Query(alias="period")]
 OldPage = Annotated[str | None, Query(alias="page")]
@@ -60,11 +58,12 @@ def view(snapshot: Snapshot) -> View:
     row = row_store.daily_row(snapshot.database, snapshot.today, snapshot.session)
     return {
         "figures": figures.figures(current, _earlier_rows(current, snapshot)) if current else [],
-        "outdated_notice": _outdated_notice(current, snapshot.now, snapshot),
+        "rates": rates.lines(snapshot),
+        "rates_title": texts.RATES_TITLE.format(days=periods.RATES_DAYS),
         "facts_today": rows.facts(row.get("notes")) if row else [],
         "feed": _feed(snapshot),
-        "plans": figures.plan_lines(current.totals, plans) if current else [],
-        "deals": figures.deals(current.totals, plans) if current else [],
+        "plans": figures.plan_lines(current.totals, plans, snapshot.settings) if current else [],
+        "deals": figures.deals(current.totals, plans, snapshot.settings) if current else [],
         **history.mrr_history(snapshot, snapshot.today - timedelta(HISTORY_DAYS - 1)),
     }
 
@@ -81,9 +80,3 @@ def _earlier_rows(current: CurrentTotals, snapshot: Snapshot) -> dict[int, ReadO
     days = {ago: current.today - ago * business_days.ONE_DAY for ago in missing}
     found = {ago: row_store.daily_row(snapshot.database, day, snapshot.session) for ago, day in days.items()}
     return {ago: row for ago, row in found.items() if row is not None}
-
-
-def _outdated_notice(current: CurrentTotals | None, now: datetime, snapshot: Snapshot) -> str:
-    if current is None or now - current.at < OUTDATED_AFTER:
-        return ""
-    return texts.TOTALS_OUTDATED.format(when=italian.moment(current.at, snapshot.settings.zone))

@@ -10,9 +10,13 @@ from fastapi import APIRouter, Query, Response
 from daemon.store import rows as row_store
 from daemon.store.ledger.totals import MovementsByMonth
 from daemon.web.context import WebContext
+from daemon.web.page import texts
 from daemon.web.page.parts import history, rows
 from daemon.web.page.rendering import Renderer, View
 from daemon.web.page.snapshot import Snapshot
+from rules.rows import periods
+from rules.rows.periods import PeriodKind
+from rules.settings import italian
 
 ADDRESS = "/analytics/andamento"
 ROWS_ON_A_PAGE = 90
@@ -49,9 +53,7 @@ def router(context: WebContext) -> APIRouter:
         with renderer.snapshot() as snapshot:
             found = {
                 **history.mrr_history(snapshot, first_day(period, snapshot.today)),
-                **history.movements(
-                    months.read(COUNTING_SECONDS), snapshot.today, snapshot.current and snapshot.current.first_day
-                ),
+                **movements(snapshot, months),
                 **table(snapshot, period, page),
             }
             return renderer.page("trend.html", "trend", snapshot, found)
@@ -59,14 +61,31 @@ def router(context: WebContext) -> APIRouter:
     return routes
 
 
+def movements(snapshot: Snapshot, months: MovementsByMonth) -> View:
+    current = snapshot.current
+    found = months.read(COUNTING_SECONDS, current.line) if current else {}
+    return history.movements(found, snapshot.today, current.first_day if current else None)
+
+
 def table(snapshot: Snapshot, period: TrendPeriod, wanted_page: int) -> View:
-    kind, shape = ("monthly", rows.monthly) if period is TrendPeriod.MONTHS else ("daily", rows.daily)
+    kind = PeriodKind.MONTHLY if period is TrendPeriod.MONTHS else PeriodKind.DAILY
     first, database, session = first_day(period, snapshot.today), snapshot.database, snapshot.session
     pages = max(1, math.ceil(row_store.count(database, kind, first, session) / ROWS_ON_A_PAGE))
     page = min(wanted_page, pages)
     part = ((page - 1) * ROWS_ON_A_PAGE, ROWS_ON_A_PAGE)
-    found = [shape(row) for row in row_store.page(database, kind, first, part, session)]
-    return {"rows": found, "page": page, "pages": pages, "period": period.value}
+    stored = row_store.page(database, kind, first, part, session)
+    found = [rows.monthly(row) if kind is PeriodKind.MONTHLY else rows.daily(row, snapshot) for row in stored]
+    return {
+        "rows": found,
+        "page": page,
+        "pages": pages,
+        "period": period.value,
+        "months_empty": texts.MONTHS_EMPTY.format(month=_next_month(snapshot.today)),
+    }
+
+
+def _next_month(today: date) -> str:
+    return italian.MONTHS[periods.next_month(today.replace(day=1)).month - 1].lower()
 
 
 def first_day(period: TrendPeriod, today: date) -> date | None:
