@@ -57,6 +57,8 @@ class Dispatcher(AbstractContextManager["Dispatcher"]):
         jobs: dict[str, Callable[[], None]] = {f"deliver {worker.name}": worker.run for worker in self.workers}
         if self.workers or self.config.current.delivery.heartbeat_url.get_secret_value():
             jobs["delivery"] = self._maintain
+        for worker in self.workers:
+            worker.open()
         self._threads = [threading.Thread(target=job, name=name, daemon=True) for name, job in jobs.items()]
         for thread in self._threads:
             thread.start()

@@ -23,12 +23,13 @@ ROW_TYPES = (FactType.DAY_CLOSED, FactType.DAY_AMENDED, FactType.MONTH_CLOSED, F
 
 
 class Collected(NamedTuple):
-    """Days and months that became final, and amendments, up to a position."""
+    """Days and months that became final, the last one at `closed_at`, and amendments, up to a position."""
 
     position: OutboxPosition
     days: tuple[date, ...] = ()
     months: tuple[date, ...] = ()
     amended: tuple[RowFact, ...] = ()
+    closed_at: datetime | None = None
 
 
 def collect(database: Database, after: OutboxPosition) -> Collected:
@@ -36,15 +37,16 @@ def collect(database: Database, after: OutboxPosition) -> Collected:
     days: list[date] = []
     months: list[date] = []
     amended: list[RowFact] = []
-    position = after
-    for entry in outbox.read_types(database, after, ROW_TYPES):
+    position, closed_at = after, None
+    for entry in outbox.read(database, after, types=ROW_TYPES):
         position, subject = entry.position, entry.fact.subject
         assert isinstance(subject, RowFact)
         if entry.fact.type in (FactType.DAY_AMENDED, FactType.MONTH_AMENDED):
             amended.append(subject)
         else:
+            closed_at = entry.at
             (months if subject.month else days).append(subject.day)
-    return Collected(position, tuple(sorted(days)), tuple(sorted(months)), tuple(amended))
+    return Collected(position, tuple(sorted(days)), tuple(sorted(months)), tuple(amended), closed_at)
 
 
 def message(database: Database, found: Collected, notify: Notify, settings: Settings) -> Message | None:

@@ -1,12 +1,11 @@
 """Sends messages to one person: at once, in the morning, and questions even in quiet hours."""
 
-import random
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from daemon import clock
 from daemon.config.targets import APPROVAL, INTERRUPTION, Notify
-from daemon.delivery import fact_texts, morning, schedule, target_store
+from daemon.delivery import fact_texts, morning
 from daemon.delivery.notifier import Notifier
 from daemon.delivery.outcome import OutcomeKind
 from daemon.delivery.target_store import TargetRecord
@@ -19,8 +18,8 @@ from rules.messages.model import Message
 from rules.messages.timing import INTERRUPTION_AFTER
 from rules.model.facts import EventFact, FactType, GapFact
 
-DOCUMENTS = 500
-"""Outbox documents that are read for one message."""
+ENTRIES = 10_000
+"""Facts that are read for one message."""
 CLOSED = (FactType.DAY_CLOSED, FactType.MONTH_CLOSED)
 
 
@@ -31,9 +30,12 @@ class PeopleWorker(Worker):
         self.notifier = Notifier(name, notify.secret.get_secret_value())
         super().__init__(context, name, self.notifier)
         self.notify = notify
+        self._searched = outbox.BEGINNING
+        """The position up to which there is no question that was not sent."""
 
     def work(self, record: TargetRecord) -> TargetRecord:
         """Send what is due: questions, then what happened, then the message of the morning."""
+        self.ready_at = None
         for send in (self._send_questions, self._send_interruption, self._send_now, self._send_morning):
             if record.target.is_due(clock.now()) and not self.context.is_stopping():
                 record = send(record)
@@ -46,8 +48,11 @@ class PeopleWorker(Worker):
         """Send questions at once, also in quiet hours."""
         if APPROVAL not in self.notify.now:
             return record
-        found = list(outbox.read_types(self.context.database, record.people.urgent, [FactType.APPROVAL_REQUESTED]))
+        database, end = self.context.database, outbox.end(self.context.database)
+        after_searched = max(record.people.urgent, self._searched)
+        found = list(outbox.read(database, after_searched, types=[FactType.APPROVAL_REQUESTED]))
         if not found:
+            self._searched = end
             return record
         after = record._replace(people=record.people._replace(urgent=found[-1].position))
         return self._send(record, after, lambda: self._instant(found))
@@ -56,35 +61,38 @@ class PeopleWorker(Worker):
         """Send a gap that has been open for a while; a shorter one is no news."""
         gap = gaps.find_open(self.context.database) if INTERRUPTION in self.notify.now else None
         now = clock.now()
-        if gap is None or gap["_id"] == record.people.reported_gap or self._is_quiet(now):
+        cause = gaps.cause_of_interruption(gap or {})
+        if gap is None or not cause or gap["_id"] == record.people.reported_gap or self._is_quiet(now):
             return record
         if now - gap["opened_at"] < INTERRUPTION_AFTER:
             return record
         after = record._replace(people=record.people._replace(reported_gap=gap["_id"]))
-        subject = GapFact(gap["_id"], gap["cause"], gap["since"])
+        subject = GapFact(gap["_id"], cause, gap["since"])
         return self._send(record, after, lambda: instant.interruption(subject, self.context.zone))
 
     def _send_now(self, record: TargetRecord) -> TargetRecord:
-        """Send the facts of the chosen types that have waited long enough, as one message."""
-        entries = list(outbox.read(self.context.database, record.position, DOCUMENTS))
-        if not entries:
+        """Send the facts of the chosen types that have waited long enough, as one message, outside quiet hours."""
+        now = clock.now()
+        if self.notify.quiet is not None and self._is_quiet(now):
+            self._wait_until(self.notify.quiet.ends(now, self.context.zone))
+            return record
+        entries = list(outbox.read(self.context.database, record.position, ENTRIES))
+        chosen = [entry for entry in entries if self._is_chosen(entry, record)]
+        if not entries or (chosen and not self._is_time(timing.send_at(chosen[0].at, chosen[-1].at))):
             return record
         people = record.people
         if any(entry.fact.type in CLOSED for entry in entries):
             people = people._replace(is_day_closed=True)
-        chosen = [entry for entry in entries if self._is_chosen(entry, record)]
-        if chosen and not self._has_waited(chosen):
-            return record
         after = record._replace(position=entries[-1].position, people=people)
-        return self._send(record, after, lambda: self._instant(chosen)) if chosen else self._save(after)
+        return self._send(record, after, lambda: self._instant(chosen)) if chosen else self.save(after)
 
-    def _has_waited(self, chosen: Sequence[OutboxEntry]) -> bool:
-        now = clock.now()
-        due = timing.after_quiet_hours(
-            timing.send_at(chosen[0].at, chosen[-1].at), self.notify.quiet, self.context.zone
-        )
-        self.ready_at = due if due > now else None
-        return due <= now and not self._is_quiet(now)
+    def _is_time(self, due: datetime) -> bool:
+        if due > clock.now():
+            self._wait_until(due)
+        return due <= clock.now()
+
+    def _wait_until(self, at: datetime) -> None:
+        self.ready_at = at if self.ready_at is None else min(at, self.ready_at)
 
     def _is_chosen(self, entry: OutboxEntry, record: TargetRecord) -> bool:
         subject = entry.fact.subject
@@ -99,6 +107,8 @@ class PeopleWorker(Worker):
         if not record.people.is_day_closed or self._is_quiet(clock.now()):
             return record
         found = morning.collect(self.context.database, record.people.morning)
+        if found.closed_at is not None and not self._is_time(found.closed_at + timing.COLLECT_ROWS):
+            return record
         after = record._replace(people=record.people._replace(morning=found.position, is_day_closed=False))
         settings = self.context.settings()
         return self._send(record, after, lambda: morning.message(self.context.database, found, self.notify, settings))
@@ -116,14 +126,10 @@ class PeopleWorker(Worker):
         """Send the message that `make` composes and store `after`; if it fails, only the failure is stored."""
         message = fact_texts.while_list_is_unchanged(self.context.database, make)
         if message is None:
-            return self._save(after)
+            return self.save(after)
         outcome = self.notifier.send(message)
-        step = schedule.after(record.target, outcome, clock.now(), random.uniform(-1, 1))  # noqa: S311 - spreads
-        self.count(outcome.kind, is_parked=step.is_parked)
-        return self._save((after if outcome.kind is OutcomeKind.DELIVERED else record)._replace(target=step.target))
-
-    def _save(self, record: TargetRecord) -> TargetRecord:
-        return target_store.save(self.context.database, record)
+        target = self.settle(record, outcome).target
+        return self.save((after if outcome.kind is OutcomeKind.DELIVERED else record)._replace(target=target))
 
 
 def _seconds_open(gap: GapFact) -> timedelta:

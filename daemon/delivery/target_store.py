@@ -65,6 +65,7 @@ def load(database: Database, name: str) -> TargetRecord | None:
 def open_record(database: Database, name: str, epoch: int, newest: OutboxPosition, now: datetime) -> TargetRecord:
     """Return the record, bound to the leader with `epoch`; a new target begins at the `newest` position.
 
+    A position beyond it belongs to facts that a restored backup does not hold: other ones will get its number.
     Raises LeaseLost if it is bound to a later leader.
     """
     people = PeopleProgress(morning=newest, urgent=newest)
@@ -78,7 +79,14 @@ def open_record(database: Database, name: str, epoch: int, newest: OutboxPositio
         raise LeaseLost(f"target {name} is served by a later leader; this daemon continues as standby")
     found = load(database, name)
     assert found is not None
-    return found
+    bounded = _at_most(found, newest)
+    return found if bounded == found else save(database, bounded)
+
+
+def _at_most(record: TargetRecord, newest: OutboxPosition) -> TargetRecord:
+    people = record.people
+    people = people._replace(morning=min(people.morning, newest), urgent=min(people.urgent, newest))
+    return record._replace(position=min(record.position, newest), people=people)
 
 
 def save(database: Database, record: TargetRecord) -> TargetRecord:

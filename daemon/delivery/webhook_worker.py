@@ -1,11 +1,8 @@
 """Sends the facts of the outbox, in order, to one webhook."""
 
-import random
-from collections.abc import Iterator
-
 from daemon import clock
 from daemon.config.targets import Webhook
-from daemon.delivery import cloud_event, fact_texts, schedule, target_store
+from daemon.delivery import cloud_event, fact_texts
 from daemon.delivery.cloud_event import Names
 from daemon.delivery.outcome import OutcomeKind
 from daemon.delivery.target_store import ParkedMessage, TargetRecord
@@ -16,8 +13,8 @@ from daemon.store import outbox
 from daemon.store.outbox import OutboxEntry
 from rules.model.facts import EventFact, Fact, FactType
 
-DOCUMENTS = 50
-"""Outbox documents that are read at once."""
+ENTRIES = 200
+"""Facts that are read at once: a document may hold thousands."""
 SAVED_AFTER = 50
 SAVED_SECONDS = 1.0
 """The position is stored after so many messages or seconds; what is sent twice has the same id."""
@@ -37,7 +34,7 @@ class WebhookWorker(Worker):
         """Send what waits, until a message fails or the daemon stops."""
         record = self._resend(record)
         while record.target.is_due(clock.now()) and not self.context.is_stopping():
-            entries = list(outbox.read(self.context.database, record.position, DOCUMENTS))
+            entries = list(outbox.read(self.context.database, record.position, ENTRIES))
             if not entries:
                 break
             record = self._send_all(record, entries)
@@ -58,9 +55,7 @@ class WebhookWorker(Worker):
         """Send one fact; return the record after it, and whether to go on with the next one."""
         body = cloud_event.body(entry.fact, self.context.database.name, self.context.zone, self._names(entry.fact))
         outcome = self.sender.send(cloud_event.message_id(entry.fact), body)
-        now = clock.now()
-        step = schedule.after(record.target, outcome, now, random.uniform(-1, 1))  # noqa: S311 - spreads attempts
-        self.count(outcome.kind, is_parked=step.is_parked)
+        step, now = self.settle(record, outcome), clock.now()
         if outcome.kind is OutcomeKind.DELIVERED:
             metrics.DELIVERY_SECONDS.observe(max(0.0, (now - entry.at).total_seconds()))
         record = record._replace(target=step.target)
@@ -81,17 +76,19 @@ class WebhookWorker(Worker):
 
     def _resend(self, record: TargetRecord) -> TargetRecord:
         """Send the parked messages that a person wants to be sent again; what fails is parked again."""
-        for parked in record.resent:
-            for entry in self._entries_at(parked):
-                record, is_passed = self._send(record, entry)
-                if not is_passed:
-                    record = record._replace(parked=(*record.parked, parked._replace(at=clock.now())))
-        return self._save(record._replace(resent=())) if record.resent else record
+        while record.resent and not self.context.is_stopping():
+            parked, *rest = record.resent
+            record = self._resend_one(record, parked)
+            record = self._save(record._replace(resent=tuple(rest)))
+        return record
 
-    def _entries_at(self, parked: ParkedMessage) -> Iterator[OutboxEntry]:
+    def _resend_one(self, record: TargetRecord, parked: ParkedMessage) -> TargetRecord:
         before = parked.position._replace(entry=parked.position.entry - 1)
-        entries = outbox.read(self.context.database, before, 1)
-        return (entry for entry in entries if entry.position == parked.position)
+        entry = next(outbox.read(self.context.database, before, 1), None)
+        if entry is None or entry.position != parked.position:
+            return record  # pruned meanwhile
+        record, is_passed = self._send(record, entry)
+        return record if is_passed else record._replace(parked=(*record.parked, parked._replace(at=clock.now())))
 
     def _save_sometimes(self, record: TargetRecord) -> TargetRecord:
         self._unsaved += 1
@@ -101,7 +98,7 @@ class WebhookWorker(Worker):
 
     def _save(self, record: TargetRecord) -> TargetRecord:
         self._unsaved, self._saved_at = 0, clock.monotonic()
-        return target_store.save(self.context.database, record)
+        return self.save(record)
 
 
 def is_chosen(fact: Fact, webhook: Webhook) -> bool:

@@ -32,7 +32,7 @@ from daemon.source.decode import Decoder
 from daemon.source.filter import fingerprint, same_except_custom_rules
 from daemon.source.stream import position_problem
 from daemon.store import checkpoint as checkpoints
-from daemon.store import forgotten, gaps, indexes
+from daemon.store import forgotten, gaps, indexes, outbox
 from daemon.store.checkpoint import Checkpoint
 from daemon.store.commit import Committer
 from daemon.store.lease import Lease
@@ -81,8 +81,8 @@ class LeaderTerm:
 
     def _new_committer(self, config: Config, forgotten_count: int | None) -> Committer:
         seconds = config.mongodb.timeout_seconds
-        outbox = OutboxWriter(self.database, self.wake) if config.delivers else None
-        return Committer(self.database, self.lease, config.settings(), seconds, forgotten_count, outbox)
+        writer = OutboxWriter(self.database, self.wake) if config.delivers else None
+        return Committer(self.database, self.lease, config.settings(), seconds, forgotten_count, writer)
 
     def lead(self) -> None:
         """Work from the checkpoint on; return once `stop` is set, raise what ends the term."""
@@ -119,6 +119,8 @@ class LeaderTerm:
             indexes.create(self.database)
             self.gaps.open(checkpoint, "first_start", "there was no checkpoint")
         checkpoint.epoch = self.lease.epoch
+        if config.delivers:
+            checkpoint.outbox = max(checkpoint.outbox, outbox.newest(self.database))  # restored from different times
         if checkpoint.reconciling is None:
             self._check_position(checkpoint)
         if checkpoint.format < checkpoints.FORMAT:

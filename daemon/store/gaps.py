@@ -11,6 +11,9 @@ from daemon.mongo.types import Database, Document
 from daemon.runtime import metrics
 from daemon.store import dead_letters
 
+PLANNED = ("first_start", "upgrade")
+"""Causes of gaps that are no interruption."""
+
 
 def open_gap(database: Database, cause: str, detail: str, since: datetime | None, now: datetime) -> Any:
     """Record that the stream could not be followed since `since` (None: it never was); return the gap's `_id`.
@@ -79,6 +82,12 @@ def pending_question(database: Database) -> str:
     return str(gap["waiting"]) if gap is not None and awaits_approval(gap) else ""
 
 
+def cause_of_interruption(gap: Document) -> str:
+    """Return the first cause that is none of a first start or an upgrade; "" if there is none."""
+    causes = (gap.get("cause", ""), *gap.get("further_causes", ()))
+    return next((cause for cause in causes if cause not in PLANNED), "")
+
+
 def count_open(database: Database) -> int:
     with translated():
         return database[GAPS].count_documents({"closed_at": None})
@@ -88,6 +97,17 @@ def newest(database: Database, limit: int, cursor: PageCursor | None) -> list[Do
     """Return open and closed gaps, newest first."""
     with translated():
         return pagination.newest(database[GAPS], [("opened_at", -1), ("_id", -1)], {}, limit, cursor)
+
+
+def between(database: Database, start: datetime, end: datetime) -> list[Document]:
+    """Return the gaps that are interruptions and overlap an interval, oldest first."""
+    query = {
+        "cause": {"$nin": list(PLANNED)},
+        "since": {"$lt": end},
+        "$or": [{"closed_at": None}, {"until": {"$gt": start}}, {"until": None, "closed_at": {"$gt": start}}],
+    }
+    with translated():
+        return list(database[GAPS].find(query).sort("since", 1))
 
 
 def export_counts(database: Database) -> None:

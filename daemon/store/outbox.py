@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from pymongo.collection import Collection
 from pymongo.read_concern import ReadConcern
 
 from daemon.mongo.client import translated
@@ -53,7 +54,7 @@ def _subject(subject: EventFact | RowFact | GapFact | ErasureFact) -> Document:
         case RowFact():
             changes = [change._asdict() for change in subject.changes]
             day = business_days.stored(subject.day)
-            return {"row": {**subject._asdict(), "day": day, "changes": changes, "lines": list(subject.lines)}}
+            return {"row": {**subject._asdict(), "day": day, "changes": changes}}
         case GapFact():
             return {
                 "gap": _without_none(
@@ -78,43 +79,42 @@ def _subject_of(entry: Mapping[str, Any]) -> EventFact | RowFact | GapFact | Era
     if "row" in entry:
         row = entry["row"]
         changes = tuple(Difference(**change) for change in row["changes"])
-        return RowFact(row["day"].date(), row["revision"], row["month"], changes, tuple(row["lines"]))
+        return RowFact(row["day"].date(), row["revision"], row["month"], changes)
     return GapFact(**entry["gap"]) if "gap" in entry else ErasureFact(**entry["erasure"])
 
 
-def read(database: Database, after: OutboxPosition, limit: int) -> Iterator[OutboxEntry]:
-    """Yield the majority-committed entries of at most `limit` documents, from after a position on."""
-    collection = database.get_collection(OUTBOX, read_concern=ReadConcern("majority"))
+def read(
+    database: Database, after: OutboxPosition, limit: int | None = None, types: Iterable[FactType] = FactType
+) -> Iterator[OutboxEntry]:
+    """Yield the majority-committed entries of some types from after a position on, in order, at most `limit`."""
+    wanted = {"entries.type": {"$in": [one.value for one in types]}}
+    is_rest = {"$or": [{"_id": {"$gt": after.number}}, {"entry": {"$gte": after.entry}}]}
+    stages: list[Document] = [
+        {"$match": {"_id": {"$gte": after.number}, **wanted}},
+        {"$sort": {"_id": 1}},
+        {"$unwind": {"path": "$entries", "includeArrayIndex": "entry"}},
+        {"$match": {**is_rest, **wanted}},
+        *([{"$limit": limit}] if limit is not None else ()),
+    ]
     with translated():
-        for found in collection.find({"_id": {"$gte": after.number}}).sort("_id", 1).limit(limit):
-            yield from _entries(found, after)
+        for found in _majority(database).aggregate(stages):
+            position = OutboxPosition(found["_id"], found["entry"] + 1)
+            yield OutboxEntry(position, found["at"], _fact(found["entries"]))
 
 
-def read_types(database: Database, after: OutboxPosition, types: Iterable[FactType]) -> Iterator[OutboxEntry]:
-    """Yield the majority-committed entries of some types, from after a position on."""
-    wanted = [one.value for one in types]
-    collection = database.get_collection(OUTBOX, read_concern=ReadConcern("majority"))
-    with translated():
-        query = {"_id": {"$gte": after.number}, "entries.type": {"$in": wanted}}
-        for found in collection.find(query).sort("_id", 1):
-            yield from (entry for entry in _entries(found, after) if entry.fact.type in wanted)
-
-
-def _entries(found: Mapping[str, Any], after: OutboxPosition) -> Iterator[OutboxEntry]:
-    for index, entry in enumerate(found["entries"], 1):
-        position = OutboxPosition(found["_id"], index)
-        if position > after:
-            yield OutboxEntry(position, found["at"], _fact(entry))
+def _majority(database: Database) -> Collection[Document]:
+    return database.get_collection(OUTBOX, read_concern=ReadConcern("majority"))
 
 
 def end(database: Database) -> OutboxPosition:
     """Return the position after everything that is stored now."""
-    return OutboxPosition(_newest(database) + 1, 0)
+    return OutboxPosition(newest(database) + 1, 0)
 
 
-def _newest(database: Database) -> int:
+def newest(database: Database) -> int:
+    """Return the number of the newest document; 0 if there is none."""
     with translated():
-        found = database[OUTBOX].find_one({}, {"_id": 1}, sort=[("_id", -1)])
+        found = _majority(database).find_one({}, {"_id": 1}, sort=[("_id", -1)])
     return int(found["_id"]) if found else 0
 
 
@@ -137,4 +137,4 @@ def count(database: Database, after: OutboxPosition, before: OutboxPosition | No
 def prune(database: Database, before: OutboxPosition) -> None:
     """Delete the documents before a position, from the front; the newest one always stays."""
     with translated():
-        database[OUTBOX].delete_many({"_id": {"$lt": min(before.number, _newest(database))}})
+        database[OUTBOX].delete_many({"_id": {"$lt": min(before.number, newest(database))}})

@@ -14,7 +14,7 @@ from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 
 from daemon.mongo.client import translated
-from daemon.mongo.collections import WRITTEN_ROWS
+from daemon.mongo.collections import ROWS, WRITTEN_ROWS
 from daemon.mongo.types import Database, Document
 from rules.model.facts import Fact, FactType, RowFact, row_fact_id
 from rules.rows import announced
@@ -75,11 +75,23 @@ def differ(left: Mapping[str, Any], right: Mapping[str, Any], name: str) -> bool
 
 
 def to_announce(database: Database, session: ClientSession | None = None, limit: int = MAX_ANNOUNCED) -> list[Document]:
-    """Return copies that have to be announced, oldest first, at most `limit`, without their notes and events."""
-    without = {"auto_events": 0, "notes": 0, "auto_notes": 0}
+    """Return copies that have to be announced, oldest first, at most `limit`, without their notes and events.
+
+    The copy is written before its row: after a crash in between it is announced once the row is written.
+    """
+    names = {"revision": {"$ifNull": ["$revision", 0]}, "kind": "$period_type"}
+    is_written = {"$and": [{"$eq": ["$period_type", "$$kind"]}, {"$eq": ["$revision", "$$revision"]}]}
+    row = {"from": ROWS, "localField": "date", "foreignField": "date", "let": names, "as": "rows"}
+    stages: list[Document] = [
+        {"$match": {ANNOUNCE: True}},
+        {"$sort": {"_id": 1}},
+        {"$project": {"auto_events": 0, "notes": 0, "auto_notes": 0}},
+        {"$lookup": {**row, "pipeline": [{"$match": {"final": True, "$expr": is_written}}, {"$project": {"_id": 1}}]}},
+        {"$match": {"rows": {"$ne": []}}},
+        {"$limit": limit},
+    ]
     with translated():
-        found = database[WRITTEN_ROWS].find({ANNOUNCE: True}, without, session=session)
-        return list(found.sort("_id", 1).limit(limit))
+        return list(database[WRITTEN_ROWS].aggregate(stages, session=session))
 
 
 def fact_of(copy: Mapping[str, Any], at: datetime) -> Fact | None:

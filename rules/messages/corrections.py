@@ -3,7 +3,7 @@
 A late fact amends every later day, so days in a row with the same difference are one line.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import NamedTuple
@@ -58,10 +58,9 @@ def _changed(changes: Mapping[str, NetChange]) -> dict[str, NetChange]:
     return {field: (before, after) for field, (before, after) in ordered if before != after}
 
 
-def lines(corrections: Sequence[Correction], today: date, reasons: Mapping[date, str] | None = None) -> list[str]:
-    """Return one line for each run of days with the same difference; `reasons` by the first day of a run."""
-    known = reasons or {}
-    return [line for run in _runs(corrections) for line in _run_lines(run, today, known.get(run[0].day, ""))]
+def lines(corrections: Sequence[Correction], today: date) -> list[str]:
+    """Return one line for each run of days with the same difference."""
+    return [_line(run, today) for run in _runs(corrections)]
 
 
 def _runs(corrections: Sequence[Correction]) -> list[list[Correction]]:
@@ -75,27 +74,24 @@ def _runs(corrections: Sequence[Correction]) -> list[list[Correction]]:
     return runs
 
 
-def _run_lines(run: Sequence[Correction], today: date, reason: str) -> Iterator[str]:
+def _line(run: Sequence[Correction], today: date) -> str:
     first, last = run[0], run[-1]
     levels = _levels(first)
     if first.month:
-        yield message_texts.CORRECTION_MONTH.format(month=_month(first.day), differences=levels)
-    elif first is last:
+        return message_texts.CORRECTION_MONTH.format(month=_month(first.day), differences=levels)
+    if first is last:
         del_day = italian.with_article(italian.DEL, first.day, today)
-        yield message_texts.CORRECTION.format(del_day=del_day, differences=levels)
-    else:
-        yield message_texts.CORRECTION_RUN.format(
-            dal_day=italian.with_article(italian.DAL, first.day, today),
-            al_day=italian.with_article(italian.AL, last.day, today),
-            il_day=italian.with_article(italian.IL, first.day, today),
-            differences=", ".join(
-                message_texts.CORRECTION_STEP.format(name=message_texts.NUMBERS[field], step=step)
-                for field, step in first.steps
-            ),
-            example=levels,
-        )
-    if reason:
-        yield message_texts.CORRECTION_REASON.format(reason=reason)
+        return message_texts.CORRECTION.format(del_day=del_day, differences=levels)
+    return message_texts.CORRECTION_RUN.format(
+        dal_day=italian.with_article(italian.DAL, first.day, today),
+        al_day=italian.with_article(italian.AL, last.day, today),
+        il_day=italian.with_article(italian.IL, first.day, today),
+        differences=", ".join(
+            message_texts.CORRECTION_STEP.format(name=message_texts.NUMBERS[field], step=step)
+            for field, step in first.steps
+        ),
+        example=levels,
+    )
 
 
 def _levels(correction: Correction) -> str:

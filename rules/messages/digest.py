@@ -14,14 +14,13 @@ MAX_FACTS = 12
 
 
 class Morning(NamedTuple):
-    """What became final since the last message of the morning; `corrected` with the reasons in `reasons`."""
+    """What became final since the last message of the morning."""
 
     today: date
     days: tuple[PeriodNumbers, ...] = ()
     week: PeriodNumbers | None = None
     month: PeriodNumbers | None = None
     corrected: tuple[Correction, ...] = ()
-    reasons: tuple[tuple[date, str], ...] = ()
 
 
 def message(morning: Morning, *, silent_days: bool = False) -> Message | None:
@@ -30,7 +29,7 @@ def message(morning: Morning, *, silent_days: bool = False) -> Message | None:
     loud = [one for one in periods if silent_days or not one.is_quiet]
     if not loud and not morning.corrected:
         return None
-    blocks = [corrections.lines(morning.corrected, morning.today, dict(morning.reasons)), *_day_blocks(morning.days)]
+    blocks = [corrections.lines(morning.corrected, morning.today), *_day_blocks(morning.days)]
     if morning.week is not None:
         days = italian.date_range(morning.week.first, morning.week.last)
         blocks.append(_period_lines(message_texts.WEEK.format(range=days), morning.week))

@@ -7,6 +7,8 @@ COLLECT = timedelta(seconds=10)
 """Facts are collected until none has come for so long."""
 COLLECT_AT_MOST = timedelta(seconds=60)
 """The first fact waits no longer than this."""
+COLLECT_ROWS = timedelta(minutes=1)
+"""The message of the morning is made when no further row has become final for so long."""
 INTERRUPTION_AFTER = timedelta(minutes=15)
 """A gap that is closed within this time is no news."""
 
@@ -37,11 +39,6 @@ def _instant(day: date, at: time, zone: tzinfo) -> datetime:
 def send_at(first: datetime, last: datetime) -> datetime:
     """Return when the facts that wait since `first`, the newest since `last`, are sent as one message."""
     return min(last + COLLECT, first + COLLECT_AT_MOST)
-
-
-def after_quiet_hours(at: datetime, quiet: QuietHours | None, zone: tzinfo) -> datetime:
-    """Return `at`, or the end of the quiet hours that contain it."""
-    return quiet.ends(at, zone) if quiet is not None and quiet.contains(at, zone) else at
 
 
 def is_week_due(day: date) -> bool:

@@ -55,16 +55,12 @@ class Difference(NamedTuple):
 
 
 class RowFact(NamedTuple):
-    """A day (`month` false) or a month, by its first day; `changes` only for amendments.
-
-    `lines` are the ledger lines that caused an amendment.
-    """
+    """A day (`month` false) or a month, by its first day; `changes` only for amendments."""
 
     day: date
     revision: int
     month: bool = False
     changes: tuple[Difference, ...] = ()
-    lines: tuple[int, ...] = ()
 
 
 class GapFact(NamedTuple):

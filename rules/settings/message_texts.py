@@ -39,7 +39,6 @@ CORRECTION = "✏️ Rettifica {del_day}: {differences}"
 CORRECTION_RUN = "✏️ Rettifica {dal_day} {al_day}: {differences} (per esempio {il_day} {example})"
 CORRECTION_DIFFERENCE = "{name} {before} → {after}"
 CORRECTION_STEP = "{name} {step}"
-CORRECTION_REASON = "Motivo: {reason}"
 CORRECTION_MONTH = "✏️ Rettifica di {month}: {differences}"
 
 WITHDRAWN = "↩️ Non è più così: {text}"

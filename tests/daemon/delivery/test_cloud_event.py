@@ -44,7 +44,7 @@ def test_an_event_has_exactly_the_documented_form() -> None:
 
 
 def test_an_amended_day_has_exactly_the_documented_form() -> None:
-    row = RowFact(date(2026, 11, 21), 2, changes=(Difference("mrr_cents", 21770, 20971),), lines=(18231,))
+    row = RowFact(date(2026, 11, 21), 2, changes=(Difference("mrr_cents", 21770, 20971),))
     event = sent(fact(row, FactType.DAY_AMENDED, "day-2026-11-21.r2.9f3ac1d20b77"))
 
     assert (event["type"], event["subject"]) == ("it.chatello.day.amended", "day/2026-11-21")
@@ -69,10 +69,15 @@ def test_an_amended_day_has_exactly_the_documented_form() -> None:
         ),
         (EventFact(UUID(int=7), EventType.PARTNERSHIP), FactType.EVENT_RECORDED, f"event/{UUID(int=7)}", {}),
         (
-            GapFact(LICENSE, "history_lost", AT, None, {"licenses": 3}, "20 deletions"),
+            GapFact(LICENSE, "history_lost", AT, None, {"licenses": 3}, {"customers": 20}),
             FactType.APPROVAL_REQUESTED,
             f"gap/{LICENSE}",
-            {"cause": "history_lost", "since": "2026-11-26T09:12:44.120Z", "recovered": {"licenses": 3}},
+            {
+                "cause": "history_lost",
+                "since": "2026-11-26T09:12:44.120Z",
+                "recovered": {"licenses": 3},
+                "missing": {"customers": 20},
+            },
         ),
     ],
 )

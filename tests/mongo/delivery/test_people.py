@@ -50,6 +50,7 @@ class Inbox:
 @pytest.fixture
 def inbox(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> Inbox:
     monkeypatch.setattr(timing, "COLLECT", timedelta(seconds=0.5))
+    monkeypatch.setattr(timing, "COLLECT_ROWS", timedelta(seconds=0.5))
     return Inbox(httpserver)
 
 

@@ -15,7 +15,7 @@ NOON = datetime(2026, 11, 26, 11, tzinfo=UTC)
 EVENT = EventFact(
     ObjectId(), EventType.LICENSE_CANCELLED, 4711, "lic_1", "pro", 799, metadata={"value": 25}, recovered=True
 )
-ROW = RowFact(date(2026, 11, 21), 2, changes=(Difference("mrr_cents", 21770, None),), lines=(18231,))
+ROW = RowFact(date(2026, 11, 21), 2, changes=(Difference("mrr_cents", 21770, None),))
 GAP = GapFact(ObjectId(), "history_lost", NOON, None, {"licenses": 3}, {"customers": 30})
 FACTS = (
     Fact("a", FactType.EVENT_RECORDED, NOON, EVENT),
@@ -78,6 +78,8 @@ def test_waiting_documents_are_counted_from_any_entry_and_over_holes(database: D
 
 def test_entries_of_some_types_are_found_after_a_position(database: Database) -> None:
     fill(database, 1, 4)
-    found = outbox.read_types(database, OutboxPosition(1, 2), [FactType.DAY_AMENDED, FactType.APPROVAL_REQUESTED])
+    wanted = [FactType.DAY_AMENDED, FactType.APPROVAL_REQUESTED]
+    found = list(outbox.read(database, OutboxPosition(1, 2), types=wanted))
 
     assert [entry.position for entry in found] == [(1, 3), (4, 2), (4, 3)]
+    assert list(outbox.read(database, OutboxPosition(1, 2), 1, wanted)) == found[:1]

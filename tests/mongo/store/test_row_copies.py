@@ -108,3 +108,23 @@ def test_what_was_announced_adds_up_to_the_row(database: Database, steps: list[A
                 assert (field, before) == ("mrr_cents", known)
                 known = after
     assert known == round((database[WRITTEN_ROWS].find_one() or {})["mrr"] * 100)
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_row_that_a_kill_kept_from_being_written_is_not_announced(
+    database: Database, monkeypatch: pytest.MonkeyPatch, is_new: bool
+) -> None:
+    write(database, 7.99, final=not is_new)
+    announce(database)
+    with monkeypatch.context() as killed:
+        killed.setattr(rows, "_replace", _kill)
+        with pytest.raises(KeyboardInterrupt):
+            write(database, 15.98)
+    assert announce(database) == []
+    write(database, 15.98)
+
+    assert [fact.type for fact in announce(database)] == [FactType.DAY_CLOSED if is_new else FactType.DAY_AMENDED]
+
+
+def _kill(*_: object) -> bool:
+    raise KeyboardInterrupt

@@ -59,15 +59,6 @@ def test_only_the_numbers_of_a_message_and_the_last_weeks_and_months_are_correct
     ]
 
 
-def test_the_reason_follows_its_line() -> None:
-    day = date(2026, 11, 20)
-    net = corrections.net([amended(day, 1000, 900)], TODAY)
-
-    assert corrections.lines(net, TODAY, {day: "licenza di Rossi cancellata il 20 novembre"})[1:] == [
-        "Motivo: licenza di Rossi cancellata il 20 novembre"
-    ]
-
-
 days = st.integers(0, 30).map(lambda count: TODAY - timedelta(days=count))
 steps = st.lists(st.tuples(days, st.sampled_from(["mrr_cents", "total_customers"]), st.integers(-3, 3)), max_size=30)
 
