@@ -127,15 +127,15 @@ text = "{0}: {{subject}}"\nmatch = {{ level = "{0}" }}\n"""
     file.write_text(rule.format("low") + rule.format("high"))
     uri = uri_of(guarded, "analytics", "analytics", NAME)
     admin.usage_logs.create_index("created_at")
-    counted = {"memory.milestones.api_calls": 0}
+    counted, tickets = {"memory.milestones.api_calls": 0}, {"event_type": "support_ticket"}
     with shop.process(uri, NAME, ("--config", str(file))) as daemon:
         wait_for(lambda: ready(daemon.port), "the daemon to be ready")
         admin.tickets.insert_many([{"level": "low", "subject": "A"}, {"level": "high", "subject": "B"}])
-        wait_for(lambda: admin.business_events.count_documents({}) == 2, "both tickets")
+        wait_for(lambda: admin.business_events.count_documents(tickets) == 2, "both tickets")
         wait_for(lambda: admin.analytics_checkpoint.count_documents(counted) == 1, "the calls to be counted")
     status, output = run_once("check", "--config", str(file), MONGODB_URI=uri, MONGODB_DATABASE=NAME)
 
-    assert {event["description"] for event in admin.business_events.find()} == {"low: A", "high: B"}
+    assert {event["description"] for event in admin.business_events.find(tickets)} == {"low: A", "high: B"}
     assert "custom rules: low on tickets, high on tickets" in output, (status, output)
 
 

@@ -72,7 +72,8 @@ def test_a_mass_deletion_waits_for_approval_and_is_then_applied_once(brittle: Em
 
 def _accept(mongo: EmbeddedMongo, db: Database) -> None:
     result = _reconcile(mongo, db, "--accept-deletions")
-    assert (result.exit_code, result.output) == (0, "accepted; the daemon continues within seconds\n")
+    said = result.output.splitlines()[-1]  # the leader in this process may log before it
+    assert (result.exit_code, said) == (0, "accepted; the daemon continues within seconds")
 
 
 def _reconcile(mongo: EmbeddedMongo, db: Database, option: str) -> Result:
