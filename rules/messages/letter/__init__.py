@@ -1,0 +1,1 @@
+"""The letter of a month: pure composition from the numbers of its row and what happened in it."""
