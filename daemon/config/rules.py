@@ -8,8 +8,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from rules.model.events import EventType
 from rules.settings import custom_rules as custom
+from rules.settings import goals as goal_rules
 from rules.settings.catalog import EMOJIS, STYLES, TEXTS, EventStyle, check_texts
 from rules.settings.custom_rules import CustomRule
+from rules.settings.goals import Goal
 from rules.settings.settings import Settings
 from rules.settings.thresholds import CalendarOptions, Thresholds
 
@@ -67,6 +69,11 @@ def _check_custom_rules(rules: tuple[CustomRule, ...]) -> tuple[CustomRule, ...]
     return rules
 
 
+def _check_goals(goals: tuple[Goal, ...]) -> tuple[Goal, ...]:
+    goal_rules.check(goals)
+    return goals
+
+
 def split_list(value: object) -> object:
     """Split the comma-separated list of an environment variable."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -83,6 +90,7 @@ class Rules(Section):
     note_names: int = Field(default=Settings().note_names, ge=0, le=20)
     note_length: int = Field(default=Settings().note_length, ge=80, le=5000)
     custom: Annotated[tuple[CustomRule, ...], AfterValidator(_check_custom_rules)] = ()
+    goals: Annotated[tuple[Goal, ...], AfterValidator(_check_goals)] = ()
     texts: Annotated[dict[str, str], _merged_with(TEXTS), AfterValidator(_check_texts)] = dict(TEXTS)
     styles: Annotated[dict[EventType, EventStyle], _merged_with(STYLES), BeforeValidator(_complete_styles)] = dict(
         STYLES

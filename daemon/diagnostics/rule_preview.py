@@ -1,9 +1,9 @@
 """Preview of changed rules: the notes and events they would create on past days, compared with the stored ones.
 
 Writes nothing. Facts (a new customer, a canceled license, a manual event) are kept as stored and rendered with the
-given texts. Events that only a rule creates are recomputed: milestones from the ledger's movements; growth, trends,
-dates and summaries from its days; custom rules from the current documents. API calls are not in the ledger: their
-milestones are kept as facts.
+given texts. Events that only a rule creates are recomputed: milestones and goals from the ledger's movements; growth,
+trends, dates and summaries from its days; custom rules from the current documents. API calls are not in the ledger:
+their milestones are kept as facts.
 """
 
 from collections.abc import Iterator
@@ -29,6 +29,7 @@ from daemon.store.ledger import reader as ledger
 from daemon.store.mirror.reader import MirrorReader
 from rules import business_days
 from rules.insights import daily, milestones
+from rules.insights.goals import GoalTracker
 from rules.model import event_keys
 from rules.model.changes import Plan
 from rules.model.decision import Memories, Memory
@@ -40,7 +41,7 @@ from rules.rows import daily_note
 from rules.settings import custom_rules
 
 FACT_KEYS = ("milestone:api_calls:",)
-RULE_KEYS = ("milestone:", "growth:", "trend:", "calendar:", "week:", "month:", "custom:")
+RULE_KEYS = ("milestone:", "goal:", "growth:", "trend:", "calendar:", "week:", "month:", "custom:")
 """Key prefixes of events that only a rule creates; all others are facts."""
 
 
@@ -134,13 +135,15 @@ class RulePreview:
         return sorted((event for event in events if event.key not in known), key=lambda event: event.at)
 
     def _milestone_events(self, first: date, last: date) -> Iterator[Event]:
-        """Yield milestones of these days' movements in the ledger's order, above the earlier peaks."""
+        """Yield milestones and goals of these days' movements in the ledger's order, above the earlier peaks."""
         totals, peaks = ledger.totals_and_peaks_before(self.database, first)
         memory: Memory = milestones.seed({}, milestones.milestone_values(peaks)) if peaks else {}
+        goals = GoalTracker({}, totals, self.settings)
         for movement in ledger.of_days(self.database, first, last):
             movements.add(totals, movement)
             if movement.kind is MovementKind.OPENING:
                 memory = milestones.seed(memory, milestones.milestone_values(totals))
+                goals = GoalTracker({}, totals, self.settings)
                 continue
             if movement.count != 1:
                 continue
@@ -148,6 +151,7 @@ class RulePreview:
                 event, memory = milestones.reached(kind, total, movement.at, memory, self.settings)
                 if event is not None:
                     yield event
+            yield from goals.check(totals, movement.at)
 
     def _daily_events(self, first: date, last: date) -> Iterator[Event]:
         """Yield events of day boundaries; earlier days of the ledger only fill the memory."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from rules.insights import milestones
+from rules.insights.goals import GoalTracker
 from rules.model import documents
 from rules.model.changes import Change, DocId, Fields, Origin, Plan, Source
 from rules.model.decision import Decision, HeldDocument, Mirror, Withdrawal, WithdrawalKind
@@ -15,7 +16,7 @@ from rules.model.states import CustomerState, LicenseState, PaymentState, PlanSt
 from rules.revenue import movements
 from rules.settings.settings import Settings
 
-MILESTONES = "milestones"
+MILESTONES, GOALS = "milestones", "goals"
 PAYMENTS = "payments"
 EXTERNAL_EVENTS = "twins"
 EXTERNAL_MEMORY_HOURS = 24
@@ -49,6 +50,7 @@ class Batch:
         known = mirror.memory.get(PAYMENTS, {}).get("known", 0)
         self.known_payments = known if isinstance(known, int) else 0
         self.milestone_tracker = milestones.MilestoneTracker(mirror.memory.get(MILESTONES, {}), settings)
+        self.goal_tracker = GoalTracker(mirror.memory.get(GOALS, {}), mirror.totals, settings)
         self.until = until
         self.pending_ends: list[LicenseEnd] = []
         for state in mirror.licenses.values():
@@ -142,7 +144,8 @@ class Batch:
 
     def _emit_milestones(self, change: Change) -> None:
         self.decision.memory.setdefault(MILESTONES, {})
-        for event in self.milestone_tracker.check(self.decision.totals, change.at):
+        trackers = (self.milestone_tracker, self.goal_tracker)
+        for event in (event for tracker in trackers for event in tracker.check(self.decision.totals, change.at)):
             self.emit(change, event)
 
     def _add_to_opening(self, change: Change, movement: Movement) -> None:
@@ -193,6 +196,8 @@ class Batch:
         """Return the decision, without events that were emitted and withdrawn in the same batch."""
         if MILESTONES in self.decision.memory:
             self.decision.memory[MILESTONES] = self.milestone_tracker.memory
+        if self.settings.goals:
+            self.decision.memory[GOALS] = self.goal_tracker.memory
         if self.withdrawn_indexes:
             emitted = enumerate(self.decision.events)
             self.decision.events = [event for index, event in emitted if index not in self.withdrawn_indexes]

@@ -6,7 +6,7 @@ from typing import Any
 from rules.model.changes import Plan
 from rules.model.event_keys import GROWTH_FIELDS
 from rules.model.events import PAYMENT_EVENTS, EventType
-from rules.settings import catalog
+from rules.settings import catalog, goal_texts
 from rules.settings.settings import Settings
 from rules.text import MAX_NAME, note_text, one_line
 
@@ -37,14 +37,14 @@ def from_fields(stored: Mapping[str, Any], plans: Mapping[str, Plan], settings: 
 
 
 def of_numbers(stored: Mapping[str, Any], plans: Mapping[str, Plan], settings: Settings) -> str | None:
-    """Return the text of a milestone, a growth or a limited sale; None for other events."""
+    """Return the text of a milestone, a goal, a growth or a limited sale; None for other events."""
     metadata = stored.get("metadata")
     if stored.get("event_type") != EventType.MILESTONE_REACHED or not isinstance(metadata, Mapping):
         return None
     kind, level = metadata.get("milestone_type"), _whole(metadata.get("milestone_value"))
     if isinstance(kind, str) and kind in MILESTONE_TYPES and level is not None:
         return catalog.milestone(kind, level, settings.texts)
-    return _growth(metadata, settings) or _limited_sale(stored, metadata, plans, settings)
+    return _goal(metadata, settings) or _growth(metadata, settings) or _limited_sale(stored, metadata, plans, settings)
 
 
 def _of_customer(stored: Mapping[str, Any], facts: Mapping[str, Any], settings: Settings) -> str | None:
@@ -83,6 +83,13 @@ def _limited_sale(
     if plan is None or remaining is None:
         return None
     return catalog.limited_sale(settings.plan_title(plan), remaining, plan.limit, settings.texts)
+
+
+def _goal(facts: Mapping[str, Any], settings: Settings) -> str | None:
+    metric, value = facts.get("goal_metric"), _whole(facts.get("goal_value"))
+    if not isinstance(metric, str) or metric not in goal_texts.METRICS or value is None:
+        return None
+    return goal_texts.goal_reached(metric, value, settings.texts)
 
 
 def _growth(facts: Mapping[str, Any], settings: Settings) -> str | None:

@@ -211,6 +211,8 @@ def _emoji_names(kind: str, metadata: Mapping[str, Any]) -> Iterator[str]:
         yield "summary"
     elif "special_date" in metadata:
         yield from (str(metadata.get("name")), "calendar")
+    elif "goal_metric" in metadata:
+        yield "goal"
     elif kind == EventType.MILESTONE_REACHED:
         yield from (str(metadata.get("trend")), str(metadata.get("milestone_type")))
 

@@ -26,7 +26,6 @@ MARKS = frozenset((FORGOTTEN, "cliente rimosso"))
 ANONYMOUS = MARKS | {UNNAMED, PLACEHOLDER}
 """The texts in place of a name: a list of customers does not begin with them."""
 
-
 MAX_AMOUNT = 1e12
 
 
@@ -93,6 +92,7 @@ EMOJIS: Mapping[str, str] = {
     "licenses": "🏆",
     "mrr": "🏆",
     "api_calls": "🏆",
+    "goal": "🎯",
     "record_mrr": "📈",
     "best_day": "🎉",
     "sales_streak": "🔥",
@@ -155,6 +155,7 @@ TEXTS: Texts = {
     "milestone_mrr_million": "Raggiunto {value} milione di euro di MRR!",
     "milestone_mrr_millions": "Raggiunti {value} milioni di euro di MRR!",
     "milestone_api_calls": "Superate {value} chiamate API in un giorno!",
+    "goal_reached": "Obiettivo raggiunto: {metric} a {value}!",
     "growth_mrr": "MRR aumentato di {amount} in {days} giorni!",
     "growth_customers": "+{amount} clienti in {days} giorni!",
     "growth_paying": "+{amount} clienti paganti in {days} giorni!",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from rules.settings.catalog import EMOJIS, TEXTS, euro
+from rules.settings.goals import Goal, GoalMetric
 from rules.settings.settings import Settings
 from rules.settings.thresholds import Thresholds
 
@@ -14,6 +15,7 @@ def describe(settings: Settings) -> Iterator[tuple[str, list[Line]]]:
     """Yield sections: a title and its lines."""
     thresholds = settings.thresholds
     yield "Milestones: each level once; a jump over several levels emits the highest", _milestones(thresholds)
+    yield "Goals: each once", _goals(settings.goals)
     yield f"Growth in {thresholds.growth_days} days, at the end of a day", _growth(thresholds)
     yield "Trends, at the end of a day", _trends(thresholds)
     yield "Calendar, at the start of a day", _calendar(settings)
@@ -41,6 +43,13 @@ def _milestones(thresholds: Thresholds) -> list[Line]:
         ("API calls per day", _levels(thresholds.api_calls)),
         ("limited plans", "at every sale of a lifetime plan with a limit, with the number that remains"),
     ]
+
+
+def _goals(goals: Sequence[Goal]) -> list[Line]:
+    return [
+        (goal.metric.value, f"{'€' if goal.metric is GoalMetric.MRR else ''}{goal.value:,} by {goal.by}")
+        for goal in goals
+    ] or [("none", "see docs/configuration.md")]
 
 
 def _levels(levels: Sequence[int]) -> str:

@@ -11,6 +11,7 @@ from rules.model.changes import Fields, Plan
 from rules.model.events import EventType
 from rules.settings.catalog import PLACEHOLDER, STYLES, TEXTS, EventStyle, Texts, short_name
 from rules.settings.custom_rules import CustomRule
+from rules.settings.goals import Goal
 from rules.settings.thresholds import Thresholds
 from rules.text import customer_name
 
@@ -49,6 +50,7 @@ class Settings:
     styles: Mapping[EventType, EventStyle] = field(default_factory=lambda: STYLES)
     emojis: Mapping[str, str] = field(default_factory=dict)
     custom: tuple[CustomRule, ...] = ()
+    goals: tuple[Goal, ...] = ()
     deletion_limit: DeletionLimit | None = None
     thresholds: Thresholds = field(default_factory=Thresholds)
 

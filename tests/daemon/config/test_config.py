@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from daemon.config.schema import Config
 from daemon.errors import ConfigurationError
 from rules.model.events import EventType
 from rules.settings.catalog import STYLES, TEXTS
+from rules.settings.goals import Goal, GoalMetric
 
 
 def test_the_environment_overrides_credentials_which_override_the_file(tmp_path: Path) -> None:
@@ -123,7 +125,7 @@ def test_the_shipped_configuration_file_contains_the_defaults(tmp_path: Path) ->
 
 
 def test_the_custom_rules_in_the_documentation_are_valid(tmp_path: Path) -> None:
-    shown = re.findall(r"```toml\n(\[\[rules.*?)```", Path("docs/configuration.md").read_text(), re.DOTALL)
+    shown = re.findall(r"```toml\n(\[\[rules\.custom\]\].*?)```", Path("docs/configuration.md").read_text(), re.DOTALL)
     shown.append(re.sub(r"^# {3}", "", Path("deploy/config.toml").read_text(), flags=re.MULTILINE))
     for number, text in enumerate(shown):
         file = tmp_path / f"{number}.toml"
@@ -189,3 +191,35 @@ def _keys(values: dict[str, Any]) -> Iterator[str]:
             yield from _keys(value)
         else:
             yield key
+
+
+def test_the_goal_in_the_documentation_is_valid(tmp_path: Path) -> None:
+    [example] = re.findall(
+        r"```toml\n(\[\[rules\.goals\]\].*?)```", Path("docs/configuration.md").read_text(), re.DOTALL
+    )
+    file = tmp_path / "config.toml"
+    file.write_text(example)
+
+    assert load(file, {}).settings().goals == (Goal(GoalMetric.MRR, 3000, date(2027, 3, 31)),)
+
+
+@pytest.mark.parametrize(
+    ("goal", "problem"),
+    [
+        ('metric = "arr"\nvalue = 1\nby = 2027-01-01', r"rules\.goals\.0\.metric: .*mrr.*'arr'"),
+        ('metric = "mrr"\nvalue = 0\nby = 2027-01-01', r"rules\.goals\.0.*value must be a number from 1"),
+        ('metric = "mrr"\nvalue = 7.99\nby = 2027-01-01', r"rules\.goals\.0\.value: .*integer"),
+        ('metric = "mrr"\nvalue = 1\nby = "soon"', r"rules\.goals\.0\.by: .*date"),
+        ('metric = "mrr"\nvalue = 1\nby = 2027-01-01\nname = "x"', r"rules\.goals\.0\.name"),
+        ('metric = "mrr"\nby = 2027-01-01', r"rules\.goals\.0\.value"),
+        (
+            'metric = "mrr"\nvalue = 1\nby = 2027-01-01\n[[rules.goals]]\nmetric = "mrr"\nvalue = 1\nby = 2027-02-02',
+            r"rules\.goals: .*two goals",
+        ),
+    ],
+)
+def test_an_invalid_goal_is_an_error_with_its_key(tmp_path: Path, goal: str, problem: str) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(f"[[rules.goals]]\n{goal}")
+    with pytest.raises(ConfigurationError, match=problem):
+        load(file, {})
