@@ -50,6 +50,17 @@ def test_the_files_of_the_compose_file_exist() -> None:
     assert set(re.findall(r"\$\{(\w+)[^}]*\}", text)) == set(ENVIRONMENT) - {"COMPOSE_PROJECT_NAME"}
 
 
+def test_the_documented_override_gives_the_daemon_the_secret_of_a_target() -> None:
+    """Compose adds its lists to those of compose.yml; the daemon reads `target_NAME` in /run/secrets."""
+    (block,) = re.findall(r"```yaml\n(.*?)```", (DOCKER / "README.md").read_text(), re.DOTALL)
+    override = yaml.safe_load(block)
+    secrets = override["services"]["daemon"]["secrets"]
+
+    assert set(COMPOSE["services"]["daemon"]["secrets"]) <= set(secrets)
+    assert set(override["secrets"]) == {"target_n8n"} <= set(secrets)
+    assert override["secrets"]["target_n8n"]["file"] == "${SECRETS}/target_n8n"
+
+
 def test_secrets_are_created_once_and_hidden_from_other_users(tmp_path: Path) -> None:
     def create() -> dict[str, str]:
         subprocess.run([DOCKER / "secrets.sh", tmp_path / "secrets"], check=True, capture_output=True)
