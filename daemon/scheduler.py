@@ -26,6 +26,8 @@ from rules.insights import calendar
 
 TICK_SECONDS = 1.0
 JUMP_SECONDS = 30.0
+LIVE_ROW_SHARE = 0.05
+"""Largest share of the time that is spent on the live row; it takes 7 s for 100,000 external events."""
 JOBS = ("close_days", "verify", "prune_history", "count_api_calls", "refresh_today", "count_records", "announce")
 
 Job = Callable[[], bool | None]
@@ -79,6 +81,7 @@ class Scheduler:
         self._last_closed = self._closed_by_clock()
         self._last_passed = self._passed_day()
         self.scheduler = self._scheduler()
+        self._next_live_row = 0.0
         self._offset = _clock_offset()
         for job in JOBS:
             for outcome in ("success", "failure"):
@@ -166,10 +169,10 @@ class Scheduler:
         self.leader.emit_daily_events()
         now = self.rollup.now()
         missing = len(self.rollup.missing_days(now)) + len(self.rollup.missing_months(now))
-        metrics.ROWS_OWED.set(missing)  # before they are written: a row that fails stays missing and is counted
+        metrics.ROWS_MISSING.set(missing)  # before they are written: a row that fails stays missing and is counted
         written = self.rollup.close_missing(now)
         self.health.record(Instant.ROLLUP, clock.now().timestamp())
-        metrics.ROWS_OWED.set(len(self.rollup.missing_days(now)))
+        metrics.ROWS_MISSING.set(len(self.rollup.missing_days(now)))
         self.leader.announce()
         if written:
             log.info("days.closed", days=[str(day) for day in written])
@@ -189,10 +192,18 @@ class Scheduler:
         self.pruner.run(self._heartbeat)
 
     def refresh_today(self) -> None:
-        """Write today's live row if anything was committed since, or if another writer changed it."""
+        """Write today's live row if anything was committed since, or if another writer changed it.
+
+        A row that took long is not written again until `LIVE_ROW_SHARE` is kept.
+        """
+        began = clock.monotonic()
+        if began < self._next_live_row:
+            return
         now = self.rollup.now()
         if self.leader.take_changed() or self.rollup.today_was_changed(now):
             self.rollup.write_today(now)
+            took = clock.monotonic() - began
+            self._next_live_row = began + took / LIVE_ROW_SHARE
 
     def count_records(self) -> None:
         """Count open gaps and held documents, which commands may have changed."""

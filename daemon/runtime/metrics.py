@@ -113,15 +113,15 @@ DELAY = _histogram(
 
 # Scheduler: days, verification, jobs
 ROLLUP = _gauge("rollup_success_timestamp_seconds", "Unix time of the last run that left no due row missing.")
-ROWS_OWED = _gauge("rows_owed", "Number of business days and months without a final row.")
+ROWS_MISSING = _gauge("rows_missing", "Number of business days and months without a final row.")
 ROWS = _counter(
     "rows_total", "Total number of historical_analytics rows written, by row (live: today, final: closed).", ("row",)
 )
-PROOF = _gauge(
-    "proof_success_timestamp_seconds",
+VERIFICATION = _gauge(
+    "verification_success_timestamp_seconds",
     "Unix time of the last verification that found ledger, running totals and source equal.",
 )
-PROOF_MISMATCHES = _gauge("proof_mismatches", "Number of mismatches found by the last verification.")
+VERIFICATION_MISMATCHES = _gauge("verification_mismatches", "Number of mismatches found by the last verification.")
 SCHEDULER_TICK = _gauge("scheduler_last_tick_timestamp_seconds", "Unix time of the last tick of the scheduler.")
 JOBS = _counter("jobs_total", "Total number of scheduled job runs, by task and outcome.", ("task", "outcome"))
 JOB_SECONDS = _gauge("job_duration_seconds", "Duration of the last run of a scheduled job in seconds.", ("task",))
@@ -162,7 +162,7 @@ INSTANTS = {
     Instant.CHECKPOINT: CHECKPOINT,
     Instant.EVENT: LAST_EVENT,
     Instant.ROLLUP: ROLLUP,
-    Instant.VERIFICATION: PROOF,
+    Instant.VERIFICATION: VERIFICATION,
 }
 
 
@@ -289,7 +289,7 @@ def watch(health: Health) -> None:
     """Export role, readiness and progress times from `health`, read at every scrape."""
     HEALTHY.set_function(lambda: not health.stalled(clock.monotonic()))
     READY.set_function(lambda: not health.not_ready(clock.monotonic()))
-    PROOF_MISMATCHES.set_function(lambda: health.mismatches)
+    VERIFICATION_MISMATCHES.set_function(lambda: health.mismatches)
     for name in ROLES:
         ROLE.labels(name).set_function(partial(_is_role, health, name))
     for instant, gauge in INSTANTS.items():

@@ -188,13 +188,13 @@ def _events() -> list[panels.Panel]:
 
 
 def _trust() -> list[panels.Panel]:
-    proven = of("proof_success_timestamp_seconds")
+    verified = of("verification_success_timestamp_seconds")
     return [
         panels.number(
             "I conti",
             "Se registro, totali e archivio dicevano lo stesso all'ultima prova; altrimenti quanti numeri differivano.",
             "short",
-            (led(of("proof_mismatches")), ""),
+            (led(of("verification_mismatches")), ""),
             steps=((None, GREEN), (1, RED)),
             texts={0: ("tornano", GREEN)},
             size=(6, 4),
@@ -203,7 +203,7 @@ def _trust() -> list[panels.Panel]:
             "Ultima prova riuscita",
             "Quando i conti sono tornati l'ultima volta; si fa ogni notte dopo la chiusura del giorno.",
             "dateTimeFromNow",
-            (f"max by (job) ({proven} > 0) * 1000 or max by (job) ({proven})", ""),
+            (f"max by (job) ({verified} > 0) * 1000 or max by (job) ({verified})", ""),
             texts={0: ("non ancora", YELLOW)},
             size=(6, 4),
         ),
@@ -211,7 +211,7 @@ def _trust() -> list[panels.Panel]:
             "Righe non definitive",
             "Giorni e mesi passati la cui riga nella tabella non è ancora definitiva.",
             "short",
-            (led(of("rows_owed")), ""),
+            (led(of("rows_missing")), ""),
             steps=((None, GREEN), (1, RED)),
             size=(6, 4),
         ),

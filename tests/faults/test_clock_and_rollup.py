@@ -153,11 +153,11 @@ def test_a_day_that_cannot_be_written_is_counted_as_missing(rollup: Rollup, monk
     with monkeypatch.context() as broken:
         broken.setattr(rows, "write", refuse)
         scheduler._guarded(scheduler.close_days)
-    shown = REGISTRY.get_sample_value("chatello_analytics_rows_owed")
+    shown = REGISTRY.get_sample_value("chatello_analytics_rows_missing")
     scheduler._guarded(scheduler.close_days)
 
     assert shown == len(missing) > 0
-    assert REGISTRY.get_sample_value("chatello_analytics_rows_owed") == 0
+    assert REGISTRY.get_sample_value("chatello_analytics_rows_missing") == 0
 
 
 def test_each_of_many_missing_rows_is_a_heartbeat(rollup: Rollup) -> None:
@@ -178,13 +178,13 @@ def test_verification_is_retried_every_ten_minutes_until_a_mismatch_is_fixed(
     scheduler = _scheduler(rollup, wait=lambda _seconds: None)
     database.analytics_ledger.update_one({"mrr_cents": 799}, {"$set": {"mrr_cents": 800}})
     scheduler.verify()
-    broken = _sample("proof_mismatches")
+    broken = _sample("verification_mismatches")
     database.analytics_ledger.update_one({"mrr_cents": 800}, {"$set": {"mrr_cents": 799}})
     _ten_minutes_later(scheduler)
 
     assert broken == 1
-    assert _sample("proof_mismatches") == 0
-    assert _sample("proof_success_timestamp_seconds") > 0
+    assert _sample("verification_mismatches") == 0
+    assert _sample("verification_success_timestamp_seconds") > 0
     assert Verification(database, scheduler.config.current).verify_totals().passed
 
 
@@ -198,7 +198,7 @@ def test_a_verification_that_cannot_run_is_a_failed_job_and_not_a_mismatch(rollu
     _ten_minutes_later(scheduler)
 
     assert _failures("verify") == failed + 1
-    assert _sample("proof_mismatches") == 0
+    assert _sample("verification_mismatches") == 0
 
 
 def test_verification_runs_once_within_ten_minutes_of_a_start(rollup: Rollup) -> None:

@@ -134,7 +134,7 @@ def filled(expression: str) -> str:
     """Return the query as Grafana sends it; the verification may not have run yet, so its zero counts as data."""
     for macro, value in MACROS.items():
         expression = expression.replace(macro, value)
-    return re.sub(r"(proof_success_timestamp_seconds\{[^}]*\}) > 0", r"\1 >= 0", expression)
+    return re.sub(r"(verification_success_timestamp_seconds\{[^}]*\}) > 0", r"\1 >= 0", expression)
 
 
 def _answers(server: Prometheus, expression: str) -> bool:

@@ -1,4 +1,4 @@
-"""Metrics: conventional by promtool's own judgement, told on their page, and counting what they say."""
+"""Metrics: accepted by promtool, listed in docs/metrics.md, and counting what their help says."""
 
 import asyncio
 import subprocess
@@ -171,7 +171,7 @@ def test_a_lease_that_could_not_be_renewed_makes_the_daemon_not_ready() -> None:
         (Instant.CHECKPOINT, "checkpoint_timestamp_seconds"),
         (Instant.EVENT, "event_timestamp_seconds"),
         (Instant.ROLLUP, "rollup_success_timestamp_seconds"),
-        (Instant.VERIFICATION, "proof_success_timestamp_seconds"),
+        (Instant.VERIFICATION, "verification_success_timestamp_seconds"),
     ],
 )
 def test_an_instant_of_progress_is_exported_as_recorded(instant: Instant, name: str) -> None:
