@@ -23,6 +23,9 @@ FLOWS = ("new_customers", "churned_customers", "one_time_revenue", "started_lice
 DASHBOARD_ROWS = "days_of_the_dashboard"
 """Added to the `unknown` of a month in which a day's row is the dashboard's."""
 
+ROW_KEYS = ("date", "period_type")
+"""Fields that identify a row."""
+
 MEASURED = {"$or": [{"final": {"$exists": True}}, {"revision": {"$exists": True}}]}
 RECONSTRUCTED = {"reconstructed": True}
 
@@ -67,11 +70,17 @@ def months(first: date, last: date) -> list[Stage]:
 
 
 def ensure_index(database: Database) -> None:
-    """Create the unique index that $merge requires, unless daemon or dashboard created it."""
+    """Create the unique index that $merge requires, unless daemon or dashboard created it.
+
+    The stages run with the simple collation, so in a collated table the dashboard's index does not suffice.
+    """
     with translated():
         missing = indexes.missing(database, ROWS)
         if missing:
             database[ROWS].create_indexes(missing)
+        elif all("collation" in index for index in database[ROWS].list_indexes() if tuple(index["key"]) == ROW_KEYS):
+            keys = [(name, 1) for name in ROW_KEYS]
+            database[ROWS].create_index(keys, name="simple_date_1_period_type_1", unique=True, collation=reads.SIMPLE)
 
 
 def merge(database: Database, source: str, stages: Sequence[Stage], now: datetime, *, over_dashboard: bool) -> None:
@@ -93,7 +102,7 @@ def _merge_stage(over_dashboard: bool) -> Stage:
     return {
         "$merge": {
             "into": ROWS,
-            "on": ["date", "period_type"],
+            "on": list(ROW_KEYS),
             "whenMatched": [{"$replaceWith": _existing(over_dashboard)}],
             "whenNotMatched": "insert",
         }

@@ -120,7 +120,8 @@ def create(
       chatello-analytics events create media_mention "Articolo su Wired" --at "2026-11-20 09:30"
     """
     from daemon.store import events as store
-    from daemon.store.reference_lookup import REFERENCES, reference_id
+    from daemon.store.reference_lookup import reference_id
+    from rules.model.changes import EVENT_REFERENCES
 
     config = context.config
     with as_bad_parameter("DESCRIPTION"):
@@ -128,7 +129,8 @@ def create(
     event |= {"metadata": {"source": "command_line"}, "amount": details["amount"]}
     event |= {"plan_name": store.valid_plan(details["plan"])}
     event |= {
-        name: reference_id(context.database, name, details[name]) if details[name] else None for name in REFERENCES
+        name: reference_id(context.database, name, details[name]) if details[name] else None
+        for name in EVENT_REFERENCES
     }
     with as_bad_parameter("--at"):
         moment = store.valid_time(at.replace(tzinfo=config.time.zone), clock.now()) if at else None

@@ -4,6 +4,7 @@ The client reads dates of any year, replaces invalid UTF-8, and never retries lo
 """
 
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -29,6 +30,7 @@ from daemon.errors import AccessDenied, ChatelloError, ConfigurationError, Snaps
 from daemon.mongo.ids import TYPES
 from daemon.mongo.monitoring import CommandMonitor
 from daemon.mongo.types import Database, Document
+from daemon.runtime import logs
 from daemon.runtime.health import Health
 
 CAUSES_BY_CODE = {286: "history_lost", 136: "history_lost", 280: "fatal", 260: "bad_token", 10334: "event_too_large"}
@@ -42,6 +44,10 @@ SNAPSHOT_TOO_OLD = 239
 
 BATCH_SIZE = 1000
 """Documents per cursor batch. By default the server sends 16 MB, which is ten times that in Python objects."""
+
+OPTION_HINT = "an option of mongodb.uri is unknown or has an invalid value; check its options, and escape the password"
+
+log = logs.get("connection")
 
 CODEC: CodecOptions[Document] = CodecOptions(
     tz_aware=True,
@@ -80,16 +86,18 @@ def _forced_options(timeout_seconds: float) -> dict[str, Any]:
 
 
 def connect(config: Mongodb, health: Health | None = None) -> MongoClient[Document]:
-    """Return a client that fails within `timeout_seconds`.
+    """Return a client that fails within `timeout_seconds`. The daemon's (with `health`) logs which options are ignored.
 
     Raises ConfigurationError for an invalid URI, and Unavailable if the hosts of a mongodb+srv URI cannot be resolved.
     """
     try:
-        return MongoClient(
-            config.uri.get_secret_value(),
-            **_forced_options(config.timeout_seconds),
-            event_listeners=[CommandMonitor(health or Health())],
-        )
+        with warnings.catch_warnings(record=True) as ignored:
+            warnings.simplefilter("always")
+            client: MongoClient[Document] = MongoClient(
+                config.uri.get_secret_value(),
+                **_forced_options(config.timeout_seconds),
+                event_listeners=[CommandMonitor(health or Health())],
+            )
     except OSError as problem:
         raise ConfigurationError(
             f"mongodb.uri: cannot read a file of its TLS options: {problem.strerror}: {problem.filename}"
@@ -103,13 +111,21 @@ def connect(config: Mongodb, health: Health | None = None) -> MongoClient[Docume
             "mongodb.uri: not a valid MongoDB connection string; use mongodb://HOST:PORT/?replicaSet=NAME "
             f"or mongodb+srv://HOST{_options_in(problem)} (the value is not shown, because it may contain a password)"
         ) from None
+    if health is not None:
+        for warning in ignored:
+            log.warning("connection.option_ignored", options=_named_options(warning.message), hint=OPTION_HINT)
+    return client
 
 
 def _options_in(problem: Exception) -> str:
-    """Return which options a driver error names, and nothing else of its text, which may contain a password."""
-    words = re.findall(r"\w+", str(problem))
-    named = dict.fromkeys(word for word in words if word.lower() in URI_OPTIONS_VALIDATOR_MAP and word != "driver")
+    named = _named_options(problem)
     return f"; the driver rejects the option {', '.join(named)}" if named else ""
+
+
+def _named_options(problem: Exception | str) -> list[str]:
+    """Return which options a text of the driver names, and nothing else of it, because it may contain a password."""
+    words = re.findall(r"\w+", str(problem).partition("Did you mean")[0])
+    return list(dict.fromkeys(word for word in words if word.lower() in URI_OPTIONS_VALIDATOR_MAP and word != "driver"))
 
 
 def _is_dns_error(cause: BaseException | None) -> bool:

@@ -7,7 +7,7 @@ busiest of the earlier days becomes the level to pass, without an event.
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from daemon.config.schema import Config
 from daemon.mongo.types import Database
@@ -40,6 +40,9 @@ class UsageCount(NamedTuple):
 class ApiUsageMilestones:
     """Counts the API calls of one shop, in the scheduler's thread."""
 
+    _reported: ClassVar[set[tuple[str, bool]]] = set()
+    """Databases whose calls cannot be counted, and whether they have calls: logged once, not in every term."""
+
     def __init__(self, database: Database, config: Config) -> None:
         self.database = database
         self.settings = config.settings()
@@ -47,7 +50,6 @@ class ApiUsageMilestones:
         self._day = date.min
         self._settled = datetime.min.replace(tzinfo=UTC)
         self._calls = 0
-        self._has_reported = False
 
     def count(self, heartbeat: Heartbeat) -> list[UsageCount]:
         """Return the counts since the last call, oldest day first; empty if there is no index to count by."""
@@ -107,10 +109,11 @@ class ApiUsageMilestones:
         return instant.astimezone(self.naive_zone).replace(tzinfo=UTC)
 
     def _report_not_counted(self) -> None:
-        if self._has_reported:
+        exists = api_usage.exists(self.database)
+        if (self.database.name, exists) in self._reported:
             return
-        self._has_reported = True
-        if api_usage.exists(self.database):
+        self._reported.add((self.database.name, exists))
+        if exists:
             log.warning("api_usage.not_counted", problem="usage_logs has no index on created_at", hint=api_usage.HINT)
         else:
             log.info("api_usage.not_counted", reason="usage_logs does not exist")

@@ -203,12 +203,13 @@ class Pipeline:
 
     def run_pending_revaluations(self) -> None:
         """Revalue every license of a changed plan, in steps; continue where an earlier run stopped."""
+        limit = max(self.batch_size, 2)  # a step that ended with the id MinKey would start again from the first
         while self.checkpoint.revaluations:
             self.flush()
             revaluation, after = self.checkpoint.revaluations[0]
-            states = self.reader.licenses_on(revaluation.plan_id, after, self.batch_size)
+            states = self.reader.licenses_on(revaluation.plan_id, after, limit)
             rest = self.checkpoint.revaluations[1:]
-            if len(states) == self.batch_size:
+            if len(states) == limit:
                 rest = [(revaluation, states[-1].id), *rest]
             self._commit([_revalue(revaluation, state.id) for state in states], states, None, (), revaluations=rest)
 

@@ -15,6 +15,7 @@ from daemon.mongo.collections import EVENTS, EXTERNAL
 from daemon.mongo.ids import UnusableId, canonical
 from daemon.mongo.types import Database, Document
 from daemon.source.decode import Decoder
+from daemon.source.references import with_existing_ids
 from rules.model import event_keys
 from rules.model.changes import Change, Operation, Origin, Source
 from rules.model.events import Event
@@ -55,7 +56,8 @@ def external_events_between(
             fields = DECODER.external_event(raw)
             with suppress(UnusableId):
                 event_id = canonical(raw["_id"])
-                yield Change(Source.EVENTS, Operation.INSERT, event_id, at, cause, fields, origin=Origin.RECOVERED)
+                change = Change(Source.EVENTS, Operation.INSERT, event_id, at, cause, fields, origin=Origin.RECOVERED)
+                yield with_existing_ids(database, change)
 
 
 def _external(database: Database, query: Document, order: str, session: ClientSession) -> Iterator[Document]:

@@ -6,17 +6,15 @@ from daemon.mongo.id_text import id_candidates
 from daemon.mongo.ids import canonical
 from daemon.mongo.types import Database
 from daemon.source import reads
-from rules.model.changes import Change, DocId, Source
-
-REFERENCES = {"customer_id": Source.CUSTOMERS, "license_id": Source.LICENSES}
+from rules.model.changes import EVENT_REFERENCES, Change, DocId, Source
 
 
 def with_existing_ids(database: Database, change: Change) -> Change:
     """Replace a text in `customer_id` or `license_id` of an external event by the id of the document that it names."""
-    texts = {name: value for name in REFERENCES if isinstance(value := change.fields.get(name), str)}
+    texts = {name: value for name in EVENT_REFERENCES if isinstance(value := change.fields.get(name), str)}
     if change.source is not Source.EVENTS or not texts:
         return change
-    found = {name: _existing_id(database, REFERENCES[name], text) for name, text in texts.items()}
+    found = {name: _existing_id(database, EVENT_REFERENCES[name], text) for name, text in texts.items()}
     return change._replace(fields={**change.fields, **found})
 
 

@@ -1,7 +1,5 @@
 """References of events to customers and licenses that a person or an API gives as text."""
 
-from collections.abc import Mapping
-
 from daemon.errors import ChatelloError
 from daemon.mongo.client import translated
 from daemon.mongo.collections import MIRROR
@@ -9,10 +7,7 @@ from daemon.mongo.id_text import exact_id, id_candidates
 from daemon.mongo.ids import canonical
 from daemon.mongo.types import Database, ObjectId
 from daemon.store.mirror.states import mirror_id
-from rules.model.changes import DocId, Source
-
-REFERENCES: Mapping[str, Source] = {"customer_id": Source.CUSTOMERS, "license_id": Source.LICENSES}
-"""The collection of each field of an event that refers to a document."""
+from rules.model.changes import EVENT_REFERENCES, DocId, Source
 
 
 class UnknownId(ChatelloError):
@@ -29,15 +24,17 @@ def reference_id(database: Database, name: str, text: str) -> DocId:
     24 hex digits may also be the ObjectId of a document that the daemon does not know yet. Raises UnknownId and
     AmbiguousId; their messages do not repeat the text.
     """
-    keys = [mirror_id(REFERENCES[name], candidate) for candidate in id_candidates(text)]
+    keys = [mirror_id(EVENT_REFERENCES[name], candidate) for candidate in id_candidates(text)]
     with translated():
         found = list(database[MIRROR].find({"_id": {"$in": keys}}, {"present": 1}))
     present = [one for one in found if one.get("present", True)]
     if ids := [canonical(one["_id"]["id"]) for one in present or found]:
-        return the_one(ids, REFERENCES[name])
+        return the_one(ids, EVENT_REFERENCES[name])
     if ObjectId.is_valid(text):
         return ObjectId(text)
-    raise UnknownId(f"{name}: no document of {REFERENCES[name]} has this id; copy it from an export or from `explain`")
+    raise UnknownId(
+        f"{name}: no document of {EVENT_REFERENCES[name]} has this id; copy it from an export or from `explain`"
+    )
 
 
 def the_one(ids: list[DocId], source: Source) -> DocId:

@@ -26,6 +26,10 @@ class Source(StrEnum):
     CLOCK = "clock"
 
 
+EVENT_REFERENCES = {"customer_id": Source.CUSTOMERS, "license_id": Source.LICENSES}
+"""The collection of each field of an event that refers to a document."""
+
+
 class Operation(StrEnum):
     """Kind of change. REVALUE values a license again after its plan changed; TICK only advances the time."""
 

@@ -6,14 +6,16 @@ import pytest
 from pymongo import ReadPreference, WriteConcern
 from pymongo.common import URI_OPTIONS_VALIDATOR_MAP
 from pymongo.read_concern import ReadConcern
+from structlog.testing import capture_logs
 
 from daemon.config.schema import Mongodb
 from daemon.demo.embedded_mongo import EmbeddedMongo
 from daemon.diagnostics import requirements
 from daemon.errors import AccessDenied, ChatelloError, ConfigurationError
-from daemon.mongo.client import connect
+from daemon.mongo.client import OPTION_HINT, connect
 from daemon.mongo.client import database as open_database
 from daemon.mongo.types import Database
+from daemon.runtime.health import Health
 from tests import shop
 from tests.faults.injection import assert_nothing_lost_or_duplicated, wait_until_committed
 from tests.system.test_process import run_once
@@ -66,12 +68,8 @@ LOGINS = {
     "authMechanism=MONGODB-X509": ConfigurationError,
 }
 
-ignores_warnings = pytest.mark.filterwarnings("ignore:::pymongo")
-"""The driver warns of an option that it ignores."""
-
 
 @pytest.mark.parametrize("option", WORKING)
-@pytest.mark.filterwarnings("ignore")
 def test_the_daemon_works_whatever_the_option(brittle: EmbeddedMongo, shop_db: Database, option: str) -> None:
     with shop.running(shop.config_for(f"{brittle.uri}&{option}", shop_db)):
         shop.license(shop_db, shop.customer(shop_db, "A"), shop.plans(shop_db)["pro"])
@@ -81,7 +79,6 @@ def test_the_daemon_works_whatever_the_option(brittle: EmbeddedMongo, shop_db: D
 
 
 @pytest.mark.parametrize("option", REFUSED)
-@pytest.mark.filterwarnings("ignore")
 def test_an_option_that_cannot_work_is_a_wrong_configuration(mongo_uri: str, option: str) -> None:
     problem = _problem(f"{mongo_uri}&{option}")
 
@@ -91,7 +88,6 @@ def test_an_option_that_cannot_work_is_a_wrong_configuration(mongo_uri: str, opt
 
 
 @pytest.mark.parametrize("option", LOGINS)
-@pytest.mark.filterwarnings("ignore")
 def test_a_login_that_cannot_work_is_not_retried(mongo_uri: str, option: str) -> None:
     problem = _problem(f"{mongo_uri.replace('://', '://canary:canary@')}&{option}")
 
@@ -129,3 +125,23 @@ def test_check_and_run_name_the_option_and_exit_with_78(mongo_uri: str) -> None:
 
         assert status == 78
         assert "the driver rejects the option replicaSet, loadBalanced" in output
+
+
+@pytest.mark.parametrize(
+    ("option", "named"),
+    [
+        ("canary=canary", []),
+        ("maxIdleTimeMS=canary", ["maxidletimems"]),
+        ("w=canary&w=canary", ["w"]),
+        ("ssl=can", ["ssl"]),
+    ],
+)
+def test_the_log_names_an_option_that_is_ignored_and_not_its_value(
+    mongo_uri: str, capfd: pytest.CaptureFixture[str], option: str, named: list[str]
+) -> None:
+    config = Mongodb.model_validate({"uri": f"{mongo_uri}&{option}"})
+    with capture_logs() as lines, connect(config, Health()), connect(config):
+        pass
+
+    assert [line["options"] for line in lines if line["event"] == "connection.option_ignored"] == [named]
+    assert "can" not in f"{lines}{capfd.readouterr()}".replace(OPTION_HINT, "")

@@ -114,8 +114,12 @@ class MirrorReader:
             return [customer_of(document) for document in found]
 
     def licenses_on(self, plan_id: DocId, after: object, limit: int) -> list[LicenseState]:
-        """Return the next licenses that reference a plan or count for it, in `_id` order after `after`."""
-        bounds = {"$gt": mirror_id(Source.LICENSES, after), "$lt": mirror_id(Source.LICENSES, MaxKey())}
+        """Return the next licenses that reference a plan or count for it, in `_id` order after `after`.
+
+        MinKey stands for the start: it may be an id itself, which sorts after a document without one.
+        """
+        first = {"k": Source.LICENSES.value} if after == MinKey() else mirror_id(Source.LICENSES, after)
+        bounds = {"$gt": first, "$lte": mirror_id(Source.LICENSES, MaxKey())}
         on_plan = [{"fields.plan_id": plan_id}, {"worth.plan_id": plan_id}]
         with translated():
             found = self.collection.find({"_id": bounds, "$or": on_plan}).sort("_id", 1).limit(limit)

@@ -25,7 +25,7 @@ from daemon.mongo.pagination import PageCursor
 from daemon.mongo.types import ObjectId
 from daemon.store import events
 from daemon.store import events as store
-from daemon.store.reference_lookup import REFERENCES, AmbiguousId, UnknownId, reference_id
+from daemon.store.reference_lookup import AmbiguousId, UnknownId, reference_id
 from daemon.web.api.event_items import EventItem, event_items
 from daemon.web.api.schemas import (
     DATABASE_SECONDS,
@@ -40,7 +40,7 @@ from daemon.web.api.schemas import (
 from daemon.web.context import WebContext
 from daemon.web.errors import RequestRejected
 from daemon.web.json_body import StrictRoute
-from rules.model.changes import DocId
+from rules.model.changes import EVENT_REFERENCES, DocId
 from rules.model.events import EventType
 
 DAEMON_ONLY_TYPES = (
@@ -197,7 +197,7 @@ def create_event(context: WebContext, event: NewEvent, key: str | None) -> Objec
         raise RequestRejected(HTTPStatus.CONFLICT, message) from None
     try:
         with bounded(DATABASE_SECONDS):
-            document |= {name: _reference(context, name, document[name]) for name in REFERENCES}
+            document |= {name: _reference(context, name, document[name]) for name in EVENT_REFERENCES}
             return store.create(context.database, document, clock.now(), key)
     except IdempotencyKeyConflict as conflict:
         raise RequestRejected(HTTPStatus.CONFLICT, str(conflict)) from None
