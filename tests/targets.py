@@ -27,5 +27,5 @@ def write_secret(file: Path, name: str, text: str) -> None:
 
 
 def unreachable(folder: Path) -> Path:
-    """Write a configuration with a webhook that nobody listens for."""
+    """Write a configuration with a webhook on which no server listens."""
     return configure(folder, n8n=f"http://127.0.0.1:{free_port()}/hook")

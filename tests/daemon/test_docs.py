@@ -1,4 +1,4 @@
-"""The documentation hangs together: whoever follows a link at night arrives."""
+"""Documentation: every link leads to a page and a section that exist."""
 
 import re
 from collections.abc import Iterator

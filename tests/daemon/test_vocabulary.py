@@ -36,6 +36,8 @@ GROUPS = {
         *ROOT.glob("daemon/web/page/static/*"),
     ],
     "rules": [*ROOT.glob("rules/**/*.py")],
+    "tests": [path for path in ROOT.glob("tests/**/*.py") if path != Path(__file__)],
+    "bench": [*ROOT.glob("bench/**/*.py")],
     "docs": [*ROOT.glob("docs/*.md"), *ROOT.glob("*.md")],
     "deploy": [path for path in ROOT.glob("deploy/**/*") if path.is_file() and path.suffix != ".pyc"],
     "build": [*ROOT.glob("*.service"), *ROOT.glob(".ci/*"), ROOT / "Makefile", ROOT / "pyproject.toml"],

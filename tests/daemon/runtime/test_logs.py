@@ -89,7 +89,7 @@ class WithTokens(Config):
 
 
 SAID = (
-    "refused: mongodb+srv://u:canary-pass@h/db",  # a login nobody configured
+    "refused: mongodb+srv://u:canary-pass@h/db",  # a login that is not configured
     "refused: mongodb://u:unescaped@canary/pass@h/db",
     "password canary pass or canary%20pass",  # the configured one, as it is and as it stands in the URI
     "curl -H 'X-Token: canary-token'",

@@ -1,4 +1,4 @@
-"""The crew: any thread's end is the end of all, and a signal is heard whichever thread it reaches."""
+"""Supervisor: when one thread ends, all end; a signal is handled in whatever thread it arrives."""
 
 import signal
 import threading

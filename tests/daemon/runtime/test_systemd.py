@@ -1,4 +1,4 @@
-"""What systemd is told: ready when it is, alive while it gets on, and in one line how it stands."""
+"""Notifications to systemd: READY when ready, WATCHDOG while all components make progress, STATUS in one line."""
 
 import os
 import socket
@@ -19,8 +19,8 @@ NOON = 1_764_072_000
 
 
 @pytest.fixture
-def heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Every line that systemd would have heard so far."""
+def received(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Every line that systemd would have received so far."""
     lines: list[str] = []
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
         server.bind(str(tmp_path / "notify"))
@@ -50,44 +50,44 @@ def running(herald: SystemdNotifier) -> Iterator[None]:
         thread.join(10)
 
 
-def test_it_is_ready_when_told_so_and_until_then_systemd_waits_longer(heard: list[str]) -> None:
+def test_it_is_ready_when_told_so_and_until_then_systemd_waits_longer(received: list[str]) -> None:
     progress, stream, doors = Health(), threading.Event(), threading.Event()
     hangup, reloaded = threading.Event(), threading.Event()
     progress.set_role("reconciling", clock.monotonic(), "first_start")
     hangup.set()
     doors.set()
     with running(SystemdNotifier(progress, (stream, doors), hangup, reloaded.set)):
-        wait_for(lambda: "EXTEND_TIMEOUT_USEC=90000000" in heard, "more time to be asked for")
-        assert "READY=1" not in heard and "WATCHDOG=1" not in heard
-        assert "STATUS=reconciling: first_start" in heard
+        wait_for(lambda: "EXTEND_TIMEOUT_USEC=90000000" in received, "more time to be asked for")
+        assert "READY=1" not in received and "WATCHDOG=1" not in received
+        assert "STATUS=reconciling: first_start" in received
         progress.set_role("leader", clock.monotonic())
         stream.set()
-        wait_for(lambda: heard.count("READY=1") == 2, "ready, and ready again after the reload")
-        assert reloaded.is_set() and "RELOADING=1" in heard
+        wait_for(lambda: received.count("READY=1") == 2, "ready, and ready again after the reload")
+        assert reloaded.is_set() and "RELOADING=1" in received
 
-    wait_for(lambda: heard[-2:] == ["STOPPING=1", "STATUS=stopping"], "its last words to be heard")
+    wait_for(lambda: received[-2:] == ["STOPPING=1", "STATUS=stopping"], "the last notifications")
 
 
-def test_it_is_not_ready_while_its_doors_are_still_being_opened(heard: list[str]) -> None:
+def test_it_is_not_ready_while_its_doors_are_still_being_opened(received: list[str]) -> None:
     progress, stream, doors = Health(), threading.Event(), threading.Event()
     progress.set_role("leader", clock.monotonic())
     stream.set()
     with running(SystemdNotifier(progress, (stream, doors), threading.Event(), lambda: None)):
-        wait_for(lambda: heard.count("EXTEND_TIMEOUT_USEC=90000000") > 1, "a second look at what is ready")
-        assert "READY=1" not in heard
+        wait_for(lambda: received.count("EXTEND_TIMEOUT_USEC=90000000") > 1, "a second look at what is ready")
+        assert "READY=1" not in received
         doors.set()
-        wait_for(lambda: "READY=1" in heard, "ready")
+        wait_for(lambda: "READY=1" in received, "ready")
 
 
-def test_a_room_that_stopped_getting_on_starves_the_watchdog_and_is_named(heard: list[str]) -> None:
+def test_a_room_that_stopped_getting_on_starves_the_watchdog_and_is_named(received: list[str]) -> None:
     progress, ready = Health(), threading.Event()
     progress.set_role("leader", clock.monotonic())
     progress.heartbeat("stream", clock.monotonic() - STALLED_AFTER["stream"] - 1)
     ready.set()
     with running(SystemdNotifier(progress, [ready], threading.Event(), lambda: None)):
-        wait_for(lambda: any(line.startswith("STATUS=stalled: stream made no progress") for line in heard), "it")
+        wait_for(lambda: any(line.startswith("STATUS=stalled: stream made no progress") for line in received), "it")
 
-    assert "WATCHDOG=1" not in heard
+    assert "WATCHDOG=1" not in received
 
 
 def test_the_status_of_a_leader_shows_lag_last_event_and_last_rollup() -> None:

@@ -1,4 +1,4 @@
-"""From a change in the shop to the receiver: one message per fact, whoever's document stands for it."""
+"""From a change in the shop to the receiver: one message per fact, whether its event is ours or an external one."""
 
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""API calls on the real replica set: counted by an index or not at all, told once, silent about the past."""
+"""API calls on the real replica set: counted by an index or not at all; an event is emitted once, and none for the past."""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -39,7 +39,7 @@ def peak(db: Database) -> int | None:
 
 
 def ring(run: Running, db: Database, expected: int) -> None:
-    """Count and tell as the bell does, once the checkpoint passed what was written."""
+    """Count and emit as the scheduler does, once the checkpoint has passed what was written."""
     assert run.leader is not None
 
     def counted() -> bool:

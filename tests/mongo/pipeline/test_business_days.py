@@ -27,7 +27,7 @@ def opened(db: Database, **how: Any) -> Dashboard:
 
 
 def settle(db: Database) -> None:
-    """Wait until everything written so far is told."""
+    """Wait until everything written so far is committed."""
     last = shop.customer(db, "the last one")
     wait_for(lambda: events(db)["new_customer", last] == 1, "the last customer")
 
@@ -126,7 +126,7 @@ def test_an_event_of_the_dashboard_that_comes_before_its_document_in_another_bat
         settle(database)
         shop.customer(database, "Ada", _id=ada)
         shop.license(database, ada, plans["pro"], _id=license)
-        wait_for(lambda: totals(database) == recount(database), "the licence")
+        wait_for(lambda: totals(database) == recount(database), "the license")
 
     assert database.business_events.count_documents(OURS) == 1, "only the last customer's"
     assert database.business_events.count_documents({"description": "loro"}) == 3

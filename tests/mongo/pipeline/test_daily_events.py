@@ -1,4 +1,4 @@
-"""Milestones, growth and dates on the real replica set: told once, by the stream's own time, and in the note."""
+"""Milestones, growth and dates on the real replica set: emitted once, dated by the stream's own time, and in the note."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -44,7 +44,7 @@ def test_a_first_start_over_an_old_database_tells_no_milestone_of_the_past_but_t
     with shop.running(shop.config_for(mongo_uri, database)):
         customer = shop.customer(database, "the 25th")
         license = shop.license(database, customer, plans["starter"])
-        wait_for(lambda: events(database)["license_created", license] == 1, "the licence")
+        wait_for(lambda: events(database)["license_created", license] == 1, "the license")
 
     assert milestones(database) == ["Raggiunti 25 clienti totali!", "Raggiunte 25 licenze attive!"]
 
@@ -57,7 +57,7 @@ def test_growth_is_told_on_the_day_that_closed_and_again_only_after_its_rest(
     with shop.running(config):
         for n in range(4):
             shop.license(database, shop.customer(database, f"C{n}"), plans["agency"])
-        wait_for(lambda: len(told(database, event_type="license_created")) == 4, "the licences")
+        wait_for(lambda: len(told(database, event_type="license_created")) == 4, "the licenses")
     nightly = Rollup(database, ActiveConfig(config))
     today = business_days.business_day(nightly.now(), config.time.zone)
     closed = business_days.last_closed(nightly.now(), config.time.rollup_at, config.time.zone)

@@ -85,7 +85,7 @@ def test_twins_written_while_the_daemon_was_away_are_found_by_stream_and_by_reco
 def test_twins_that_come_in_a_gap_of_facts_told_before_it_withdraw_ours_once(
     mongo_uri: str, database: Database
 ) -> None:
-    """The document was heard of, its twin was not: the stream goes on behind both."""
+    """The document was received, its external event was not: the stream continues after both."""
     plans = shop.plans(database)
     config = shop.config_for(mongo_uri, database)
     with shop.running(config):
@@ -162,7 +162,7 @@ def test_a_date_a_week_and_a_month_that_the_dashboard_tells_too_stand_once_befor
     with shop.running(config) as run:
         assert run.leader is not None
         run.leader.jobs.put(lambda pipeline: pipeline.record(list(ours), {}))
-        wait_for(lambda: database.business_events.count_documents(OURS) == 2, "those nobody told yet")
+        wait_for(lambda: database.business_events.count_documents(OURS) == 2, "those without an external event")
         theirs_after = [_date_event(*one) for one in after] + [_date_event(*after[0]), _date_event(*before)]
         database.business_events.insert_many(theirs_after)
         wait_for(lambda: database.business_events.count_documents(OURS) == 0, "ours to be withdrawn")

@@ -1,4 +1,4 @@
-"""A licence that takes another one's place, on the real replica set: also when its other half is long committed."""
+"""A license that replaces another one, on the real replica set: also if the other half was committed long before."""
 
 from datetime import date, timedelta
 from random import Random
@@ -40,7 +40,7 @@ def test_the_second_half_withdraws_what_an_earlier_batch_told_of_the_first(
             new = shop.license(database, ada, plans["agency"])
         else:
             new = shop.license(database, ada, plans["agency"])
-            wait_for(lambda: events(database)["license_created", new] == 1, "the licence")
+            wait_for(lambda: events(database)["license_created", new] == 1, "the license")
             database.licenses.update_one({"_id": old}, {"$set": {"status": "cancelled"}})
         wait_for(lambda: events(database)["plan_upgraded", new] == 1, "the change of plan")
 
@@ -58,7 +58,7 @@ def test_the_second_half_withdraws_what_an_earlier_batch_told_of_the_first(
     assert row["auto_notes"] == "💰 Pagamento ricevuto: €19.99 • ⬆️ Upgrade Pro → Agency: Ada"
 
 
-def test_a_dashboard_that_tells_the_new_licence_itself_keeps_its_word(mongo_uri: str, database: Database) -> None:
+def test_a_dashboard_that_tells_the_new_license_itself_keeps_its_word(mongo_uri: str, database: Database) -> None:
     dashboard = Dashboard(database, Random(7), triggers=True)
     dashboard.set_up(clock.now())
     ada = dashboard.create_customer(clock.now(), "Ada").customer_id

@@ -1,4 +1,4 @@
-"""Payments on the real replica set: from the stream, found late, told by others too, and on an old installation."""
+"""Payments on the real replica set: from the stream, found late, with external events, and on an old installation."""
 
 from datetime import timedelta
 from random import Random
@@ -51,7 +51,7 @@ def told(db: Database) -> list[str]:
 
 
 def follow(db: Database) -> None:
-    """Wait until everything written so far is told."""
+    """Wait until everything written so far is committed."""
     last = shop.customer(db, "the last one")
     wait_for(lambda: events(db)["new_customer", last] == 1, "the last customer")
 
@@ -119,7 +119,7 @@ def test_a_payment_lives_through_all_its_statuses_and_the_note_tells_it(mongo_ur
     ],
     ids=str,
 )
-def test_a_hostile_payment_is_held_until_it_is_mended_and_the_licence_stands_for_it_meanwhile(
+def test_a_hostile_payment_is_held_until_it_is_mended_and_the_license_stands_for_it_meanwhile(
     mongo_uri: str, database: Database, bad: dict[str, Any]
 ) -> None:
     plans = shop.plans(database)
@@ -262,7 +262,7 @@ def test_payments_found_after_lost_history_are_told_once_each_and_dropped_ones_a
         present = {"_id.k": "payments", "present": {"$ne": False}}
         wait_for(lambda: database.analytics_mirror.count_documents(present) == 0, "the deletions")
         again = shop.license(database, ada, plans["starter"])
-        wait_for(lambda: events(database)["payment_completed", again] == 1, "the licence to stand for its payment")
+        wait_for(lambda: events(database)["payment_completed", again] == 1, "the license to stand for its payment")
 
     found = list(database.business_events.find({"metadata.payment_id": {"$in": [first, "P2"]}}))
     assert all(event["metadata"]["recovered"] for event in found)

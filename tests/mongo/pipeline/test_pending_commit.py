@@ -18,7 +18,7 @@ from tests.oracle import assert_each_event_once, assert_ledger_consistent, event
 
 
 def backlog(db: Database, plans: dict[str, Any]) -> Any:
-    """New customers with licences that change plan right away and again, in batches that overlap; the last customer."""
+    """New customers with licenses that change plan right away and again, in batches that overlap; the last customer."""
     sold = [shop.license(db, shop.customer(db, f"C{n}"), plans["pro"]) for n in range(30)]
     for license, plan in zip(sold * 3, cycle((plans["starter"], plans["agency"])), strict=False):
         db.licenses.update_one({"_id": license}, {"$set": {"plan_id": plan}})

@@ -28,7 +28,7 @@ def told(db: Database, kind: str) -> list[dict[str, Any]]:
     return list(db.business_events.find({"event_type": kind}))
 
 
-def test_a_new_customer_with_a_licence_becomes_events_movements_and_totals(mongo_uri: str, database: Database) -> None:
+def test_a_new_customer_with_a_license_becomes_events_movements_and_totals(mongo_uri: str, database: Database) -> None:
     plans = shop.plans(database)
     with shop.running(shop.config_for(mongo_uri, database)):
         customer = shop.customer(database, "TechCorp Italia")
@@ -48,7 +48,7 @@ def test_a_new_customer_with_a_licence_becomes_events_movements_and_totals(mongo
     assert_ledger_consistent(database)
 
 
-def test_a_licence_lives_through_upgrade_suspension_return_and_cancellation(mongo_uri: str, database: Database) -> None:
+def test_a_license_lives_through_upgrade_suspension_return_and_cancellation(mongo_uri: str, database: Database) -> None:
     plans = shop.plans(database)
     with shop.running(shop.config_for(mongo_uri, database, rules={"thresholds": {"plan_change_minutes": 0}})):
         license = shop.license(database, shop.customer(database, "A"), plans["starter"])
@@ -75,7 +75,7 @@ def test_a_licence_lives_through_upgrade_suspension_return_and_cancellation(mong
     assert_ledger_consistent(database)
 
 
-def test_a_licence_nobody_writes_expires_by_the_clock_of_the_stream(mongo_uri: str, database: Database) -> None:
+def test_a_license_nobody_writes_expires_by_the_clock_of_the_stream(mongo_uri: str, database: Database) -> None:
     plans = shop.plans(database)
     with shop.running(shop.config_for(mongo_uri, database)):
         end = clock.now() + timedelta(seconds=1)
@@ -88,7 +88,7 @@ def test_a_licence_nobody_writes_expires_by_the_clock_of_the_stream(mongo_uri: s
     assert_ledger_consistent(database)
 
 
-def test_a_plans_new_price_moves_mrr_by_the_difference_times_its_active_licences(
+def test_a_plans_new_price_moves_mrr_by_the_difference_times_its_active_licenses(
     mongo_uri: str, database: Database
 ) -> None:
     plans = shop.plans(database)
@@ -97,7 +97,7 @@ def test_a_plans_new_price_moves_mrr_by_the_difference_times_its_active_licences
             shop.license(database, shop.customer(database, f"C{n}"), plans["pro"])
         database.plans.update_one({"_id": plans["pro"]}, {"$set": {"price": 9.99}})
         late = shop.license(database, shop.customer(database, "late"), plans["pro"])
-        wait_for(lambda: events(database)["license_created", late] == 1, "the last licence")
+        wait_for(lambda: events(database)["license_created", late] == 1, "the last license")
 
     assert totals(database)["mrr_cents"] == 26 * 999
     assert database.analytics_ledger.count_documents({"reason": "reprice", "mrr_cents": 200}) == 25
@@ -182,7 +182,7 @@ BAD_FIELDS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("bad", BAD_FIELDS, ids=str)
-def test_a_licence_that_cannot_be_understood_is_held_and_released_by_a_good_version(
+def test_a_license_that_cannot_be_understood_is_held_and_released_by_a_good_version(
     mongo_uri: str, database: Database, bad: dict[str, Any]
 ) -> None:
     plans = shop.plans(database)
@@ -206,7 +206,7 @@ def test_a_licence_that_cannot_be_understood_is_held_and_released_by_a_good_vers
 
 
 @pytest.mark.parametrize("price", [float("nan"), float("inf"), "12,50", True, -1.0, Decimal128("NaN"), [7.99]])
-def test_a_plan_without_a_sane_price_holds_its_licences_until_it_has_one(
+def test_a_plan_without_a_sane_price_holds_its_licenses_until_it_has_one(
     mongo_uri: str, database: Database, price: Any
 ) -> None:
     with shop.running(shop.config_for(mongo_uri, database)):
@@ -214,7 +214,7 @@ def test_a_plan_without_a_sane_price_holds_its_licences_until_it_has_one(
         license = shop.license(database, shop.customer(database, "A"), plan)
         wait_for(lambda: database.analytics_dead_letters.count_documents({"state": "held"}) == 2, "both to be held")
         database.plans.update_one({"_id": plan}, {"$set": {"price": Decimal128("12.50")}})
-        wait_for(lambda: events(database)["license_created", license] == 1, "the licence's release")
+        wait_for(lambda: events(database)["license_created", license] == 1, "the license's release")
 
     assert totals(database)["mrr_cents"] == 1250
     assert database.analytics_dead_letters.count_documents({"state": "held"}) == 0
@@ -231,7 +231,7 @@ def test_a_date_beyond_the_calendar_and_invalid_utf8_do_no_harm(mongo_uri: str, 
         raw = encode({"_id": customer, "name": "Caff\u00e8"}).replace("\u00e8".encode(), b"\xff\xfe")
         database.customers.insert_one(RawBSONDocument(raw))
         license = shop.license(database, customer, plans["pro"], expires_at=DatetimeMS(2**60))
-        wait_for(lambda: events(database)["license_created", license] == 1, "the licence")
+        wait_for(lambda: events(database)["license_created", license] == 1, "the license")
 
     assert totals(database)["active_licenses"] == 1
 

@@ -466,7 +466,7 @@ def test_the_command_asks_for_confirmation_and_reports_its_changes(
         assert NAME not in output
         wait_for(lambda: "person.forgotten" in log.read_text(), "the daemon to reload the list", 30)
         assert daemon.stop() == 0
-    status, output = run_once("forget", "nobody@example.it", **environment)
+    status, output = run_once("forget", "unknown@example.it", **environment)
 
     assert holders(database, NAME, MAIL) == []
     assert NAME not in log.read_text()
