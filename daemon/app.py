@@ -63,6 +63,7 @@ class Daemon:
             custom_rules.validate(db, config.rules.custom)
             log.info("daemon.started", version=version("chatello-analytics"), database=config.mongodb.database)
             indexes.create(db, delivers=config.delivers)
+            threading.Thread(target=_create_page_indexes, args=(db,), name="indexes", daemon=True).start()
             self._run_threads(db, listening)
 
     def _run_threads(self, db: Database, listening: socket.socket) -> None:
@@ -121,6 +122,14 @@ class Daemon:
         self.stop.set()
         if not self._has_threads:
             raise KeyboardInterrupt
+
+
+def _create_page_indexes(database: Database) -> None:
+    """Create the indexes of the pages of customers beside the other work: it takes minutes for an old ledger."""
+    try:
+        indexes.create_for_pages(database)
+    except ChatelloError as error:
+        log.warning("indexes.not_created", problem=str(error), effect="the pages of customers do not work")
 
 
 def _tune_garbage_collection() -> None:

@@ -117,6 +117,7 @@ class LeaderTerm:
         if checkpoint is None:
             checkpoint = Checkpoint(epoch=self.lease.epoch, fingerprint=expected)
             indexes.create(self.database)
+            indexes.create_for_pages(self.database)
             self.gaps.open(checkpoint, "first_start", "there was no checkpoint")
         checkpoint.epoch = self.lease.epoch
         if config.delivers:

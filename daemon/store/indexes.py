@@ -1,6 +1,9 @@
 """Collections and indexes that the daemon needs, and their creation; existing ones are left alone."""
 
+from collections.abc import Mapping
+
 from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.collation import Collation
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from daemon.errors import ConfigurationError
@@ -16,9 +19,43 @@ WANTED: dict[str, tuple[IndexModel, ...]] = {
     MIRROR: (IndexModel([("due", ASCENDING)], name="due", sparse=True),),
     LEDGER: (IndexModel([("day", ASCENDING)], name="day"),),
     GAPS: (IndexModel([("closed_at", ASCENDING), ("opened_at", DESCENDING)], name="open"),),
-    EVENTS: (IndexModel([("event_date", ASCENDING)], name="event_date_1"),),
+    EVENTS: (
+        IndexModel([("event_date", ASCENDING)], name="event_date_1"),
+        IndexModel([("event_type", ASCENDING), ("event_date", DESCENDING)], name="event_type_1_event_date_-1"),
+    ),
     ROWS: (IndexModel([("date", ASCENDING), ("period_type", ASCENDING)], name="date_1_period_type_1", unique=True),),
 }
+
+ITALIAN = Collation(locale="it")
+"""The order of names in the list of customers."""
+
+_CUSTOMERS_ONLY = {"mrr_cents": {"$exists": True}}
+"""In the mirror only customers have this field; a query that uses these indexes has to restrict it."""
+
+CUSTOMER_ORDERS = {
+    "mrr": IndexModel(
+        [("mrr_cents", DESCENDING), ("_id", ASCENDING)], name="customer_mrr", partialFilterExpression=_CUSTOMERS_ONLY
+    ),
+    "name": IndexModel(
+        [("fields.name", ASCENDING), ("_id", ASCENDING)],
+        name="customer_name",
+        partialFilterExpression=_CUSTOMERS_ONLY,
+        collation=ITALIAN,
+    ),
+    "registered": IndexModel(
+        [("fields.created_at", DESCENDING), ("_id", ASCENDING)],
+        name="customer_registered",
+        partialFilterExpression=_CUSTOMERS_ONLY,
+    ),
+}
+"""The index of each order of the list of customers."""
+
+FOR_PAGES: dict[str, tuple[IndexModel, ...]] = {
+    MIRROR: (IndexModel([("fields.customer_id", ASCENDING)], name="customer", sparse=True), *CUSTOMER_ORDERS.values()),
+    LEDGER: (IndexModel([("customer_id", ASCENDING)], name="customer"),),
+    EVENTS: (IndexModel([("customer_id", ASCENDING)], name="customer_id_1"),),
+}
+"""Indexes that only the pages of customers need: the daemon follows the shop without them."""
 
 ANNOUNCED_ROWS = IndexModel([("announce", ASCENDING)], name="announce", sparse=True)
 """Finds the rows whose numbers have to be announced; created only if a target is configured."""
@@ -74,8 +111,18 @@ def _create_collection(database: Database, name: str) -> None:
             raise
 
 
-def missing(database: Database, name: str) -> list[IndexModel]:
-    """Return the wanted indexes of a collection that has no index with the same keys."""
+def create_for_pages(database: Database) -> None:
+    """Create the indexes of the pages of customers; for an old ledger this takes minutes."""
+    with translated():
+        for name in FOR_PAGES:
+            if models := missing(database, name, FOR_PAGES):
+                database[name].create_indexes(models)
+
+
+def missing(
+    database: Database, name: str, wanted: Mapping[str, tuple[IndexModel, ...]] | None = None
+) -> list[IndexModel]:
+    """Return the wanted indexes (default: `WANTED`) of a collection that has no index with the same keys."""
     with translated():
         present = {tuple(index["key"].items()) for index in database[name].list_indexes()}
-    return [index for index in WANTED[name] if tuple(index.document["key"].items()) not in present]
+    return [index for index in (wanted or WANTED)[name] if tuple(index.document["key"].items()) not in present]

@@ -29,8 +29,11 @@ from daemon.runtime.health import Health
 from daemon.store import gaps, indexes
 from daemon.store.commit import Committer, Writes
 from daemon.store.lease import Leaser
+from daemon.store.outbox_writer import OutboxWriter
+from tests.customers import assert_customers_add_up
 from tests.oracle import (
     assert_each_event_once,
+    assert_each_fact_once_in_the_outbox,
     assert_each_payment_once,
     assert_ledger_consistent,
     events,
@@ -99,7 +102,8 @@ class CrashingLeader(LeaderTerm):
     crash_phase: str | None = None
 
     def _new_committer(self, config: Config, _forgotten_count: int | None) -> Committer:
-        committer = CrashingCommitter(self.database, self.lease, config.settings(), 20)
+        outbox = OutboxWriter(self.database, self.wake)
+        committer = CrashingCommitter(self.database, self.lease, config.settings(), 20, outbox=outbox)
         committer.leader = self
         return committer
 
@@ -152,6 +156,7 @@ class Simulation:
         self.config = config(
             stream={"batch_size": batch, "await_seconds": 0.1, "checkpoint_seconds": 0.2},
             reconciliation={"max_deleted": 20},
+            webhooks={"nowhere": {"url": "http://127.0.0.1:9/", "secret": f"whsec_{'A' * 32}"}},
         )
         self.dashboard = Dashboard(db, self.chance, pays=self.chance.random() < 0.5)
         self.inserted: Counter[tuple[str, ObjectId]] = Counter()
@@ -170,7 +175,7 @@ class Simulation:
 
     def run(self, steps: int) -> None:
         self.dashboard.set_up(clock.now())
-        indexes.create(self.db)
+        indexes.create(self.db, delivers=True)
         self.daemon = self._start()
         try:
             for _ in range(steps):
@@ -288,7 +293,9 @@ class Simulation:
 
     def _assert_consistent(self) -> None:
         assert_ledger_consistent(self.db)
+        assert_customers_add_up(self.db)
         assert_each_event_once(self.db)
+        assert_each_fact_once_in_the_outbox(self.db)
         if self.db.payments.count_documents({}):
             assert_each_payment_once(self.db)
         keys = Counter(event["metadata"]["key"] for event in self.db.business_events.find())

@@ -1,0 +1,146 @@
+"""What the owner can do today, read at a snapshot: from the mirror, the ledger and the stored events."""
+
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime
+from typing import Any
+
+from pymongo.client_session import ClientSession
+
+from daemon.mongo.client import translated
+from daemon.mongo.collections import EVENTS, LEDGER, MIRROR, SAMPLE_SOURCE
+from daemon.mongo.ids import canonical
+from daemon.mongo.types import Database, Document
+from daemon.store import indexes
+from daemon.store.customers import customer_details
+from daemon.store.forgotten import ErasureList
+from daemon.store.mirror.states import customer_of
+from rules import business_days
+from rules.insights import todo
+from rules.insights.todo import TodoGroup, TodoItem, TodoKind
+from rules.model.changes import DocId, Source
+from rules.model.documents import is_id
+from rules.model.events import EventType
+from rules.model.ledger import MovementKind
+from rules.model.states import CustomerState
+from rules.settings.settings import Settings
+
+MOST = 500
+"""Items of each kind that are read; a shop with more needs no list of them."""
+
+
+class TodoReader:
+    """Reads the groups; `now` is the instant of the snapshot, `today` its business day."""
+
+    def __init__(self, database: Database, session: ClientSession, settings: Settings, forgotten: ErasureList) -> None:
+        self.database = database
+        self.session = session
+        self.settings = settings
+        self.forgotten = forgotten
+
+    def groups(self, now: datetime, today: date) -> list[TodoGroup]:
+        """Return the groups that are not empty."""
+        with translated():
+            found = (self._failed(now), self._expiring(now), self._lost(today), self._without_license(now))
+            return [group for group in found if group.total]
+
+    # -- failed payments --------------------------------------------------------------------------------------
+
+    def _failed(self, now: datetime) -> TodoGroup:
+        failures = list(self._payments(EventType.PAYMENT_FAILED, {"event_date": {"$gte": now - todo.FAILED_SINCE}}))
+        items = todo.not_recovered(failures, self._completed(failures))
+        customers = self._existing(item.customer_id for item in items)
+        return todo.group(TodoKind.PAYMENT_FAILED, [item for item in items if item.customer_id in customers])
+
+    def _completed(self, failures: list[TodoItem]) -> dict[DocId, datetime]:
+        if not failures:
+            return {}
+        customers = list({failure.customer_id for failure in failures})
+        later = {"customer_id": {"$in": customers}, "event_date": {"$gte": failures[-1].at}}
+        found: dict[DocId, datetime] = {}
+        for payment in self._payments(EventType.PAYMENT_COMPLETED, later):
+            for key in {payment.license_id, payment.customer_id} - {None}:
+                found.setdefault(key, payment.at)
+        return found
+
+    def _payments(self, kind: EventType, condition: Document) -> Iterator[TodoItem]:
+        """Yield payments of known customers, newest first."""
+        wanted = {"event_type": kind.value, "metadata.source": {"$ne": SAMPLE_SOURCE}, **condition}
+        events = self.database[EVENTS].find(wanted, session=self.session).sort("event_date", -1).limit(MOST)
+        for event in events:
+            customer_id, license_id = event.get("customer_id"), event.get("license_id")
+            if customer_id is not None and is_id(customer_id) and isinstance(event["event_date"], datetime):
+                license_id = license_id if is_id(license_id) else None
+                yield TodoItem(customer_id, event["event_date"], _cents(event.get("amount")), license_id)
+
+    # -- licenses that end ------------------------------------------------------------------------------------
+
+    def _expiring(self, now: datetime) -> TodoGroup:
+        mirror, soon = self.database[MIRROR], {"due": {"$gt": now, "$lte": now + todo.EXPIRING_WITHIN}}
+        found = mirror.find(soon, session=self.session).sort([("due", 1), ("_id", 1)]).limit(MOST)
+        items = [_ending(document) for document in found]
+        total = len(items) if len(items) < MOST else mirror.count_documents(soon, session=self.session)
+        return todo.expiring(items, self._renewals(item.license_id for item in items), total)
+
+    def _renewals(self, license_ids: Iterable[DocId]) -> dict[DocId, int]:
+        wanted = {"license_id": {"$in": list(license_ids)}, "event_type": EventType.LICENSE_RENEWED.value}
+        group = {"_id": "$license_id", "count": {"$sum": 1}}
+        found = self.database[EVENTS].aggregate([{"$match": wanted}, {"$group": group}], session=self.session)
+        return {canonical(one["_id"]): one["count"] for one in found}
+
+    # -- customers --------------------------------------------------------------------------------------------
+
+    def _lost(self, today: date) -> TodoGroup:
+        first = business_days.stored(today - (todo.LOST_DAYS - 1) * business_days.ONE_DAY)
+        lines = {"day": {"$gte": first}, "kind": MovementKind.CHURN.value}
+        sums = {"count": {"$sum": "$count"}, "at": {"$max": "$at"}, "mrr": {"$last": "$customer_mrr"}}
+        stages: list[Document] = [
+            {"$match": lines},
+            {"$sort": {"_id": 1}},
+            {"$group": {"_id": "$customer_id", **sums}},
+            {"$match": {"count": {"$gt": 0}}},
+            {"$sort": {"at": -1}},
+            {"$limit": MOST},
+        ]
+        found = list(self.database[LEDGER].aggregate(stages, session=self.session))
+        customers = self._known(canonical(one["_id"]) for one in found)
+        items = [TodoItem(canonical(one["_id"]), one["at"], one["mrr"][0]) for one in found]
+        gone = [one for one in items if one.customer_id in customers and not customers[one.customer_id].mrr_cents]
+        return todo.group(TodoKind.LOST, gone)
+
+    def _without_license(self, now: datetime) -> TodoGroup:
+        """Return customers without a license of any kind; the placeholder of licenses entered by hand is none."""
+        registered = {"$gt": now - todo.WITHOUT_LICENSE_UNTIL, "$lte": now - todo.WITHOUT_LICENSE_AFTER}
+        wanted = {"mrr_cents": 0, "present": True, "active_licenses": 0, "ever_mrr": False}
+        mirror, hint = self.database[MIRROR], indexes.CUSTOMER_ORDERS["registered"].document["name"]
+        found = mirror.find({**wanted, "fields.created_at": registered}, session=self.session).hint(hint).limit(MOST)
+        states = [state for state in map(customer_of, found) if self._is_person(state)]
+        owners = self._owners([state.id for state in states])
+        without = [TodoItem(one.id, one.fields["created_at"]) for one in states if canonical(one.id) not in owners]
+        return todo.group(TodoKind.WITHOUT_LICENSE, without)
+
+    def _owners(self, customer_ids: list[DocId]) -> set[DocId]:
+        wanted = {"fields.customer_id": {"$in": customer_ids}, "_id.k": Source.LICENSES.value}
+        found = self.database[MIRROR].find(wanted, {"fields.customer_id": 1}, session=self.session)
+        return {canonical(one["fields"]["customer_id"]) for one in found}
+
+    def _existing(self, ids: Iterable[DocId]) -> dict[DocId, CustomerState]:
+        return {one: state for one, state in self._known(ids).items() if state.present}
+
+    def _known(self, ids: Iterable[DocId]) -> dict[DocId, CustomerState]:
+        """Return the customers of the mirror without the forgotten ones, who cannot be written to."""
+        found = customer_details.customers(self.database, ids, self.session)
+        return {one: state for one, state in found.items() if not self.forgotten.contains(one)}
+
+    def _is_person(self, state: CustomerState) -> bool:
+        is_placeholder = state.fields.get("email") == self.settings.manual_email
+        return not is_placeholder and not self.forgotten.contains(state.id)
+
+
+def _ending(document: Document) -> TodoItem:
+    owner, worth = document["fields"].get("customer_id"), document["worth"]
+    return TodoItem(owner, document["due"], worth["mrr_cents"], canonical(document["_id"]["id"]), worth["plan_id"])
+
+
+def _cents(amount: Any) -> int | None:
+    is_number = isinstance(amount, int | float) and not isinstance(amount, bool) and abs(amount) < 1e12
+    return round(amount * 100) if is_number else None
