@@ -1,6 +1,12 @@
-"""Configuration files with targets of deliveries."""
+"""Configuration files with targets of deliveries, and a mail server on loopback."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import Envelope
 
 from daemon.demo.embedded_mongo import free_port
 from tests.daemon.config.test_targets import SECRET
@@ -29,3 +35,28 @@ def write_secret(file: Path, name: str, text: str) -> None:
 def unreachable(folder: Path) -> Path:
     """Write a configuration with a webhook on which no server listens."""
     return configure(folder, n8n=f"http://127.0.0.1:{free_port()}/hook")
+
+
+class MailServer:
+    """Receives mails at `url`, the secret of a person's target."""
+
+    def __init__(self) -> None:
+        self.mails: list[bytes] = []
+        self.port = free_port()
+        self.url = f"mailto://127.0.0.1:{self.port}?to=owner@shop.it&from=daemon@shop.it"
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Envelope) -> str:  # noqa: N802 - the library's name
+        assert isinstance(envelope.content, bytes)
+        self.mails.append(envelope.content)
+        return "250 OK"
+
+
+@contextmanager
+def mail_server() -> Iterator[MailServer]:
+    server = MailServer()
+    controller = Controller(server, hostname="127.0.0.1", port=server.port)
+    controller.start()
+    try:
+        yield server
+    finally:
+        controller.stop()

@@ -3,32 +3,20 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 from pytest_httpserver import HTTPServer
 
-from daemon.demo.embedded_mongo import free_port, wait_for
+from daemon.demo.embedded_mongo import wait_for
 from daemon.mongo.types import Database
 from tests import shop, targets
 from tests.mongo.delivery.conftest import SECRET, Receiver
 from tests.system.test_process import get, ready, run_once
+from tests.targets import MailServer
 
 STATE = "chatello_analytics_delivery_state"
 MEGABYTE = 1_000_000
 IDLE_MEMORY = 100 * MEGABYTE
-
-
-class Mailbox:
-    """Counts the mails that a server on loopback receives."""
-
-    def __init__(self) -> None:
-        self.mails = 0
-
-    async def handle_DATA(self, *_: Any) -> str:  # noqa: N802 - the library's name
-        self.mails += 1
-        return "250 OK"
 
 
 @pytest.fixture
@@ -37,19 +25,15 @@ def receiver(httpserver: HTTPServer) -> Receiver:
 
 
 @pytest.fixture
-def mailbox() -> Mailbox:
-    return Mailbox()
+def mailbox() -> Iterator[MailServer]:
+    with targets.mail_server() as server:
+        yield server
 
 
 @pytest.fixture
-def file(tmp_path: Path, receiver: Receiver, mailbox: Mailbox) -> Iterator[Path]:
+def file(tmp_path: Path, receiver: Receiver, mailbox: MailServer) -> Path:
     """A configuration with a webhook and a mail address."""
-    port = free_port()
-    controller = Controller(mailbox, hostname="127.0.0.1", port=port)
-    controller.start()
-    mail = f"mailto://127.0.0.1:{port}?to=owner@shop.it&from=daemon@shop.it"
-    yield targets.configure(tmp_path, SECRET, n8n=receiver.url, owner=mail)
-    controller.stop()
+    return targets.configure(tmp_path, SECRET, n8n=receiver.url, owner=mailbox.url)
 
 
 def value(port: int, metric: str) -> float:
@@ -89,7 +73,7 @@ def test_the_commands_control_a_running_daemon(
 
 
 def test_the_memory_stays_below_100_megabytes_with_a_webhook_and_a_mail_target(
-    mongo_uri: str, database: Database, file: Path, receiver: Receiver, mailbox: Mailbox
+    mongo_uri: str, database: Database, file: Path, receiver: Receiver, mailbox: MailServer
 ) -> None:
     """Mails are sent by a child process, whose libraries the daemon never loads."""
     shop.plans(database)
@@ -98,7 +82,7 @@ def test_the_memory_stays_below_100_megabytes_with_a_webhook_and_a_mail_target(
         wait_for(lambda: database.analytics_targets.count_documents({}) == 2, "the targets to begin")
         for number in range(20):
             shop.customer(database, f"C{number}")
-        wait_for(lambda: new_customers(receiver) == 20 and mailbox.mails > 0, "the messages", 60)
+        wait_for(lambda: new_customers(receiver) == 20 and bool(mailbox.mails), "the messages", 60)
         assert daemon.process is not None
         pid = daemon.process.pid
         wait_for(lambda: not Path(f"/proc/{pid}/task/{pid}/children").read_text(), "the child to end")

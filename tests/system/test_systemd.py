@@ -9,18 +9,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import Envelope
 from pytest_httpserver import HTTPServer
 
 from daemon import clock
-from daemon.demo.embedded_mongo import EmbeddedMongo, free_port, wait_for
+from daemon.demo.embedded_mongo import EmbeddedMongo, wait_for
 from tests import shop
 from tests.daemon.config.test_targets import SECRET
 from tests.oracle import assert_each_event_once, assert_ledger_consistent, events, recount, totals
 from tests.system.machine import SOURCE
 from tests.system.site import ETC, NAME, Site, prepared
 from tests.system.test_process import busy_shop, get
+from tests.targets import MailServer, mail_server
 
 pytestmark = pytest.mark.timeout(600)  # the first test creates the machine
 
@@ -43,6 +42,12 @@ def site(installed: Site, request: pytest.FixtureRequest) -> Iterator[Site]:
     installed.mongo.members[0].send(signal.SIGCONT)
     if request.session.testsfailed > failed:
         print(installed.machine.run("journalctl", "--no-pager", "--lines=150"))
+
+
+@pytest.fixture
+def mailbox() -> Iterator[MailServer]:
+    with mail_server() as server:
+        yield server
 
 
 def sell(site: Site, name: str) -> Any:
@@ -173,29 +178,12 @@ def _events_with(site: Site, description: str, name: str) -> int:
     return site.db.business_events.count_documents({"description": description})
 
 
-class Mailbox:
-    """Keeps the mails that a server on loopback receives."""
-
-    def __init__(self) -> None:
-        self.mails: list[bytes] = []
-
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Envelope) -> str:  # noqa: N802 - the library's name
-        assert isinstance(envelope.content, bytes)
-        self.mails.append(envelope.content)
-        return "250 OK"
-
-
 def test_the_hardened_service_delivers_to_a_webhook_by_mail_and_through_apprise(
-    site: Site, httpserver: HTTPServer
+    site: Site, httpserver: HTTPServer, mailbox: MailServer
 ) -> None:
     """The machine has the host's network, so receivers on loopback also pass the strictest address filter."""
     httpserver.expect_request(re.compile("/(hook|chat)")).respond_with_data("ok")
-    mailbox, mail_port = Mailbox(), free_port()
-    secrets = {
-        "n8n": SECRET,
-        "owner": f"mailto://127.0.0.1:{mail_port}?to=owner@shop.it&from=daemon@shop.it",
-        "desk": f"json://127.0.0.1:{httpserver.port}/chat",
-    }
+    secrets = {"n8n": SECRET, "owner": mailbox.url, "desk": f"json://127.0.0.1:{httpserver.port}/chat"}
     tables = f'[webhooks.n8n]\nurl = "http://127.0.0.1:{httpserver.port}/hook"\n' + "".join(
         f'[notify.{name}]\nquiet = ""\n' for name in ("owner", "desk")
     )
@@ -203,15 +191,12 @@ def test_the_hardened_service_delivers_to_a_webhook_by_mail_and_through_apprise(
     with targets(site, tables, secrets), drop_in(site, "local-mongodb.conf"):
         site.systemctl("restart")
         site.await_ready()
-        controller = Controller(mailbox, hostname="127.0.0.1", port=mail_port)
-        controller.start()
         wait_for(lambda: site.db.analytics_targets.count_documents({}) == 3, "the targets to begin")
         checked = site.machine.run(f"/usr/local/bin/{NAME}", "check", check=False)
         shop.customer(site.db, "Nuñez")
         wait_for(
             lambda: bool(mailbox.mails) and {"/hook", "/chat"} <= {one.path for one, _ in httpserver.log}, "all", 60
         )
-        controller.stop()
     received = [request.get_json(force=True) for request, _ in httpserver.log]
 
     assert any(one.get("data", {}).get("event_type") == "new_customer" for one in received)
