@@ -31,17 +31,19 @@ SECRET = f"whsec_{base64.b64encode(os.urandom(32)).decode()}"
 
 
 class Receiver:
-    """A webhook receiver that verifies each request and answers as it is told to (a status; 200 by default)."""
+    """A webhook receiver that verifies each request and answers with the status that the test sets (200 by default)."""
 
     def __init__(self, server: HTTPServer) -> None:
         self.url = server.url_for("/hook")
         self.bodies: list[dict[str, Any]] = []
         self.answers: list[int] = []
         self.refused: set[str] = set()
+        self.before_answer: Callable[[], None] = lambda: None
         server.expect_request("/hook").respond_with_handler(self._handle)
 
     def _handle(self, request: Request) -> Response:
         verified = Verifier(SECRET).verify(request.get_data(), dict(request.headers))
+        self.before_answer()
         status = self.answers.pop(0) if self.answers else 200
         if verified["id"] in self.refused:
             status = 422

@@ -1,0 +1,81 @@
+"""The dashboard writes its own event of each fact, before or after ours: one message, no withdrawal."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from daemon import clock
+from daemon.mongo.types import Database
+from tests import shop
+from tests.mongo.delivery.conftest import Receiver
+from tests.mongo.delivery.test_commits import events, running, wait_for
+
+__all__ = ["running"]
+
+
+class Story:
+    """One license and what happens to it; each step is the type of its event and the change of the shop."""
+
+    def __init__(self, database: Database, receiver: Receiver) -> None:
+        self.db = database
+        self.receiver = receiver
+        self.plans = {plan["name"]: plan["_id"] for plan in database.plans.find()}
+        self.customer_id, self.license_id = ObjectId(), ObjectId()
+        self._pay("completed", customer_id=None, license_id=None)  # without payments a sale stands for one
+
+    def steps(self) -> Iterator[tuple[str, Callable[[], object]]]:
+        yield "new_customer", lambda: shop.customer(self.db, "TechCorp", _id=self.customer_id)
+        yield (
+            "license_created",
+            lambda: shop.license(self.db, self.customer_id, self.plans["pro"], _id=self.license_id, status="inactive"),
+        )
+        yield "license_activated", lambda: self._set(status="active")
+        yield "plan_upgraded", lambda: self._set(plan_id=self.plans["agency"])
+        yield "plan_downgraded", lambda: self._set(plan_id=self.plans["starter"])
+        yield "license_cancelled", lambda: self._set(status="cancelled")
+        yield "payment_completed", lambda: self._pay("completed")
+        yield "payment_failed", lambda: self._pay("failed")
+        yield "license_activated", lambda: self._set(status="active")
+        yield "license_cancelled", lambda: self._set(status="cancelled")
+
+    def _set(self, **fields: Any) -> None:
+        self.db.licenses.update_one({"_id": self.license_id}, {"$set": fields})
+
+    def _pay(self, status: str, **more: Any) -> None:
+        paid = {"customer_id": self.customer_id, "license_id": self.license_id, "amount": 7.99, "currency": "EUR"}
+        self.db.payments.insert_one({**paid, "status": status, "created_at": clock.now(), **more})
+
+    def report(self, kind: str) -> None:
+        license_id = None if kind == "new_customer" else self.license_id
+        about = {"customer_id": self.customer_id, "license_id": license_id}
+        event = {"event_type": kind, "event_date": clock.now(), "description": "dalla dashboard", **about}
+        self.db.business_events.insert_one(event)
+
+    def settle(self) -> None:
+        """Wait until everything that was written so far is delivered."""
+        mark = shop.customer(self.db, "mark")
+        wait_for(lambda: any(body["data"].get("customer_id") == str(mark) for body in self.receiver.bodies))
+
+    def delivered(self) -> list[tuple[str, str]]:
+        own = (str(self.customer_id), str(self.license_id))
+        pairs = zip(events(self.receiver), self.receiver.bodies, strict=True)
+        return [event for event, body in pairs if body["subject"].partition("/")[2] in own]
+
+
+@pytest.mark.usefixtures("running")
+@pytest.mark.parametrize("external_first", [False, True])
+def test_each_fact_is_one_message(database: Database, receiver: Receiver, external_first: bool) -> None:
+    story, expected = Story(database, receiver), list[tuple[str, str]]()
+    for kind, change in story.steps():
+        before = len(story.delivered())
+        works = [change, lambda kind=kind: story.report(kind)]  # type: ignore[misc]
+        for work in reversed(works) if external_first else works:
+            work()
+            story.settle()
+        found = story.delivered()[before:]
+        assert [event for event in found if event[1] == kind] == [("event.recorded", kind)], (kind, found)
+        expected += found
+
+    assert "event.withdrawn" not in [kind for kind, _ in expected]

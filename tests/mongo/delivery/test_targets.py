@@ -1,0 +1,223 @@
+"""A target across restores, errors of our own and the end of a term; and what it costs while nothing can be sent."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from daemon import clock
+from daemon.config.active import ActiveConfig
+from daemon.config.schema import Config
+from daemon.config.targets import Webhook
+from daemon.delivery import cloud_event, target_store
+from daemon.delivery.dispatcher import Dispatcher
+from daemon.delivery.people_worker import PeopleWorker
+from daemon.delivery.schedule import State
+from daemon.delivery.webhook_worker import WebhookWorker
+from daemon.delivery.worker import LOOK_SECONDS, MEASURE_SECONDS
+from daemon.mongo.collections import TARGETS
+from daemon.mongo.types import Database
+from daemon.runtime.health import Health
+from daemon.store import outbox
+from daemon.store.outbox import OutboxPosition
+from rules.model.events import EventType
+from rules.model.facts import Fact, FactType, GapFact
+from tests.mongo.delivery.conftest import NOON, Outbox, Receiver, sold, webhook
+from tests.mongo.delivery.test_people import DAY, Inbox, amended, closed, inbox, person, store_row
+from tests.mongo.delivery.test_webhooks import started, state_of, wait_for
+from tests.server_cost import examined
+
+Term = Callable[..., Dispatcher]
+__all__ = ["inbox"]
+
+
+@pytest.fixture
+def alone(database: Database) -> Callable[..., Any]:
+    """Return the worker of one target, without its thread: a test looks for it."""
+
+    def build(**targets: Any) -> Any:
+        ((name, target),) = targets.items()
+        kind = "webhooks" if isinstance(target, Webhook) else "notify"
+        config = Config().model_copy(update={kind: {name: target}})
+        dispatcher = Dispatcher(database, ActiveConfig(config), 1, Health())
+        (worker,) = dispatcher.workers
+        worker.open()
+        return worker
+
+    return build
+
+
+def test_facts_that_get_the_numbers_of_lost_ones_are_delivered(
+    term: Term, database: Database, receiver: Receiver, written: Outbox
+) -> None:
+    """After a restore of an older outbox, or of a target that was copied later, numbers are used again."""
+    written.commit(sold("a"), sold("b"))
+    target_store.open_record(database, "n8n", 1, OutboxPosition(40, 2), NOON)
+    dispatcher = started(term(epoch=2, n8n=webhook(receiver)), database)
+    wait_for(lambda: state_of(database).epoch == 2)
+    written.commit(sold("c"))
+    dispatcher.wake()
+
+    wait_for(lambda: receiver.ids == ["c"])
+
+
+def test_a_new_target_gets_everything_that_its_first_term_commits(
+    term: Term, database: Database, receiver: Receiver, written: Outbox
+) -> None:
+    dispatcher = term(n8n=webhook(receiver))
+    written.commit(sold("at-once"))
+    dispatcher.wake()
+
+    wait_for(lambda: receiver.ids == ["at-once"])
+
+
+def test_a_document_of_thousands_of_facts_is_read_in_parts(
+    alone: Callable[..., WebhookWorker],
+    receiver: Receiver,
+    written: Outbox,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read, most = outbox.read, list[int]()
+
+    def counted(*arguments: Any) -> Any:
+        found = list(read(*arguments))
+        most.append(len(found))
+        return iter(found)
+
+    worker = alone(n8n=webhook(receiver, only=["payment_failed"]))
+    written.commit(*(sold(f"{number}") for number in range(3000)), sold("last", EventType.PAYMENT_FAILED))
+    monkeypatch.setattr(outbox, "read", counted)
+    worker._look()
+
+    assert receiver.ids == ["last"]
+    assert max(most) <= 200
+
+
+def test_an_error_of_our_own_shows_as_a_failing_target_without_its_text(
+    alone: Callable[..., WebhookWorker],
+    receiver: Receiver,
+    written: Outbox,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    worker = alone(n8n=webhook(receiver))
+    written.commit(sold("a"))
+    with monkeypatch.context() as broken:
+        broken.setattr(cloud_event, "body", _broken)
+        worker._step()
+        record = state_of(database)
+        assert record.target.state is State.FAILING
+        assert record.target.last_error.startswith("internal error: ValueError in _broken")
+        assert "secret" not in record.target.last_error
+    target_store.save(database, record._replace(target=record.target._replace(next_attempt_at=None)))
+    worker._step()
+
+    assert receiver.ids == ["a"]
+    assert state_of(database).target.state is State.ACTIVE
+
+
+def _broken(*_: object) -> bytes:
+    raise ValueError("secret")
+
+
+def test_an_attempt_that_the_end_of_the_term_cuts_short_is_no_failure(
+    alone: Callable[..., WebhookWorker], receiver: Receiver, written: Outbox, database: Database
+) -> None:
+    worker = alone(n8n=webhook(receiver))
+    written.commit(sold("a"))
+    receiver.before_answer = worker.context.stop.set
+    receiver.answers = [500]
+    worker._step()
+
+    assert state_of(database).target.state is State.ACTIVE
+    assert state_of(database).position < (1, 1)
+
+
+def test_a_target_without_news_writes_nothing(
+    alone: Callable[..., WebhookWorker], receiver: Receiver, database: Database
+) -> None:
+    worker = alone(n8n=webhook(receiver))
+    worker._step()
+    before = database[TARGETS].find_one()
+    for _ in range(3):
+        worker._step()
+
+    assert database[TARGETS].find_one() == before
+
+
+def test_a_failing_target_for_which_nothing_waits_any_more_is_looked_at_as_an_idle_one(
+    alone: Callable[..., WebhookWorker], receiver: Receiver, written: Outbox, database: Database
+) -> None:
+    worker = alone(n8n=webhook(receiver))
+    written.commit(sold("a"))
+    receiver.answers = [500]
+    worker._step()
+    record = state_of(database)
+    past = record.target._replace(next_attempt_at=clock.now() - timedelta(seconds=1))
+    target_store.save(database, record._replace(target=past, position=outbox.end(database)))
+    time.sleep(MEASURE_SECONDS)
+
+    assert worker._step() == LOOK_SECONDS
+
+
+def test_a_dead_target_is_not_counted_again_for_each_commit(
+    alone: Callable[..., WebhookWorker], receiver: Receiver, written: Outbox, database: Database
+) -> None:
+    worker = alone(n8n=webhook(receiver))
+    receiver.answers = [500]
+    for number in range(1000):
+        written.commit(sold(f"{number}"))
+    worker._step()
+    assert state_of(database).target.state is State.FAILING
+
+    assert examined(database, lambda: [worker._step() for _ in range(20)]) < 1500
+
+
+def test_questions_are_searched_once_however_long_none_was_asked(
+    alone: Callable[..., PeopleWorker], inbox: Inbox, written: Outbox, database: Database
+) -> None:
+    worker = alone(anna=person(inbox, now=["approval"]))
+    for number in range(1000):
+        written.commit(sold(f"{number}"))
+    worker._step()
+    written.commit(sold("one more"))
+    assert examined(database, worker._step) < 50
+
+    asked = GapFact("g", "upgrade", NOON, missing={"customers": 30})
+    written.commit(Fact("g.approval", FactType.APPROVAL_REQUESTED, NOON, asked))
+    worker._step()
+    assert len(inbox.messages) == 1
+
+
+def test_a_first_start_is_no_interruption_but_one_that_happens_in_it_is(
+    alone: Callable[..., PeopleWorker], inbox: Inbox, database: Database
+) -> None:
+    opened = clock.now() - timedelta(minutes=20)
+    gap = {"cause": "first_start", "detail": "", "since": opened, "opened_at": opened, "closed_at": None}
+    known = database["analytics_gaps"].insert_one(gap).inserted_id
+    worker = alone(anna=person(inbox, now=["interruption"]))
+    worker._step()
+    assert inbox.messages == []
+
+    database["analytics_gaps"].update_one({"_id": known}, {"$set": {"further_causes": ["history_lost"]}})
+    worker._step()
+    assert len(inbox.messages) == 1
+
+
+def test_rows_that_become_final_one_after_the_other_are_one_message(
+    term: Term, database: Database, inbox: Inbox, written: Outbox
+) -> None:
+    days = [DAY - timedelta(days=count) for count in (2, 1, 0)]
+    dispatcher = started(term(anna=person(inbox)), database, "anna")
+    for number, day in enumerate(days):
+        store_row(database, day, 10.0 + number)
+        written.commit(closed(day), amended(day - timedelta(days=9), 100, 200 + number))
+        dispatcher.wake()
+        time.sleep(0.2)
+    wait_for(lambda: bool(inbox.messages))
+
+    (message,) = inbox.messages
+    assert message.count("📅") == 3
