@@ -142,3 +142,25 @@ def failed_payments(recorded: Counter[tuple[str, Any]]) -> Counter[tuple[str, An
     found = Counter({key: count for key, count in recorded.items() if key[0] == "payment_failed"})
     assert not found or max(found.values()) == 1
     return found
+
+
+def assert_each_fact_once_in_the_outbox(db: Database) -> None:
+    """Assert that the facts of the outbox that were not withdrawn are those of the stored events, each once.
+
+    An external event may have the id of the own event that it replaced, so external events are only counted.
+    """
+    entries = [entry for found in db.analytics_outbox.find().sort("_id", 1) for entry in found["entries"]]
+    standing, gone = set[str](), set[str]()
+    for entry in entries:
+        known = entry["id"].removesuffix(".withdrawn")
+        if entry["type"] == "event.recorded":
+            assert known not in standing | gone, f"{entry} is repeated"
+            standing.add(known)
+        elif entry["type"] == "event.withdrawn":
+            assert known in standing, f"{entry} was never recorded"
+            standing.remove(known)
+            gone.add(known)
+    stored = list(db.business_events.find({}, {"metadata.source": 1}))
+    own = {str(event["_id"]) for event in stored if event["metadata"].get("source") == "chatello-analytics"}
+    assert own <= standing, f"never delivered: {own - standing}"
+    assert len(standing) == len(stored), (len(standing), len(stored))
