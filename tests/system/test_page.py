@@ -39,6 +39,13 @@ HOSTILE = (
 )
 
 
+SMALL_TARGETS = """[...document.querySelectorAll("a, button, summary, input, textarea")]
+  .filter((target) => target.checkVisibility() && !target.matches(".skip"))
+  .map((target) => [target.getBoundingClientRect(), target.outerHTML.slice(0, 80)])
+  .filter(([box]) => Math.round(box.width) < 24 || Math.round(box.height) < 24)
+  .map(([box, html]) => `${box.width} x ${box.height}: ${html}`)"""
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as opened:
@@ -104,7 +111,7 @@ def test_a_shop_with_years_of_rows_shows_30_days_and_all_other_parts(visitor: Vi
         expect(page.get_by_role("heading", level=1)).to_have_text(texts.long_day(today()).capitalize())
         expect(page.locator("#numbers")).to_contain_text("€\u00a023,97")
         expect(page.locator("#plans")).to_contain_text("1 venduto su 500")
-        expect(page.locator(".history svg")).to_have_attribute("role", "img")
+        expect(page.locator(".history svg [role=img]")).to_have_attribute("aria-label", re.compile("^MRR nel tempo"))
         expect(page.locator("#pill")).to_have_text(system_texts.ALL_WELL)
         page.get_by_role("link", name="Andamento", exact=True).click()
         assert page.locator("table.rows th[role=columnheader]").all_inner_texts() == list(texts.COLUMNS)
@@ -120,7 +127,7 @@ def test_five_thousand_rows_are_paged_and_the_chart_stays_small(visitor: Visitor
     with visitor.visit("/analytics?period=all&page=2") as page:
         assert rows_of(page) == 90
         expect(page.locator(".pages")).to_contain_text("Pagina 2 di 56")
-        assert page.locator(".history .serie-1 circle").count() <= 120
+        assert 300 < page.locator(".history tr[data-x]").count() <= 366
         page.get_by_role("link", name=texts.OLDER).click()
         expect(page.locator(".pages")).to_contain_text("Pagina 3 di 56")
         assert len(page.content()) < 400_000
@@ -144,7 +151,7 @@ def test_monthly_rows_have_their_own_table_and_reconstructed_rows_a_tag(visitor:
         page.goto(visitor.origin + TREND)
         expect(page.locator(f"#d{today() - timedelta(5)} .tag.reconstructed")).to_have_text(texts.RECONSTRUCTED)
         expect(page.get_by_text("Il mese")).to_have_count(0)
-        assert page.locator(".history .serie-2 path").count() == 1
+        assert page.locator(".history .stroke.reconstructed").count() == 1
 
 
 def test_without_rows_and_with_one_row_the_page_says_what_will_appear(
@@ -352,16 +359,50 @@ def test_the_page_is_usable_by_keyboard_and_escape_closes_the_form(visitor: Visi
         expect(edit).to_be_focused()
 
 
+@pytest.mark.parametrize("path", ["/analytics", f"{TREND}?periodo=7", "/analytics/sistema"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [None, PHONE], ids=["desktop", "phone"])
-def test_light_dark_desktop_and_phone_are_accessible_and_fit(visitor: Visitor, scheme: str, size: Any) -> None:
+def test_light_dark_desktop_and_phone_are_accessible_and_fit(
+    visitor: Visitor, path: str, scheme: str, size: Any
+) -> None:
     looks: dict[str, Any] = {"color_scheme": scheme, **({"viewport": size, "is_mobile": True} if size else {})}
-    with visitor.visit(f"{TREND}?periodo=7", **looks) as page:
-        page.get_by_text(texts.SHOW_NUMBERS).first.click()
+    with visitor.visit(path, **looks) as page:
+        page.evaluate("document.querySelectorAll('details').forEach((details) => (details.open = true))")
         assert violations(page) == []
         red, *_ = page.evaluate("getComputedStyle(document.documentElement).backgroundColor.match(/[0-9]+/g)")
         assert (int(red) < 60) == (scheme == "dark")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.evaluate(SMALL_TARGETS) == []
+
+
+def test_every_number_is_reached_by_keyboard_and_keeps_the_focus_while_it_is_replaced(
+    visitor: Visitor, db: Database
+) -> None:
+    with visitor.visit() as page:
+        expect(page.locator("#link")).to_have_text(texts.FEED_LIVE)
+        first = page.locator(".figures .why").first
+        for _ in range(20):
+            page.keyboard.press("Tab")
+            if first.evaluate("link => link === document.activeElement"):
+                break
+        expect(first).to_be_focused()
+        customers = page.locator(".figures .figure:nth-child(2) .value")
+        before = customers.inner_text()
+        shop.customer(db, "Mentre il fuoco è sul numero")
+        expect(customers).not_to_have_text(before)
+        expect(page.locator(".figures .why").first).to_be_focused()
+
+
+def test_a_long_note_is_folded_after_three_facts(visitor: Visitor, db: Database) -> None:
+    day = today() - timedelta(6)
+    note = " • ".join(f"🎉 Nuovo cliente: F{number}" for number in range(7)) + " • 💰 Pagamento ricevuto: €7.99"
+    db.historical_analytics.update_one({"date": business_days.stored(day)}, {"$set": {"notes": note}})
+    with visitor.visit(TREND, java_script_enabled=False) as page:
+        cell = page.locator(f"#d{day} .note-text")
+        expect(cell.get_by_text("F2")).to_be_visible()
+        expect(cell.get_by_text("F3")).to_be_hidden()
+        cell.get_by_text(italian.and_other_events(5)).click()
+        expect(cell.get_by_text("€\u00a07,99")).to_be_visible()
 
 
 def test_an_unavailable_database_is_reported_until_it_returns(browser: Browser) -> None:
