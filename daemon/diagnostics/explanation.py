@@ -72,7 +72,8 @@ class NumberSource:
     """Sources of one number: the question with its filled accounts, the recomputed value and the stored value.
 
     `unknown`: the number is a rate that needs data from before the ledger began. `is_stored`: there is a stored value.
-    `reported` is the value first reported, of an amended row; None if it did not change.
+    `reported` is the value first reported, of an amended row; None if it did not change. `subscribers` are those at the
+    start of the days that a rate covers.
     """
 
     question: Question
@@ -81,6 +82,7 @@ class NumberSource:
     unknown: bool
     is_stored: bool
     reported: Any = None
+    subscribers: int | None = None
 
     @property
     def adds_up(self) -> bool:
@@ -164,6 +166,11 @@ class Explanation:
             begin = ledger.ledger_start(self.database, session)
             return [self._source(question, asked, (plans, begin, skip), session) for question in questions]
 
+    def row(self, asked: Asked, session: ClientSession) -> Document:
+        """Return the numbers of an open period, without rates, as its explanations compute them."""
+        begin = ledger.ledger_start(self.database, session)
+        return self._row(asked, self._period_data("", asked, begin, session), self.mirror.plans())
+
     def _source(
         self,
         question: Question,
@@ -211,6 +218,7 @@ class Explanation:
             found = self.day_totals.after(day, line, session)
             if found is not None:
                 return found
+            self.day_totals = None  # a second attempt would double the time of this answer
         running = checkpoints.running_totals(self.database, session)
         return ledger.totals_after(self.database, running, day, session, line)
 
@@ -253,4 +261,5 @@ def _number_source(
         unknown=number_values.is_rate(question.field) and data.rates_sums is None,
         is_stored=number_values.stored_field(question.field) in stored,
         reported=first if first != computed else None,
+        subscribers=rollup.start(data.totals, data.rates_sums).subscribers if data.rates_sums else None,
     )

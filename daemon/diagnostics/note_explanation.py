@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from unicodedata import normalize
 
 from daemon.mongo.client import translated
+from daemon.mongo.id_text import shown_id
 from daemon.mongo.types import Database, Document
 from daemon.rollup.row_builder import RowBuilder, facts
 from daemon.store import rows
@@ -53,11 +54,22 @@ class NoteExplanation:
         """Return the sources of the parts of the period's note that contain `text` ("": of all parts)."""
         if period.kind is periods.PeriodKind.MONTHLY:
             return list(self._monthly_note_sources(text, period))
-        found = [
-            line for line in daily_note.lines(self._facts(period.first), self.settings) if _contains(line.text, text)
-        ]
+        found = [line for line in self.note_lines(period.first) if _contains(line.text, text)]
         sources = [self._daily_note_source(line, period.first) for line in found if line.text]
         return sources or list(self._deleted_note_sources(text, period))
+
+    def note_lines(self, day: date) -> list[NoteLine]:
+        """Return the lines of the note that the events of a day give now."""
+        return daily_note.lines(self._facts(day), self.settings)
+
+    def part_sources(self, part: str, day: date) -> list[NoteSource]:
+        """Return the sources of the lines of a day's note that a type, or the id of an event as text, stands for."""
+        found = [
+            line
+            for line in self.note_lines(day)
+            if line.text and (part == line.kind or any(shown_id(event) == part for event in line.ids))
+        ]
+        return [self._daily_note_source(line, day) for line in found]
 
     def _monthly_note_sources(self, text: str, period: Period) -> Iterator[NoteSource]:
         with translated(), self.database.client.start_session(snapshot=True) as session:

@@ -1,6 +1,5 @@
 """Pagination of long lists, newest first, by a date field that every document of the list has."""
 
-import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -12,10 +11,6 @@ from daemon.mongo.types import Document
 
 LAST_DATE = datetime.max.replace(tzinfo=UTC)
 """Later dates cannot be represented in Python."""
-MAX_LOOKUPS = 10_000
-"""Maximum number of documents fetched for one page by the index of the second field."""
-LOOKUP_COST = 4
-"""Cost of fetching a document at a random position, relative to one in date order (measured: 4 µs and 1 µs)."""
 
 
 class PageCursor(NamedTuple):
@@ -31,16 +26,13 @@ def newest(
     query: Mapping[str, Any],
     limit: int,
     cursor: PageCursor | None,
-    hint: Sequence[tuple[str, int]] | None = None,
 ) -> list[Document]:
     """Return at most `limit` matching documents after a cursor; the first field of `order` is the date field."""
-    found = collection.find(_up_to(order[0][0], query, cursor)).sort(list(order))
-    if hint is not None:
-        found = found.hint(list(hint))
+    found = collection.find(up_to(order[0][0], query, cursor)).sort(list(order))
     return list(found.skip(cursor.skip if cursor else 0).limit(limit))
 
 
-def _up_to(field: str, query: Mapping[str, Any], cursor: PageCursor | None) -> Document:
+def up_to(field: str, query: Mapping[str, Any], cursor: PageCursor | None) -> Document:
     """Restrict the query to dates up to the cursor.
 
     The upper bound is exclusive and a millisecond later, which is equivalent for BSON dates: with bounds that enclose
@@ -52,48 +44,26 @@ def _up_to(field: str, query: Mapping[str, Any], cursor: PageCursor | None) -> D
 
 def newest_among(
     collection: Collection[Document],
-    fields: tuple[str, str],
+    index: Sequence[tuple[str, int]],
     query: Mapping[str, Any],
     limit: int,
     cursor: PageCursor | None,
 ) -> list[Document]:
-    """Like `newest`, for a query by a second field; both `fields` (date field first) need an index.
+    """Like `newest`, for a query by a second field: `index` begins with it and ends with the date field.
 
-    Scanning the date index backward is fast for frequent values but skips many documents for rare ones. Rare values are
-    fetched by the index of the second field if that is cheaper. Both ways return documents of one instant in the order
-    of the date index (newest record first), so pages fit together whichever way each was read.
-    Raises OperationFailure if one of the indexes is missing.
-    """
-    date_field, field = fields
-    wanted = _up_to(date_field, query, cursor)
-    count = limit + (cursor.skip if cursor else 0)
-    most = min(MAX_LOOKUPS, math.isqrt(count * collection.estimated_document_count() // LOOKUP_COST))
-    few = _count(collection, field, wanted, most)
-    if few > most or _count(collection, date_field, wanted, few) <= few:
-        return newest(collection, [(date_field, -1)], query, limit, cursor, hint=[(date_field, 1)])
-    return _by_second_field(collection, fields, wanted, count)[count - limit :]
-
-
-def _count(collection: Collection[Document], field: str, query: Document, most: int) -> int:
-    """Count, in its index, the documents that match by one field alone, up to `most` + 1."""
-    return collection.count_documents({field: query[field]}, limit=most + 1, hint=[(field, 1)])
-
-
-def _by_second_field(
-    collection: Collection[Document], fields: tuple[str, str], query: Document, count: int
-) -> list[Document]:
-    """Return the newest `count` of the few that match by the second field; of one instant the newest record first.
-
+    Documents of one instant are in the order of the date index (newest record first), so pages of both fit together.
     The server sorts only by date, so it may leave out any documents of the last instant: all of these are read.
+    Raises OperationFailure if the index is missing.
     """
-    date_field, field = fields
-    ordered = collection.find(query, show_record_id=True).hint([(field, 1)]).sort(date_field, -1)
+    (_, (date_field, _)), wanted = index, up_to(index[-1][0], query, cursor)
+    count = limit + (cursor.skip if cursor else 0)
+    ordered = collection.find(wanted, show_record_id=True).hint(list(index)).sort(date_field, -1)
     found = list(ordered.limit(count + 1))
     if len(found) > count and (last := found[count][date_field]) == found[count - 1][date_field]:
-        together = collection.find({**query, date_field: last}, show_record_id=True).hint([(date_field, 1)])
+        together = collection.find({**wanted, date_field: last}, show_record_id=True).hint(list(index))
         found = [*(document for document in found if document[date_field] != last), *together]
     found.sort(key=lambda document: (document[date_field], document.pop("$recordId")), reverse=True)
-    return found[:count]
+    return found[count - limit : count]
 
 
 def cursor_after(page: Sequence[Document], field: str, before: PageCursor | None) -> PageCursor:

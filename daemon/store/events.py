@@ -3,10 +3,12 @@
 The pipeline treats an event created here as external, like the dashboard's: it may report the same fact as one of ours.
 """
 
+import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
+from unicodedata import normalize
 
 from bson import ObjectId
 from pymongo.change_stream import ChangeStream
@@ -22,8 +24,11 @@ from daemon.mongo.types import Database, Document
 from rules.text import one_line
 
 AWAIT_MS = 2000
+SEARCH_MS = 2000
+"""Time limit of a search for words, which no index supports."""
 ORDER = (("event_date", -1),)
-INDEXED = ("event_date", "event_type")
+BY_TYPE = (("event_type", 1), ("event_date", -1))
+"""The index of queries by type."""
 NO_SUCH_INDEX = 2
 MAX_DESCRIPTION = 1000
 MAX_PLAN_NAME = 100
@@ -38,6 +43,23 @@ COMPARED_FIELDS = (
 
 OPTIONAL_FIELDS = ("customer_id", "license_id", "plan_name", "amount")
 """Fields that an event has only with a value: the dashboard's "save today" fails on a null."""
+
+
+class EventFilter(NamedTuple):
+    """Which events to list; empty fields do not restrict. `customer_ids` are the ids that one customer may have."""
+
+    types: Sequence[str] = ()
+    start: datetime | None = None
+    end: datetime | None = None
+    customer_ids: Sequence[Any] = ()
+
+    def query(self) -> Document:
+        dates = {"$gte": self.start, "$lt": self.end}
+        known = {bound: at for bound, at in dates.items() if at is not None}
+        query: Document = {"event_date": known} if known else {}
+        if self.types:
+            query["event_type"] = {"$in": list(self.types)}
+        return {**query, "customer_id": {"$in": list(self.customer_ids)}} if self.customer_ids else query
 
 
 class EventFeedItem(NamedTuple):
@@ -134,16 +156,33 @@ def recent(
     types: Sequence[str] = (),
 ) -> list[Document]:
     """Return at most `limit` events since `since`, of the given types (default: all), newest first, after `cursor`."""
-    query: Document = {"event_date": {"$gte": since}}
+    return listed(database, EventFilter(types, since), limit, cursor)
+
+
+def listed(database: Database, filters: EventFilter, limit: int, cursor: PageCursor | None = None) -> list[Document]:
+    """Return at most `limit` events, newest first, after `cursor`."""
     with translated():
-        if types:
+        if filters.types and not filters.customer_ids:
             try:
-                query["event_type"] = {"$in": list(types)}
-                return pagination.newest_among(database[EVENTS], INDEXED, query, limit, cursor)
+                return pagination.newest_among(database[EVENTS], BY_TYPE, filters.query(), limit, cursor)
             except OperationFailure as error:
                 if error.code != NO_SUCH_INDEX:
                     raise
-        return pagination.newest(database[EVENTS], ORDER, query, limit, cursor)
+        return pagination.newest(database[EVENTS], ORDER, filters.query(), limit, cursor)
+
+
+def search(
+    database: Database, filters: EventFilter, words: str, cursor: PageCursor | None = None
+) -> Iterator[Document]:
+    """Yield the events whose text contains words in any case, newest first. Raises Unavailable after two seconds."""
+    query = {**filters.query(), "description": {"$in": [_containing(words, form) for form in ("NFC", "NFD")]}}
+    with translated():
+        found = database[EVENTS].find(pagination.up_to("event_date", query, cursor)).sort(list(ORDER))
+        yield from found.skip(cursor.skip if cursor else 0).max_time_ms(SEARCH_MS)
+
+
+def _containing(words: str, form: Literal["NFC", "NFD"]) -> re.Pattern[str]:
+    return re.compile(re.escape(normalize(form, words)), re.IGNORECASE)
 
 
 def cursor_after(page: list[Document], before: PageCursor | None) -> PageCursor:
@@ -159,6 +198,27 @@ def events_between(
     with translated():
         found = database[EVENTS].find(query, session=session, batch_size=BATCH_SIZE)
         yield from found.sort([("event_date", 1), ("_id", 1)])
+
+
+def of_types(
+    database: Database,
+    types: Sequence[str],
+    span: tuple[datetime, datetime],
+    without: Sequence[str],
+    limit: int,
+) -> list[Document]:
+    """Return at most `limit` events of some types in an interval (end excluded), oldest first.
+
+    Events whose metadata has one of the fields `without` are left out, and sample events.
+    """
+    query: Document = {
+        "event_date": {"$gte": span[0], "$lt": span[1]},
+        "event_type": {"$in": list(types)},
+        "metadata.source": {"$ne": SAMPLE_SOURCE},
+        **{f"metadata.{name}": {"$exists": False} for name in without},
+    }
+    with translated():
+        return list(database[EVENTS].find(query).sort([("event_date", 1), ("_id", 1)]).limit(limit))
 
 
 def any_event_before(database: Database, start: datetime, session: ClientSession | None = None) -> bool:
@@ -184,6 +244,14 @@ def emitted_before(database: Database, keys: set[str], before: datetime) -> set[
     query = {"_id": {"$in": list(ids)}, "event_date": {"$lt": before}}
     with translated():
         return {ids[found["_id"]] for found in database[EVENTS].find(query, {"_id": 1})}
+
+
+def dates_of(database: Database, keys: Iterable[str], session: ClientSession | None = None) -> dict[str, datetime]:
+    """Return the dates of the own events with these natural keys, by key, where they are stored."""
+    ids = {event_id(key): key for key in keys}
+    with translated():
+        found = database[EVENTS].find({"_id": {"$in": list(ids)}}, {"event_date": 1}, session=session)
+        return {ids[event["_id"]]: event["event_date"] for event in found}
 
 
 # -- following ----------------------------------------------------------------------------------------------

@@ -53,9 +53,12 @@ CUSTOMER_ORDERS = {
 FOR_PAGES: dict[str, tuple[IndexModel, ...]] = {
     MIRROR: (IndexModel([("fields.customer_id", ASCENDING)], name="customer", sparse=True), *CUSTOMER_ORDERS.values()),
     LEDGER: (IndexModel([("customer_id", ASCENDING)], name="customer"),),
-    EVENTS: (IndexModel([("customer_id", ASCENDING)], name="customer_id_1"),),
+    EVENTS: tuple(IndexModel([(name, ASCENDING)], name=f"{name}_1") for name in ("customer_id", "license_id")),
 }
-"""Indexes that only the pages of customers need: the daemon follows the shop without them."""
+"""Indexes that only the pages of customers need: the daemon follows the shop without them.
+
+The dashboard creates those of the events too.
+"""
 
 ANNOUNCED_ROWS = IndexModel([("announce", ASCENDING)], name="announce", sparse=True)
 """Finds the rows whose numbers have to be announced; created only if a target is configured."""

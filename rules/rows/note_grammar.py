@@ -131,6 +131,13 @@ def personal_text(text: Any, own_notes: Iterable[Any], forms: Iterable[Dashboard
     return PersonalText(text, is_whole=True) if end is None else _comment(text[end:])
 
 
+def generated_part(notes: Any, written: PersonalText) -> Any:
+    """Return the generated note in `notes`, from which `written` was parsed; "" if a person wrote all of it."""
+    if written.is_whole or not isinstance(notes, str):
+        return ""
+    return notes.removesuffix(written.text).removesuffix(COMMENT_MARK) if written.text else notes
+
+
 def own_end(text: str, own_notes: Iterable[Any]) -> int | None:
     """Return where the daemon's note ends in a text that begins with it; None for any other text."""
     notes = {note for note in own_notes if isinstance(note, str) and note}

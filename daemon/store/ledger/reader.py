@@ -30,6 +30,23 @@ def of_day(database: Database, day: date, session: ClientSession | None = None) 
         yield from map(movement_of, found.sort([("day", 1), ("_id", 1)]))
 
 
+def part_of_day(
+    database: Database, day: date, part: tuple[int, int], session: ClientSession | None = None
+) -> list[Movement]:
+    """Return movements of a business day, in ledger order; `part` is how many to skip and the maximum number."""
+    skip, limit = part
+    with translated():
+        found = (
+            database[LEDGER].find({"day": business_days.stored(day)}, session=session).sort([("day", 1), ("_id", 1)])
+        )
+        return [movement_of(document) for document in found.skip(skip).limit(limit)]
+
+
+def count_of_day(database: Database, day: date, session: ClientSession | None = None) -> int:
+    with translated():
+        return database[LEDGER].count_documents({"day": business_days.stored(day)}, session=session)
+
+
 def of_days(
     database: Database, first: date, last: date, session: ClientSession | None = None, line: int | None = None
 ) -> Iterator[Movement]:
@@ -115,6 +132,13 @@ def ledger_start(database: Database, session: ClientSession | None = None) -> Le
         if first["day"] != oldest["day"]:
             first = _first_line_of(database, oldest["day"], session) or oldest
     return LedgerStart(first["day"].date(), first["at"])
+
+
+def has_opening_balance(database: Database, session: ClientSession | None = None) -> bool:
+    """Return whether there were customers before the ledger's first day."""
+    with translated():
+        oldest = database[LEDGER].find_one({}, {"kind": 1}, sort=[("_id", 1)], session=session)
+    return oldest is not None and oldest["kind"] == MovementKind.OPENING
 
 
 def _first_line_of(database: Database, stored: datetime, session: ClientSession | None) -> Document | None:

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import jinja2
 
-from daemon.web.page import assets, error_texts, system_texts, texts
+from daemon.web.page import addresses, assets, error_texts, event_texts, system_texts, texts, why_texts
 from rules.settings import italian
 
 HERE = Path(__file__).parent
@@ -24,6 +24,9 @@ def environment() -> jinja2.Environment:
     made.globals["texts"] = texts
     made.globals["system_texts"] = system_texts
     made.globals["error_texts"] = error_texts
+    made.globals["why_texts"] = why_texts
+    made.globals["event_texts"] = event_texts
+    made.globals["addresses"] = addresses
     made.globals["italian"] = italian
     made.globals["page_url"] = page_url
     made.globals["assets"] = {name: assets.asset_url(name) for name in ("page.css", "page.js", "icon.svg")}

@@ -116,12 +116,12 @@ def tags(document: ReadOnlyDocument) -> list[Tag]:
 
 
 def author(document: ReadOnlyDocument) -> Tag:
-    """Return the author of the note: the daemon, a person, or the dashboard."""
+    """Return the author of the note, without a comment after it: the daemon, a person, or the dashboard."""
     if "auto_notes" not in document:
         return Tag(texts.BY_DASHBOARD, texts.BY_DASHBOARD_WHY, "dashboard")
-    if document.get("notes") in (None, "", document["auto_notes"]):
-        return Tag(texts.AUTO, texts.AUTO_WHY, "auto")
-    return Tag(texts.BY_HAND, texts.BY_HAND_WHY, "hand")
+    if note_grammar.personal_text(document.get("notes"), [document["auto_notes"]]).is_whole:
+        return Tag(texts.BY_HAND, texts.BY_HAND_WHY, "hand")
+    return Tag(texts.AUTO, texts.AUTO_WHY, "auto")
 
 
 def note_digest(document: ReadOnlyDocument) -> str:

@@ -206,3 +206,15 @@ document.addEventListener("click", (click) => {
   click.preventDefault();
   open(edit);
 });
+
+// A text that is not saved is not lost without a question
+
+const unsavedForms = [...document.querySelectorAll("form[data-unsaved]")];
+const isUnsaved = (form) =>
+  [...form.elements].some((field) => field.type !== "hidden" && field.value !== (field.defaultValue ?? field.value));
+let submitting = false;
+
+for (const form of unsavedForms) form.addEventListener("submit", () => (submitting = true));
+addEventListener("beforeunload", (event) => {
+  if (!submitting && unsavedForms.some(isUnsaved)) event.preventDefault();
+});

@@ -1,0 +1,113 @@
+"""The page of a day: its numbers, its note with the events behind each fact, the comment, events and movements."""
+
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from daemon.diagnostics.explanation import Asked, Explanation
+from daemon.diagnostics.note_explanation import NoteExplanation
+from daemon.mongo.types import Document
+from daemon.rollup.event_descriptions import EventDescriber
+from daemon.store import events as event_store
+from daemon.store import rows as row_store
+from daemon.store.events import EventFilter
+from daemon.store.ledger import reader as ledger
+from daemon.web.api.explain import MAX_SKIP
+from daemon.web.context import WebContext
+from daemon.web.page import addresses
+from daemon.web.page.parts import comments, day_numbers, facts, rows
+from daemon.web.page.parts.event_lines import event_line
+from daemon.web.page.parts.why import WhyLine, movement_line
+from daemon.web.page.rendering import Renderer, View
+from daemon.web.page.snapshot import Snapshot
+from rules import business_days
+from rules.rows import periods
+from rules.settings import italian
+
+SHOWN = 50
+
+Skip = Annotated[int, Query(alias="salta", ge=0, le=MAX_SKIP)]
+Saved = Annotated[comments.Outcome | None, Query(alias="commento")]
+
+
+def router(context: WebContext) -> APIRouter:
+    renderer, routes = Renderer(context), APIRouter()
+
+    @routes.get(f"{addresses.DAYS}/{{day}}")
+    def show(day: date, skip: Skip = 0, saved: Saved = None) -> Response:
+        with renderer.snapshot() as snapshot:
+            found = view(context, snapshot, day, skip)
+            return renderer.page("day.html", "", snapshot, {**found, "outcome": saved})
+
+    return routes
+
+
+def view(context: WebContext, snapshot: Snapshot, day: date, skip: int = 0) -> View:
+    row = row_store.get(snapshot.database, periods.day(day), snapshot.session)
+    return {
+        "day": day,
+        "yesterday": day - business_days.ONE_DAY if day > date.min else None,
+        "tomorrow": day + business_days.ONE_DAY if day < snapshot.today else None,
+        "has_row": row is not None,
+        "confirmations": comments.CONFIRMATIONS,
+        "tags": rows.tags(row) if row else [],
+        "author": comments.author(snapshot, row) if row else None,
+        "numbers": _numbers(context.explanation(SHOWN), snapshot, day, row),
+        "facts": _facts(snapshot, day, row),
+        "comment": comments.view(snapshot, day, row) if row else None,
+        "reported_at": italian.moment((_first(row)).get("updated_at"), snapshot.settings.zone),
+        **_events(snapshot, day),
+        **_movements(context.explanation(SHOWN), snapshot, day, skip),
+    }
+
+
+def _first(row: Document | None) -> Document:
+    found = (row or {}).get("first_reported")
+    return found if isinstance(found, dict) else {}
+
+
+def _numbers(
+    explanation: Explanation, snapshot: Snapshot, day: date, row: Document | None
+) -> list[day_numbers.DayNumber]:
+    """Return the numbers of the stored row; of a day that is not over, those of the snapshot's totals."""
+    current, shown, line = snapshot.current, dict(row or {}), None
+    if current is not None and day == snapshot.today:
+        line = current.line
+        asked = Asked(periods.day(day), line, is_live=True, at=current.at)
+        shown |= explanation.row(asked, snapshot.session)
+    is_explained = current is not None and current.first_day is not None and day >= current.first_day
+    return list(day_numbers.numbers(shown, day, is_explained=is_explained, line=line))
+
+
+def _facts(snapshot: Snapshot, day: date, row: Document | None) -> list[facts.LinkedFact]:
+    note = comments.own_note(snapshot, row) if row else ""
+    lines = NoteExplanation(snapshot.database, snapshot.settings, SHOWN).note_lines(day) if note else []
+    return facts.linked(note, day, lines)
+
+
+def _events(snapshot: Snapshot, day: date) -> View:
+    start, end = (business_days.start(one, snapshot.settings.zone) for one in (day, _following(day)))
+    found = event_store.listed(snapshot.database, EventFilter(start=start, end=end), SHOWN)
+    describer = EventDescriber.of(snapshot.database, snapshot.settings)
+    return {
+        "events": [event_line(event, snapshot.settings) for event in describer.describe(found)],
+        "event_count": event_store.count_between(snapshot.database, start, end),
+    }
+
+
+def _following(day: date) -> date:
+    return day + business_days.ONE_DAY if day < date.max else day
+
+
+def _movements(explanation: Explanation, snapshot: Snapshot, day: date, skip: int) -> dict[str, Any]:
+    database, session = snapshot.database, snapshot.session
+    found = ledger.part_of_day(database, day, (skip, SHOWN), session)
+    names = explanation.customer_names(found), explanation.plan_names(periods.day(day))
+    lines: list[WhyLine] = []
+    for movement in found:
+        amount = italian.signed_cents(movement.mrr_cents) if movement.mrr_cents else ""
+        lines.append(movement_line(movement, amount, names, snapshot.settings.zone))
+    count = ledger.count_of_day(database, day, session)
+    following = skip + SHOWN
+    return {"movements": lines, "movement_count": count, "next_movements": following if following < count else None}
