@@ -13,7 +13,7 @@ from daemon.demo.embedded_mongo import EmbeddedMongo, wait_for
 from daemon.mongo.types import Database
 from daemon.web.page import error_texts, system_texts, texts
 from tests import shop
-from tests.browser import DESKTOP, Visitor, chromium
+from tests.browser import Visitor, chromium
 
 LIMIT_MS = 30_000
 """So long may a page say that all is well although its numbers are old."""
@@ -66,9 +66,9 @@ class Tunnel:
 
 
 @contextmanager
-def opened(browser: Browser, origin: str, path: str = "/analytics", **looks: Any) -> Iterator[Page]:
+def opened(browser: Browser, origin: str, path: str = "/analytics") -> Iterator[Page]:
     """Open a page without the checks of a Visitor: a browser reports lost connections as errors."""
-    context = browser.new_context(viewport=DESKTOP, reduced_motion="reduce", **looks)
+    context = browser.new_context(reduced_motion="reduce")
     page = context.new_page()
     try:
         page.goto(origin + path)
