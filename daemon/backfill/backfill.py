@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
 
-from daemon.backfill import daily_rows
+from daemon.backfill import daily_rows, survey
 from daemon.backfill import merge as merging
 from daemon.backfill.daily_rows import DayRange
 from daemon.backfill.lifetimes import DateContext
@@ -54,7 +54,7 @@ class Backfill:
 
     def plan(self, first: date | None = None, last: date | None = None) -> BackfillPlan:
         """Plan the days from the oldest document (or `first`) to the day before the ledger starts (or `last`)."""
-        found = daily_rows.survey(self.database, self.plans, self.date_context)
+        found = survey.survey(self.database, self.plans, self.date_context)
         if found.first is None:
             return BackfillPlan([], found.unusable)
         begin, end = max(found.first, first or found.first), min(self.last_day(), last or date.max)

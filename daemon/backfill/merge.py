@@ -17,6 +17,7 @@ from rules.rows.row import NUMBERS
 Stage = dict[str, Any]
 
 TIMEOUT_SECONDS = 3600.0
+"""A scan of all documents of a large shop takes longer than other operations are allowed to."""
 
 LEVELS = ("total_customers", "paying_customers", "mrr", "arr", "revenue_by_plan", "active_licenses", "zone")
 FLOWS = ("new_customers", "churned_customers", "one_time_revenue", "started_licenses")

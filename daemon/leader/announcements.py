@@ -5,11 +5,9 @@ They mark it in the write that makes it true; the leader turns the mark into a f
 
 from datetime import datetime
 
-from pymongo.client_session import ClientSession
-
 from daemon import clock
 from daemon.mongo.collections import WRITTEN_ROWS
-from daemon.mongo.types import Database
+from daemon.mongo.types import ClientSession, Database
 from daemon.pipeline.pipeline import Pipeline
 from daemon.store import forgotten, row_copies
 from rules.model.facts import Fact

@@ -22,14 +22,13 @@ from daemon.mongo.client import CODEC, translated
 from daemon.mongo.collections import CHECKPOINT, DEAD_LETTERS, EVENTS, LEDGER, SOURCE_NAME
 from daemon.mongo.types import Database, Document
 from daemon.runtime import metrics
-from daemon.store import documents
+from daemon.store import dead_letters, documents
 from daemon.store.checkpoint import CHECKPOINT_ID, Checkpoint, document_of
 from daemon.store.lease import Lease
-from daemon.store.mirror import states
 from daemon.store.mirror.writes import MirrorWrites, inserts, mirror_writes
 from daemon.store.outbox_writer import OutboxWriter
 from rules import business_days
-from rules.handlers.decide import Decision, HeldDocument, Mirror
+from rules.handlers.decide import Decision, Mirror
 from rules.model.changes import Undecodable
 from rules.model.facts import Fact
 from rules.settings.settings import Settings
@@ -46,7 +45,7 @@ class Writes:
     events: list[Document]
     movements: list[Document]
     mirror: MirrorWrites
-    dead_letters: list[Write]
+    dead_letters: list[UpdateOne]
     checkpoint: Document
     reopened: list[Document]
     withdrawn: list[ObjectId]
@@ -95,7 +94,7 @@ class Committer:
             events=[documents.event_document(event) for event in decision.events],
             movements=self._movements(decision, checkpoint),
             mirror=mirror_writes(decision, known),
-            dead_letters=dead_letter_writes(decision, undecodable),
+            dead_letters=dead_letters.writes(decision, undecodable),
             checkpoint=document_of(checkpoint),
             withdrawn=[collections.event_id(key) for key in decision.withdrawn],
             decision=decision,
@@ -260,42 +259,3 @@ class _EventsExist(Exception):
 def withdrawals(ids: Iterable[ObjectId]) -> list[Write]:
     """Return deletions of our own events whose facts external events report; external events are never deleted."""
     return [DeleteOne({"_id": event_id, "metadata.source": SOURCE_NAME}) for event_id in ids]
-
-
-def dead_letter_writes(decision: Decision, undecodable: Iterable[Undecodable]) -> list[Write]:
-    """Return one dead letter per held document; it is kept as a record after the release."""
-    writes: list[Write] = [_dead_letter(held) for held in decision.held.values()]
-    writes += [_raw_dead_letter(one) for one in undecodable]
-    writes += [
-        UpdateOne({"_id": states.mirror_id(source, doc_id)}, {"$set": {"state": "released"}})
-        for source, doc_id in decision.released
-    ]
-    return writes
-
-
-def _dead_letter(held: HeldDocument) -> UpdateOne:
-    raw = {
-        "operation": held.change.op.value,
-        "cause": held.change.cause,
-        "fields": states.storable(held.fields),
-    }
-    return _upsert(states.mirror_id(held.source, held.id), held.reason, raw, held.change.at)
-
-
-def _raw_dead_letter(one: Undecodable) -> UpdateOne:
-    dead_letter_id = states.mirror_id(one.source, one.raw)
-    if one.is_gone:
-        return UpdateOne({"_id": dead_letter_id}, {"$set": {"state": "released"}})
-    return _upsert(dead_letter_id, one.reason, {"raw": one.raw}, one.at)
-
-
-def _upsert(dead_letter_id: Document, reason: str, change: Document, at: datetime) -> UpdateOne:
-    return UpdateOne(
-        {"_id": dead_letter_id},
-        {
-            "$set": {"state": "held", "reason": reason, "change": change, "last_at": at},
-            "$min": {"first_at": at},
-            "$inc": {"count": 1},
-        },
-        upsert=True,
-    )

@@ -1,13 +1,18 @@
-"""Queries of dead letters, which only a commit writes."""
+"""Dead letters: queries, and the writes of a commit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from pymongo import UpdateOne
 
 from daemon.mongo import pagination
 from daemon.mongo.client import translated
 from daemon.mongo.collections import DEAD_LETTERS
 from daemon.mongo.pagination import PageCursor
 from daemon.mongo.types import Database, Document
-from rules.model.changes import DocId, Source
+from daemon.store.mirror import states
+from rules.handlers.decide import Decision, HeldDocument
+from rules.model.changes import DocId, Source, Undecodable
 
 
 def held(database: Database) -> Iterator[Document]:
@@ -33,3 +38,42 @@ def newest(database: Database, state: str, limit: int, cursor: PageCursor | None
     with translated():
         order = [("first_at", -1), ("_id", -1)]
         return pagination.newest(database[DEAD_LETTERS], order, {"state": state}, limit, cursor)
+
+
+def writes(decision: Decision, undecodable: Iterable[Undecodable]) -> list[UpdateOne]:
+    """Return one dead letter per held document; it is kept as a record after the release."""
+    found: list[UpdateOne] = [_dead_letter(held) for held in decision.held.values()]
+    found += [_raw_dead_letter(one) for one in undecodable]
+    found += [
+        UpdateOne({"_id": states.mirror_id(source, doc_id)}, {"$set": {"state": "released"}})
+        for source, doc_id in decision.released
+    ]
+    return found
+
+
+def _dead_letter(held: HeldDocument) -> UpdateOne:
+    raw = {
+        "operation": held.change.op.value,
+        "cause": held.change.cause,
+        "fields": states.storable(held.fields),
+    }
+    return _upsert(states.mirror_id(held.source, held.id), held.reason, raw, held.change.at)
+
+
+def _raw_dead_letter(one: Undecodable) -> UpdateOne:
+    dead_letter_id = states.mirror_id(one.source, one.raw)
+    if one.is_gone:
+        return UpdateOne({"_id": dead_letter_id}, {"$set": {"state": "released"}})
+    return _upsert(dead_letter_id, one.reason, {"raw": one.raw}, one.at)
+
+
+def _upsert(dead_letter_id: Document, reason: str, change: Document, at: datetime) -> UpdateOne:
+    return UpdateOne(
+        {"_id": dead_letter_id},
+        {
+            "$set": {"state": "held", "reason": reason, "change": change, "last_at": at},
+            "$min": {"first_at": at},
+            "$inc": {"count": 1},
+        },
+        upsert=True,
+    )
