@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from bson import json_util
+from bson import MinKey, json_util
 from click.testing import CliRunner
 
 from daemon.cli import main
@@ -19,11 +19,12 @@ from daemon.errors import EXIT_CONFIGURATION
 from daemon.mongo.types import Database, Document
 from daemon.rollup.rollup import Rollup
 from daemon.store import checkpoint as checkpoints
-from rules.rows.row import NUMBERS
+from rules.rows.row import DASHBOARD_NUMBERS, NUMBERS
 from tests import shop
 
 DUMP = Path(__file__).with_name("format_1.json.gz")
 LAST_CLOSED, RUNNING = date(2026, 11, 1), date(2026, 11, 2)
+RUNNING_AT = datetime(2026, 11, 2, 9, 0, 17, tzinfo=UTC)
 NOON_AFTER = datetime(2026, 11, 3, 12, tzinfo=UTC)
 PERSONS_NOTES = {"2026-10-29": "Giornata di lancio, scritto a mano", "2026-10-30": " | vedi mail di Anna"}
 
@@ -81,7 +82,7 @@ def test_an_upgrade_is_recorded_as_one_gap_and_closed_by_a_reconciliation(upgrad
         None,
         "reconciliation",
     )
-    assert upgrade["since"] == datetime(2026, 11, 2, 9, 0, 17, tzinfo=UTC)
+    assert upgrade["since"] == RUNNING_AT
     assert upgraded.db.analytics_checkpoint.count_documents({"_id": "checkpoint", "format": 2}) == 1
 
 
@@ -160,6 +161,40 @@ def test_an_upgrade_that_was_interrupted_is_the_same_gap(format_1: Database, mon
         pass
 
     assert [(gap["cause"], gap["closed_at"] is None) for gap in gaps(format_1)][2:] == [("upgrade", False)]
+
+
+def test_a_revaluation_that_the_former_program_left_pending_is_finished(format_1: Database, mongo_uri: str) -> None:
+    """It was killed after the new price of a plan was committed, and before its four licenses were revalued."""
+    plan = format_1.plans.find_one_and_update({"name": "pro"}, {"$set": {"price": 9.99}})
+    fields = {"fields.price": 9.99, "plan.price_cents": 999, "plan.mrr_cents": 999}
+    format_1.analytics_mirror.update_one({"_id": {"k": "plans", "id": plan["_id"]}}, {"$set": fields})
+    pending = {"plan_id": plan["_id"], "at": RUNNING_AT, "cause": "82", "origin": "stream", "after": MinKey()}
+    format_1.analytics_checkpoint.update_one({"_id": "checkpoint"}, {"$set": {"sweeps": [pending]}})
+    config = shop.config_for(mongo_uri, format_1)
+    with shop.running(config):
+        pass
+    stored = format_1.analytics_checkpoint.find_one({"_id": "checkpoint"})
+
+    assert stored is not None
+    assert (stored["revaluations"], stored["totals"]["mrr_cents"]) == ([], 9074 + 4 * 200)
+    assert Verification(format_1, config).verify_totals().mismatches == []
+
+
+def test_rows_that_the_dashboard_replaced_before_an_upgrade_are_restored(format_1: Database, mongo_uri: str) -> None:
+    """The dashboard's "save today" replaces a row, with numbers and a note of its own."""
+    names = ("date", "period_type", *DASHBOARD_NUMBERS)
+    before = {row["date"].date(): row for row in format_1.historical_analytics.find({"period_type": "daily"})}
+    for day in (LAST_CLOSED, RUNNING):
+        saved = {name: before[day][name] for name in names} | {"mrr": 1.0, "arr": 12.0, "notes": "Nuovo cliente: X"}
+        format_1.historical_analytics.replace_one({"_id": before[day]["_id"]}, saved)
+    config = shop.config_for(mongo_uri, format_1)
+    with shop.running(config):
+        closed = Rollup(format_1, ActiveConfig(config)).close_missing(NOON_AFTER)
+    after = {row["date"].date(): row for row in format_1.historical_analytics.find({"period_type": "daily"})}
+
+    assert closed == [LAST_CLOSED, RUNNING]
+    for day in closed:
+        assert (after[day]["mrr"], after[day]["final"], after[day]["revision"]) == (before[day]["mrr"], True, 0)
 
 
 def test_programs_of_format_1_cannot_read_the_checkpoint_any_more(upgraded: Upgraded) -> None:
