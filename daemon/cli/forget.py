@@ -78,6 +78,8 @@ def _print_report(action: str, report: "ForgetReport", subject: "Subject") -> No
     for kind, count in sorted(report.remaining.items()):
         hint = " (--include-external redacts them too)" if kind in EXTERNAL_TEXTS else ""
         click.echo(f"not changed: {count} {kind}{hint}")
+    for target, count in sorted(report.sent.items()):
+        click.echo(f"sent before: {count} facts with the name to {target}; its receiver has to delete them")
     if subject.name_patterns.common:
         click.echo(
             "the name is short or a word of the catalog texts: it is redacted only in documents with the customer's id"

@@ -18,7 +18,7 @@ from daemon.diagnostics.verification import Verification, verify_or_report
 from daemon.mongo.collections import EVENTS, OUTBOX, ROWS, WRITTEN_ROWS
 from daemon.mongo.types import Database, Document
 from daemon.privacy import documents as texts
-from daemon.privacy import log_files
+from daemon.privacy import log_files, sent_messages
 from daemon.privacy.identification import CustomerFinder
 from daemon.privacy.redaction import Redactor, Subject, carries_name
 from daemon.rollup.row_builder import RowBuilder
@@ -39,12 +39,14 @@ PLACES = (*texts.REDACTED_COLLECTIONS, EVENTS)
 class ForgetReport:
     """Number of documents changed (or to change) by place, and of texts that still contain the name, by kind.
 
+    `sent` is the number of facts with the name that each target received before.
     `mismatches` are sentences of the verification after an execution.
     """
 
     changed: dict[str, int] = field(default_factory=dict)
     remaining: dict[str, int] = field(default_factory=dict)
     mismatches: list[str] = field(default_factory=list)
+    sent: dict[str, int] = field(default_factory=dict)
     _changed_ids: set[tuple[str, str]] = field(default_factory=set)
 
     @property
@@ -90,7 +92,7 @@ class ForgetRequest:
 
     def survey(self, subject: Subject, advance: Advance) -> ForgetReport:
         """Report what an execution would change and leave unchanged. Writes nothing."""
-        report, redactor = ForgetReport(), self._redactor(subject)
+        report, redactor = self._new_report(subject), self._redactor(subject)
         self.row_builder.describer.forgotten = forgotten.load(self.database).extended(subject.id)
         report.add_changed("mirror", count=texts.is_mirrored_by_name(self.database, subject.id))
         report.add_changed("log_lines", count=self._mask_logs(subject, is_dry_run=True))
@@ -105,7 +107,7 @@ class ForgetRequest:
 
     def execute(self, subject: Subject, now: datetime, advance: Advance) -> ForgetReport:
         """Erase the customer and report what was changed. Can be repeated, also after an interruption."""
-        report = ForgetReport()
+        report = self._new_report(subject)
         indexes.create(self.database)
         before = self._ledger_digest()
         is_mirrored = forgotten.add(
@@ -122,6 +124,9 @@ class ForgetRequest:
         self._verify(report, before)
         self._record(report, subject, before, now)
         return report
+
+    def _new_report(self, subject: Subject) -> ForgetReport:
+        return ForgetReport(sent=sent_messages.count(self.database, self.config, subject.reference.ids))
 
     def _redactor(self, subject: Subject) -> Redactor:
         about = texts.events_about(self.database, subject.reference.ids, subject.reference.licenses)
@@ -200,6 +205,7 @@ class ForgetRequest:
             "subject": erasure_list.hash(subject.id),
             "include_external": self.include_external,
             "changed": report.changed,
+            "sent": report.sent,
             "left": report.remaining,
             "ledger": before,
             "proof": "holds" if report.is_complete else [*report.mismatches, *report.remaining],

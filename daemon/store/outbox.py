@@ -4,7 +4,7 @@ Entries hold ids, types, numbers and dates, never a name or a text: those are re
 has nothing to do here. Documents are written only in the fenced transaction of the commit.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from daemon.mongo.client import translated
 from daemon.mongo.collections import OUTBOX
 from daemon.mongo.types import Database, Document
 from rules import business_days
+from rules.model.changes import DocId
 from rules.model.events import EventType
 from rules.model.facts import Difference, ErasureFact, EventFact, Fact, FactType, GapFact, RowFact
 
@@ -87,7 +88,17 @@ def read(
     database: Database, after: OutboxPosition, limit: int | None = None, types: Iterable[FactType] = FactType
 ) -> Iterator[OutboxEntry]:
     """Yield the majority-committed entries of some types from after a position on, in order, at most `limit`."""
-    wanted = {"entries.type": {"$in": [one.value for one in types]}}
+    return _read(database, after, {"entries.type": {"$in": [one.value for one in types]}}, limit)
+
+
+def read_about(database: Database, customer_ids: Sequence[DocId]) -> Iterator[OutboxEntry]:
+    """Yield the majority-committed entries of events of a customer, given by all forms of its id; reads everything."""
+    return _read(database, BEGINNING, {"entries.event.customer_id": {"$in": list(customer_ids)}})
+
+
+def _read(
+    database: Database, after: OutboxPosition, wanted: Document, limit: int | None = None
+) -> Iterator[OutboxEntry]:
     is_rest = {"$or": [{"_id": {"$gt": after.number}}, {"entry": {"$gte": after.entry}}]}
     stages: list[Document] = [
         {"$match": {"_id": {"$gte": after.number}, **wanted}},

@@ -1,0 +1,81 @@
+"""`forget` and deliveries: what was sent before is counted, and no later message contains the name."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from daemon.delivery import target_store
+from daemon.leader import announcements
+from daemon.mongo.types import Database
+from daemon.privacy.forget import ForgetRequest
+from daemon.store import forgotten, outbox
+from tests import shop
+from tests.mongo.delivery.conftest import SECRET, Receiver
+from tests.mongo.delivery.test_commits import wait_for
+from tests.mongo.delivery.test_people import Inbox, inbox
+from tests.mongo.privacy.test_forget import forget
+
+__all__ = ["inbox"]
+
+NAME = "Mario Rossi"
+
+
+@pytest.fixture
+def config(mongo_uri: str, database: Database, receiver: Receiver, inbox: Inbox) -> Any:
+    named = {"url": receiver.url, "secret": SECRET}
+    webhooks = {"crm": {**named, "names": True}, "some": {**named, "names": True, "only": ["plan_upgraded"]}}
+    people = {"anna": {"secret": inbox.url, "quiet": None, "now": ["license_created"], "morning": []}}
+    return shop.config_for(mongo_uri, database, webhooks={**webhooks, "plain": named}, notify=people)
+
+
+@pytest.fixture
+def running(config: Any, database: Database) -> Iterator[shop.Running]:
+    shop.plans(database)
+    with shop.running(config) as run:
+        yield run
+
+
+def test_messages_with_the_name_are_counted_and_no_later_one_contains_it(
+    running: shop.Running, config: Any, database: Database, receiver: Receiver, inbox: Inbox
+) -> None:
+    plan = database.plans.find_one({"name": "pro"}) or {}
+    owner = shop.customer(database, NAME)
+    shop.license(database, owner, plan["_id"])
+    wait_for(lambda: len(receiver.ids) == 6 and len(inbox.messages) == 1)
+    wait_for(lambda: _are_done(database))
+    assert sum(NAME in str(body) for body in receiver.bodies) == 3
+    assert NAME in inbox.messages[0]
+
+    request = ForgetRequest(database, config)
+    planned = request.survey(request.find_subject(str(owner)), lambda _: None)
+    report = forget(database, config, owner)
+    assert planned.sent == report.sent == {"crm": 3, "anna": 1}
+    assert (database.analytics_audit.find_one() or {})["sent"] == report.sent
+
+    receiver.bodies.clear()
+    inbox.messages.clear()
+    back = {"position": {"number": 0, "entry": 0}}
+    database.analytics_targets.update_many({}, {"$set": back, "$inc": {"version": 1}})
+    _announce(running, database)
+    wait_for(lambda: len(receiver.ids) == 8 and len(inbox.messages) == 1)
+    assert NAME not in f"{receiver.bodies} {inbox.messages}"
+    erased = [body for body in receiver.bodies if body["type"].endswith("customer.forgotten")]
+    assert [body["data"] for body in erased] == [{"customer_id": str(owner)}] * 2
+
+
+def _announce(running: shop.Running, database: Database) -> None:
+    """Ask until it is done, as the scheduler does: the first job ends with the list that the leader knew before."""
+
+    def is_done() -> bool:
+        assert running.leader is not None
+        running.leader.jobs.put(announcements.announce)
+        return not forgotten.has_to_announce(database)
+
+    wait_for(is_done)
+
+
+def _are_done(database: Database) -> bool:
+    names = ("crm", "some", "plain", "anna")
+    records = [target_store.load(database, name) for name in names]
+    return all(record is not None and not outbox.count(database, record.position) for record in records)
