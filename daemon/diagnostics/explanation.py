@@ -209,7 +209,9 @@ class Explanation:
         if account.carried is not None:
             account.open(self._totals_after(account.first - business_days.ONE_DAY, asked.line, session))
         if account.first <= account.last:
-            for movement in ledger.of_days(self.database, account.first, account.last, session, asked.line):
+            match = {} if asked.line is None else {"_id": {"$lte": asked.line}}
+            match |= {account.nonzero: {"$ne": 0}} if account.nonzero else {}
+            for movement in ledger.of_days(self.database, account.first, account.last, session, match):
                 account.add(movement, business_days.business_day(movement.at, self.settings.zone))
         account.close()
 

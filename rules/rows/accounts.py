@@ -42,7 +42,8 @@ class Account:
 
     `carried` reads the opening balance from the totals at the start of `first`; None for an account that starts at 0.
     `lines` holds `shown` lines after the first `skip`; `rest` has the later ones by day, `omitted` is their number.
-    `number` is the name under which the share of one day is explained; "" if it is a sum that `name` itself explains.
+    Movements whose field `nonzero` is 0 add nothing ("": any may add). `number` is the name under which the share of
+    one day is explained; "" for a balance that has no movements.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Account:
     booked: int = 0
     rest: dict[date, RestOfDay] = field(default_factory=dict)
     number: str = ""
+    nonzero: str = ""
 
     def open(self, totals: Totals) -> None:
         """Set the opening balance from the totals at the start of `first`."""

@@ -161,6 +161,7 @@ class _QuestionFactory:
             lambda totals: int(getattr(totals, of)),
             self.shown,
             number=name,
+            nonzero=of,
         )
 
     def _start_balance(self, name: str) -> Account:
@@ -187,7 +188,7 @@ class _QuestionFactory:
         account = self._sum_account(
             name, Unit.CENTS, lambda m: kinds.get(m.kind, 0) * m.mrr_cents, first or self.period.rates_from
         )
-        account.number = number
+        account.number, account.nonzero = number, "mrr_cents"
         return account
 
     def _churned_account(self, first: date) -> Account:
@@ -195,7 +196,15 @@ class _QuestionFactory:
 
     def _crossing_account(self, name: str, first: date, counts: Callable[[int, bool], bool]) -> Account:
         return CrossingAccount(
-            name, Unit.COUNT, first, self.period.last, lambda _: 0, shown=self.shown, number=name, counts=counts
+            name,
+            Unit.COUNT,
+            first,
+            self.period.last,
+            lambda _: 0,
+            shown=self.shown,
+            number=name,
+            nonzero="subscribers",
+            counts=counts,
         )
 
     def _plan_account(self, name: str, ids: set[DocId], measure: str) -> Account:

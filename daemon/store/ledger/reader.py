@@ -48,11 +48,12 @@ def count_of_day(database: Database, day: date, session: ClientSession | None = 
 
 
 def of_days(
-    database: Database, first: date, last: date, session: ClientSession | None = None, line: int | None = None
+    database: Database, first: date, last: date, session: ClientSession | None = None, match: Document | None = None
 ) -> Iterator[Movement]:
-    """Yield the movements of the business days from `first` to `last`, up to `line` (None: all), in ledger order."""
+    """Yield the movements of the business days from `first` to `last` that match, in ledger order."""
+    query = {**days_between(first, last), **(match or {})}
     with translated():
-        found = database[LEDGER].find(days_between(first, last, line), session=session, batch_size=BATCH_SIZE)
+        found = database[LEDGER].find(query, session=session, batch_size=BATCH_SIZE)
         yield from map(movement_of, found.sort("_id", 1))
 
 

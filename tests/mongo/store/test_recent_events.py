@@ -85,7 +85,7 @@ def drop_index_of_types(database: Database) -> None:
     ("ask", "most"),
     [
         pytest.param(lambda db: events.recent(db, OLDEST, 10, None, (RARE,)), 200, id="rare"),
-        pytest.param(lambda db: events.recent(db, OLDEST, 10, None, ("none",)), 10, id="none"),
+        pytest.param(lambda db: events.recent(db, OLDEST, 10, None, ("none",)), 0, id="none"),
         pytest.param(lambda db: events.recent(db, OLDEST, 10, None, (FREQUENT,)), 300, id="many"),
         pytest.param(lambda db: events.recent(db, NEWEST - timedelta(minutes=2), 10, None, (RARE,)), 150, id="short"),
     ],
@@ -93,7 +93,7 @@ def drop_index_of_types(database: Database) -> None:
 def test_the_server_examines_a_small_part_of_the_events_for_one_page(
     database: Database, stored: list[dict[str, Any]], ask: Callable[[Database], object], most: int
 ) -> None:
-    assert 0 < examined(database, lambda: ask(database)) <= most < len(stored)
+    assert min(1, most) <= examined(database, lambda: ask(database)) <= most < len(stored)
 
 
 def test_without_an_index_of_types_the_date_index_is_used(database: Database, stored: list[dict[str, Any]]) -> None:
