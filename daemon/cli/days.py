@@ -34,6 +34,21 @@ class DayType(click.ParamType[Day]):
 DAY = DayType()
 
 
+class MonthType(click.ParamType[date]):
+    """A month; the value is its first day."""
+
+    name = "YYYY-MM"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        try:
+            return datetime.strptime(str(value), "%Y-%m").date()  # noqa: DTZ007 - a month has no zone
+        except ValueError:
+            self.fail(f"{value!r} is not a month; use YYYY-MM", param, ctx)
+
+
+MONTH = MonthType()
+
+
 def require_order(first: date | None, last: date | None) -> None:
     """Raise BadParameter for a range that ends before it begins."""
     if first is not None and last is not None and first > last:

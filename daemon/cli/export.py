@@ -1,67 +1,103 @@
-"""`export`: rows, events and movements as files."""
+"""`export`: rows, events, movements and letters as files."""
 
 import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import date
 from pathlib import Path
 from typing import BinaryIO
 
 import click
 
 from daemon.cli.common import CommandContext, with_context
-from daemon.cli.days import DAY, Day, require_order
+from daemon.cli.days import DAY, MONTH, Day, require_order
 from daemon.cli.progress_bar import interruptible, progress_bar
 
 FORMATS = {".csv": "csv", ".xlsx": "xlsx", ".parquet": "parquet"}
 """File format by the suffix of the file name."""
 
 
-@click.command()
-@with_context
-@click.argument("table", type=click.Choice(["rows", "events", "movements"]))
-@click.option("--from", "first", type=DAY, help="First day (default: the oldest).")
-@click.option("--to", "last", type=DAY, help="Last day (default: the newest).")
-@click.option(
-    "--format",
-    "kind",
-    type=click.Choice([*FORMATS.values()]),
-    help="File format (default: by the suffix of --output, else csv).",
-)
-@click.option(
-    "--csv-style",
-    type=click.Choice(["excel-it", "standard"]),
-    default="excel-it",
-    show_default=True,
-    help="CSV dialect: excel-it opens directly in an Italian Excel, standard is for programs.",
-)
-@click.option(
+OUTPUT = click.option(
     "--output",
     "-o",
     default="-",
     help="Output file, replaced only after everything is written; - is standard output (default).",
 )
-def export(
-    context: CommandContext,
-    table: str,
-    first: Day | None,
-    last: Day | None,
-    kind: str | None,
-    csv_style: str,
-    output: str,
-) -> None:
-    """Export rows, events or movements to a file, in constant memory.
+
+
+@click.group()
+def export() -> None:
+    """Export rows, events or movements to a file, in constant memory; or the letter of a month.
 
     \b
     Examples:
       chatello-analytics export rows -o analytics.xlsx
       chatello-analytics export events --from 2026-01-01 --to 2026-06-30 -o events.csv
       chatello-analytics export movements --format csv --csv-style standard | head
+      chatello-analytics export letter 2026-11 -o novembre.html
     """
-    since, until = context.day(first), context.day(last)
-    require_order(since, until)
-    format = _format(kind, output)
+
+
+def _table_command(table: str) -> click.Command:
+    @click.command(table, help=f"Export {table} to a file, in constant memory.")
+    @with_context
+    @click.option("--from", "first", type=DAY, help="First day (default: the oldest).")
+    @click.option("--to", "last", type=DAY, help="Last day (default: the newest).")
+    @click.option(
+        "--format",
+        "kind",
+        type=click.Choice([*FORMATS.values()]),
+        help="File format (default: by the suffix of --output, else csv).",
+    )
+    @click.option(
+        "--csv-style",
+        type=click.Choice(["excel-it", "standard"]),
+        default="excel-it",
+        show_default=True,
+        help="CSV dialect: excel-it opens directly in an Italian Excel, standard is for programs.",
+    )
+    @OUTPUT
+    def command(
+        context: CommandContext, first: Day | None, last: Day | None, kind: str | None, csv_style: str, output: str
+    ) -> None:
+        since, until = context.day(first), context.day(last)
+        require_order(since, until)
+        _export_table(context, table, (since, until), (_format(kind, output), csv_style), output)
+
+    return command
+
+
+for name in ("rows", "events", "movements"):
+    export.add_command(_table_command(name))
+
+
+@export.command()
+@with_context
+@click.argument("month", type=MONTH)
+@OUTPUT
+def letter(context: CommandContext, month: date, output: str) -> None:
+    """Write the letter of a month as one HTML file that needs no network; a browser prints it on two pages.
+
+    \b
+    Example:
+      chatello-analytics export letter 2026-11 -o novembre.html
+    """
+    with interruptible("the file is unchanged; run the same command to start again"):
+        from daemon.cli import letter_file
+
+        _write([letter_file.document(context.database, context.config, month).encode()], output)
+
+
+def _export_table(
+    context: CommandContext,
+    table: str,
+    days: tuple[date | None, date | None],
+    format_and_style: tuple[str, str],
+    output: str,
+) -> None:
+    format, csv_style = format_and_style
     with interruptible("the file is unchanged; run the same command to start again"):
         zone = context.config.time.zone
         if output == "-" and format != "csv" and sys.stdout.isatty():
@@ -70,7 +106,7 @@ def export(
         from daemon.rollup.event_descriptions import EventDescriber
 
         describer = EventDescriber.of(context.database, context.config.settings())
-        job = Export(context.database, table, since, until, zone, describer.shown)
+        job = Export(context.database, table, *days, zone, describer.shown)
         with progress_bar(table, job.count(), "rows") as advance:
             _write(job.chunks(format, csv_style, advance), output)
 

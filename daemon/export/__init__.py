@@ -7,6 +7,6 @@ evaluate as a formula is escaped, numbers stay numbers.
     StreamingResponse(export.chunks("xlsx"), media_type=MEDIA_TYPES["xlsx"])
 """
 
-from daemon.export.export import FORMATS, MEDIA_TYPES, STYLES, Export
+from daemon.export.export import FORMATS, MEDIA_TYPES, STYLES, Export, chosen_columns
 
-__all__ = ["FORMATS", "MEDIA_TYPES", "STYLES", "Export"]
+__all__ = ["FORMATS", "MEDIA_TYPES", "STYLES", "Export", "chosen_columns"]

@@ -1,13 +1,13 @@
 """One export: a table, its range of days, and its bytes in one of the formats."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from datetime import date, tzinfo
 
 from daemon.export import excel, headings, parquet, plain
 from daemon.export import reader as export_reader
 from daemon.export.cells import Cell, Column, record
-from daemon.export.tables import TABLES, extra_columns
-from daemon.mongo.types import Database, Document
+from daemon.export.tables import STATE, TABLES, extra_columns
+from daemon.mongo.types import Database, Document, ReadOnlyDocument
 from rules.privacy.described import shown_event
 
 Describe = Callable[[Iterable[Document]], Iterable[Document]]
@@ -83,6 +83,17 @@ class Export:
             yield record(document, columns)
             if advance is not None and number % plain.LINES_PER_CHUNK == 0:
                 advance(plain.LINES_PER_CHUNK)
+
+
+def chosen_columns(
+    documents: Iterable[ReadOnlyDocument], names: Collection[str], format: str, zone: tzinfo
+) -> Generator[bytes, None, None]:
+    """Return a file for people, "csv" or "xlsx", with some columns of the given rows."""
+    columns = tuple(column for name in names for column in (*TABLES["rows"], STATE) if column.name == name)
+    lines = (record(document, columns) for document in documents)
+    if format == "csv":
+        return plain.chunks(columns, lines, plain.STYLES["excel-it"], zone)
+    return excel.chunks(columns, lines, headings.SHEETS["rows"], zone)
 
 
 def _is_for_people(format: str, style: str) -> bool:

@@ -36,6 +36,7 @@ _NAMES: Mapping[str, str] = {
     "revenue_by_plan": "Ricavi per piano",
     "notes": "Note",
     "auto_notes": "Note automatiche",
+    "state": "Stato",
     "final": "Chiusa",
     "revision": "Rettifiche",
     "zone": "Fuso orario",

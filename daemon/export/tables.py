@@ -80,6 +80,9 @@ MOVEMENTS: tuple[Column, ...] = (
     *_columns(Kind.TEXT, "customer_mrr", "cause"),
 )
 
+STATE = Column("state", Kind.TEXT, "state")
+"""Column of a file for people: in words, what a row is."""
+
 TABLES: Mapping[str, tuple[Column, ...]] = {"rows": ROWS, "events": EVENTS, "movements": MOVEMENTS}
 
 OMITTED = frozenset(("_id", "auto_events", "mrr_movements"))

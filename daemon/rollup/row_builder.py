@@ -223,17 +223,19 @@ def keep_first(stored: Iterable[Document], first: list[Document]) -> Iterator[Do
 
 
 def facts(described: Iterable[Document], settings: Settings) -> Iterable[daily_note.Fact]:
-    """Return described events as facts of a note; fields of external events are converted to text.
-
-    A milestone or a date that the dashboard repeats counts once.
-    """
-    seen_keys: set[str] = set()
-    for event in described:
-        keys = set(event_keys.natural_keys(event)) if event.get("event_type") in REPEATABLE else set()
-        if keys & seen_keys:
-            continue
-        seen_keys |= keys
+    """Return described events as facts of a note; fields of external events are converted to text."""
+    for event in distinct(described):
         yield fact(event, settings)
+
+
+def distinct(events: Iterable[Document]) -> Iterator[Document]:
+    """Yield events; a milestone or a date that the dashboard repeats only once."""
+    seen_keys: set[str] = set()
+    for event in events:
+        keys = set(event_keys.natural_keys(event)) if event.get("event_type") in REPEATABLE else set()
+        if not keys & seen_keys:
+            seen_keys |= keys
+            yield event
 
 
 def fact(event: Document, settings: Settings) -> daily_note.Fact:

@@ -12,8 +12,10 @@ from rules.settings import italian, letter_texts
 
 DAYS = 3
 """Best days, and worst days."""
-LISTED = 8
+LISTED = 6
 """Items of a list: with them the letter has at most two printed pages."""
+MIN_BASE_CENTS = 1000
+"""No percent of less MRR."""
 
 
 class Line(NamedTuple):
@@ -89,7 +91,11 @@ def _line(step: Step, bar: Bar, *, is_partial: bool) -> Line:
         amount = Piece(italian.cents(step.cents), "mrr")
         return Line(letter_texts.ENDS[step.kind], step.kind, amount, bar, is_previous=step.kind == "start")
     number = {str(kind): name for kind, name in NUMBERS.items()}.get(step.kind, "")
-    return Line(letter_texts.CHANGES[step.kind], step.kind, Piece(italian.signed_cents(step.cents), number), bar)
+    return Line(letter_texts.CHANGES[step.kind], step.kind, Piece(_change(step.cents), number), bar)
+
+
+def _change(cents: int) -> str:
+    return italian.signed_cents(cents) if cents else italian.cents(0)
 
 
 def _headline(facts: MonthFacts) -> str:
@@ -97,7 +103,7 @@ def _headline(facts: MonthFacts) -> str:
     if ends is None:
         return ""
     start, end = ends
-    share = f"{'+' if end > start else ''}{italian.percent((end - start) / start)}" if start > 0 else ""
+    share = f"{'+' if end > start else ''}{italian.percent((end - start) / start)}" if start >= MIN_BASE_CENTS else ""
     percent = letter_texts.PERCENT.format(percent=share) if share else ""
     return letter_texts.HEADLINE.format(start=italian.cents(start), end=italian.cents(end), percent=percent)
 

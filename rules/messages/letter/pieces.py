@@ -50,7 +50,7 @@ def shortened(items: Sequence[str], limit: int) -> Listed:
     """Return at most `limit` items, of which the last one counts those left out."""
     if len(items) <= limit:
         return Listed(tuple(items))
-    return Listed(tuple(items[: limit - 1]), italian.plural(letter_texts.MORE, len(items) - limit + 1))
+    return Listed(tuple(items[: limit - 1]), letter_texts.MORE.format(count=len(items) - limit + 1))
 
 
 def month_name(day: date) -> str:

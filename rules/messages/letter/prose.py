@@ -11,6 +11,8 @@ from rules.settings.catalog import cents
 
 WON = (MovementKind.NEW, MovementKind.EXPANSION, MovementKind.REACTIVATION)
 LOST = (MovementKind.CONTRACTION, MovementKind.CHURN)
+MIN_BASE = 10
+"""No percent of fewer customers."""
 LEVELS = {
     "customers": ("total_customers", "clienti"),
     "paying": ("paying_customers", "paganti"),
@@ -78,12 +80,17 @@ def _customers(facts: MonthFacts) -> Iterator[Sentence]:
         yield counted(letter_texts.NEW, new, "nuovi")
     if lost is not None:
         rate = row.get("customer_churn_rate")
-        known = italian.number(rate) is not None or not lost
-        forms = letter_texts.LOST if known else letter_texts.LOST_WITHOUT_RATE
+        forms = letter_texts.LOST if not lost or _has_base(lost, rate) else letter_texts.LOST_WITHOUT_RATE
         yield counted(forms, lost, "persi", rate=Piece(italian.percent(rate), "churn-clienti"))
     if back:
         yield counted(letter_texts.BACK, back, "tornati")
     yield _totals(facts)
+
+
+def _has_base(part: int, rate: object) -> bool:
+    """Return whether a rate is known and a share of at least `MIN_BASE`."""
+    known = italian.number(rate)
+    return known is not None and 0 < known <= part / MIN_BASE
 
 
 def _count(value: object) -> int | None:

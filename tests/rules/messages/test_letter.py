@@ -89,6 +89,8 @@ def test_a_whole_letter() -> None:
         ({"row": row(new_customers=0, churned_customers=0)}, "Nessun nuovo cliente. Nessun cliente perso."),
         ({"row": row(new_customers=1, churned_customers=1)}, "È arrivato 1 nuovo cliente. 1 cliente se n’è andato"),
         ({"row": row(customer_churn_rate=None)}, "5 clienti se ne sono andati. 1"),
+        ({"row": row(customer_churn_rate=5 / 9)}, "5 clienti se ne sono andati. 1"),
+        ({"row": row(customer_churn_rate=5 / 10)}, "5 clienti se ne sono andati (churn 50,0%)."),
         ({"before": {}}, "Clienti totali 503, paganti 341, licenze attive 395."),
         ({"row": row(net_revenue_retention=0.9)}, "chi c’era già paga meno di prima"),
         ({"row": row(net_revenue_retention=1.0001)}, "chi c’era già paga quanto prima"),
@@ -101,7 +103,7 @@ def test_sentences(more: dict[str, Any], sentence: str) -> None:
 
 
 def test_a_row_that_holds_anything_has_a_letter() -> None:
-    odd = dict(zip(row(), (None, [], {}, "x", float("nan"), True, -1) * 2, strict=False))
+    odd: dict[str, Any] = dict(zip(row(), (None, [], {}, "x", float("nan"), True, -1) * 2, strict=False))
 
     assert composed(row=odd, before=odd).lines == ()
     assert composed(row={}).headline == ""
@@ -123,7 +125,7 @@ def test_lists_are_shortened_and_the_days_that_moved_most_come_first() -> None:
 
     assert [one.day.day for one in found.best_days] == [3, 5, 1]
     assert [(one.name, one.customers) for one in found.worst_days] == [("lunedì 2 novembre", "2 nuovi clienti")]
-    assert (len(found.marks.items), found.marks.rest) == (letter.LISTED - 1, "… e altri 3")
+    assert (len(found.marks.items), found.marks.rest) == (letter.LISTED - 1, "… e ancora 5")
 
 
 amounts = st.integers(-(10**7), 10**7)
