@@ -6,9 +6,10 @@ from urllib.parse import urlencode
 
 import jinja2
 
-from daemon.web.page import addresses, assets, error_texts, event_texts, system_texts, texts, why_texts
-from rules.settings import italian
+from daemon.web.page import addresses, assets, error_texts, event_texts, month_texts, system_texts, texts, why_texts
+from rules.settings import italian, letter_texts
 
+ASSETS = ("page.css", "letter.css", "page.js", "icon.svg")
 HERE = Path(__file__).parent
 
 
@@ -26,10 +27,12 @@ def environment() -> jinja2.Environment:
     made.globals["error_texts"] = error_texts
     made.globals["why_texts"] = why_texts
     made.globals["event_texts"] = event_texts
+    made.globals["month_texts"] = month_texts
+    made.globals["letter_texts"] = letter_texts
     made.globals["addresses"] = addresses
     made.globals["italian"] = italian
     made.globals["page_url"] = page_url
-    made.globals["assets"] = {name: assets.asset_url(name) for name in ("page.css", "page.js", "icon.svg")}
+    made.globals["assets"] = {name: assets.asset_url(name) for name in ASSETS}
     return made
 
 
