@@ -199,7 +199,7 @@ def test(context: CommandContext, name: str) -> None:
     """
     from daemon.config import target_secrets
     from daemon.delivery import sample_message
-    from daemon.delivery.outcome import OutcomeKind
+    from daemon.delivery.channels.outcome import OutcomeKind
 
     _require_configured(context, name)
     target_secrets.require(context.config, context.path or paths.CONFIGURATION, name)

@@ -1,1 +1,1 @@
-"""Transport of deliveries: facts to systems (webhooks) and messages to people (mail and other services)."""
+"""Delivery of facts to systems and people: a worker per target, its schedule and position; `channels` sends."""

@@ -11,7 +11,7 @@ from daemon import clock
 from daemon.config.active import ActiveConfig
 from daemon.config.schema import Config
 from daemon.delivery import target_store
-from daemon.delivery.heartbeat import send_heartbeat
+from daemon.delivery.channels.heartbeat import send_heartbeat
 from daemon.delivery.people_worker import PeopleWorker
 from daemon.delivery.target_store import Changed
 from daemon.delivery.webhook_worker import WebhookWorker

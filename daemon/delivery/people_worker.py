@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from daemon import clock
 from daemon.config.targets import APPROVAL, INTERRUPTION, Notify
 from daemon.delivery import fact_texts, morning
-from daemon.delivery.notifier import Notifier
-from daemon.delivery.outcome import OutcomeKind
+from daemon.delivery.channels.notifier import Notifier
+from daemon.delivery.channels.outcome import OutcomeKind
 from daemon.delivery.target_store import TargetRecord
 from daemon.delivery.worker import Worker, WorkerContext
 from daemon.store import gaps, outbox

@@ -5,10 +5,10 @@ from datetime import UTC
 
 from daemon import clock
 from daemon.config.schema import Config
-from daemon.delivery import cloud_event
-from daemon.delivery.notifier import Notifier
-from daemon.delivery.outcome import Outcome
-from daemon.delivery.webhook import WebhookSender
+from daemon.delivery.channels import cloud_event
+from daemon.delivery.channels.notifier import Notifier
+from daemon.delivery.channels.outcome import Outcome
+from daemon.delivery.channels.webhook import WebhookSender
 from rules.messages.model import Message
 from rules.model.events import EventType
 from rules.model.facts import EventFact, Fact, FactType

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from daemon.delivery.outcome import Outcome, OutcomeKind
+from daemon.delivery.channels.outcome import Outcome, OutcomeKind
 
 DELAYS = (*(timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1800)), timedelta(hours=1))
 """Delays after the first, second, ... failure; the last one is repeated."""

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from daemon.config import target_secrets
 from daemon.config.schema import Config
-from daemon.delivery.http_client import HttpClient, RequestFailed
-from daemon.delivery.notifier import Notifier
-from daemon.delivery.outcome import OutcomeKind
-from daemon.delivery.send import MAIL_SCHEMES
+from daemon.delivery.channels.http_client import HttpClient, RequestFailed
+from daemon.delivery.channels.notifier import Notifier
+from daemon.delivery.channels.outcome import OutcomeKind
+from daemon.delivery.channels.send import MAIL_SCHEMES
 
 
 class TargetCheck(NamedTuple):

@@ -2,11 +2,12 @@
 
 from daemon import clock
 from daemon.config.targets import Webhook
-from daemon.delivery import cloud_event, fact_texts
-from daemon.delivery.cloud_event import Names
-from daemon.delivery.outcome import OutcomeKind
+from daemon.delivery import fact_texts
+from daemon.delivery.channels import cloud_event
+from daemon.delivery.channels.cloud_event import Names
+from daemon.delivery.channels.outcome import OutcomeKind
+from daemon.delivery.channels.webhook import WebhookSender
 from daemon.delivery.target_store import ParkedMessage, TargetRecord
-from daemon.delivery.webhook import WebhookSender
 from daemon.delivery.worker import Worker, WorkerContext
 from daemon.runtime import metrics
 from daemon.store import outbox

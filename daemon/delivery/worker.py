@@ -12,7 +12,7 @@ from typing import Protocol
 from daemon import clock
 from daemon.config.active import ActiveConfig
 from daemon.delivery import schedule, target_store
-from daemon.delivery.outcome import Outcome, OutcomeKind
+from daemon.delivery.channels.outcome import Outcome, OutcomeKind
 from daemon.delivery.schedule import State, Step
 from daemon.delivery.target_store import Changed, TargetRecord
 from daemon.errors import ChatelloError, LeaseLost

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from daemon.config.schema import Config
-from daemon.delivery.send import MAIL_SCHEMES
+from daemon.delivery.channels.send import MAIL_SCHEMES
 
 SERVICE = "chatello-analytics"
 DROP_IN = "outside-targets.conf"

@@ -1,4 +1,4 @@
-"""The OpenAPI document's `webhooks`: what `daemon.delivery.cloud_event` makes of each type of fact."""
+"""The OpenAPI document's `webhooks`: what `daemon.delivery.channels.cloud_event` makes of each type of fact."""
 
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired
@@ -7,8 +7,8 @@ from fastapi import APIRouter, Body, Header
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from typing_extensions import TypedDict
 
-from daemon.delivery.cloud_event import TYPE_PREFIX
-from daemon.delivery.webhook import CONTENT_TYPE
+from daemon.delivery.channels.cloud_event import TYPE_PREFIX
+from daemon.delivery.channels.webhook import CONTENT_TYPE
 from rules.model.events import EventType
 from rules.model.facts import FactType
 

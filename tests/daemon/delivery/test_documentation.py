@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from daemon.delivery.outcome import Outcome, OutcomeKind
-from daemon.delivery.webhook import WebhookSender
+from daemon.delivery.channels.outcome import Outcome, OutcomeKind
+from daemon.delivery.channels.webhook import WebhookSender
 from tests.daemon.config.test_targets import SECRET
 from tests.shop import ROOT
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.delivery.outcome import Outcome, OutcomeKind
+from daemon.delivery.channels.outcome import Outcome, OutcomeKind
 from daemon.delivery.schedule import (
     LONGEST_RETRY_AFTER,
     MAX_PARKED,

@@ -10,8 +10,8 @@ from bson import ObjectId
 from fastapi import FastAPI
 from jsonschema_rs import Draft202012Validator, ValidationError
 
-from daemon.delivery import cloud_event
-from daemon.delivery.cloud_event import Names
+from daemon.delivery.channels import cloud_event
+from daemon.delivery.channels.cloud_event import Names
 from daemon.web import webhook_schemas
 from rules.model.events import EventType
 from rules.model.facts import Difference, ErasureFact, EventFact, Fact, FactType, GapFact, RowFact

@@ -11,7 +11,8 @@ from daemon import clock
 from daemon.config.active import ActiveConfig
 from daemon.config.schema import Config
 from daemon.config.targets import Webhook
-from daemon.delivery import cloud_event, target_store
+from daemon.delivery import target_store
+from daemon.delivery.channels import cloud_event
 from daemon.delivery.dispatcher import Dispatcher
 from daemon.delivery.people_worker import PeopleWorker
 from daemon.delivery.schedule import State

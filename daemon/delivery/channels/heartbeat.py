@@ -1,7 +1,7 @@
 """Heartbeat: a request to an external monitor, which raises an alarm when it is no longer requested."""
 
-from daemon.delivery.http_client import HttpClient, RequestFailed
-from daemon.delivery.webhook import USER_AGENT
+from daemon.delivery.channels.http_client import HttpClient, RequestFailed
+from daemon.delivery.channels.webhook import USER_AGENT
 
 SECONDS = 10
 REDIRECTS = range(301, 309)

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from threading import Lock
 from typing import Any
 
-from daemon.delivery.outcome import Outcome, OutcomeKind
+from daemon.delivery.channels.outcome import Outcome, OutcomeKind
 from daemon.runtime.url_parts import without_url
 from rules.messages.model import Message
 
 SECONDS = 60
-COMMAND = (sys.executable, "-I", "-m", "daemon.delivery.send")
+COMMAND = (sys.executable, "-I", "-m", "daemon.delivery.channels.send")
 PASSED_VARIABLES = (
     *("PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),

@@ -11,10 +11,10 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope
 
-from daemon.delivery import mail
-from daemon.delivery.not_sent import NotSent
-from daemon.delivery.notifier import Notifier
-from daemon.delivery.outcome import OutcomeKind
+from daemon.delivery.channels import mail
+from daemon.delivery.channels.not_sent import NotSent
+from daemon.delivery.channels.notifier import Notifier
+from daemon.delivery.channels.outcome import OutcomeKind
 from rules.messages.model import Message
 
 MESSAGE = Message("morning-2026-11-26", "Gio 26/11: MRR € 217,70 (+7,99) 📈", "🎉 Nuovo cliente: Nuñez\nMRR: € 217,70")

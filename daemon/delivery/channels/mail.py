@@ -21,7 +21,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from daemon import clock
 from daemon.config.addresses import is_private
-from daemon.delivery.not_sent import NotSent
+from daemon.delivery.channels.not_sent import NotSent
 
 MODES = ("ssl", "starttls", "plain")
 OPTIONS = ("to", "from", "name", "mode")

@@ -1,4 +1,4 @@
-"""Child process that sends one message: `python -m daemon.delivery.send`, JSON on stdin, a JSON answer on stdout.
+"""Child process that sends one message: `python -m daemon.delivery.channels.send`, JSON on stdin and on stdout.
 
 Everything that leaves this process has passed `without_url`: libraries put URLs with tokens into their errors.
 """
@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from contextlib import redirect_stdout
 from typing import Protocol
 
-from daemon.delivery.not_sent import NotSent
-from daemon.delivery.outcome import Outcome, OutcomeKind
+from daemon.delivery.channels.not_sent import NotSent
+from daemon.delivery.channels.outcome import Outcome, OutcomeKind
 from daemon.runtime.url_parts import without_url
 from rules.text import one_line
 
@@ -31,10 +31,10 @@ class Channel(Protocol):
 
 def _channel(url: str) -> Channel:
     if url.partition("://")[0].lower() in MAIL_SCHEMES:
-        from daemon.delivery import mail  # noqa: PLC0415 - loading Apprise takes a second, a mail does not need it
+        from daemon.delivery.channels import mail  # noqa: PLC0415 - loading Apprise takes a second, a mail does not need it
 
         return mail
-    from daemon.delivery import services  # noqa: PLC0415
+    from daemon.delivery.channels import services  # noqa: PLC0415
 
     return services
 

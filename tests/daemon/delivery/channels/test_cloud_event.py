@@ -12,7 +12,7 @@ from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.delivery.cloud_event import Names, body, message_id
+from daemon.delivery.channels.cloud_event import Names, body, message_id
 from rules.model.events import EventType
 from rules.model.facts import Difference, ErasureFact, EventFact, Fact, FactType, GapFact, RowFact
 

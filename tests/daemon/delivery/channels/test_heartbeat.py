@@ -6,7 +6,7 @@ import ssl
 import pytest
 from pytest_httpserver import HTTPServer
 
-from daemon.delivery.heartbeat import send_heartbeat
+from daemon.delivery.channels.heartbeat import send_heartbeat
 from tests.daemon.delivery.conftest import raw_server, read_request
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from daemon.config.addresses import is_private
-from daemon.delivery.deadline import Deadline
+from daemon.delivery.channels.deadline import Deadline
 from daemon.errors import ChatelloError
 
 MAX_ANSWER_BYTES = 64 * 1024

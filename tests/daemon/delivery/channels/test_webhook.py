@@ -18,9 +18,9 @@ from pytest_httpserver import HTTPServer
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from daemon import clock
-from daemon.delivery.http_client import Answer, HttpClient, RequestFailed
-from daemon.delivery.outcome import OutcomeKind
-from daemon.delivery.webhook import WebhookSender, outcome
+from daemon.delivery.channels.http_client import Answer, HttpClient, RequestFailed
+from daemon.delivery.channels.outcome import OutcomeKind
+from daemon.delivery.channels.webhook import WebhookSender, outcome
 from tests.daemon.delivery.conftest import raw_server, read_request
 
 OLD, NEW = (f"whsec_{base64.b64encode(os.urandom(32)).decode()}" for _ in range(2))

@@ -11,8 +11,8 @@ from importlib.metadata import version
 from standardwebhooks import Webhook as Signer
 
 from daemon import clock
-from daemon.delivery.http_client import Answer, HttpClient, RequestFailed
-from daemon.delivery.outcome import Outcome, OutcomeKind
+from daemon.delivery.channels.http_client import Answer, HttpClient, RequestFailed
+from daemon.delivery.channels.outcome import Outcome, OutcomeKind
 from rules.text import one_line
 
 USER_AGENT = f"chatello-analytics/{version('chatello-analytics')}"

@@ -11,9 +11,9 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from daemon import clock
-from daemon.delivery import notifier, services
-from daemon.delivery.notifier import Notifier
-from daemon.delivery.outcome import OutcomeKind
+from daemon.delivery.channels import notifier, services
+from daemon.delivery.channels.notifier import Notifier
+from daemon.delivery.channels.outcome import OutcomeKind
 from daemon.runtime.url_parts import without_url
 from rules.messages.model import Message
 
@@ -92,12 +92,12 @@ def test_the_secret_is_in_no_argument_and_in_no_variable_of_the_child(
     program = (
         "import pathlib, sys; own = pathlib.Path('/proc/self');"
         f"pathlib.Path({str(shown)!r}).write_bytes((own/'cmdline').read_bytes() + (own/'environ').read_bytes());"
-        "import runpy; runpy.run_module('daemon.delivery.send', run_name='__main__')"
+        "import runpy; runpy.run_module('daemon.delivery.channels.send', run_name='__main__')"
     )
     monkeypatch.setattr(notifier, "COMMAND", (sys.executable, "-I", "-c", program))
     Notifier("desk", f"json://127.0.0.1:9/{CANARY}").send(MESSAGE)
 
-    assert b"daemon.delivery.send" in shown.read_bytes()
+    assert b"daemon.delivery.channels.send" in shown.read_bytes()
     assert CANARY.encode() not in shown.read_bytes()
 
 
@@ -133,7 +133,7 @@ def test_one_url_is_one_recipient() -> None:
 
 
 def test_the_library_is_loaded_by_the_child_only() -> None:
-    program = "import sys, daemon.delivery.notifier, daemon.delivery.webhook; print(*sys.modules)"
+    program = "import sys, daemon.delivery.channels.notifier, daemon.delivery.channels.webhook; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
 
     assert {"apprise", "requests", "smtplib"}.isdisjoint(loaded)

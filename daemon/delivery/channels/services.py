@@ -5,7 +5,7 @@ import logging
 from apprise import Apprise, AppriseAsset, NotifyFormat
 from apprise.plugins import NotifyBase
 
-from daemon.delivery.not_sent import NotSent
+from daemon.delivery.channels.not_sent import NotSent
 
 _INERT = str.maketrans({"<": "‹", ">": "›", "@": "＠", "`": "’"})
 """Characters that services read as links, mentions or code; Apprise does not escape them for every service."""
