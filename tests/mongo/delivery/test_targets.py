@@ -18,14 +18,18 @@ from daemon.delivery.people_worker import PeopleWorker
 from daemon.delivery.schedule import State
 from daemon.delivery.webhook_worker import WebhookWorker
 from daemon.delivery.worker import LOOK_SECONDS, MEASURE_SECONDS
-from daemon.mongo.collections import TARGETS
+from daemon.leader import announcements
+from daemon.mongo.collections import OUTBOX, TARGETS
 from daemon.mongo.types import Database
 from daemon.runtime.health import Health
-from daemon.store import outbox
+from daemon.store import outbox, rows
 from daemon.store.outbox import OutboxPosition
+from daemon.store.outbox_writer import OutboxWriter
+from rules import business_days
 from rules.model.events import EventType
 from rules.model.facts import Fact, FactType, GapFact
-from tests.mongo.delivery.conftest import NOON, Outbox, Receiver, sold, webhook
+from tests import shop
+from tests.mongo.delivery.conftest import NOON, SECRET, Outbox, Receiver, sold, webhook
 from tests.mongo.delivery.test_people import DAY, Inbox, amended, closed, inbox, person, store_row
 from tests.mongo.delivery.test_webhooks import started, state_of, wait_for
 from tests.server_cost import examined
@@ -222,3 +226,95 @@ def test_rows_that_become_final_one_after_the_other_are_one_message(
 
     (message,) = inbox.messages
     assert message.count("📅") == 3
+
+
+def test_a_receiver_that_is_back_after_two_days_gets_everything_at_its_next_attempt_in_order(
+    alone: Callable[..., WebhookWorker],
+    receiver: Receiver,
+    written: Outbox,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Commits of one timestamp, more than one read of them, and far longer than an oplog may reach."""
+    began, now = clock.now() - timedelta(hours=98), 0  # ends now: the receiver compares the time of the signature
+    monkeypatch.setattr(clock, "now", lambda: began + timedelta(hours=now))
+    receiver.answers = [503] * 49
+    worker = alone(n8n=webhook(receiver))
+    for hour in range(48):
+        for number in range(6):
+            written.commit(sold(f"{hour}-{number}"), at=began)
+        now = 2 * hour + 2
+        worker._step()
+    attempts = state_of(database).target.attempts
+    assert (receiver.ids, attempts) == ([], 48)
+    receiver.answers = []
+    now += 2
+    worker._step()
+
+    assert receiver.ids == [f"{hour}-{number}" for hour in range(48) for number in range(6)]
+    assert state_of(database).target.state is State.ACTIVE
+
+
+class Killed(BaseException):
+    """The process died at this point."""
+
+
+@pytest.mark.parametrize("place", ["before the request", "before the answer is recorded"])
+def test_a_kill_around_a_request_loses_nothing(
+    alone: Callable[..., WebhookWorker],
+    receiver: Receiver,
+    written: Outbox,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+) -> None:
+    worker = alone(n8n=webhook(receiver))
+    written.commit(sold("a"), sold("b"))
+    with monkeypatch.context() as killed:
+        if place == "before the request":
+            killed.setattr(worker.sender, "send", _die)
+        else:
+            killed.setattr(target_store, "save", _die)
+        with pytest.raises(Killed):
+            worker._step()
+    alone(n8n=webhook(receiver))._step()
+
+    assert list(dict.fromkeys(receiver.ids)) == ["a", "b"]
+    assert receiver.ids == (["a", "b"] if place == "before the request" else ["a", "b", "a", "b"])
+
+
+def _die(*_: object) -> None:
+    raise Killed
+
+
+def test_a_kill_while_a_row_is_announced_announces_it_once(
+    database: Database, mongo_uri: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mark and the fact are one transaction, so after a kill inside it both are as before."""
+    store = shop.config_for(mongo_uri, database, webhooks={"n8n": {"url": receiver.url, "secret": SECRET}})
+    with shop.running(store):
+        shop.until(lambda: database[TARGETS].count_documents({}) == 1, "the target")
+    row = {"date": business_days.stored(DAY), "period_type": "daily", "mrr": 7.99, "auto_notes": ""}
+    rows.write(database, row, final=True, now=NOON, announces=True)
+    with (
+        monkeypatch.context() as killed,
+        pytest.raises(KeyboardInterrupt),
+        shop.running(store) as run,
+    ):
+        killed.setattr(OutboxWriter, "write", _interrupt)
+        assert run.leader is not None
+        run.leader.jobs.put(announcements.announce)
+        run.thread.join(30)
+    assert database[OUTBOX].count_documents({}) == 0
+    database["analytics_checkpoint"].update_one({"_id": "lease"}, {"$set": {"expires_at": NOON - timedelta(days=1)}})
+    with shop.running(store) as again:
+        assert again.leader is not None
+        again.leader.jobs.put(announcements.announce)
+        wait_for(lambda: len(receiver.ids) == 1)
+        again.leader.jobs.put(announcements.announce)
+
+    assert database[OUTBOX].count_documents({}) == 1
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
