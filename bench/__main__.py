@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import structlog
 
-from bench import backlog, burst, commands, feed, idle, large, latency, outage, page, server
+from bench import backlog, burst, commands, delivery, feed, idle, large, latency, outage, page, server
 from bench.measures import Bench, Row, print_line
 from bench.subject import ROOT
 
@@ -21,6 +21,7 @@ GROUPS: dict[str, Callable[[Bench], list[Row]]] = {
     "feed": feed.rows,
     "commands": commands.rows,
     "outage": outage.rows,
+    "delivery": delivery.rows,
 }
 
 

@@ -39,13 +39,13 @@ class Backlog:
         self.backlog.write(self.server.db, noise)
         return self.state
 
-    def daemon(self, noise: int = 0) -> Sample:
+    def daemon(self, *arguments: str, noise: int = 0) -> Sample:
         """Measure the daemon from the acquired lease to the commit of the last change."""
         self.wait(noise=noise)
-        return with_server(self.server, self._daemon)
+        return with_server(self.server, lambda: self._daemon(*arguments))
 
-    def _daemon(self) -> Sample:
-        with Subject(self.server.uri) as subject:
+    def _daemon(self, *arguments: str) -> Sample:
+        with Subject(self.server.uri, *arguments) as subject:
             began = timestamp_of(subject.wait_for("lease.taken"))
             cpu = subject.cpu_seconds()
             ended = timestamp_of(subject.wait_for_changes(self.changes))
@@ -116,7 +116,7 @@ def _speed_row(what: str, goal: float, backlog: Backlog, samples: Samples, other
 def _hidden_row(backlog: Backlog) -> Row:
     """Compare the daemon's CPU time with and without ten updates of `last_check` per change."""
     hidden = f"within {backlog.changes * NOISE:,} updates"
-    samples = run_rounds(backlog.bench, {"plain": backlog.daemon, hidden: lambda: backlog.daemon(NOISE)})
+    samples = run_rounds(backlog.bench, {"plain": backlog.daemon, hidden: lambda: backlog.daemon(noise=NOISE)})
     own, plain = median(samples[hidden], "cpu_seconds"), median(samples["plain"], "cpu_seconds")
     what = f"the same changes {hidden} of `last_check`: CPU time of the daemon"
     found = f"{own / plain:.2f} ({own:.2f} s against {plain:.2f} s)"

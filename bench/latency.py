@@ -91,13 +91,13 @@ def _row(name: str, goal: float, samples: dict[str, list[Sample]]) -> Row:
 def _daemon(server: Server, begun: state.State, writes: int) -> Sample:
     begun.restore(server)
     with ready(server.uri), EventPoller(server) as poller:
-        return _percentiles([_delay_of_event(server, poller, number) for number in range(STOCK, STOCK + writes)])
+        return percentiles([_delay_of_event(server, poller, number) for number in range(STOCK, STOCK + writes)])
 
 
 def _delay_of_event(server: Server, poller: EventPoller, number: int) -> float:
-    _pause(number)
+    pause(number)
     event = event_id(f"license_created:{shop.license_id(number)}")
-    sent = _write(server, number)
+    sent = write(server, number)
     while not poller.has_event(event):
         time.sleep(POLL_SECONDS)
     return time.perf_counter() - sent
@@ -112,13 +112,13 @@ def _bare_loop(server: Server, begun: state.State, writes: int) -> Sample:
     process.stdout.readline()
     sent = {}
     for number in range(STOCK, STOCK + writes):
-        _pause(number)
-        sent[str(shop.license_id(number))] = _write(server, number)
+        pause(number)
+        sent[str(shop.license_id(number))] = write(server, number)
     arrived = json.loads(process.communicate(timeout=120)[0])["arrived"]
-    return _percentiles([at - sent[key] for key, at in arrived])
+    return percentiles([at - sent[key] for key, at in arrived])
 
 
-def _write(server: Server, number: int) -> float:
+def write(server: Server, number: int) -> float:
     """Insert one license; return the time of sending."""
     licenses, license = server.db.licenses.with_options(write_concern=ACKNOWLEDGED), shop.license(number)
     sent = time.perf_counter()
@@ -126,11 +126,11 @@ def _write(server: Server, number: int) -> float:
     return sent
 
 
-def _pause(number: int) -> None:
+def pause(number: int) -> None:
     """Wait a random time, to avoid synchronization with periodic work of the server."""
     time.sleep(PAUSE_SECONDS * (0.5 + Random(number).random()))
 
 
-def _percentiles(seconds: list[float]) -> Sample:
+def percentiles(seconds: list[float]) -> Sample:
     cuts = statistics.quantiles((1000 * one for one in seconds), n=100)
     return {"p50": cuts[49], "p99": cuts[98], "most": max(seconds) * 1000}

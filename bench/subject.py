@@ -33,14 +33,14 @@ SETTLED_SECONDS = 4.0
 class Subject:
     """Daemon process with default settings except for database, port and log format."""
 
-    def __init__(self, uri: str, **environment: str) -> None:
+    def __init__(self, uri: str, *arguments: str, **environment: str) -> None:
         self.port = free_port()
         self._log = tempfile.NamedTemporaryFile(prefix="chatello-bench-", suffix=".log")  # noqa: SIM115 - closed in stop
         self._read = 0
         self.lines: list[Line] = []
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("CHATELLO_", "MONGODB_"))}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "daemon", "run"],
+            [sys.executable, "-m", "daemon", "run", *arguments],
             cwd=ROOT,
             stdout=self._log,
             stderr=subprocess.STDOUT,
@@ -153,8 +153,8 @@ def timestamp_of(line: Line) -> float:
 
 
 @contextmanager
-def ready(uri: str, **environment: str) -> Iterator[Subject]:
+def ready(uri: str, *arguments: str, **environment: str) -> Iterator[Subject]:
     """Start a daemon and wait until it is ready."""
-    with Subject(uri, **environment) as subject:
+    with Subject(uri, *arguments, **environment) as subject:
         subject.wait_for("daemon.ready")
         yield subject

@@ -1,0 +1,111 @@
+"""Delay between a committed event and its webhook, and the speed of a backlog with and without a target."""
+
+import base64
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from bench import latency, shop, state
+from bench.backlog import Backlog
+from bench.latency import STOCK, WRITES, EventPoller
+from bench.measures import Bench, Row, Sample, median, run_rounds
+from bench.subject import ready
+from daemon.mongo.collections import event_id
+
+WAIT_SECONDS = 30.0
+
+
+class Receiver(ThreadingHTTPServer):
+    """Accepts every request and records when each id first arrived."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        self.arrived: dict[str, float] = {}
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def wait_for(self, message_id: str) -> float:
+        """Return when a message arrived."""
+        deadline = time.perf_counter() + WAIT_SECONDS
+        while message_id not in self.arrived:
+            if time.perf_counter() > deadline:
+                raise TimeoutError(f"no message {message_id} within {WAIT_SECONDS:.0f} seconds")
+            time.sleep(latency.POLL_SECONDS)
+        return self.arrived[message_id]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Receiver
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.arrived.setdefault(self.headers["webhook-id"], time.perf_counter())
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Print nothing."""
+
+
+@contextmanager
+def receiving() -> Iterator[tuple[Receiver, tuple[str, str]]]:
+    """Yield a receiver and the arguments of a daemon that delivers to it."""
+    with Receiver() as receiver, tempfile.TemporaryDirectory(prefix="chatello-bench-") as folder:
+        threading.Thread(target=receiver.serve_forever, daemon=True).start()
+        secret = Path(folder) / "targets" / "bench"
+        secret.parent.mkdir()
+        secret.write_text(f"whsec_{base64.b64encode(os.urandom(32)).decode()}")
+        secret.chmod(0o600)
+        file = Path(folder) / "config.toml"
+        file.write_text(f'[webhooks.bench]\nurl = "http://127.0.0.1:{receiver.server_address[1]}/"\n')
+        yield receiver, ("--config", str(file))
+        receiver.shutdown()
+
+
+def rows(bench: Bench) -> list[Row]:
+    return [*_delays(bench), *_backlogs(bench)]
+
+
+def _delays(bench: Bench) -> list[Row]:
+    begun, writes = state.bootstrapped(bench.server, STOCK), max(50, int(WRITES * bench.scale))
+    samples = run_rounds(bench, {"webhook": lambda: _delay(bench, begun, writes)})
+    return [_delay_row(name, goal, samples) for name, goal in (("p50", 50.0), ("p99", 200.0))]
+
+
+def _delay_row(name: str, goal: float, samples: dict[str, list[Sample]]) -> Row:
+    found = median(samples["webhook"], name)
+    kept = samples if name == "p50" else {}
+    what = f"delay from a readable event to its webhook, {name}"
+    return Row(what, f"at most {goal:.0f} ms", f"{found:.1f} ms", found <= goal, kept)
+
+
+def _delay(bench: Bench, begun: state.State, writes: int) -> Sample:
+    begun.restore(bench.server)
+    with receiving() as (receiver, arguments), ready(bench.server.uri, *arguments), EventPoller(bench.server) as poller:
+        delays = [_one_delay(bench, receiver, poller, number) for number in range(STOCK, STOCK + writes)]
+    return latency.percentiles(delays)
+
+
+def _one_delay(bench: Bench, receiver: Receiver, poller: EventPoller, number: int) -> float:
+    latency.pause(number)
+    event = event_id(f"license_created:{shop.license_id(number)}")
+    latency.write(bench.server, number)
+    while not poller.has_event(event):
+        time.sleep(latency.POLL_SECONDS)
+    readable = time.perf_counter()
+    return max(0.0, receiver.wait_for(str(event)) - readable)
+
+
+def _backlogs(bench: Bench) -> list[Row]:
+    backlog = Backlog(bench)
+    with receiving() as (_, arguments):
+        samples = run_rounds(bench, {"without": backlog.daemon, "with a target": lambda: backlog.daemon(*arguments)})
+    without, delivering = (backlog.rate(samples[name]) for name in ("without", "with a target"))
+    found = f"{delivering:,.0f} changes a second against {without:,.0f} without a target"
+    return [Row("backlog with one webhook", "-", found, None, samples)]
