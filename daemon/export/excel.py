@@ -6,9 +6,6 @@ from datetime import date, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
-import xlsxwriter
-from xlsxwriter.exceptions import FileCreateError
-
 from daemon.export.cells import Cell, Column, Kind, is_formula, text
 from daemon.export.headings import heading
 
@@ -43,6 +40,9 @@ def chunks(
 
     Raises OSError if the disk is full. The temporary folder is always deleted.
     """
+    import xlsxwriter  # noqa: PLC0415 - the page shows cells of other formats without it
+    from xlsxwriter.exceptions import FileCreateError  # noqa: PLC0415
+
     with tempfile.TemporaryDirectory(prefix="chatello-export-") as folder:
         file = Path(folder, "workbook.xlsx")
         try:

@@ -1,4 +1,4 @@
-"""Milestones, growth and dates on the real replica set: emitted once, dated by the stream's own time, and in the note."""
+"""Milestones, growth and dates on the real replica set: each emitted once, dated by the stream, and in the note."""
 
 from datetime import date, timedelta
 from typing import Any
