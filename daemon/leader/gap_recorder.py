@@ -13,11 +13,12 @@ from daemon.store import gaps
 from daemon.store.checkpoint import Checkpoint
 from daemon.store.commit import Committer
 from rules.handlers import payments
-from rules.handlers.batch import MILESTONES, PAYMENTS
+from rules.handlers.batch import GOALS, MILESTONES, PAYMENTS
 from rules.handlers.mass_deletion import DELETIONS
-from rules.insights import milestones
+from rules.insights import goals, milestones
 from rules.model.decision import Memories
 from rules.model.facts import Fact, FactType, GapFact
+from rules.settings.settings import Settings
 
 PLANNED = ("first_start", "upgrade")
 """Causes of gaps that are no interruption."""
@@ -87,7 +88,7 @@ class GapRecorder:
             until=cluster_datetime(cluster_time),
             recovered=dict(recovered),
         )
-        checkpoint.finish_reconciliation(cluster_time, _memory_after(checkpoint))
+        checkpoint.finish_reconciliation(cluster_time, _memory_after(checkpoint, pipeline.settings))
         closed = {"closed_at": clock.now(), "until": checkpoint.at, "recovered": dict(recovered)}
         gaps.update(self.database, gap_id, {**closed, "waiting": None, "closed_by": "reconciliation"})
         pipeline.advance(facts)
@@ -102,12 +103,15 @@ class GapRecorder:
         return [Fact(f"{gap_id}.{SUFFIXES[kind]}", kind, clock.now(), GapFact(gap_id, **gap))]
 
 
-def _memory_after(checkpoint: Checkpoint) -> Memories:
-    """Return what the rules remember from now on. After a first start, milestones already reached are no news.
+def _memory_after(checkpoint: Checkpoint, settings: Settings) -> Memories:
+    """Return what the rules remember from now on.
 
-    Deletions are counted from zero: the ones before were applied or approved.
+    After a first start, milestones and goals already reached are no news. Deletions are counted from zero: the ones
+    before were applied or approved.
     """
     memory: Memories = {PAYMENTS: payments.after_bootstrap(checkpoint.memory), DELETIONS: {}}
     if MILESTONES not in checkpoint.memory:
         memory[MILESTONES] = milestones.seed({}, milestones.milestone_values(checkpoint.totals))
+        if settings.goals:
+            memory[GOALS] = goals.seed(checkpoint.totals, settings)
     return memory

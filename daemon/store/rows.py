@@ -106,11 +106,12 @@ def daily_row(database: Database, day: date, session: ClientSession | None = Non
         return database[ROWS].find_one(_daily_key(day), PROJECTION, session=session)
 
 
-def mrr_history(
+def daily_numbers(
     database: Database, first: date | None, last: date, session: ClientSession | None = None
 ) -> list[Document]:
-    """Return `date`, `mrr` and `reconstructed` of the daily rows from `first` to `last`, oldest first."""
-    wanted = {"_id": 0, "date": 1, "mrr": 1, "reconstructed": 1}
+    """Return the numbers that charts show, of the daily rows from `first` to `last`, oldest first."""
+    numbers = ("mrr", "total_customers", "paying_customers", "active_licenses")
+    wanted = {"_id": 0, **dict.fromkeys(("date", *numbers, "reconstructed"), 1)}
     with translated():
         return list(database[ROWS].find(between("daily", first, last), wanted, session=session).sort("date", 1))
 

@@ -330,7 +330,7 @@ def test_hostile_names_are_shown_as_text(visitor: Visitor, db: Database) -> None
 def test_the_page_works_without_javascript(visitor: Visitor, db: Database) -> None:
     day = today() - timedelta(2)
     with visitor.visit(java_script_enabled=False) as page:
-        expect(page.locator(".history .serie-1 .line").first).to_be_visible()
+        expect(page.locator(".history .stroke.current").first).to_be_visible()
         expect(page.locator("#link")).to_have_text(texts.FEED_STATIC)
         page.get_by_text(texts.SHOW_NUMBERS).first.click()
         expect(page.locator(".history td").first).to_be_visible()

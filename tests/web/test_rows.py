@@ -112,8 +112,8 @@ def test_pages_are_newest_first_and_omit_invalid_dates(database: Database) -> No
     assert [row["date"].date() for row in row_store.page(database, "daily", None, (0, 10))] == [DAY]
     assert row_store.count(database, "daily", DAY) == 1
     assert [
-        *row_store.mrr_history(database, None, date(2026, 11, 22)),
-        *row_store.mrr_history(database, date(2026, 11, 24), DAY),
+        *row_store.daily_numbers(database, None, date(2026, 11, 22)),
+        *row_store.daily_numbers(database, date(2026, 11, 24), DAY),
     ] == []
 
 

@@ -1,4 +1,4 @@
-"""The environment of the templates: everything is escaped except the charts, which consist of dates and numbers."""
+"""The environment of the templates: everything is escaped."""
 
 from functools import cache
 from pathlib import Path
@@ -6,7 +6,17 @@ from urllib.parse import urlencode
 
 import jinja2
 
-from daemon.web.page import addresses, assets, error_texts, event_texts, month_texts, system_texts, texts, why_texts
+from daemon.web.page import (
+    addresses,
+    assets,
+    error_texts,
+    event_texts,
+    month_texts,
+    system_texts,
+    texts,
+    trend_texts,
+    why_texts,
+)
 from rules.settings import italian, letter_texts
 
 ASSETS = ("page.css", "letter.css", "page.js", "icon.svg")
@@ -26,6 +36,7 @@ def environment() -> jinja2.Environment:
     made.globals["system_texts"] = system_texts
     made.globals["error_texts"] = error_texts
     made.globals["why_texts"] = why_texts
+    made.globals["trend_texts"] = trend_texts
     made.globals["event_texts"] = event_texts
     made.globals["month_texts"] = month_texts
     made.globals["letter_texts"] = letter_texts

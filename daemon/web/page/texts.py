@@ -59,9 +59,7 @@ NOTE_TODAY = "La giornata finora"
 NO_EVENTS_TODAY = "Oggi ancora nessun evento."
 NOT_STARTED_YET = "Il sistema non conosce ancora questo database: i numeri compaiono alla fine del primo avvio."
 
-MRR_HISTORY = "MRR nel tempo"
 MRR_HISTORY_EMPTY = "Il grafico compare appena la tabella ha due giorni."
-MRR_HISTORY_SUMMARY = "MRR {first} {last}: da {start} a {end}."
 MRR_HISTORY_RECONSTRUCTED = "Linea tratteggiata: giorni ricostruiti dalle date dei documenti."
 MOVEMENTS = "Movimenti dell’MRR per mese"
 MOVEMENTS_COUNTING = "I movimenti sono tanti e la somma non è finita: ricarica la pagina fra poco."
@@ -88,7 +86,15 @@ COLUMNS = ("Data", "Clienti totali", "Clienti paganti", "MRR", "Note")
 TABLE_EMPTY = "Nessuna riga in questo periodo. La riga di oggi compare appena arrivano i primi dati."
 MONTHS_EMPTY = "Ancora nessun mese chiuso. La prima riga arriva il 1º {month}."
 PERIOD = "Periodo"
-PERIODS = {"7": "7 giorni", "30": "30 giorni", "60": "60 giorni", "90": "90 giorni", "tutto": "Tutto", "mesi": "Mesi"}
+PERIODS = {
+    "7": "7 giorni",
+    "30": "30 giorni",
+    "60": "60 giorni",
+    "90": "90 giorni",
+    "365": "12 mesi",
+    "tutto": "Tutto",
+    "mesi": "Mesi",
+}
 DOWNLOAD = "Scarica"
 DOWNLOAD_AS = "Scarica la tabella in {name}"
 FORMATS = {"csv": "CSV", "xlsx": "Excel"}

@@ -33,7 +33,9 @@ def goal(metric: str = "customers", value: int = 100, by: date = BY) -> Goal:
 
 
 def totals(metric: str, number: int) -> Totals:
-    return Totals(**{FIELDS[metric]: number})
+    found = Totals()
+    setattr(found, FIELDS[metric], number)
+    return found
 
 
 def followed(numbers: list[int], one: Goal, start: int = 0, memory: Memory | None = None) -> tuple[list[Event], Memory]:

@@ -23,6 +23,7 @@ const fetchPage = async (url) => {
 
 // Replacing parts by newer ones
 
+const served = new WeakMap(); // charts as the server wrote them, before this script prepared them for reading
 const FOCUSABLE = "a, button, summary, input, textarea, [tabindex]";
 
 // Focus and opened details stay where they are.
@@ -32,6 +33,7 @@ const replace = (old, next) => {
   const isFocused = old === document.activeElement;
   next.querySelectorAll("details").forEach((details, index) => (details.open = opened[index] ?? details.open));
   old.replaceWith(next);
+  readChart(next, old.dataset.shown);
   if (focused >= 0) next.querySelectorAll(FOCUSABLE)[focused]?.focus({ preventScroll: true });
   if (isFocused) next.focus({ preventScroll: true });
 };
@@ -66,7 +68,7 @@ const showPage = (fresh) => {
   showAlarm(fresh.getElementById("alarm"));
   for (const old of document.querySelectorAll("[data-live]")) {
     const next = fresh.getElementById(old.id);
-    if (next && next.outerHTML !== old.outerHTML && !old.querySelector("form")) replace(old, next);
+    if (next && next.outerHTML !== (served.get(old) ?? old.outerHTML) && !old.querySelector("form")) replace(old, next);
   }
   if (feed) mergeFeed(fresh.getElementById("feed"));
 };
@@ -170,6 +172,61 @@ if (main.hasAttribute("data-retry")) {
     if (status && status !== 503) location.reload();
   }, RELOAD_MS);
 }
+
+// Reading a chart by hand: the table below it holds the values, and each row its place in the chart
+
+const reading = (figure) => {
+  const reader = figure.querySelector(".reader");
+  const table = figure.querySelector("table");
+  const rows = [...figure.querySelectorAll("tr[data-x]")].reverse();
+  const headers = [...table.tHead.rows[0].cells].slice(1).map((cell) => cell.textContent);
+  const svg = figure.querySelector("svg");
+  const output = figure.querySelector("output");
+  const cursor = figure.querySelector(".cursor");
+  const dot = cursor.querySelector("circle");
+  let at = rows.length - 1;
+
+  const show = (index) => {
+    at = Math.min(Math.max(index, 0), rows.length - 1);
+    const [day, ...values] = [...rows[at].cells].map((cell) => cell.textContent);
+    const { x, y } = rows[at].dataset;
+    cursor.setAttribute("transform", `translate(${x} 0)`);
+    cursor.setAttribute("visibility", "visible");
+    dot?.setAttribute("cy", y);
+    output.textContent = `${day}: ${values.map((value, place) => `${headers[place]} ${value}`).join(", ")}`;
+    figure.dataset.shown = day;
+  };
+  const keys = { ArrowLeft: () => at - 1, ArrowRight: () => at + 1, Home: () => 0, End: () => rows.length - 1 };
+
+  reader.hidden = false;
+  for (const link of svg.querySelectorAll("a")) link.setAttribute("tabindex", "-1");
+  reader.addEventListener("keydown", (key) => {
+    if (key.key === "Enter") rows[at].querySelector("a")?.click();
+    if (!keys[key.key] || key.ctrlKey || key.metaKey || key.altKey) return;
+    key.preventDefault();
+    show(keys[key.key]());
+  });
+  const pick = (pointer) => {
+    const box = svg.getBoundingClientRect();
+    const x = ((pointer.clientX - box.left) / box.width) * svg.viewBox.baseVal.width;
+    const distances = rows.map((row) => Math.abs(row.dataset.x - x));
+    show(distances.indexOf(Math.min(...distances)));
+  };
+  svg.addEventListener("pointermove", pick);
+  svg.addEventListener("pointerdown", pick);
+  return (day) => {
+    const index = rows.findIndex((row) => row.cells[0].textContent === day);
+    if (index >= 0) show(index);
+  };
+};
+
+const readChart = (figure, day) => {
+  if (!figure.querySelector(".reader")) return;
+  served.set(figure, figure.outerHTML);
+  reading(figure)(day);
+};
+
+document.querySelectorAll(".chart").forEach((figure) => readChart(figure));
 
 // Note form inside a row
 

@@ -15,8 +15,9 @@ from daemon.store.ledger.totals import CurrentTotals
 from daemon.store.mirror.reader import MirrorReader
 from daemon.web.context import WebContext
 from daemon.web.page import texts
+from daemon.web.page.charts import history
 from daemon.web.page.environment import page_url
-from daemon.web.page.parts import feed, figures, history, months, rates, rows
+from daemon.web.page.parts import feed, figures, months, rates, rows
 from daemon.web.page.rendering import Renderer, View
 from daemon.web.page.snapshot import Snapshot
 from daemon.web.page.views import trend
@@ -65,7 +66,8 @@ def view(snapshot: Snapshot) -> View:
         "feed": _feed(snapshot),
         "plans": figures.plan_lines(current.totals, plans, snapshot.settings) if current else [],
         "deals": figures.deals(current.totals, plans, snapshot.settings) if current else [],
-        **history.mrr_history(snapshot, snapshot.today - timedelta(HISTORY_DAYS - 1)),
+        "history": history.history(snapshot, history.Wanted(days=HISTORY_DAYS)),
+        "marks_address": page_url(trend.ADDRESS, periodo=HISTORY_DAYS),
     }
 
 

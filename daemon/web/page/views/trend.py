@@ -1,9 +1,9 @@
-"""Andamento: MRR over time, its movements by month, and the table of days or months, all for one period."""
+"""Andamento: a number over time, MRR movements by month, and the table of days or months, all for one period."""
 
 import math
 from datetime import date, timedelta
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 
@@ -11,7 +11,12 @@ from daemon.store import rows as row_store
 from daemon.store.ledger.totals import MovementsByMonth
 from daemon.web.context import WebContext
 from daemon.web.page import texts
-from daemon.web.page.parts import history, rows
+from daemon.web.page.charts import history
+from daemon.web.page.charts import movements as movement_parts
+from daemon.web.page.charts.history import Wanted
+from daemon.web.page.charts.metrics import METRICS, TrendMetric
+from daemon.web.page.environment import page_url
+from daemon.web.page.parts import rows
 from daemon.web.page.rendering import Renderer, View
 from daemon.web.page.snapshot import Snapshot
 from rules.rows import periods
@@ -21,6 +26,8 @@ from rules.settings import italian
 ADDRESS = "/analytics/andamento"
 ROWS_ON_A_PAGE = 90
 MAX_PAGE = 99_999
+CONTROLS = "scelta"
+"""The element with the controls: their links lead back to it."""
 COUNTING_SECONDS = 1.5
 """How long one visit may sum ledger lines that no earlier visit has summed."""
 
@@ -32,6 +39,7 @@ class TrendPeriod(StrEnum):
     MONTH = "30"
     TWO_MONTHS = "60"
     QUARTER = "90"
+    YEAR = "365"
     ALL = "tutto"
     MONTHS = "mesi"
 
@@ -43,16 +51,23 @@ OLD_PERIODS = {"all": TrendPeriod.ALL, "months": TrendPeriod.MONTHS} | {
 
 Page = Annotated[int, Query(alias="pagina", ge=1, le=MAX_PAGE)]
 Period = Annotated[TrendPeriod, Query(alias="periodo")]
+Shown = Annotated[TrendMetric, Query(alias="metrica")]
+Compared = Annotated[Literal["si"] | None, Query(alias="confronto")]
 
 
 def router(context: WebContext) -> APIRouter:
     renderer, months, routes = Renderer(context), MovementsByMonth(context.database), APIRouter()
 
     @routes.get(ADDRESS)
-    def show(period: Period = TrendPeriod.MONTH, page: Page = 1) -> Response:
+    def show(
+        metric: Shown = TrendMetric.MRR,
+        period: Period = TrendPeriod.MONTH,
+        compared: Compared = None,
+        page: Page = 1,
+    ) -> Response:
         with renderer.snapshot() as snapshot:
             found = {
-                **history.mrr_history(snapshot, first_day(period, snapshot.today)),
+                **chart(snapshot, metric, period, compares=compared is not None),
                 **movements(snapshot, months),
                 **table(snapshot, period, page),
             }
@@ -61,10 +76,22 @@ def router(context: WebContext) -> APIRouter:
     return routes
 
 
+def chart(snapshot: Snapshot, metric: TrendMetric, period: TrendPeriod, *, compares: bool) -> View:
+    days = int(period) if period.isdecimal() else None
+    chosen = {"metrica": metric.value, "periodo": period.value, "confronto": "si" if compares and days else None}
+    return {
+        "history": history.history(snapshot, Wanted(METRICS[metric], days, compares)),
+        "marks_address": "",
+        "can_compare": days is not None,
+        "compares": compares,
+        "trend_url": lambda anchor=CONTROLS, **changes: page_url(ADDRESS, anchor, **{**chosen, **changes}),
+    }
+
+
 def movements(snapshot: Snapshot, months: MovementsByMonth) -> View:
     current = snapshot.current
     found = months.read(COUNTING_SECONDS, current.line) if current else {}
-    return history.movements(found, snapshot.today, current.first_day if current else None)
+    return movement_parts.movements(found, snapshot.today, current.first_day if current else None)
 
 
 def table(snapshot: Snapshot, period: TrendPeriod, wanted_page: int) -> View:

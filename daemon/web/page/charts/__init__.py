@@ -1,0 +1,1 @@
+"""Geometry of the charts: values in, places in a box out. `templates/charts.html` draws them."""
