@@ -20,8 +20,6 @@ from rules.model.decision import Memories
 from rules.model.facts import Fact, FactType, GapFact
 from rules.settings.settings import Settings
 
-PLANNED = ("first_start", "upgrade")
-"""Causes of gaps that are no interruption."""
 SUFFIXES = {
     FactType.GAP_OPENED: "opened",
     FactType.GAP_CLOSED: "closed",
@@ -83,7 +81,7 @@ class GapRecorder:
         facts = self._facts(
             checkpoint,
             FactType.GAP_CLOSED,
-            cause=gap.get("cause", ""),
+            cause=gaps.cause_of_interruption(gap) or gap.get("cause", ""),
             since=gap.get("since"),
             until=cluster_datetime(cluster_time),
             recovered=dict(recovered),
@@ -96,8 +94,8 @@ class GapRecorder:
         log.info("gap.closed", recovered=dict(recovered), until=closed["until"])
 
     def _facts(self, checkpoint: Checkpoint, kind: FactType, **gap: Any) -> list[Fact]:
-        """Return the fact about the gap that has to be closed; none for a first start or an upgrade."""
-        if gap["cause"] in PLANNED:
+        """Return the fact about the gap that has to be closed; a first start or an upgrade may only have a question."""
+        if gap["cause"] in gaps.PLANNED and kind is not FactType.APPROVAL_REQUESTED:
             return []
         gap_id = checkpoint.reconciling
         return [Fact(f"{gap_id}.{SUFFIXES[kind]}", kind, clock.now(), GapFact(gap_id, **gap))]

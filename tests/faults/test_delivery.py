@@ -24,7 +24,7 @@ ANSWERS = (*[200] * 40, 204, 500, 503, 302, 404, 422, 429)
 
 
 class RandomReceiver:
-    """Verifies every request and answers at random, until it is told to accept everything."""
+    """Verifies every request and answers at random, until `accepts_all` is set."""
 
     def __init__(self, server: HTTPServer, name: str, seed: int) -> None:
         self.secret = f"whsec_{base64.b64encode(os.urandom(32)).decode()}"
