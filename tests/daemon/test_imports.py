@@ -8,7 +8,7 @@ import pytest
 from tests.shop import ROOT
 
 DATABASE = ("pymongo", "bson")
-WEB = ("fastapi", "starlette", "uvicorn", "jinja2", "pygal")
+WEB = ("fastapi", "starlette", "uvicorn", "jinja2")
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ WEB = ("fastapi", "starlette", "uvicorn", "jinja2", "pygal")
     [
         ("daemon.cli", (*DATABASE, *WEB, "pydantic", "structlog", "rich", "holidays", "asyncio")),
         ("daemon.app", (*WEB, "holidays", "xlsxwriter", "pyarrow")),
-        ("daemon.app, daemon.web.app, uvicorn", ("pygal", "holidays", "xlsxwriter", "pyarrow")),
+        ("daemon.app, daemon.web.app, uvicorn", ("holidays", "xlsxwriter", "pyarrow")),
     ],
 )
 def test_nothing_is_loaded_before_it_is_needed(wanted: str, never: tuple[str, ...]) -> None:
