@@ -1,4 +1,4 @@
-"""API calls on the real replica set: counted by an index or not at all; each event is emitted once, none for the past."""
+"""API calls on the real replica set: counted by an index or not at all; each event is emitted once, none late."""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
