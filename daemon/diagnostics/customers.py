@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from daemon.mongo.types import ClientSession, Database
 from daemon.rollup.event_descriptions import EventDescriber
-from daemon.store import forgotten
+from daemon.store import checkpoint, forgotten
 from daemon.store.customers import customer_details, customer_records
 from daemon.store.customers.customer_details import NOTHING, CustomerDetails
 from daemon.store.customers.customer_list import CustomerList, CustomerQuery, Order
@@ -56,12 +56,11 @@ class CustomerLine(NamedTuple):
 
 
 class CustomersPage(NamedTuple):
-    """A page of the list, in `order`. `mrr_cents` is the sum of all customers, not only of those listed."""
+    """A page of the list, in `order`, which is not always the wanted one."""
 
     lines: list[CustomerLine]
     has_more: bool
     order: Order
-    mrr_cents: int
 
 
 class LicenseLine(NamedTuple):
@@ -99,7 +98,11 @@ class Customers:
     def page(self, query: CustomerQuery, size: int) -> CustomersPage:
         """Return a page of the list. Raises TooManyFound."""
         found = self.listing.page(query, size)
-        return CustomersPage(self._lines(found.customers), found.has_more, found.order, self.listing.mrr_cents())
+        return CustomersPage(self._lines(found.customers), found.has_more, found.order)
+
+    def mrr_cents(self) -> int:
+        """Return the sum of the MRR of all customers: the running total of the snapshot, which `verify` recounts."""
+        return checkpoint.running_totals(self.database, self.session).mrr_cents
 
     def each(self, query: CustomerQuery) -> Iterator[CustomerLine]:
         """Yield every customer of the list. Raises TooManyFound."""

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
-from pymongo.collation import Collation
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from daemon.errors import ConfigurationError
@@ -26,32 +25,8 @@ WANTED: dict[str, tuple[IndexModel, ...]] = {
     ROWS: (IndexModel([("date", ASCENDING), ("period_type", ASCENDING)], name="date_1_period_type_1", unique=True),),
 }
 
-ITALIAN = Collation(locale="it")
-"""The order of names in the list of customers."""
-
-_CUSTOMERS_ONLY = {"mrr_cents": {"$exists": True}}
-"""In the mirror only customers have this field; a query that uses these indexes has to restrict it."""
-
-CUSTOMER_ORDERS = {
-    "mrr": IndexModel(
-        [("mrr_cents", DESCENDING), ("_id", ASCENDING)], name="customer_mrr", partialFilterExpression=_CUSTOMERS_ONLY
-    ),
-    "name": IndexModel(
-        [("fields.name", ASCENDING), ("_id", ASCENDING)],
-        name="customer_name",
-        partialFilterExpression=_CUSTOMERS_ONLY,
-        collation=ITALIAN,
-    ),
-    "registered": IndexModel(
-        [("fields.created_at", DESCENDING), ("_id", ASCENDING)],
-        name="customer_registered",
-        partialFilterExpression=_CUSTOMERS_ONLY,
-    ),
-}
-"""The index of each order of the list of customers."""
-
 FOR_PAGES: dict[str, tuple[IndexModel, ...]] = {
-    MIRROR: (IndexModel([("fields.customer_id", ASCENDING)], name="customer", sparse=True), *CUSTOMER_ORDERS.values()),
+    MIRROR: (IndexModel([("fields.customer_id", ASCENDING)], name="customer", sparse=True),),
     LEDGER: (IndexModel([("customer_id", ASCENDING)], name="customer"),),
     EVENTS: tuple(IndexModel([(name, ASCENDING)], name=f"{name}_1") for name in ("customer_id", "license_id")),
 }

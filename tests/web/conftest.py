@@ -51,6 +51,7 @@ def serve(mongo_uri: str, database: Database) -> Serve:
     ) -> Iterator[httpx2.Client]:
         config = shop.config_for(mongo_uri, database, http={"token": TOKEN, **http})
         indexes.create(database)
+        indexes.create_for_pages(database)
         stop, health = threading.Event(), Health()
         health.set_role(role, clock.monotonic(), reason)
         listening = listener.listen(config.http)

@@ -1,14 +1,14 @@
 """The list of customers: in one of three orders, with filters, page after page.
 
 A page begins after a customer, not after a number of them, so that a later page costs no more than the first. The
-reader walks the index of the order and keeps what the filters let through; where few customers can match (a search, a
-rare plan) it reads these few instead.
+server sorts the customers of the mirror: an index for each order would slow down every sale (docs/decisions.md). Where
+few customers can match (a search, a rare plan) only these are read.
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from itertools import dropwhile, islice
+from itertools import islice
 from typing import NamedTuple
 
 from bson.max_key import MaxKey
@@ -19,7 +19,6 @@ from daemon.mongo.client import BATCH_SIZE, translated
 from daemon.mongo.collections import MIRROR
 from daemon.mongo.ids import canonical
 from daemon.mongo.types import Database, Document
-from daemon.store import indexes
 from daemon.store.customers.customer_search import CustomerSearch
 from daemon.store.mirror.states import customer_of, mirror_id
 from rules.model.changes import DocId, Source
@@ -29,15 +28,32 @@ CHUNK = 200
 FEW = 2000
 """Up to so many licenses of a plan, or ends within `EXPIRING`, their customers are read first."""
 EXPIRING = timedelta(days=14)
-
-LISTED: Document = {"mrr_cents": {"$gte": 0}, "$or": [{"present": True}, {"active_licenses": {"$gt": 0}}]}
-"""Existing customers, and those without a document whose licenses count; the first condition admits the indexes."""
+FIRST_READ = 1000
+"""Customers that are compared with a condition on licenses before all are sorted: usually they fill a page."""
 
 
 class Order(StrEnum):
     MRR = "mrr"
     NAME = "name"
     REGISTERED = "registered"
+
+
+LISTED: Document = {"$or": [{"present": True}, {"active_licenses": {"$gt": 0}}]}
+"""Existing customers, and those without a document whose licenses count."""
+
+BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+
+
+def _if_type(kind: str, path: str, value: object, otherwise: object) -> Document:
+    return {"$cond": [{"$eq": [{"$type": path}, kind]}, value, otherwise]}
+
+
+KEYS: dict[Order, object] = {
+    Order.MRR: "$mrr_cents",
+    Order.NAME: _if_type("string", "$fields.name", {"$toLower": {"$substrCP": ["$fields.name", 0, 100]}}, ""),
+    Order.REGISTERED: _if_type("date", "$fields.created_at", "$fields.created_at", BEGINNING),
+}
+"""What each order compares. Other programs may have stored a value of any type."""
 
 
 class CustomerFilter(StrEnum):
@@ -88,12 +104,17 @@ class CustomerList:
 
     def page(self, query: CustomerQuery, size: int) -> CustomersPage:
         """Return the next customers. Raises TooManyFound if a search finds too many."""
-        order, found = self.all(query)
-        page = list(islice(found, size + 1))
+        page, order = self._first(query, size + 1, FIRST_READ if self._license_condition(query) else size + 1)
+        if len(page) <= size and self._license_condition(query):
+            page, order = self._first(query, size + 1, None)
         return CustomersPage(page[:size], len(page) > size, order)
 
-    def all(self, query: CustomerQuery) -> tuple[Order, Iterator[CustomerState]]:
-        """Return all customers from the position of the query on, and their order.
+    def _first(self, query: CustomerQuery, size: int, limit: int | None) -> tuple[list[CustomerState], Order]:
+        order, found = self.all(query, limit)
+        return list(islice(found, size)), order
+
+    def all(self, query: CustomerQuery, limit: int | None = None) -> tuple[Order, Iterator[CustomerState]]:
+        """Return the customers from the position of the query on among the first `limit` of the order, and their order.
 
         It is not the wanted one for the MRR within a frequent plan: customers of one plan pay the same, and those of
         the cheapest would be found behind all others.
@@ -103,18 +124,8 @@ class CustomerList:
             few = self._few(query, license)
             is_frequent_plan = few is None and query.plan_id is not None
             order = Order.NAME if is_frequent_plan and query.order is Order.MRR else query.order
-        found = self._walk(order, query) if few is None else self._among(few, order, query)
-        return order, self._states(found, license)
-
-    def mrr_cents(self) -> int:
-        """Return the sum of the MRR of all customers."""
-        stages: list[Document] = [
-            {"$match": {"mrr_cents": {"$gt": 0}}},
-            {"$group": {"_id": None, "cents": {"$sum": "$mrr_cents"}}},
-        ]
-        with translated():
-            found = list(self.mirror.aggregate(stages, session=self.session))
-        return int(found[0]["cents"]) if found else 0
+        among = {} if few is None else {"_id": {"$in": [mirror_id(Source.CUSTOMERS, one) for one in few]}}
+        return order, self._states(self._sorted(among, order, query, limit), license)
 
     # -- who can match ----------------------------------------------------------------------------------------
 
@@ -137,32 +148,30 @@ class CustomerList:
 
     # -- reading ----------------------------------------------------------------------------------------------
 
-    def _walk(self, order: Order, query: CustomerQuery) -> Iterator[Document]:
-        """Yield the customers after the position in the order of its index."""
-        index = indexes.CUSTOMER_ORDERS[order].document
-        found = self.mirror.find(_condition(query), session=self.session, batch_size=CHUNK)
-        found = found.hint(index["name"]).collation(indexes.ITALIAN if order is Order.NAME else None)
-        if query.after is None:
-            return found
-        last = mirror_id(Source.CUSTOMERS, query.after)
-        known = self.mirror.find_one({"_id": last}, session=self.session) or {}
-        field = next(iter(index["key"]))
-        found = found.min([(field, _key(_at(known, field))), ("_id", last)])  # type: ignore[list-item]  # any BSON value
-        return (one for one in found if one["_id"] != last)
+    def _sorted(self, condition: Document, order: Order, query: CustomerQuery, limit: int | None) -> Iterator[Document]:
+        """Yield the customers after the position, at most `limit`."""
+        stages: list[Document] = [
+            {"$match": {**_range_of(Source.CUSTOMERS), **LISTED, **CONDITIONS.get(query.only, {}), **condition}},
+            *([] if order is Order.MRR else [{"$set": {"key": KEYS[order]}}]),
+            *self._position(order, query),
+            {"$sort": {_field(order): 1 if order is Order.NAME else -1, "_id": 1}},
+            *([{"$limit": limit}] if limit is not None else []),
+        ]
+        return self.mirror.aggregate(stages, session=self.session, batchSize=CHUNK, allowDiskUse=True)
 
-    def _among(self, few: set[DocId], order: Order, query: CustomerQuery) -> Iterator[Document]:
-        """Yield those of `few` customers after the position."""
-        ids = [mirror_id(Source.CUSTOMERS, one) for one in few]
-        key = list(indexes.CUSTOMER_ORDERS[order].document["key"].items())
-        found = self.mirror.find({**_condition(query), "_id": {"$in": ids}}, session=self.session, batch_size=CHUNK)
-        sorted_ones = found.sort(key).collation(indexes.ITALIAN if order is Order.NAME else None)
-        ordered: Iterator[Document] = (
-            one for one in sorted_ones if canonical(one["_id"]["id"]) in few
-        )  # a collation ignores differences
-        if query.after is not None:
-            last = mirror_id(Source.CUSTOMERS, query.after)
-            ordered = islice(dropwhile(lambda one: one["_id"] != last, ordered), 1, None)
-        return ordered
+    def _position(self, order: Order, query: CustomerQuery) -> list[Document]:
+        """Return the stages that leave out everything up to the position."""
+        if query.after is None:
+            return []
+        last = mirror_id(Source.CUSTOMERS, query.after)
+        stages: list[Document] = [{"$match": {"_id": last}}, {"$set": {"key": KEYS[order]}}]
+        found = list(self.mirror.aggregate(stages, session=self.session))
+        if not found:
+            return []
+        field, key = f"${_field(order)}", {"$literal": found[0]["key"]}
+        further = {"$gt" if order is Order.NAME else "$lt": [field, key]}
+        same = {"$and": [{"$eq": [field, key]}, {"$gt": ["$_id", {"$literal": found[0]["_id"]}]}]}
+        return [{"$match": {"$expr": {"$or": [further, same]}}}]
 
     def _states(self, found: Iterable[Document], license: Document) -> Iterator[CustomerState]:
         documents = iter(found)
@@ -179,23 +188,10 @@ class CustomerList:
         return {canonical(one["fields"]["customer_id"]) for one in found}
 
 
-def _condition(query: CustomerQuery) -> Document:
-    return {**LISTED, **CONDITIONS.get(query.only, {})}
+def _field(order: Order) -> str:
+    """Return the field that has the value of `KEYS`: every customer has an MRR of its own."""
+    return "mrr_cents" if order is Order.MRR else "key"
 
 
 def _range_of(source: Source) -> Document:
     return {"_id": {"$gte": mirror_id(source, MinKey()), "$lte": mirror_id(source, MaxKey())}}
-
-
-def _at(document: Document, path: str) -> object:
-    value: object = document
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
-
-
-def _key(value: object) -> object:
-    """Return the index key of a value: of an array, which no customer should have there, an element."""
-    if isinstance(value, list):
-        return value[0] if value else None
-    return value

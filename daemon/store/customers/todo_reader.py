@@ -4,23 +4,25 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from typing import Any
 
+from bson.max_key import MaxKey
+from bson.min_key import MinKey
 from pymongo.client_session import ClientSession
 
 from daemon.mongo.client import translated
 from daemon.mongo.collections import EVENTS, LEDGER, MIRROR, SAMPLE_SOURCE
 from daemon.mongo.ids import canonical
 from daemon.mongo.types import Database, Document
-from daemon.store import indexes
 from daemon.store.customers import customer_details
 from daemon.store.forgotten import ErasureList
-from daemon.store.mirror.states import customer_of
+from daemon.store.ledger import reader as ledger
+from daemon.store.mirror.states import customer_of, mirror_id
 from rules import business_days
 from rules.insights import todo
 from rules.insights.todo import TodoGroup, TodoItem, TodoKind
 from rules.model.changes import DocId, Source
 from rules.model.documents import is_id
 from rules.model.events import EventType
-from rules.model.ledger import MovementKind
+from rules.model.ledger import MovementKind, Reason
 from rules.model.states import CustomerState
 from rules.settings.settings import Settings
 
@@ -109,14 +111,27 @@ class TodoReader:
 
     def _without_license(self, now: datetime) -> TodoGroup:
         """Return customers without a license of any kind; the placeholder of licenses entered by hand is none."""
-        registered = {"$gt": now - todo.WITHOUT_LICENSE_UNTIL, "$lte": now - todo.WITHOUT_LICENSE_AFTER}
-        wanted = {"mrr_cents": 0, "present": True, "active_licenses": 0, "ever_mrr": False}
-        mirror, hint = self.database[MIRROR], indexes.CUSTOMER_ORDERS["registered"].document["name"]
-        found = mirror.find({**wanted, "fields.created_at": registered}, session=self.session).hint(hint).limit(MOST)
+        since, until = now - todo.WITHOUT_LICENSE_UNTIL, now - todo.WITHOUT_LICENSE_AFTER
+        wanted: Document = {"mrr_cents": 0, "present": True, "active_licenses": 0, "ever_mrr": False}
+        wanted |= {"fields.created_at": {"$gt": since, "$lte": until}, "_id": self._registered_since(since)}
+        found = self.database[MIRROR].find(wanted, session=self.session).limit(MOST)
         states = [state for state in map(customer_of, found) if self._is_person(state)]
         owners = self._owners([state.id for state in states])
         without = [TodoItem(one.id, one.fields["created_at"]) for one in states if canonical(one.id) not in owners]
         return todo.group(TodoKind.WITHOUT_LICENSE, without)
+
+    def _registered_since(self, since: datetime) -> Document:
+        """Return what the mirror ids of the customers registered since then fulfill.
+
+        The ledger has them by day, which spares reading all customers unless it begins later.
+        """
+        first = business_days.business_day(since, self.settings.zone)
+        begin = ledger.ledger_start(self.database, self.session)
+        if begin is None or begin.day >= first:
+            return {"$gte": mirror_id(Source.CUSTOMERS, MinKey()), "$lte": mirror_id(Source.CUSTOMERS, MaxKey())}
+        created = {"day": {"$gte": business_days.stored(first)}, "reason": Reason.CUSTOMER_CREATED.value}
+        lines = self.database[LEDGER].find(created, {"customer_id": 1}, session=self.session)
+        return {"$in": [mirror_id(Source.CUSTOMERS, line["customer_id"]) for line in lines]}
 
     def _owners(self, customer_ids: list[DocId]) -> set[DocId]:
         wanted = {"fields.customer_id": {"$in": customer_ids}, "_id.k": Source.LICENSES.value}

@@ -9,6 +9,7 @@ import jinja2
 from daemon.web.page import (
     addresses,
     assets,
+    customer_texts,
     error_texts,
     event_texts,
     month_texts,
@@ -38,6 +39,7 @@ def environment() -> jinja2.Environment:
     made.globals["why_texts"] = why_texts
     made.globals["trend_texts"] = trend_texts
     made.globals["event_texts"] = event_texts
+    made.globals["customer_texts"] = customer_texts
     made.globals["month_texts"] = month_texts
     made.globals["letter_texts"] = letter_texts
     made.globals["addresses"] = addresses

@@ -9,9 +9,21 @@ from fastapi.responses import RedirectResponse
 
 from daemon.web.context import WebContext
 from daemon.web.page.parameters import reject_unknown
-from daemon.web.page.views import comment_form, day, events, months, new_event, note_form, system, today, trend, why
+from daemon.web.page.views import (
+    comment_form,
+    customers,
+    day,
+    events,
+    months,
+    new_event,
+    note_form,
+    system,
+    today,
+    trend,
+    why,
+)
 
-VIEWS = (today, trend, events, new_event, why, day, comment_form, months, system, note_form)
+VIEWS = (today, trend, customers, events, new_event, why, day, comment_form, months, system, note_form)
 
 
 def router(context: WebContext) -> APIRouter:

@@ -16,6 +16,7 @@ SECTIONS = "Pagine"
 NAVIGATION = {
     "today": ("Oggi", "/analytics"),
     "trend": ("Andamento", "/analytics/andamento"),
+    "customers": ("Clienti", "/analytics/clienti"),
     "events": ("Eventi", "/analytics/eventi"),
     "months": ("Mesi", "/analytics/mesi"),
     "system": ("Sistema", "/analytics/sistema"),

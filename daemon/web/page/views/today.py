@@ -17,7 +17,7 @@ from daemon.web.context import WebContext
 from daemon.web.page import texts
 from daemon.web.page.charts import history
 from daemon.web.page.environment import page_url
-from daemon.web.page.parts import feed, figures, months, rates, rows
+from daemon.web.page.parts import customers, feed, figures, months, rates, rows
 from daemon.web.page.rendering import Renderer, View
 from daemon.web.page.snapshot import Snapshot
 from daemon.web.page.views import trend
@@ -61,6 +61,7 @@ def view(snapshot: Snapshot) -> View:
         "figures": figures.figures(current, _earlier_rows(current, snapshot)) if current else [],
         "rates": rates.lines(snapshot),
         "rates_title": texts.RATES_TITLE.format(days=periods.RATES_DAYS),
+        "todo": customers.todo(snapshot) if current else [],
         "backfill_hint": months.backfill_hint(snapshot),
         "facts_today": rows.facts(row.get("notes")) if row else [],
         "feed": _feed(snapshot),

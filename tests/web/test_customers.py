@@ -1,0 +1,175 @@
+"""Pages of customers and what to do today, and the same as JSON: against the tests' own recount."""
+
+import csv
+import io
+import re
+from datetime import date, timedelta
+
+import httpx2
+import pytest
+from bson import ObjectId
+
+from daemon import clock
+from daemon.mongo.types import Database
+from daemon.store import forgotten
+from tests import oracle, shop
+from tests.customers import mrr_by_customer
+from tests.shop_history import local
+from tests.web.conftest import Serve
+
+LIST = "/analytics/clienti"
+HOSTILE = ("<script>alert(1)</script>", '=HYPERLINK("http://evil.invalid")', "{{ 7*7 }}", "Mario <mario@example.com>")
+
+
+@pytest.fixture
+def followed(mongo_uri: str, database: Database) -> Database:
+    """A shop that the daemon has followed: two paying customers and hostile names."""
+    plans = shop.plans(database)
+    for name in HOSTILE:
+        shop.customer(database, name)
+    with shop.running(shop.config_for(mongo_uri, database)):
+        for name, plan in (("Dell’Olio", "agency"), ("Rossi & Figli", "pro")):
+            shop.license(database, shop.customer(database, name), plans[plan])
+        shop.until(lambda: oracle.totals(database) == oracle.recount(database), "the totals")
+    return database
+
+
+def page(client: httpx2.Client, path: str, status: int = 200, **query: str) -> str:
+    answer = client.get(path, params=query, headers={"accept": "text/html"})
+    assert answer.status_code == status, answer.text
+    return answer.text
+
+
+def test_the_list_shows_each_customer_and_the_mrr_of_all(serve: Serve, followed: Database) -> None:
+    with serve() as client:
+        text = page(client, LIST)
+        listed = client.get("/api/customers").json()
+        found = page(client, LIST, cerca="dell'olio")
+
+    assert listed["mrr"] == oracle.recount(followed)["mrr_cents"] / 100 == 27.98
+    assert sum(one["mrr"] for one in listed["customers"]) == pytest.approx(listed["mrr"])
+    assert {one["id"]: one["mrr"] for one in listed["customers"] if one["mrr"]} == {
+        f"o-{customer}": cents / 100 for customer, cents in mrr_by_customer(followed).items()
+    }
+    assert re.search(r'id="sum".*€\xa027,98', text)
+    assert "Rossi &amp; Figli" in text
+    assert "Rossi" not in found
+    assert re.search(r'id="sum".*€\xa027,98', found)
+
+
+def test_names_are_text_and_no_address_is_shown(serve: Serve, followed: Database) -> None:
+    with serve() as client:
+        texts = [page(client, LIST), client.get("/api/customers").text, page(client, "/analytics")]
+        texts += [page(client, f"{LIST}/o-{one['_id']}") for one in followed.customers.find()]
+
+    for text in texts:
+        assert "<script>alert" not in text
+        assert "mario@" not in text
+        assert "49" not in re.findall(r"<bdi>([^<]*)</bdi>", text)
+
+
+def test_a_customers_page_and_json_have_the_steps_with_their_mrr(serve: Serve, followed: Database) -> None:
+    who = followed.customers.find_one({"name": "Rossi & Figli"})
+    assert who is not None
+    with serve() as client:
+        text = page(client, f"{LIST}/o-{who['_id']}")
+        found = client.get(f"/api/customers/o-{who['_id']}").json()
+
+    assert '<h1 id="title"><bdi>Rossi &amp; Figli</bdi></h1>' in text
+    assert "Nuova licenza Pro" in text
+    assert found["mrr_before"] + sum(step["mrr"] for step in found["steps"]) == found["customer"]["mrr"] == 7.99
+    assert {step["event"]["event_type"] for step in found["steps"] if step["event"]} >= {
+        "new_customer",
+        "license_created",
+    }
+    assert [license["status"] for license in found["licenses"]] == ["active"]
+
+
+@pytest.mark.parametrize(
+    "path", ["o-66c4f0c0ffee65f0c0ffee65", "n-1", "s-x", "66c4f0c0ffee65f0c0ffee65", "b-AAAA", "x"]
+)
+def test_an_unknown_customer_is_a_page_in_italian(serve: Serve, followed: Database, path: str) -> None:
+    with serve() as client:
+        assert "Questa pagina non esiste" in page(client, f"{LIST}/{path}", 404)
+        assert client.get(f"/api/customers/{path}").status_code == 404
+
+
+@pytest.mark.parametrize("query", [{"piano": "pro"}, {"dopo": "x"}, {"stato": "ricchi"}, {"sort": "mrr"}])
+def test_a_wrong_parameter_is_refused(serve: Serve, followed: Database, query: dict[str, str]) -> None:
+    with serve() as client:
+        answer = client.get(LIST, params=query, headers={"accept": "text/html"})
+
+    assert answer.status_code in (400, 422)
+    assert 'lang="it"' in answer.text
+
+
+def test_pages_follow_each_other_to_the_end(serve: Serve, followed: Database) -> None:
+    with serve() as client:
+        seen: list[str] = []
+        cursor: str | None = None
+        while True:
+            found = client.get("/api/customers", params={"limit": 2, **({"cursor": cursor} if cursor else {})}).json()
+            seen += [one["id"] for one in found["customers"]]
+            cursor = found["next_cursor"]
+            if cursor is None:
+                break
+
+    assert sorted(seen) == sorted(f"o-{one['_id']}" for one in followed.customers.find())
+
+
+def test_the_file_has_the_customers_shown_and_no_formulas(serve: Serve, followed: Database) -> None:
+    with serve() as client:
+        answer = client.get("/analytics/scarica/clienti.csv", params={"ordina": "nome"})
+        paying = client.get("/analytics/scarica/clienti.csv", params={"stato": "paganti"}).text
+
+    lines = list(csv.DictReader(io.StringIO(answer.text.lstrip("\ufeff")), delimiter=";"))
+    assert list(lines[0]) == ["Cliente", "Stato", "Piano", "MRR", "Cliente dal", "Pagato", "Scade"]
+    assert len(lines) == followed.customers.count_documents({})
+    assert [line["MRR"] for line in lines if line["Cliente"] == "Dell’Olio"] == ["19,99"]
+    assert all(not line["Cliente"].startswith(("=", "+", "-", "@")) for line in lines)
+    assert "mario@" not in answer.text
+    assert len(paying.splitlines()) == 3
+
+
+def test_a_forgotten_customer_has_a_page_without_a_name(serve: Serve, followed: Database) -> None:
+    who = followed.customers.find_one({"name": "Dell’Olio"})
+    assert who is not None
+    forgotten.add(followed, forgotten.prepare(followed), who["_id"], local(date(2026, 11, 26), 12))
+    with serve() as client:
+        text, listed = page(client, f"{LIST}/o-{who['_id']}"), page(client, LIST)
+        found = client.get("/api/customers", params={"search": "olio"}).json()
+        one = client.get(f"/api/customers/o-{who['_id']}").json()
+
+    assert "cliente rimosso" in text
+    assert "cliente rimosso" in listed
+    assert "Olio" not in text + listed + str(one)
+    assert (found["customers"], one["customer"]["name"]) == ([], None)
+
+
+def test_what_to_do_today_is_on_the_main_page_and_in_the_api(mongo_uri: str, serve: Serve, database: Database) -> None:
+    plans = shop.plans(database)
+    now = clock.now()
+    ends = [now + timedelta(1 + number) for number in range(7)]
+    with shop.running(shop.config_for(mongo_uri, database)):
+        for number, end in enumerate(ends):
+            shop.license(database, shop.customer(database, f"<b>Scade {number}"), plans["pro"], expires_at=end)
+        shop.until(lambda: oracle.totals(database) == oracle.recount(database), "the totals")
+    with serve() as client:
+        text, found = page(client, "/analytics"), client.get("/api/todo").json()
+        metrics = client.get("/metrics").text
+
+    assert "7 scadenze entro 14 giorni, €\xa055,93 di MRR in gioco" in text
+    assert text.count("Scade ") >= 5
+    assert "e altre 2" in text
+    assert "<b>Scade" not in text
+    (group,) = found["groups"]
+    assert (group["kind"], group["total"], len(group["items"]), group["amount"]) == ("expiring", 7, 5, 55.93)
+    assert "Scade" not in metrics
+
+
+def test_an_empty_shop_shows_no_section_and_an_empty_list(serve: Serve, database: Database) -> None:
+    with serve() as client:
+        assert "Da fare oggi" not in page(client, "/analytics")
+        assert "Ancora nessun cliente" in page(client, LIST)
+        assert client.get("/api/todo").json()["groups"] == []
+        assert client.get(f"/api/customers/o-{ObjectId()}").status_code == 404
