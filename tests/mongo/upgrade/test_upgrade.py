@@ -166,6 +166,7 @@ def test_an_upgrade_that_was_interrupted_is_the_same_gap(format_1: Database, mon
 def test_a_revaluation_that_the_former_program_left_pending_is_finished(format_1: Database, mongo_uri: str) -> None:
     """It was killed after the new price of a plan was committed, and before its four licenses were revalued."""
     plan = format_1.plans.find_one_and_update({"name": "pro"}, {"$set": {"price": 9.99}})
+    assert plan is not None
     fields = {"fields.price": 9.99, "plan.price_cents": 999, "plan.mrr_cents": 999}
     format_1.analytics_mirror.update_one({"_id": {"k": "plans", "id": plan["_id"]}}, {"$set": fields})
     pending = {"plan_id": plan["_id"], "at": RUNNING_AT, "cause": "82", "origin": "stream", "after": MinKey()}
