@@ -34,7 +34,7 @@ def test_the_api_conforms_to_its_openapi_document(
         )
 
     assert found.returncode == 0, found.stdout + found.stderr
-    assert "10 passed" in found.stdout
+    assert "15 passed" in found.stdout
 
 
 def test_the_document_also_describes_the_bodies_of_webhooks(serve: Serve) -> None:

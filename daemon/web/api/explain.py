@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
-from daemon.diagnostics.explanation import NOW, Asked, NotExplained, NumberSource, Obstacle
+from daemon.diagnostics.explanation import NOW, Asked, NotExplained, NumberSource
 from daemon.mongo.client import bounded
 from daemon.web.api import schemas
 from daemon.web.api.schemas import DATABASE_SECONDS, PREFIX, ErrorResponse, SuccessResponse
@@ -21,7 +21,7 @@ from rules.model.ledger import MovementKind, Reason
 from rules.rows.accounts import Account, AccountLine, Unit
 
 MAX_SKIP = 10_000_000
-INVALID = (Obstacle.INVALID_TIME, Obstacle.UNKNOWN_LINE)
+WHEN = rf"^({NOW}|[0-9]{{4}}-[0-9]{{2}}(-[0-9]{{2}})?)$"
 
 
 class ExplainedLine(BaseModel):
@@ -86,7 +86,10 @@ class ExplainResponse(SuccessResponse):
 
 
 ERRORS: dict[int | str, dict[str, Any]] = {
-    404: {"model": ErrorResponse, "description": "There is no such number, or it has no movements."},
+    404: {
+        "model": ErrorResponse,
+        "description": "There is no such number, day, month or ledger line, or no movements.",
+    },
     422: {"model": ErrorResponse, "description": "A parameter is invalid."},
 }
 
@@ -98,7 +101,7 @@ def router(context: WebContext) -> APIRouter:
     @routes.get("/explain", responses=ERRORS)
     def explain(
         number: Annotated[str, Query(max_length=200, description="`mrr`, `persi`, `movimenti.nuovo`, `piano.pro`, …")],
-        when: Annotated[str, Query(max_length=10, description="`adesso`, a day or a month.")] = NOW,
+        when: Annotated[str, Query(pattern=WHEN, description="`adesso`, a day or a month.")] = NOW,
         line: Annotated[int | None, Query(ge=1, le=2**53, description="The last ledger line that counts.")] = None,
         skip: Annotated[int, Query(ge=0, le=MAX_SKIP, description="Movements to leave out.")] = 0,
         limit: Annotated[int, Query(ge=1, le=1000)] = 50,
@@ -112,8 +115,7 @@ def router(context: WebContext) -> APIRouter:
                 listed = [line.movement for account in source.question.accounts for line in account.lines]
                 names, plans = explanation.customer_names(listed), explanation.plan_names(asked.period)
         except NotExplained as problem:
-            status = HTTPStatus.UNPROCESSABLE_ENTITY if problem.obstacle in INVALID else HTTPStatus.NOT_FOUND
-            raise RequestRejected(status, problem.obstacle.value) from None
+            raise RequestRejected(HTTPStatus.NOT_FOUND, problem.obstacle.value) from None
         return _response(number, asked, source, [_account(a, names, plans) for a in source.question.accounts])
 
     return routes

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Query, Response
 from daemon.diagnostics.explanation import Asked, Explanation, NotExplained, Obstacle
 from daemon.diagnostics.note_explanation import NoteExplanation
 from daemon.store.ledger import reader as ledger
-from daemon.web.api.explain import INVALID, MAX_SKIP
+from daemon.web.api.explain import MAX_SKIP
 from daemon.web.context import WebContext
 from daemon.web.page import addresses, texts, why_texts
 from daemon.web.page.parts import facts as fact_parts
@@ -61,7 +61,7 @@ def router(context: WebContext) -> APIRouter:
                 asked = explanation.ask(when, line)
                 view = _number(explanation, number, asked, skip, snapshot)
             except NotExplained as problem:
-                is_invalid = problem.obstacle in INVALID
+                is_invalid = problem.obstacle is Obstacle.INVALID_TIME
                 status = HTTPStatus.UNPROCESSABLE_ENTITY if is_invalid else HTTPStatus.NOT_FOUND
                 return renderer.page("why_not.html", "", snapshot, _obstacle(when, number, problem, snapshot), status)
             return renderer.page("why.html", "", snapshot, view)
