@@ -22,6 +22,11 @@ def movements(found: Months | None, today: date, first_day: date | None) -> View
     shown = columns.recent_months(months, today)
     nets = [sum(months.get(month, {}).values()) for month in shown]
     chart = columns.column_chart(months, shown) if shown else None
+
+    def shown_amount(month: date, cents: int) -> str:
+        is_known = first_day is None or month >= first_day.replace(day=1)
+        return italian.signed_cents(cents) if is_known else italian.DASH
+
     return {
         "movements_chart": chart,
         "movements_summary": _summary(shown, nets) if shown else "",
@@ -35,8 +40,8 @@ def movements(found: Months | None, today: date, first_day: date | None) -> View
             (
                 f"{month:%Y-%m}",
                 texts.month(month),
-                [italian.signed_cents(months.get(month, {}).get(kind, 0)) for kind in columns.SHOWN_KINDS],
-                italian.signed_cents(net),
+                [shown_amount(month, months.get(month, {}).get(kind, 0)) for kind in columns.SHOWN_KINDS],
+                shown_amount(month, net),
                 tick.at,
             )
             for month, net, tick in zip(shown, nets, chart.months, strict=True)
