@@ -18,7 +18,7 @@ from daemon import clock
 from daemon.demo.embedded_mongo import EmbeddedMongo, wait_for
 from daemon.mongo.client import CODEC
 from daemon.mongo.types import Database
-from daemon.web.page import error_texts, system_texts, texts
+from daemon.web.page import addresses, error_texts, event_texts, system_texts, texts
 from rules import business_days
 from rules.settings import italian
 from rules.settings.settings import Settings
@@ -200,23 +200,26 @@ def test_todays_row_is_updated_but_not_while_its_form_is_open(visitor: Visitor, 
         wait_for(lambda: db.historical_analytics.find_one(now) is not None, "the row to be updated")
         insert_event(db, "Prima citazione")
         expect(page.locator(f"#d{today()} .number").first).to_have_text(str(now["total_customers"]))
-        page.locator(f"#d{today()} [data-edit]").click()
+        page.locator(f"#d{today()} .edit").click()
         page.get_by_role("textbox").fill("A metà")
         as_of = page.locator("#as-of").inner_text()
         insert_event(db, "Seconda citazione")
         expect(page.locator("#as-of")).not_to_have_text(as_of)
+        expect(page.locator("#events")).to_contain_text("Seconda citazione")
         expect(page.get_by_role("textbox")).to_have_value("A metà")
 
 
 def test_an_open_page_reloads_on_a_new_day_but_not_while_a_form_is_open(visitor: Visitor, db: Database) -> None:
     with visitor.visit(TREND) as page:
-        page.locator("[data-edit]").first.click()
+        page.locator(".edit").first.click()
+        address = addresses.day(today())
+        page.wait_for_url(f"**{address}#commento")
         page.get_by_role("textbox").fill("A mezzanotte")
         page.evaluate("document.getElementById('main').dataset.day = '2020-01-01'")
-        with page.expect_response(lambda answer: answer.url.endswith(TREND)):
+        with page.expect_response(lambda answer: answer.url.endswith(address)):
             insert_event(db, "Un evento del nuovo giorno")
         expect(page.get_by_role("textbox")).to_have_value("A mezzanotte")
-        page.keyboard.press("Escape")
+        page.get_by_role("textbox").fill("")
         with page.expect_navigation():
             insert_event(db, "Un altro")
         expect(page.locator("#main")).to_have_attribute("data-day", str(today()))
@@ -230,7 +233,7 @@ def insert_event(db: Database, text: str) -> Any:
 def test_a_withdrawn_event_leaves_the_feed(visitor: Visitor, db: Database) -> None:
     made = insert_event(db, "Articolo da ritirare")
     with visitor.visit() as page:
-        expect(page.get_by_text("Articolo da ritirare").first).to_be_visible()
+        expect(page.locator("#feed").get_by_text("Articolo da ritirare")).to_be_visible()
         expect(page.locator("#link")).to_have_text(texts.FEED_LIVE)
         db.business_events.delete_one({"_id": made})
         expect(page.locator("#feed").get_by_text("Articolo da ritirare")).to_have_count(0)
@@ -239,42 +242,49 @@ def test_a_withdrawn_event_leaves_the_feed(visitor: Visitor, db: Database) -> No
 # Notes
 
 
-def test_a_note_edited_in_its_row_survives_a_reload_and_the_next_rollup(visitor: Visitor, db: Database) -> None:
+def test_a_comment_edited_from_its_row_survives_a_reload_and_the_next_rollup(visitor: Visitor, db: Database) -> None:
     anchor = f"#d{today()}"
     live = {"date": business_days.stored(today()), "period_type": "daily"}
     shop.customer(db, "Prima della nota")
     wait_for(lambda: db.historical_analytics.find_one(live) is not None, "today's row")
     with visitor.visit(TREND) as page:
-        page.locator(f"{anchor} [data-edit]").click()
+        page.locator(f"{anchor} .edit").click()
         page.get_by_role("textbox").fill("Sentito il commercialista\nIVA ok")
-        page.get_by_role("button", name=texts.SAVE).click()
-        page.wait_for_url(f"**/analytics/andamento?periodo=30{anchor}")
-        expect(page.locator(anchor)).to_contain_text("Sentito il commercialista • IVA ok")
+        page.get_by_role("button", name=event_texts.COMMENT_SAVE).click()
+        page.wait_for_url(f"**{addresses.day(today())}?commento=salvato#commento")
+        page.goto(visitor.origin + TREND)
+        expect(page.locator(anchor)).to_contain_text(re.compile(r"\| Sentito il commercialista.*IVA ok", re.DOTALL))
         customers = db.historical_analytics.find_one(live)["total_customers"]  # type: ignore[index]
         shop.customer(db, "Dopo la nota")
         wait_for(lambda: db.historical_analytics.find_one(live)["total_customers"] > customers, "the rollup")  # type: ignore[index]
         page.reload()
-        expect(page.locator(anchor)).to_contain_text("Sentito il commercialista • IVA ok")
-        expect(page.locator(f"{anchor} .tag.hand")).to_have_text(texts.BY_HAND)
-        page.locator(f"{anchor} [data-edit]").click()
+        expect(page.locator(anchor)).to_contain_text(re.compile(r"\| Sentito il commercialista.*IVA ok", re.DOTALL))
+        page.locator(f"{anchor} .edit").click()
+        expect(page.get_by_role("textbox")).to_have_value("Sentito il commercialista\nIVA ok")
+        expect(page.locator("#commento .tag.hand")).to_have_text(texts.BY_HAND)
         page.get_by_role("textbox").fill("")
         page.keyboard.press("Control+Enter")
+        expect(page.get_by_role("status")).to_have_text(event_texts.COMMENT_DELETED)
+        page.goto(visitor.origin + TREND)
         expect(page.locator(f"{anchor} .tag.auto")).to_have_text(texts.AUTO)
         expect(page.locator(anchor)).to_contain_text(re.compile("nuov[oi] client", re.IGNORECASE))
+        expect(page.locator(anchor)).not_to_contain_text("IVA ok")
 
 
 def test_a_note_changed_since_the_form_was_loaded_is_not_overwritten(visitor: Visitor, db: Database) -> None:
     day = today() - timedelta(9)
     key = {"date": business_days.stored(day), "period_type": "daily"}
-    with visitor.visit(f"/analytics/notes/{day}", expected="409", java_script_enabled=False) as page:
+    with visitor.visit(f"/analytics/notes/{day}?periodo=30", expected="409", java_script_enabled=False) as page:
         db.historical_analytics.update_one(key, {"$set": {"notes": "Quella del socio"}})
         page.get_by_role("textbox").fill("La mia")
         with page.expect_navigation():
-            page.get_by_role("button", name=texts.SAVE).click()
+            page.get_by_role("button", name=event_texts.COMMENT_SAVE).click()
         expect(page.locator(".notice[role=alert]")).to_contain_text("Quella del socio")
         expect(page.get_by_role("textbox")).to_have_value("La mia")
         assert db.historical_analytics.find_one(key)["notes"] == "Quella del socio"  # type: ignore[index]
-        page.get_by_role("button", name=texts.SAVE).click()
+        page.get_by_role("button", name=event_texts.COMMENT_SAVE).click()
+        expect(page.get_by_role("textbox")).to_have_value("La mia")
+        page.goto(visitor.origin + TREND)
         expect(page.locator(f"#d{day}")).to_contain_text("La mia")
 
 
@@ -286,7 +296,7 @@ def test_without_a_token_notes_are_read_only_and_the_page_says_why(
         wait_for(lambda: any("standby.entered" in line for line in standby.lines), "the standby")
         with Visitor(browser, f"http://127.0.0.1:{standby.port}").visit(TREND) as page:
             expect(page.locator(".days .hint")).to_have_text(texts.NOT_EDITABLE)
-            expect(page.locator("[data-edit]")).to_have_count(0)
+            expect(page.locator(".edit")).to_have_count(0)
             page.get_by_role("link", name="Oggi", exact=True).click()
             expect(page.locator(".figures")).to_contain_text("€")
             page.get_by_role("link", name="Sistema", exact=True).click()
@@ -335,31 +345,35 @@ def test_the_page_works_without_javascript(visitor: Visitor, db: Database) -> No
         page.get_by_text(texts.SHOW_NUMBERS).first.click()
         expect(page.locator(".history td").first).to_be_visible()
         page.get_by_role("link", name="Andamento", exact=True).click()
-        page.get_by_role("link", name=texts.EDIT_OF.format(del_day=texts.of_day(day, today()))).click()
+        page.get_by_role("link", name=event_texts.COMMENT_LABEL.format(del_day=texts.of_day(day, today()))).click()
         page.get_by_role("textbox").fill("Senza script")
-        page.get_by_role("button", name=texts.SAVE).click()
+        page.get_by_role("button", name=event_texts.COMMENT_SAVE).click()
+        expect(page.get_by_role("status")).to_have_text(event_texts.COMMENT_SAVED)
+        page.goto(visitor.origin + TREND)
         expect(page.locator(f"#d{day}")).to_contain_text("Senza script")
     assert db.historical_analytics.find_one({"date": business_days.stored(day)})["notes"] == "Senza script"  # type: ignore[index]
 
 
-def test_the_page_is_usable_by_keyboard_and_escape_closes_the_form(visitor: Visitor) -> None:
+def test_the_page_is_usable_by_keyboard_as_far_as_the_comment_and_back(visitor: Visitor) -> None:
     with visitor.visit(f"{TREND}?periodo=7") as page:
         page.keyboard.press("Tab")
         expect(page.locator(".skip")).to_be_focused()
         page.keyboard.press("Enter")
         expect(page.locator("main")).to_be_focused()
-        edit = page.locator(f"#d{today() - timedelta(4)} [data-edit]")
+        edit = page.locator(f"#d{today() - timedelta(4)} .edit")
         edit.focus()
         assert edit.evaluate("link => getComputedStyle(link).outlineStyle") == "solid"
         page.keyboard.press("Enter")
+        expect(page.locator("#commento")).to_be_focused()
+        page.keyboard.press("Tab")
         expect(page.get_by_role("textbox")).to_be_focused()
         assert violations(page) == []
-        page.keyboard.press("Escape")
+        page.go_back()
         expect(page.get_by_role("textbox")).to_have_count(0)
-        expect(edit).to_be_focused()
+        expect(edit).to_be_visible()
 
 
-@pytest.mark.parametrize("path", ["/analytics", f"{TREND}?periodo=7", "/analytics/sistema"])
+@pytest.mark.parametrize("path", ["/analytics", f"{TREND}?periodo=7", "/analytics/clienti", "/analytics/sistema"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [None, PHONE], ids=["desktop", "phone"])
 def test_light_dark_desktop_and_phone_are_accessible_and_fit(

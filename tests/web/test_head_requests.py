@@ -13,6 +13,7 @@ from tests.web.test_broadcast import STREAM, create_event
 
 PATHS = (
     *("/", "/analytics", "/analytics/andamento", "/analytics/sistema", "/analytics/notes/2026-11-23"),
+    "/analytics/giorni/2026-11-23",
     *("/static/page.js", "/docs", "/openapi.json"),
     *("/metrics", "/healthz", "/readyz", "/nowhere", "/api/create_business_event", "/api/get_recent_events?limit=0"),
     *("/api/get_recent_events", "/api/get_historical_data", "/api/export_historical_data?format=excel"),

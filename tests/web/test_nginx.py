@@ -24,7 +24,7 @@ REQUEST = (
     "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -keyout key.pem -out certificate.pem "
     f"-subj /CN={NAME} -addext subjectAltName=DNS:{NAME},IP:127.0.0.1"
 )
-NOTE = "/analytics/notes/2026-11-23"
+COMMENT = "/analytics/giorni/2026-11-23/commento"
 
 
 def documented(language: str) -> str:
@@ -104,7 +104,7 @@ def test_forms_and_writes_of_the_pages_own_origin_are_accepted_and_of_others_ref
     create = "/api/create_business_event"
 
     assert browser.post(create, json=event, auth=("x", TOKEN), headers=own).status_code == 200
-    assert browser.post(NOTE, data={"note": "x"}, auth=("x", TOKEN), headers=own).status_code == 404  # no such row
+    assert browser.post(COMMENT, data={"testo": "x"}, auth=("x", TOKEN), headers=own).status_code == 404  # no such row
     for origin in ("https://evil.example", f"https://{NAME}.evil.example"):
         assert browser.post(create, json=event, auth=("x", TOKEN), headers={"Origin": origin}).status_code == 403
 

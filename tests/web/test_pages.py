@@ -51,6 +51,16 @@ def test_an_address_of_the_former_page_leads_on(http_client: httpx2.Client, old:
     assert http_client.get(answer.headers["Location"]).status_code == 200
 
 
+@pytest.mark.parametrize("query", ["", "?periodo=30&pagina=2"])
+def test_the_address_of_the_former_form_of_a_note_leads_to_the_comment_of_its_day(
+    http_client: httpx2.Client, query: str
+) -> None:
+    answer = http_client.get(f"/analytics/notes/2026-11-23{query}")
+
+    assert (answer.status_code, answer.headers["Location"]) == (301, "/analytics/giorni/2026-11-23#commento")
+    assert http_client.post("/analytics/notes/2026-11-23", data={"note": "x"}).status_code == 405
+
+
 @pytest.mark.parametrize("path", ["/analytics", "/analytics/andamento", "/analytics/sistema"])
 def test_a_page_marks_its_entry_in_the_navigation_and_refuses_unknown_parameters(
     http_client: httpx2.Client, path: str
@@ -89,11 +99,11 @@ def errors(client: httpx2.Client) -> dict[int, httpx2.Response]:
     answers = [
         client.get("/analytics?x=1"),
         client.get("/analytics", headers={"X-Forwarded-For": "203.0.113.7", "Authorization": ""}),
-        client.post("/analytics/notes/2026-11-23", headers={"Origin": "http://evil.example"}),
+        client.post("/analytics/giorni/2026-11-23/commento", headers={"Origin": "http://evil.example"}),
         client.get("/nowhere"),
         client.post("/analytics"),
-        client.get("/analytics/notes/yesterday"),
-        client.get("/analytics/notes/2020-01-01"),
+        client.get("/analytics/giorni/yesterday"),
+        client.post("/analytics/giorni/2020-01-01/commento", data={"testo": "a"}),
     ]
     return {answer.status_code: answer for answer in answers}
 
@@ -157,7 +167,7 @@ def age_ledger(database: Database, days: int) -> None:
 
 def shown_rates(context: WebContext) -> dict[str, rates.RateLine]:
     with open_snapshot(context) as snapshot:
-        return {line.key: line for line in rates.lines(snapshot)}
+        return {line.key: line for line in rates.lines(snapshot, snapshot.today)}
 
 
 def test_rates_that_would_look_back_before_the_ledger_are_unknown_and_say_why(context: WebContext) -> None:

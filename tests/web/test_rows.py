@@ -12,7 +12,7 @@ from daemon import clock
 from daemon.mongo.types import Database
 from daemon.store import rows as row_store
 from daemon.store.rows import NoteOutcome
-from daemon.web.page import texts
+from daemon.web.page import addresses, texts
 from daemon.web.page.parts import rows
 from rules import business_days
 from rules.settings import italian
@@ -88,11 +88,9 @@ def test_a_comment_of_the_form_stays_one_although_the_note_changed_since_it_was_
     http_client: httpx2.Client, database: Database
 ) -> None:
     database.historical_analytics.insert_one(document(notes="vecchia | Ferie", auto_notes="vecchia", revision=0))
-    form = http_client.get(f"/analytics/notes/{DAY}").text
-    fields = {name: re.search(f'name="{name}" value="([^"]*)"', form) for name in ("seen", "generated")}
+    (seen, *_) = re.findall(r'name="visto" value="(\w+)"', http_client.get(addresses.day(DAY)).text)
     database.historical_analytics.update_one({}, {"$set": {"notes": "nuova | Ferie", "auto_notes": "nuova"}})
-    sent = {"note": "vecchia | Ponte", **{name: found[1] for name, found in fields.items() if found}}
-    answer = http_client.post(f"/analytics/notes/{DAY}", data=sent)
+    answer = http_client.post(f"{addresses.day(DAY)}/commento", data={"testo": "Ponte", "visto": seen})
 
     assert (answer.status_code, stored(database)["notes"]) == (303, "nuova | Ponte")
 

@@ -210,3 +210,10 @@ def test_rates_show_their_fraction_and_no_percentage_of_few(pages: httpx2.Client
     assert "1 su 3" in page
     assert why_texts.TOO_FEW in page
     assert "33,3%" not in page
+
+
+def test_the_page_of_a_day_shows_its_rates_with_their_fraction_and_links_to_them(pages: httpx2.Client) -> None:
+    early, late = (pages.get(f"/analytics/giorni/{day}").text for day in ("2025-04-02", "2025-05-10"))
+
+    assert "Non disponibile: giorni di conti 19 su 30." in early
+    assert re.search(r'<a class="why" href="/analytics/perche/2025-05-10/churn-clienti">\d+ su \d</a>', late)

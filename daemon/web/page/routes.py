@@ -8,22 +8,22 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import RedirectResponse
 
 from daemon.web.context import WebContext
-from daemon.web.page.parameters import reject_unknown
 from daemon.web.page.views import (
     comment_form,
     customers,
     day,
+    downloads,
     events,
     months,
     new_event,
-    note_form,
     system,
     today,
     trend,
     why,
 )
+from daemon.web.query_parameters import reject_unknown
 
-VIEWS = (today, trend, customers, events, new_event, why, day, comment_form, months, system, note_form)
+VIEWS = (today, trend, customers, events, new_event, why, day, comment_form, months, system, downloads)
 
 
 def router(context: WebContext) -> APIRouter:

@@ -114,19 +114,7 @@ BY_HAND = "a mano"
 BY_HAND_WHY = "Nota scritta a mano: il sistema non la tocca"
 BY_DASHBOARD = "dashboard"
 BY_DASHBOARD_WHY = "Riga scritta dalla dashboard"
-
-EDIT = "Modifica"
-EDIT_OF = "Modifica la nota {del_day}"
-NOTE_LABEL = "Nota {del_day}"
-NOTE_HINT = "Lascia vuoto per tornare alla nota automatica. Al massimo {limit} caratteri."
-SAVE = "Salva"
-CANCEL = "Annulla"
-AUTO_NOTE = "Nota automatica"
 NOT_EDITABLE = "Per modificare le note serve un token: si imposta nella sezione [http] della configurazione."
-CHANGED_MEANWHILE = (
-    "La nota è cambiata mentre scrivevi. La tua è nel riquadro qui sotto e non è ancora salvata; quella salvata è:"
-)
-TOO_LONG = "La nota è troppo lunga: {length} caratteri su {limit}. Accorciala e salva di nuovo."
 
 FEED = "Ultimi eventi"
 FEED_EMPTY = "Nessun evento negli ultimi 30 giorni."

@@ -1,10 +1,10 @@
-"""The rates of the last 30 days, each with the fraction that it is, or the reason why it is unknown."""
+"""The rates of the 30 days until a day, each with the fraction that it is, or the reason why it is unknown."""
 
 from collections.abc import Iterator
+from datetime import date
 from typing import NamedTuple
 
 from daemon.rollup.row_builder import RowBuilder
-from daemon.store.ledger import reader as ledger
 from daemon.web.page import texts
 from daemon.web.page.snapshot import Snapshot
 from rules.model.ledger import Totals
@@ -28,14 +28,14 @@ class RateLine(NamedTuple):
     reason: str = ""
 
 
-def lines(snapshot: Snapshot) -> list[RateLine]:
-    """Return ARPA and the rates of the 30 days until today; empty before the first start."""
+def lines(snapshot: Snapshot, day: date) -> list[RateLine]:
+    """Return ARPA and the rates of the 30 days until a day; empty before the first start."""
     if snapshot.current is None:
         return []
     builder = RowBuilder(snapshot.database, snapshot.settings)
-    data = builder.period_data(periods.day(snapshot.today), snapshot.session)
+    data = builder.period_data(periods.day(day), snapshot.session)
     if data.rates_sums is None:
-        reason = _too_early(snapshot)
+        reason = _too_early(day, snapshot.current.first_day)
         return [_arpa(data.totals), *(_unknown(key, reason) for key in texts.RATES if key != "arpa")]
     start = row.start(data.totals, data.rates_sums)
     known = row.period_rates(data.totals, data.rates_sums)
@@ -46,9 +46,8 @@ def lines(snapshot: Snapshot) -> list[RateLine]:
     ]
 
 
-def _too_early(snapshot: Snapshot) -> str:
-    begin = ledger.ledger_start(snapshot.database, snapshot.session)
-    count = (snapshot.today - begin.day).days if begin else 0
+def _too_early(day: date, first_day: date | None) -> str:
+    count = (day - first_day).days if first_day else 0
     return texts.UNKNOWN_TOO_EARLY.format(known=count, needed=periods.RATES_DAYS)
 
 

@@ -3,7 +3,6 @@
 The dashboard writes rows too, so a field may hold anything: invalid numbers show as a dash, invalid notes as empty.
 """
 
-import hashlib
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -122,16 +121,6 @@ def author(document: ReadOnlyDocument) -> Tag:
     if note_grammar.personal_text(document.get("notes"), [document["auto_notes"]]).is_whole:
         return Tag(texts.BY_HAND, texts.BY_HAND_WHY, "hand")
     return Tag(texts.AUTO, texts.AUTO_WHY, "auto")
-
-
-def note_digest(document: ReadOnlyDocument) -> str:
-    """Return a digest of what a person wrote, by which an edit detects a change made since the form was loaded."""
-    written = note_grammar.personal_text(document.get("notes"), [document.get("auto_notes")])
-    return hashlib.sha256(str(written).encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-def has_automatic_note(document: ReadOnlyDocument) -> bool:
-    return document.get("notes") in (None, "") or document.get("notes") == document.get("auto_notes")
 
 
 def clean_note(text: str) -> str:

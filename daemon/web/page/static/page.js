@@ -1,4 +1,4 @@
-// Keeps a page up to date and opens the note form inside its row. Optional: without it every page can still be read and
+// Keeps a page up to date and warns before a text is lost. Optional: without it every page can still be read and
 // edited. Markup comes only from our own server, which escapes it; this script builds none from text.
 
 const DEBOUNCE_MS = 120;
@@ -58,14 +58,14 @@ const showAlarm = (content) => {
   if (alarm.innerHTML.trim() !== content.innerHTML.trim()) alarm.innerHTML = content.innerHTML;
 };
 
-// A new day has a new row and closes yesterday's, so the whole page is reloaded, unless a note is being edited.
-const reloadForNewDay = () => document.querySelector("form textarea") || location.reload();
+// A new day has a new row and closes yesterday's, so the whole page is reloaded, unless a text is not saved yet.
+const reloadForNewDay = () => unsavedForms.some(isUnsaved) || location.reload();
 
 const isPaused = () => pause?.getAttribute("aria-pressed") === "true";
 
 const showPage = (fresh) => {
-  if (fresh.getElementById("main").dataset.day !== main.dataset.day) return reloadForNewDay();
   showAlarm(fresh.getElementById("alarm"));
+  if (fresh.getElementById("main").dataset.day !== main.dataset.day) return reloadForNewDay();
   for (const old of document.querySelectorAll("[data-live]")) {
     const next = fresh.getElementById(old.id);
     if (next && next.outerHTML !== (served.get(old) ?? old.outerHTML) && !old.querySelector("form")) replace(old, next);
@@ -228,42 +228,6 @@ const readChart = (figure, day) => {
 
 document.querySelectorAll(".chart").forEach((figure) => readChart(figure));
 
-// Note form inside a row
-
-const open = async (edit) => {
-  const cell = edit.closest("td");
-  const answer = await fetchPage(edit.href).catch(() => null);
-  const form = answer?.page.getElementById("note-form");
-  if (!form) return location.assign(edit.href);
-  closeForms();
-  cell.classList.add("editing");
-  cell.append(form);
-  const text = form.querySelector("textarea");
-  text.focus();
-  text.setSelectionRange(text.value.length, text.value.length);
-  form.addEventListener("keydown", (key) => {
-    if (key.key === "Escape") closeForms();
-    if (key.key === "Enter" && (key.ctrlKey || key.metaKey)) form.requestSubmit();
-  });
-  form.querySelector(".cancel").addEventListener("click", (click) => (click.preventDefault(), closeForms()));
-};
-
-const closeForms = () => {
-  const form = document.querySelector("td .note-form");
-  if (!form) return;
-  const cell = form.closest("td");
-  form.remove();
-  cell.classList.remove("editing");
-  cell.querySelector("[data-edit]").focus();
-};
-
-document.addEventListener("click", (click) => {
-  const edit = click.target.closest("[data-edit]");
-  if (!edit || click.ctrlKey || click.metaKey || click.shiftKey) return;
-  click.preventDefault();
-  open(edit);
-});
-
 // A text that is not saved is not lost without a question
 
 const unsavedForms = [...document.querySelectorAll("form[data-unsaved]")];
@@ -271,7 +235,12 @@ const isUnsaved = (form) =>
   [...form.elements].some((field) => field.type !== "hidden" && field.value !== (field.defaultValue ?? field.value));
 let submitting = false;
 
-for (const form of unsavedForms) form.addEventListener("submit", () => (submitting = true));
+for (const form of unsavedForms) {
+  form.addEventListener("submit", () => (submitting = true));
+  form.addEventListener("keydown", (key) => {
+    if (key.key === "Enter" && (key.ctrlKey || key.metaKey)) form.requestSubmit();
+  });
+}
 addEventListener("beforeunload", (event) => {
   if (!submitting && unsavedForms.some(isUnsaved)) event.preventDefault();
 });

@@ -1,9 +1,11 @@
 """The page of a day: its numbers, its note with the events behind each fact, the comment, events and movements."""
 
 from datetime import date
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import RedirectResponse
 
 from daemon.diagnostics.explanation import Asked, Explanation
 from daemon.diagnostics.note_explanation import NoteExplanation
@@ -16,7 +18,8 @@ from daemon.store.ledger import reader as ledger
 from daemon.web.api.explain import MAX_SKIP
 from daemon.web.context import WebContext
 from daemon.web.page import addresses
-from daemon.web.page.parts import comments, day_numbers, facts, rows
+from daemon.web.page.environment import page_url
+from daemon.web.page.parts import comments, day_numbers, facts, rates, rows
 from daemon.web.page.parts.event_lines import event_line
 from daemon.web.page.parts.why import WhyLine, movement_line
 from daemon.web.page.rendering import Renderer, View
@@ -29,6 +32,8 @@ SHOWN = 50
 
 Skip = Annotated[int, Query(alias="salta", ge=0, le=MAX_SKIP)]
 Saved = Annotated[comments.Outcome | None, Query(alias="commento")]
+OldPeriod = Annotated[str | None, Query(alias="periodo")]
+OldPage = Annotated[str | None, Query(alias="pagina")]
 
 
 def router(context: WebContext) -> APIRouter:
@@ -39,6 +44,11 @@ def router(context: WebContext) -> APIRouter:
         with renderer.snapshot() as snapshot:
             found = view(context, snapshot, day, skip)
             return renderer.page("day.html", "", snapshot, {**found, "outcome": saved})
+
+    @routes.get("/analytics/notes/{day}")
+    def moved(day: date, _period: OldPeriod = None, _page: OldPage = None) -> Response:
+        """Lead the address of the former form of a note on to the comment of its day."""
+        return RedirectResponse(page_url(addresses.day(day), "commento"), HTTPStatus.MOVED_PERMANENTLY)
 
     return routes
 
@@ -54,6 +64,8 @@ def view(context: WebContext, snapshot: Snapshot, day: date, skip: int = 0) -> V
         "tags": rows.tags(row) if row else [],
         "author": comments.author(snapshot, row) if row else None,
         "numbers": _numbers(context.explanation(SHOWN), snapshot, day, row),
+        "rates": rates.lines(snapshot, day) if _is_explained(snapshot, day) else [],
+        "rates_days": periods.RATES_DAYS,
         "facts": _facts(snapshot, day, row),
         "comment": comments.view(snapshot, day, row) if row else None,
         "reported_at": italian.moment((_first(row)).get("updated_at"), snapshot.settings.zone),
@@ -76,8 +88,12 @@ def _numbers(
         line = current.line
         asked = Asked(periods.day(day), line, is_live=True, at=current.at)
         shown |= explanation.row(asked, snapshot.session)
-    is_explained = current is not None and current.first_day is not None and day >= current.first_day
-    return list(day_numbers.numbers(shown, day, is_explained=is_explained, line=line))
+    return list(day_numbers.numbers(shown, day, is_explained=_is_explained(snapshot, day), line=line))
+
+
+def _is_explained(snapshot: Snapshot, day: date) -> bool:
+    first_day = snapshot.current.first_day if snapshot.current is not None else None
+    return first_day is not None and first_day <= day <= snapshot.today
 
 
 def _facts(snapshot: Snapshot, day: date, row: Document | None) -> list[facts.LinkedFact]:

@@ -59,7 +59,7 @@ def view(snapshot: Snapshot) -> View:
     row = row_store.daily_row(snapshot.database, snapshot.today, snapshot.session)
     return {
         "figures": figures.figures(current, _earlier_rows(current, snapshot)) if current else [],
-        "rates": rates.lines(snapshot),
+        "rates": rates.lines(snapshot, snapshot.today),
         "rates_title": texts.RATES_TITLE.format(days=periods.RATES_DAYS),
         "todo": customers.todo(snapshot) if current else [],
         "backfill_hint": months.backfill_hint(snapshot),
