@@ -1,7 +1,7 @@
 """Rows as the page shows them, whatever they contain, and storing a manual note."""
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -113,6 +113,19 @@ def test_pages_are_newest_first_and_omit_invalid_dates(database: Database) -> No
         *row_store.daily_numbers(database, None, date(2026, 11, 22)),
         *row_store.daily_numbers(database, date(2026, 11, 24), DAY),
     ] == []
+
+
+@pytest.mark.parametrize("day", [date.min, date.max])
+def test_a_row_of_the_first_or_last_day_of_the_calendar_does_not_hide_the_chart(
+    http_client: httpx2.Client, database: Database, day: date
+) -> None:
+    today = clock.now().date()
+    days = (day, today - timedelta(2), today - timedelta(1))
+    database.historical_analytics.insert_many([document(date=business_days.stored(one)) for one in days])
+
+    for query in ("periodo=tutto", "periodo=365&confronto=si", "periodo=7"):
+        answer = http_client.get(f"/analytics/andamento?{query}")
+        assert (answer.status_code, "<svg" in answer.text) == (200, True)
 
 
 def stored(database: Database) -> dict[str, Any]:

@@ -51,7 +51,8 @@ class MarkedDay(NamedTuple):
 def marked_days(snapshot: Snapshot, first: date, customers: Mapping[date, int]) -> list[MarkedDay]:
     """Return the days with marks from `first` to today, newest first; `customers` are the totals at the end of days."""
     zone = snapshot.settings.zone
-    span = (business_days.start(first, zone), business_days.start(snapshot.today + business_days.ONE_DAY, zone))
+    start = business_days.start(max(first, events.EARLIEST.date()), zone)
+    span = (start, business_days.start(snapshot.today + business_days.ONE_DAY, zone))
     found = events.of_types(snapshot.database, TYPES, span, GENERATED, MAX_EVENTS)
     described = distinct(EventDescriber.of(snapshot.database, snapshot.settings).describe(found))
     days = groupby(described, key=lambda event: business_days.business_day(event["event_date"], zone))
