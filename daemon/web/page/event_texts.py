@@ -20,7 +20,6 @@ WITHDRAWN = (
     "Un evento del sistema viene ritirato quando la dashboard racconta lo stesso fatto: resta il suo, con la scritta "
     "«dashboard»."
 )
-UNKNOWN_CUSTOMER = "Nessun cliente con questo id."
 
 SOURCES = {"own": "sistema", "dashboard": "dashboard", "api": "a mano", "sample": "esempio"}
 BY_RULE = "regola"
@@ -107,10 +106,8 @@ COMMENT_BY = "a mano"
 COMMENT_TOO_LONG = "Il testo è troppo lungo: {count} caratteri su {limit}."
 COMMENT_CONFLICT = "Qualcun altro ha salvato mentre scrivevi. Confronta i due testi e salva quello giusto. Ora c’è:"
 COMMENT_NOTHING = "(nessun commento)"
-COMMENT_UNSAVED = "Il testo non è stato salvato."
 WHOLE_NOTE = "Nota scritta a mano"
 WHOLE_NOTE_HINT = (
     "Questa nota l’ha scritta una persona, e il sistema non la cambia. Se la svuoti torna quella automatica, se c’è. "
     "Al massimo {limit} caratteri."
 )
-OURS_BESIDE = "Nota automatica dello stesso giorno"

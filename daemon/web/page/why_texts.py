@@ -3,12 +3,9 @@
 from rules.model.ledger import MovementKind, Reason
 
 TITLE = "{name}: perché {value}?"
-INTRO = "Come si arriva a questo numero: ogni riga è un movimento registrato."
-LINK = "{name}: perché {value}?"
 FORMULA = "Formula"
 AT_LINE = "{moment}, fino al movimento n. {line} del registro"
 BEGAN = "All’inizio di {day}"
-BEGAN_MONTH = "All’inizio del mese"
 SKIPPED = "Movimenti precedenti di questo giorno"
 REST = ("{day}: un altro movimento", "{day}: altri {count} movimenti")
 IN_ALL = "Totale"
@@ -39,9 +36,7 @@ UNKNOWN = "Questo numero non esiste."
 
 NOTE_TITLE = "Da dove viene questa frase"
 NOTE_FROM_EVENTS = ("Questa frase viene da 1 evento.", "Questa frase viene da {count} eventi.")
-NOTE_GONE = "Gli eventi sono stati eliminati in seguito. La riga li ricorda così:"
 NOTE_NOT_FOUND = "Nella nota di questo giorno non c’è questa frase."
-NOTE_NUMBERS = "Questa frase viene dai numeri del mese."
 MORE_EVENTS = ("… e un altro evento", "… e altri {count} eventi")
 BACK_TO_DAY = "Torna al giorno"
 SAME_BY_API = "La stessa cosa via API"
