@@ -99,13 +99,13 @@ class TodoResponse(SuccessResponse):
     groups: list[TodoGroupItem]
 
 
-NOT_FOUND = {404: {"model": ErrorResponse, "description": "There is no such customer."}}
+NOT_FOUND = {404: {"model": ErrorResponse, "description": "There is no such customer, plan or cursor."}}
 
 
 def router(context: WebContext) -> APIRouter:
     routes = APIRouter(prefix=PREFIX, tags=["customers"], route_class=StrictRoute)
 
-    @routes.get("/customers")
+    @routes.get("/customers", responses=NOT_FOUND)  # type: ignore[arg-type]  # FastAPI's invariant type
     def list_customers(
         search: Annotated[str, Query(max_length=200, description="A part of the name or company.")] = "",
         state: CustomerFilter = CustomerFilter.ALL,
@@ -160,7 +160,7 @@ def _customers(context: WebContext) -> Iterator[Customers]:
 def _parsed(text: str, name: str) -> DocId | None:
     known = parsed(text) if text else None
     if text and known is None:
-        raise RequestRejected(HTTPStatus.UNPROCESSABLE_ENTITY, f"{name}: must be an id as responses have it")
+        raise RequestRejected(HTTPStatus.NOT_FOUND, f"{name}: no such id; use one from a response")
     return known
 
 

@@ -33,6 +33,7 @@ ORDERED_BY_NAME = (
 NEXT, FIRST = "Pagina seguente", "Prima pagina"
 PAGES = "Pagine dei clienti"
 DOWNLOAD = "Scarica questi clienti"
+AND = ", "
 LEDGER_LINE = "n. {line}"
 NO_PAYMENTS = "Il negozio non registra pagamenti."
 
