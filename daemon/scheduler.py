@@ -13,6 +13,7 @@ import schedule
 
 from daemon import clock
 from daemon.config.active import ActiveConfig
+from daemon.diagnostics import customers
 from daemon.diagnostics.verification import Verification
 from daemon.errors import ChatelloError
 from daemon.mongo.types import Database
@@ -28,7 +29,10 @@ TICK_SECONDS = 1.0
 JUMP_SECONDS = 30.0
 LIVE_ROW_SHARE = 0.05
 """Largest share of the time that is spent on the live row; it takes 7 s for 100,000 external events."""
-JOBS = ("close_days", "verify", "prune_history", "count_api_calls", "refresh_today", "count_records", "announce")
+JOBS = (
+    *("close_days", "verify", "prune_history", "count_api_calls", "refresh_today", "count_records", "count_todo"),
+    "announce",
+)
 
 Job = Callable[[], bool | None]
 """Work of the scheduler; returns False if it has to be repeated."""
@@ -94,6 +98,7 @@ class Scheduler:
         scheduler.every(5).minutes.do(self._guarded, self.leader.count_api_calls)
         scheduler.every(math.ceil(self.time.live_row_seconds)).seconds.do(self._guarded, self.refresh_today)
         scheduler.every(1).minutes.do(self._guarded, self.count_records)
+        scheduler.every(10).minutes.do(self._guarded, self.count_todo)
         scheduler.every(10).seconds.do(self._guarded, self.leader.announce)
         return scheduler
 
@@ -121,6 +126,7 @@ class Scheduler:
         self._daily(self.prune_history)
         self._guarded(self.leader.count_api_calls)
         self._guarded(self.refresh_today)
+        self._guarded(self.count_todo)
         self._guarded(self.leader.announce)
 
     def _watch_day(self) -> None:
@@ -208,6 +214,10 @@ class Scheduler:
     def count_records(self) -> None:
         """Count open gaps and held documents, which commands may have changed."""
         gaps.export_counts(self.database)
+
+    def count_todo(self) -> None:
+        """Count what is to do today, for the metrics."""
+        customers.export_todo(self.database, self.config.current.settings())
 
     def _daily(self, job: Job) -> None:
         """Run a daily job. If it fails, retry every ten minutes instead of waiting for the next day."""

@@ -10,6 +10,7 @@ import click
 
 from daemon.cli import (
     backfill,
+    customer,
     dead_letters,
     deliveries,
     events,
@@ -50,6 +51,7 @@ for command in (
     service.check,
     rollup.rollup,
     explain.explain,
+    customer.customer,
     verify.verify,
     verify.reconcile,
     backfill.backfill,

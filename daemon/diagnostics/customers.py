@@ -6,8 +6,11 @@ from enum import StrEnum
 from itertools import islice
 from typing import NamedTuple
 
+from daemon.mongo.client import translated
+from daemon.mongo.cluster_time import cluster_datetime, newest
 from daemon.mongo.types import ClientSession, Database
 from daemon.rollup.event_descriptions import EventDescriber
+from daemon.runtime import metrics
 from daemon.store import checkpoint, forgotten
 from daemon.store.customers import customer_details, customer_records
 from daemon.store.customers.customer_details import NOTHING, CustomerDetails
@@ -15,8 +18,9 @@ from daemon.store.customers.customer_list import CustomerList, CustomerQuery, Or
 from daemon.store.customers.customer_search import CustomerSearch
 from daemon.store.customers.todo_reader import TodoReader
 from daemon.store.mirror.reader import MirrorReader
+from rules import business_days
 from rules.insights.customer_history import History, history
-from rules.insights.todo import TodoGroup
+from rules.insights.todo import TodoGroup, TodoKind
 from rules.model.changes import DocId
 from rules.model.states import CustomerState, LicenseState, PlanState
 from rules.settings.catalog import MARKS, PLACEHOLDER
@@ -181,6 +185,16 @@ class Customers:
             mrr_cents=0 if value is None else value.mrr_cents,
             expires_at=None if license is None else license.expires_at,
         )
+
+
+def export_todo(database: Database, settings: Settings) -> None:
+    """Export how much there is to do today, by kind."""
+    with translated(), database.client.start_session(snapshot=True) as session:
+        now = cluster_datetime(newest(database))
+        found = Customers(database, session, settings, now).todo(business_days.business_day(now, settings.zone))
+    totals = {group.kind: group.total for group in found}
+    for kind in TodoKind:
+        metrics.TODO.labels(kind.value).set(totals.get(kind, 0))
 
 
 def _is_valid(state: PlanState) -> bool:

@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 from daemon import clock
 from daemon.runtime.health import Health, Instant
 from rules.handlers.decide import Decision
+from rules.insights.todo import TodoKind
 from rules.model.changes import Change, DocId, Origin, Source
 from rules.model.events import EventType
 from rules.model.ledger import MovementKind, PlanTotals, Totals
@@ -91,6 +92,12 @@ RECOVERED = _counter(
     ("collection",),
 )
 DEAD_LETTERS = _gauge("dead_letters", "Number of held documents (dead letters), refreshed every minute.")
+TODO = _gauge(
+    "todo",
+    "Number of failed payments, expiring licenses, lost customers and customers without a license that the page lists "
+    "as to do today, by kind, refreshed every ten minutes.",
+    ("kind",),
+)
 
 # Commits
 CHANGES = _counter("changes_total", "Total number of source changes committed, by collection.", ("collection",))
@@ -259,6 +266,8 @@ for _cause in CAUSES:
     GAPS_RECORDED.labels(_cause)
 for _row in ("live", "final"):
     ROWS.labels(_row)
+for _todo in TodoKind:
+    TODO.labels(_todo.value)
 
 
 def committed(decision: Decision, changes: Sequence[Change], now: datetime) -> None:

@@ -155,6 +155,7 @@ def test_what_to_do_today_is_on_the_main_page_and_in_the_api(mongo_uri: str, ser
             shop.license(database, shop.customer(database, f"<b>Scade {number}"), plans["pro"], expires_at=end)
         shop.until(lambda: oracle.totals(database) == oracle.recount(database), "the totals")
     with serve() as client:
+        shop.until(lambda: '"total":7' in client.get("/api/todo").text, "the snapshot to have the last commit")
         text, found = page(client, "/analytics"), client.get("/api/todo").json()
         metrics = client.get("/metrics").text
 

@@ -6,7 +6,7 @@ few customers can match (a search, a rare plan) only these are read.
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 from typing import NamedTuple
@@ -41,19 +41,16 @@ class Order(StrEnum):
 LISTED: Document = {"$or": [{"present": True}, {"active_licenses": {"$gt": 0}}]}
 """Existing customers, and those without a document whose licenses count."""
 
-BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
-
-
-def _if_type(kind: str, path: str, value: object, otherwise: object) -> Document:
-    return {"$cond": [{"$eq": [{"$type": path}, kind]}, value, otherwise]}
-
-
-KEYS: dict[Order, object] = {
-    Order.MRR: "$mrr_cents",
-    Order.NAME: _if_type("string", "$fields.name", {"$toLower": {"$substrCP": ["$fields.name", 0, 100]}}, ""),
-    Order.REGISTERED: _if_type("date", "$fields.created_at", "$fields.created_at", BEGINNING),
+KEYS: dict[Order, str] = {
+    Order.MRR: "mrr_cents",
+    Order.NAME: "name",
+    Order.REGISTERED: "fields.created_at",
 }
-"""What each order compares. Other programs may have stored a value of any type."""
+"""The field that each order compares; `NAME` is computed."""
+NAME: Document = {
+    "name": {"$cond": [{"$eq": [{"$type": "$fields.name"}, "string"]}, {"$toLower": "$fields.name"}, ""]},
+}
+"""Without case; other programs may have stored a name of any type."""
 
 
 class CustomerFilter(StrEnum):
@@ -152,9 +149,9 @@ class CustomerList:
         """Yield the customers after the position, at most `limit`."""
         stages: list[Document] = [
             {"$match": {**_range_of(Source.CUSTOMERS), **LISTED, **CONDITIONS.get(query.only, {}), **condition}},
-            *([] if order is Order.MRR else [{"$set": {"key": KEYS[order]}}]),
+            *([{"$set": NAME}] if order is Order.NAME else []),
             *self._position(order, query),
-            {"$sort": {_field(order): 1 if order is Order.NAME else -1, "_id": 1}},
+            {"$sort": {KEYS[order]: 1 if order is Order.NAME else -1, "_id": 1}},
             *([{"$limit": limit}] if limit is not None else []),
         ]
         return self.mirror.aggregate(stages, session=self.session, batchSize=CHUNK, allowDiskUse=True)
@@ -164,11 +161,12 @@ class CustomerList:
         if query.after is None:
             return []
         last = mirror_id(Source.CUSTOMERS, query.after)
-        stages: list[Document] = [{"$match": {"_id": last}}, {"$set": {"key": KEYS[order]}}]
+        field = {"$ifNull": [f"${KEYS[order]}", None]}
+        stages: list[Document] = [{"$match": {"_id": last}}, {"$set": NAME}, {"$project": {"key": field}}]
         found = list(self.mirror.aggregate(stages, session=self.session))
         if not found:
             return []
-        field, key = f"${_field(order)}", {"$literal": found[0]["key"]}
+        key = {"$literal": found[0]["key"]}
         further = {"$gt" if order is Order.NAME else "$lt": [field, key]}
         same = {"$and": [{"$eq": [field, key]}, {"$gt": ["$_id", {"$literal": found[0]["_id"]}]}]}
         return [{"$match": {"$expr": {"$or": [further, same]}}}]
@@ -186,11 +184,6 @@ class CustomerList:
         condition = {"fields.customer_id": {"$in": [one["_id"]["id"] for one in chunk]}, **license}
         found = self.mirror.find(condition, {"fields.customer_id": 1}, session=self.session, batch_size=BATCH_SIZE)
         return {canonical(one["fields"]["customer_id"]) for one in found}
-
-
-def _field(order: Order) -> str:
-    """Return the field that has the value of `KEYS`: every customer has an MRR of its own."""
-    return "mrr_cents" if order is Order.MRR else "key"
 
 
 def _range_of(source: Source) -> Document:

@@ -26,7 +26,7 @@ from rules.model.ledger import MovementKind, Reason
 from rules.model.states import CustomerState
 from rules.settings.settings import Settings
 
-MOST = 500
+MOST = 200
 """Items of each kind that are read; a shop with more needs no list of them."""
 
 
@@ -78,15 +78,18 @@ class TodoReader:
 
     def _expiring(self, now: datetime) -> TodoGroup:
         mirror, soon = self.database[MIRROR], {"due": {"$gt": now, "$lte": now + todo.EXPIRING_WITHIN}}
-        found = mirror.find(soon, session=self.session).sort([("due", 1), ("_id", 1)]).limit(MOST)
+        found = mirror.find(soon, session=self.session).sort("due", 1).limit(MOST)  # as its index
         items = [_ending(document) for document in found]
         total = len(items) if len(items) < MOST else mirror.count_documents(soon, session=self.session)
         return todo.expiring(items, self._renewals(item.license_id for item in items), total)
 
     def _renewals(self, license_ids: Iterable[DocId]) -> dict[DocId, int]:
-        wanted = {"license_id": {"$in": list(license_ids)}, "event_type": EventType.LICENSE_RENEWED.value}
-        group = {"_id": "$license_id", "count": {"$sum": 1}}
-        found = self.database[EVENTS].aggregate([{"$match": wanted}, {"$group": group}], session=self.session)
+        is_renewal = {"$eq": ["$event_type", EventType.LICENSE_RENEWED.value]}
+        stages: list[Document] = [
+            {"$match": {"license_id": {"$in": list(license_ids)}}},  # alone, so that the index of the type is not used
+            {"$group": {"_id": "$license_id", "count": {"$sum": {"$cond": [is_renewal, 1, 0]}}}},
+        ]
+        found = self.database[EVENTS].aggregate(stages, session=self.session)
         return {canonical(one["_id"]): one["count"] for one in found}
 
     # -- customers --------------------------------------------------------------------------------------------

@@ -10,8 +10,9 @@ from bson import Binary, Decimal128, ObjectId
 
 from daemon import clock
 from daemon.demo.simulator import Dashboard
-from daemon.diagnostics.customers import Customers, Standing
+from daemon.diagnostics.customers import Customers, Standing, export_todo
 from daemon.mongo.types import Database
+from daemon.runtime import metrics
 from daemon.store import forgotten
 from daemon.store.customers import customer_list, customer_search, todo_reader
 from daemon.store.customers.customer_list import CustomerFilter, CustomerQuery, Order
@@ -20,6 +21,7 @@ from rules.insights.todo import TodoKind
 from rules.settings.settings import Settings
 from tests import oracle, shop
 from tests.customers import assert_customers_add_up, customers
+from tests.system.test_process import run_once
 
 HOSTILE = ("<script>alert(1)</script>", "=HYPERLINK(1)", "\u202eevil", "{{ 7*7 }}", "a\nb\x00c", "A" * 40_000)
 
@@ -297,6 +299,29 @@ def test_more_than_five_of_a_kind_are_counted(daemon: Database, monkeypatch: pyt
     with customers(daemon) as found:
         (group,) = found.todo(now.date())
     assert (len(group.items), group.total, group.others, group.cents) == (5, 12, 7, None)
+
+
+def test_the_metrics_count_what_is_to_do_without_names(daemon: Database) -> None:
+    shop.license(daemon, shop.customer(daemon, "Nome"), plan(daemon, "pro"), expires_at=clock.now() + timedelta(3))
+    caught_up(daemon)
+    export_todo(daemon, Settings())
+
+    found = {kind: metrics.REGISTRY.get_sample_value("chatello_analytics_todo", {"kind": kind}) for kind in TodoKind}
+    assert found == {kind: float(kind is TodoKind.EXPIRING) for kind in TodoKind}
+
+
+def test_the_command_shows_licenses_and_steps(mongo_uri: str, daemon: Database) -> None:
+    who = shop.customer(daemon, "Dell’Olio", email="olio@example.com")
+    shop.license(daemon, who, plan(daemon, "pro"))
+    caught_up(daemon)
+    environment = {"MONGODB_URI": mongo_uri, "MONGODB_DATABASE": daemon.name}
+    status, output = run_once("customer", str(who), **environment)
+    unknown, _ = run_once("customer", "nowhere", **environment)
+
+    assert (status, unknown == 0) == (0, False)
+    assert "Dell’Olio: paying, MRR 7.99" in output
+    assert "Nuova licenza Pro" in output
+    assert "olio@" not in output
 
 
 def test_an_empty_shop_has_nothing_to_do(daemon: Database) -> None:
