@@ -1,0 +1,42 @@
+"""What to do today: the pure parts of the definitions."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rules.insights import todo
+from rules.insights.todo import TodoItem, TodoKind
+
+NOW = datetime(2026, 11, 26, tzinfo=UTC)
+
+
+@given(st.lists(st.integers(0, 4), max_size=20), st.integers(0, 100))
+def test_shown_habitual_and_others_are_all_that_expire(renewals: list[int], unread: int) -> None:
+    items = [TodoItem(number, NOW, 100, number) for number in range(len(renewals))]
+    found = todo.expiring(items, dict(enumerate(renewals)), len(items) + unread)
+
+    assert found.total == len(found.items) + found.habitual + found.others
+    assert found.habitual == sum(count >= todo.RENEWED_BY_HABIT for count in renewals)
+    assert len(found.items) == min(todo.SHOWN, len(items) - found.habitual)
+    assert found.cents == (None if unread else 100 * (len(items) - found.habitual))
+
+
+def test_a_failure_is_recovered_by_a_later_payment_of_the_license_or_without_one_of_the_customer() -> None:
+    newest = TodoItem("c", NOW, 799, license_id="paid")
+    older = TodoItem("c", NOW - timedelta(1), 799, license_id="paid")
+    other = TodoItem("c", NOW, 799, license_id="unpaid")
+    without = TodoItem("d", NOW, 799)
+    failures = [newest, older, other, without]
+
+    assert todo.not_recovered(failures, {}) == [newest, other, without]
+    assert todo.not_recovered(failures, {"paid": NOW - timedelta(hours=1)}) == [newest, other, without]
+    assert todo.not_recovered(failures, {"paid": NOW + timedelta(1), "d": NOW + timedelta(1)}) == [other]
+
+
+def test_an_unknown_amount_makes_the_sum_unknown() -> None:
+    known = TodoItem("c", NOW, 799)
+
+    assert todo.group(TodoKind.LOST, [known, known]).cents == 1598
+    assert todo.group(TodoKind.LOST, [known, TodoItem("c", NOW)]).cents is None
+    assert todo.group(TodoKind.LOST, []).total == 0
