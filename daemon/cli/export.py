@@ -41,7 +41,9 @@ def export() -> None:
 
 
 def _table_command(table: str) -> click.Command:
-    @click.command(table, help=f"Export {table} to a file, in constant memory.")
+    example = f"\b\nExample:\n  chatello-analytics export {table} --from 2026-11-01 -o {table}.xlsx"
+
+    @click.command(table, help=f"Export {table} to a file, in constant memory.\n\n{example}")
     @with_context
     @click.option("--from", "first", type=DAY, help="First day (default: the oldest).")
     @click.option("--to", "last", type=DAY, help="Last day (default: the newest).")
