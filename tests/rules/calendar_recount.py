@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from rules import business_days as days
-from rules.model.changes import Change
+from rules.model.changes import Change, Source
 from rules.settings.settings import Settings
 from tests.rules.recount import Oracle
 
@@ -23,10 +23,13 @@ class RecountedDay:
     totals: dict[str, Any]
     churned: int
     reactivated: int
+    has_moves: bool = False
+    """Whether a license changes its owner in this history: what moves is neither churn nor reactivation."""
 
     def numbers(self) -> dict[str, Any]:
         """Return the numbers by the field names of a row; amounts in euros."""
         mrr = self.totals["mrr_cents"] / 100
+        heads = {"churned_customers": self.churned, "reactivated_customers": self.reactivated}
         return {
             "total_customers": self.totals["customers"],
             "paying_customers": self.totals["paying_customers"],
@@ -34,8 +37,7 @@ class RecountedDay:
             "active_licenses": self.totals["active_licenses"],
             "mrr": mrr,
             "arr": self.totals["mrr_cents"] * 12 / 100,
-            "churned_customers": self.churned,
-            "reactivated_customers": self.reactivated,
+            **({} if self.has_moves else heads),
         }
 
     def arpa(self) -> float | None:
@@ -54,6 +56,7 @@ def recounted_days(history: Sequence[Change]) -> Iterator[RecountedDay]:
     oracle, waiting = Oracle(), list(history)
     subscribed: set[Any] = set()
     ever: set[Any] = set()
+    moves = has_moves(history)
     for day in business_days(history):
         midnight = days.start(day + days.ONE_DAY, ZONE)
         seen = set(ever)
@@ -63,8 +66,17 @@ def recounted_days(history: Sequence[Change]) -> Iterator[RecountedDay]:
             ever |= with_mrr(oracle, change.at)
         now = with_mrr(oracle, midnight - MILLISECOND)
         totals = oracle.totals(midnight - MILLISECOND)
-        yield RecountedDay(day, totals, len(subscribed - now), len((now - subscribed) & seen))
+        yield RecountedDay(day, totals, len(subscribed - now), len((now - subscribed) & seen), moves)
         subscribed = now
+
+
+def has_moves(history: Sequence[Change]) -> bool:
+    """Return whether any license has several owners over a history."""
+    owners: dict[Any, set[str]] = {}
+    for change in history:
+        if change.source is Source.LICENSES and "customer_id" in change.fields:
+            owners.setdefault(change.id, set()).add(repr(change.fields["customer_id"]))
+    return any(len(found) > 1 for found in owners.values())
 
 
 def with_mrr(oracle: Oracle, at: Any) -> set[Any]:
