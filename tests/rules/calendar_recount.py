@@ -4,13 +4,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from rules import business_days as days
-from rules.model.changes import Change, Source
+from rules.model.changes import Change, Operation, Source
 from rules.settings.settings import Settings
 from tests.rules.recount import Oracle
 
+WINDOW = timedelta(minutes=60)
 MILLISECOND = timedelta(milliseconds=1)
 ZONE = Settings().zone
 
@@ -52,7 +54,9 @@ def business_days(history: Sequence[Change]) -> list[date]:
 
 
 def recounted_days(history: Sequence[Change]) -> Iterator[RecountedDay]:
-    """Yield every day of a history, oldest first."""
+    """Yield every day of a history, oldest first; none if an end and a return may be one change across midnight."""
+    if may_cross_midnight(history):
+        return
     oracle, waiting = Oracle(), list(history)
     subscribed: set[Any] = set()
     ever: set[Any] = set()
@@ -70,12 +74,25 @@ def recounted_days(history: Sequence[Change]) -> Iterator[RecountedDay]:
         subscribed = now
 
 
+def may_cross_midnight(history: Sequence[Change]) -> bool:
+    """Return whether changes of licenses within the replacement window lie on two business days.
+
+    Such an end is corrected on its own day, so that day's row differs from a recount as of its midnight.
+    """
+    times = sorted(change.at for change in history if change.source is Source.LICENSES)
+    return any(
+        later - at <= WINDOW and days.business_day(at, ZONE) != days.business_day(later, ZONE)
+        for at, later in pairwise(times)
+    )
+
+
 def has_moves(history: Sequence[Change]) -> bool:
     """Return whether any license has several owners over a history."""
     owners: dict[Any, set[str]] = {}
     for change in history:
-        if change.source is Source.LICENSES and "customer_id" in change.fields:
-            owners.setdefault(change.id, set()).add(repr(change.fields["customer_id"]))
+        names_owner = "customer_id" in (*change.fields, *change.removed) or change.op is not Operation.UPDATE
+        if change.source is Source.LICENSES and names_owner:
+            owners.setdefault(change.id, set()).add(repr(change.fields.get("customer_id")))
     return any(len(found) > 1 for found in owners.values())
 
 
