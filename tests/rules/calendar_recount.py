@@ -90,7 +90,10 @@ def has_moves(history: Sequence[Change]) -> bool:
     """Return whether any license has several owners over a history."""
     owners: dict[Any, set[str]] = {}
     for change in history:
-        names_owner = "customer_id" in (*change.fields, *change.removed) or change.op is not Operation.UPDATE
+        names_owner = "customer_id" in (*change.fields, *change.removed) or change.op in (
+            Operation.INSERT,
+            Operation.REPLACE,
+        )
         if change.source is Source.LICENSES and names_owner:
             owners.setdefault(change.id, set()).add(repr(change.fields.get("customer_id")))
     return any(len(found) > 1 for found in owners.values())
