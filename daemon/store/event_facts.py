@@ -23,12 +23,13 @@ MAX_NUMBERS = 20
 """Numbers of an event's metadata that are delivered."""
 
 
-def recorded(events: Iterable[Document]) -> Iterator[Fact]:
-    """Yield the facts of own events, as they are stored."""
+def recorded(decision: Decision, events: Iterable[Document], stored: Mapping[Any, Document]) -> Iterator[Fact]:
+    """Yield the facts of own events, as they are stored, that no event in `stored` reported before."""
+    fact_ids = {event_id(key): event_id(fact_key) for key, fact_key in decision.fact_keys.items()}
     for event in events:
-        subject = event_fact(event)
-        if subject is not None:
-            yield Fact(str(event["_id"]), FactType.EVENT_RECORDED, event["event_date"], subject)
+        fact_id, subject = fact_ids.get(event["_id"], event["_id"]), event_fact(event)
+        if subject is not None and fact_id not in stored:
+            yield Fact(str(fact_id), FactType.EVENT_RECORDED, event["event_date"], subject)
 
 
 def withdrawn(decision: Decision, stored: Mapping[Any, Document]) -> Iterator[Fact]:
@@ -42,8 +43,9 @@ def withdrawn(decision: Decision, stored: Mapping[Any, Document]) -> Iterator[Fa
 
 def external(decision: Decision, stored: Mapping[Any, Document], events: Mapping[Any, Document]) -> Iterator[Fact]:
     """Yield the facts that external events report and no own event did; `events` are the external ones by `_id`."""
+    delivered = {decision.fact_keys.get(key, key) for key in decision.withdrawn if event_id(key) in stored}
     for one in decision.external:
-        if one.key is not None and event_id(one.key) in stored:
+        if one.key in delivered:
             continue
         subject = event_fact(events.get(one.id) or {"_id": one.id, "event_type": one.type})
         if subject is not None:

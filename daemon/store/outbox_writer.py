@@ -25,7 +25,7 @@ class OutboxWriter:
         others = self._events([one.id for one in decision.external], session)
         return [
             *event_facts.withdrawn(decision, stored),
-            *event_facts.recorded(events),
+            *event_facts.recorded(decision, events, stored),
             *event_facts.external(decision, stored, others),
         ]
 

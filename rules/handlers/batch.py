@@ -177,6 +177,11 @@ class Batch:
             self.withdrawn_indexes.add(index)
         self.decision.withdrawn[key] = Withdrawal(at, kind)
 
+    def report_again(self, key: str, fact_key: str) -> None:
+        """Record that the own event `key` reports a fact that became known as `fact_key`."""
+        if key != fact_key:
+            self.decision.fact_keys[key] = fact_key
+
     def remember_external(self, key: str, at: datetime) -> None:
         """Remember the key of an external event whose document has not been received: it will not be emitted."""
         oldest = (at - timedelta(hours=EXTERNAL_MEMORY_HOURS)).isoformat()

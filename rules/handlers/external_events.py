@@ -37,7 +37,7 @@ def _replace(batch: Batch, event: Fields, key: str, at: datetime) -> None:
 
 
 def _observe(batch: Batch, change: Change, kind: EventType, at: datetime) -> str | None:
-    """Match an external event of a fact that may happen again; return the key of the own event of that fact."""
+    """Match an external event of a fact that may happen again; return the key of that fact."""
     license_id, customer_id = change.fields.get("license_id"), change.fields.get("customer_id")
     if not documents.is_id(license_id):
         return None
@@ -46,7 +46,8 @@ def _observe(batch: Batch, change: Change, kind: EventType, at: datetime) -> str
         return None
     cents = fact_matching.cents_or_none(change.fields.get("amount")) if kind in PAYMENT_EVENTS else None
     external = documents.id_key(change.id)
-    return fact_matching.observe_external(batch, owner, FactObservation(at, license_id, kind, cents, external=external))
+    observation = FactObservation(at, license_id, kind, cents, external=external, first=external)
+    return fact_matching.observe_external(batch, owner, observation)
 
 
 def _is_early(batch: Batch, event: Fields, key: str) -> bool:

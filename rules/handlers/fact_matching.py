@@ -94,7 +94,9 @@ def emit_unless_reported(batch: Batch, change: Change, event: Event, cents: int 
     """
     if change.origin is Origin.BOOTSTRAP:
         return
-    observation = FactObservation(event.at, event.license_id, event.type, cents, guess=event.key, since=change.since)
+    observation = FactObservation(
+        event.at, event.license_id, event.type, cents, event.key, since=change.since, first=event.key
+    )
     known = observations_of(batch, event.customer_id)
     index = match(batch, known, observation, "guess")
     remember(batch, event.customer_id, known, index, observation)
@@ -103,21 +105,22 @@ def emit_unless_reported(batch: Batch, change: Change, event: Event, cents: int 
 
 
 def observe_external(batch: Batch, owner: DocId, observation: FactObservation) -> str | None:
-    """Match an external event with a known fact and withdraw the own event; return the key of that own event.
+    """Match an external event with a known fact and withdraw the own event; return the key of the fact.
 
     None if the external event reports the fact first, or alone.
     """
     known = observations_of(batch, owner)
     applied = next((one for one in known if one.external == observation.external), None)
     if applied is not None:
-        return applied.own_key or None
+        return applied.fact_key or None
     index = match(batch, known, observation, "external")
     remember(batch, owner, known, index, observation)
     if index is None:
         return None
     own = known[index]
     batch.withdraw(own.own_key, own.at, WithdrawalKind.REPLACED)
-    return own.own_key
+    batch.report_again(own.own_key, own.fact_key)
+    return own.fact_key
 
 
 def is_same(one: FactObservation, other: FactObservation) -> bool:
@@ -164,6 +167,7 @@ def _merged(one: FactObservation, other: FactObservation) -> FactObservation:
         external=one.external or other.external,
         transaction=one.transaction or other.transaction,
         since=one.since or other.since,
+        first=one.first or one.own_key or one.external,
     )
 
 

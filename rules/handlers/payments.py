@@ -7,7 +7,7 @@ document, which takes precedence over the guess. A customer's last observations 
 does not depend on their order or on the split into batches.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -188,23 +188,35 @@ def guess_payment(batch: Batch, change: Change, event: Event) -> None:
 
 
 def _replace_guess(batch: Batch, change: Change, payment: Payment) -> None:
-    """Withdraw the payment guessed from a license when its payment document arrives, whatever its status."""
+    """Withdraw the payment guessed from a license when its payment document arrives, whatever its status.
+
+    The fact stands if the document says that the guessed amount was paid.
+    """
     owner = owner_of(batch, payment.license_id, payment.customer_id)
     observation = _observation(change, payment, EventType.PAYMENT_COMPLETED)
     known = fact_matching.observations_of(batch, owner)
     index = fact_matching.match(batch, known, observation, "payment")
     if index is None or not known[index].guess:
         return
-    if not known[index].external:
-        batch.withdraw(known[index].guess, known[index].at, WithdrawalKind.CORRECTED)
+    guess = known[index]
+    if not guess.external:
+        is_paid = PaymentStatus.COMPLETED in _reached_statuses(change, payment.status)
+        stands = is_paid and guess.cents == payment.cents and not _is_duplicate(known, observation)
+        batch.withdraw(guess.guess, guess.at, WithdrawalKind.REPLACED if stands else WithdrawalKind.CORRECTED)
+        if not stands:
+            known = (*known[:index], guess._replace(first=observation.first), *known[index + 1 :])
     fact_matching.remember(batch, owner, known, index, observation)
+
+
+def _is_duplicate(known: Sequence[FactObservation], observation: FactObservation) -> bool:
+    return any(fact_matching.is_duplicate(one, observation) for one in known)
 
 
 def _emit(batch: Batch, change: Change, payment: Payment, kind: EventType) -> None:
     owner = owner_of(batch, payment.license_id, payment.customer_id)
     observation = _observation(change, payment, kind)
     known = fact_matching.observations_of(batch, owner)
-    if payment.cents == 0 or any(fact_matching.is_duplicate(one, observation) for one in known):
+    if payment.cents == 0 or _is_duplicate(known, observation):
         return
     index = next((index for index, one in enumerate(known) if fact_matching.is_same(one, observation)), None)
     if index is None:
@@ -212,6 +224,8 @@ def _emit(batch: Batch, change: Change, payment: Payment, kind: EventType) -> No
     fact_matching.remember(batch, owner, known, index, observation)
     if index is None or not known[index].external:
         batch.emit(change, _event(batch, change, payment, kind, owner))
+        if index is not None:
+            batch.report_again(observation.payment_key, known[index].fact_key)
 
 
 def _observation(change: Change, payment: Payment, kind: EventType) -> FactObservation:
@@ -224,6 +238,7 @@ def _observation(change: Change, payment: Payment, kind: EventType) -> FactObser
         payment_key=key,
         transaction=payment.transaction,
         since=change.since,
+        first=key,
     )
 
 

@@ -45,7 +45,7 @@ class Mirror:
 
 
 class WithdrawalKind(StrEnum):
-    """REPLACED: the fact stands, an external event reports it. CORRECTED: the fact turned out not to be one."""
+    """REPLACED: the fact stands, another event reports it. CORRECTED: the fact turned out not to be one."""
 
     REPLACED = "replaced"
     CORRECTED = "corrected"
@@ -61,8 +61,8 @@ class Withdrawal(NamedTuple):
 class ExternalFact(NamedTuple):
     """An external event that was applied, and the fact that it reports.
 
-    `id` is the event's `_id`. `key` is the key of the own event of the same fact, whether that was emitted or not; None
-    if the daemon has no own event of the fact, so that the fact is known by `id` alone.
+    `id` is the event's `_id`. `key` is the key of the first own event of the same fact, whether that was emitted or
+    not; None if the daemon had no own event of the fact before, so that the fact is known by `id` alone.
     """
 
     id: DocId
@@ -99,6 +99,8 @@ class Decision:
     released: set[tuple[Source, DocId]] = field(default_factory=set)
     withdrawn: dict[str, Withdrawal] = field(default_factory=dict)
     """Withdrawals by the key of the own event."""
+    fact_keys: dict[str, str] = field(default_factory=dict)
+    """Of own events that replaced another own one: the key of the first event of the fact, by their own key."""
     external: list[ExternalFact] = field(default_factory=list)
     """The external events of the batch: the notes of their days include them."""
 

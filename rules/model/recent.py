@@ -27,8 +27,9 @@ class FactObservation(NamedTuple):
     """A fact that may happen again (a payment, an event of a license) as observed so far.
 
     `guess` is the key of the event inferred from a license, `payment_key` that of the event of a payment document,
-    `external` the id of the external event, as text ("" if there is none). `since` is the earliest time of a fact
-    found after a gap, whose own time is not known; `at` is then the latest.
+    `external` the id of the external event, as text ("" if there is none); `first` is that of the three by which the
+    fact became known. `since` is the earliest time of a fact found after a gap, whose own time is not known; `at` is
+    then the latest.
     """
 
     at: datetime
@@ -40,11 +41,17 @@ class FactObservation(NamedTuple):
     external: str = ""
     transaction: str = ""
     since: datetime | None = None
+    first: str = ""
 
     @property
     def own_key(self) -> str:
         """Key of the own event of the fact; "" if only an external event reports it."""
         return self.payment_key or self.guess
+
+    @property
+    def fact_key(self) -> str:
+        """Key of the own event by which the fact became known, whatever replaced it; "" if it was an external event."""
+        return "" if self.external and self.first == self.external else self.first or self.own_key
 
 
 class RecentActivity(NamedTuple):

@@ -14,8 +14,8 @@ PRICES = {"starter": 2.99, "pro": 7.99, "agency": 19.99, "founders": 29.0}
 class Story:
     """Applies changes to a shop, one per minute."""
 
-    def __init__(self) -> None:
-        self.shop = Shop()
+    def __init__(self, shop: Shop | None = None) -> None:
+        self.shop = shop if shop is not None else Shop()
         self.now = T0
         self.change_count = 0
         for name, price in PRICES.items():

@@ -15,6 +15,7 @@ _OPTIONAL = {
     "external": "external",
     "transaction": "transaction",
     "since": "since",
+    "first": "first",
 }
 """Stored names of the fields of an observation that are left out while empty."""
 

@@ -389,6 +389,7 @@ class Fact(NamedTuple):
     path: tuple[str, ...]
     external: bool
     twice: bool
+    amount: float
 
 
 class World(NamedTuple):
@@ -401,7 +402,14 @@ def worlds(draw: st.DrawFn, *, used: bool) -> World:
     """Draw licenses that start and are renewed, with the changes of every source of their payments, in any order."""
     chance = Random(draw(st.integers(0, 10**9)))
     facts = [
-        Fact(name, base, chance.choice(PATHS) if used else (), chance.random() < 0.4, used and chance.random() < 0.2)
+        Fact(
+            name,
+            base,
+            chance.choice(PATHS) if used else (),
+            chance.random() < 0.4,
+            used and chance.random() < 0.2,
+            chance.choice((7.99, 9.75)),
+        )
         for name in ("L1", "L2", "L3")[: chance.randrange(1, 4)]
         for base in range(chance.randrange(1, 4))
     ]
@@ -438,7 +446,7 @@ def _document(fact: Fact, doc_id: str, times: list[Any]) -> list[Change]:
     whole = {
         "customer_id": fact.license_id.lower(),
         "license_id": fact.license_id,
-        "amount": 9.75,
+        "amount": fact.amount,
         "status": fact.path[0],
         "transaction_id": f"txn-{fact.license_id}-{fact.base}",
         "created_at": times[0],
