@@ -49,8 +49,9 @@ measures: setup  ## run the fault tests RUNS times (default 10) and write their 
 	CHATELLO_TEST_MEASURES=$(MEASURES) $(BIN)/pytest -q tests/faults tests/system/test_process.py || exit 1; done
 	$(BIN)/python -m tests.measurements $(MEASURES)
 
-bench: setup  ## measure speed and memory; make bench ONLY=backlog SCALE=0.1 runs a part of it
-	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(SCALE),--scale $(SCALE)) $(if $(ROUNDS),--repetitions $(ROUNDS))
+bench: setup  ## measure speed and memory; make bench ONLY=backlog SCALE=0.1 AGAINST=main compares a part with a commit
+	@$(BIN)/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(SCALE),--scale $(SCALE)) $(if $(ROUNDS),--repetitions $(ROUNDS)) \
+	$(if $(AGAINST),--against $(AGAINST))
 
 check: setup  ## format, lint, types and import contracts
 	$(BIN)/ruff format --check .

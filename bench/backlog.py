@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from bench import peers, recording, shop, state
+from bench.checkout import Checkout, this
 from bench.measures import Bench, Row, Sample, median, print_line, run_bare, run_rounds, with_server
 from bench.peers import Peer, PeerFailed
 from bench.state import State
@@ -21,15 +22,16 @@ Samples = dict[str, list[Sample]]
 
 
 class Backlog:
-    """A backlog that is written again for every run."""
+    """A backlog that is written again for every run, for the daemon of a checkout, by default of this one."""
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: Bench, checkout: Checkout | None = None) -> None:
         self.bench = bench
+        self.checkout = checkout or this()
         self.server = bench.server
         self.changes = bench.scaled(CHANGES)
         stock = bench.scaled(STOCK)
         self.backlog = shop.Backlog(stock, self.changes)
-        self.state = state.bootstrapped(self.server, stock)
+        self.state = state.bootstrapped(self.server, stock, self.checkout)
 
     def wait(self, before: Callable[[], object] = lambda: None, noise: int = 0) -> State:
         """Restore the state and write the backlog after its checkpoint; call `before` in between."""
@@ -45,7 +47,7 @@ class Backlog:
         return with_server(self.server, lambda: self._daemon(*arguments))
 
     def _daemon(self, *arguments: str) -> Sample:
-        with Subject(self.server.uri, *arguments) as subject:
+        with Subject(self.server.uri, *arguments, checkout=self.checkout) as subject:
             began = timestamp_of(subject.wait_for("lease.taken"))
             cpu = subject.cpu_seconds()
             ended = timestamp_of(subject.wait_for_changes(self.changes))

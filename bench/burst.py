@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from bench import shop, state
-from bench.measures import Bench, Row, Sample, median, run_rounds
+from bench.checkout import Checkout
+from bench.measures import Bench, Contender, Row, Sample, median, run_rounds
 from bench.server import Server
 from bench.subject import Subject, ready
 
@@ -18,9 +19,8 @@ GOAL = 1.3
 
 
 def rows(bench: Bench) -> list[Row]:
-    stock, changes = bench.scaled(STOCK), bench.scaled(CHANGES)
-    begun = state.bootstrapped(bench.server, stock)
-    samples = run_rounds(bench, {"the daemon": lambda: _burst(bench.server, begun, shop.Backlog(stock, changes))})
+    changes = bench.scaled(CHANGES)
+    samples = run_rounds(bench, {"the daemon": contender(bench)})
     idle, peak, read = (median(samples["the daemon"], name) for name in ("idle_megabytes", "peak_megabytes", "reads"))
     late = median(samples["the daemon"], "seconds_behind")
     found = (
@@ -31,9 +31,16 @@ def rows(bench: Bench) -> list[Row]:
     return [Row(what, f"at most {GOAL}", found, peak / idle <= GOAL, samples)]
 
 
-def _burst(server: Server, begun: state.State, backlog: shop.Backlog) -> Sample:
+def contender(bench: Bench, checkout: Checkout | None = None) -> Contender:
+    """Return the measurement of the daemon, by default of this checkout."""
+    stock = bench.scaled(STOCK)
+    begun, backlog = state.bootstrapped(bench.server, stock, checkout), shop.Backlog(stock, bench.scaled(CHANGES))
+    return lambda: _burst(bench.server, begun, backlog, checkout)
+
+
+def _burst(server: Server, begun: state.State, backlog: shop.Backlog, checkout: Checkout | None) -> Sample:
     begun.restore(server)
-    with ready(server.uri) as subject:
+    with ready(server.uri, checkout=checkout) as subject:
         for _ in range(WARM_READS):
             for path in READ:
                 subject.get(path)

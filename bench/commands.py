@@ -3,12 +3,11 @@
 import os
 import statistics
 import subprocess
-import sys
 import time
 from typing import NamedTuple
 
+from bench.checkout import ROOT, this
 from bench.measures import Bench, Row
-from bench.subject import ROOT
 from daemon.demo.embedded_mongo import free_port
 from daemon.errors import ConfigurationError
 
@@ -58,7 +57,7 @@ def _seconds(command: Command) -> float:
     environment = {**os.environ, "MONGODB_URI": INVALID_URI, "CHATELLO_HTTP__PORT": str(free_port())}
     began = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, *command.arguments], cwd=ROOT, capture_output=True, env=environment, check=False
+        [this().python, *command.arguments], cwd=ROOT, capture_output=True, env=environment, check=False
     )
     took = time.perf_counter() - began
     if done.returncode != command.status:

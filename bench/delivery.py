@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench import latency, shop, state
 from bench.backlog import Backlog
-from bench.latency import STOCK, WRITES, EventPoller
+from bench.latency import STOCK, EventPoller
 from bench.measures import Bench, Row, Sample, median, run_rounds
 from bench.subject import ready
 from daemon.mongo.collections import event_id
@@ -73,7 +73,7 @@ def rows(bench: Bench) -> list[Row]:
 
 
 def _delays(bench: Bench) -> list[Row]:
-    begun, writes = state.bootstrapped(bench.server, STOCK), max(50, int(WRITES * bench.scale))
+    begun, writes = state.bootstrapped(bench.server, STOCK), latency.writes_of(bench)
     samples = run_rounds(bench, {"webhook": lambda: _delay(bench, begun, writes)})
     return [_delay_row(name, goal, samples) for name, goal in (("p50", 50.0), ("p99", 200.0))]
 

@@ -32,7 +32,7 @@ COPY = f"{DATABASE}_copy"
 """Copy of the small shop beside the large one, so that their rollups can be interleaved."""
 AGE = timedelta(days=40)
 """Age of the ledger at the day that is rolled up, so that the row's rates cover recorded days."""
-FAST_CHECKPOINTS = {"CHATELLO_STREAM__CHECKPOINT_SECONDS": "1"}
+CHECKPOINT_SECONDS = "1"
 """Lets a requested reconciliation start early."""
 
 
@@ -144,7 +144,7 @@ def _start(server: Server) -> Sample:
 
 
 def _reconcile(server: Server) -> Sample:
-    with ready(server.uri, **FAST_CHECKPOINTS) as subject:
+    with ready(server.uri, CHATELLO_STREAM__CHECKPOINT_SECONDS=CHECKPOINT_SECONDS) as subject:
         idle = subject.settled_megabytes()
         subject.reset_peak()
         cpu = subject.cpu_seconds()

@@ -9,8 +9,9 @@ import socket
 import statistics
 import struct
 import subprocess
-import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from random import Random
 from typing import Self
 
@@ -19,9 +20,10 @@ from bson import ObjectId
 from pymongo.write_concern import WriteConcern
 
 from bench import shop, state
+from bench.checkout import ROOT, Checkout, this
 from bench.measures import Bench, Row, Sample, median, run_rounds
-from bench.server import DATABASE, Server
-from bench.subject import ROOT, ready
+from bench.server import Server
+from bench.subject import ready
 from daemon.mongo.collections import event_id
 
 STOCK = 4000
@@ -41,6 +43,7 @@ class EventPoller:
     """
 
     def __init__(self, server: Server) -> None:
+        self._database = server.database
         address = server.client.address
         assert address is not None, "the client is not connected"
         self._socket = socket.create_connection(address, timeout=30)
@@ -48,7 +51,7 @@ class EventPoller:
 
     def has_event(self, event: ObjectId) -> bool:
         """Return whether the event exists (OP_MSG, mongodb.com/docs/manual/reference/mongodb-wire-protocol)."""
-        command = {"find": "business_events", "filter": {"_id": event}, "singleBatch": True, "$db": DATABASE}
+        command = {"find": "business_events", "filter": {"_id": event}, "singleBatch": True, "$db": self._database}
         body = b"\0\0\0\0\0" + bson.encode({**command, "projection": {"_id": 1}})
         self._socket.sendall(struct.pack("<4i", HEADER_BYTES + len(body), 1, 0, OP_MSG) + body)
         (length,) = struct.unpack("<i", self._socket.recv(4, socket.MSG_WAITALL))
@@ -64,7 +67,7 @@ class EventPoller:
 
 def rows(bench: Bench) -> list[Row]:
     begun = state.bootstrapped(bench.server, STOCK)
-    writes = max(50, int(WRITES * bench.scale))
+    writes = writes_of(bench)
     samples = run_rounds(
         bench,
         {
@@ -88,10 +91,24 @@ def _row(name: str, goal: float, samples: dict[str, list[Sample]]) -> Row:
     )
 
 
+def writes_of(bench: Bench) -> int:
+    return max(50, int(WRITES * bench.scale))
+
+
 def _daemon(server: Server, begun: state.State, writes: int) -> Sample:
     begun.restore(server)
-    with ready(server.uri), EventPoller(server) as poller:
-        return percentiles([_delay_of_event(server, poller, number) for number in range(STOCK, STOCK + writes)])
+    with following(server) as measure:
+        return percentiles([measure(number) for number in range(STOCK, STOCK + writes)])
+
+
+@contextmanager
+def following(server: Server, checkout: Checkout | None = None) -> Iterator[Callable[[int], float]]:
+    """Start a daemon, by default of this checkout; yield a function that writes a license and returns the delay."""
+    with (
+        ready(server.uri, checkout=checkout, MONGODB_DATABASE=server.database),
+        EventPoller(server) as poller,
+    ):
+        yield lambda number: _delay_of_event(server, poller, number)
 
 
 def _delay_of_event(server: Server, poller: EventPoller, number: int) -> float:
@@ -106,7 +123,7 @@ def _delay_of_event(server: Server, poller: EventPoller, number: int) -> float:
 def _bare_loop(server: Server, begun: state.State, writes: int) -> Sample:
     """Measure the bare loop, which prints the arrival time of each change by the same clock."""
     begun.restore(server)
-    command = [sys.executable, "-m", "bench.bare", "listener", server.uri, str(writes)]
+    command = [str(this().python), "-m", "bench.bare", "listener", server.uri, str(writes)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     process.stdout.readline()

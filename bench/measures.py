@@ -3,13 +3,12 @@
 import json
 import statistics
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bench.checkout import ROOT, this
 from bench.server import Server
-from bench.subject import ROOT
 
 Sample = dict[str, float]
 Contender = Callable[[], Sample]
@@ -42,11 +41,11 @@ class Bench:
 
 
 def run_rounds(bench: Bench, contenders: Mapping[str, Contender]) -> dict[str, list[Sample]]:
-    """Run every contender once per round, so that drift affects all of them."""
+    """Run every contender once per round, in alternating order, so that drift affects all of them."""
     samples: dict[str, list[Sample]] = {name: [] for name in contenders}
     for number in range(bench.repetitions):
-        for name, work in contenders.items():
-            sample = work()
+        for name in list(contenders)[:: -1 if number % 2 else 1]:
+            sample = contenders[name]()
             samples[name].append(sample)
             shown = ", ".join(f"{key} {value:.3g}" for key, value in sample.items())
             print_line(f"  round {number + 1} of {bench.repetitions}, {name}: {shown}")
@@ -66,7 +65,7 @@ def with_server(server: Server, work: Callable[[], Sample]) -> Sample:
 
 def run_bare(server: Server, name: str, *arguments: str) -> dict[str, Any]:
     """Run a program of `bench.bare`; return its output."""
-    command = [sys.executable, "-m", "bench.bare", name, server.uri, *arguments]
+    command = [str(this().python), "-m", "bench.bare", name, server.uri, *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
     if done.returncode:
         raise RuntimeError(f"{name} failed: {done.stderr[-2000:]}")

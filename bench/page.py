@@ -4,21 +4,17 @@ import json
 import os
 import platform
 import re
-import shutil
-import subprocess
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pymongo
-
+from bench import checkout
 from bench.measures import Bench, Row
-from bench.subject import ROOT
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 PAGE, NUMBERS = "performance.md", "performance.json"
-HEAD = "| measurement | goal | result | |\n| --- | --- | --- | --- |\n"
+HEAD = "| measurement | goal | result | | run |\n| --- | --- | --- | --- | --- |\n"
 
 Measured = dict[str, dict[str, Any]]
 """By group: rows, scale and machine."""
@@ -30,23 +26,15 @@ def machine(bench: Bench) -> dict[str, str]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "measured": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),  # noqa: TID251 - dates the page
-        "commit": _commit(),
+        "commit": checkout.this().name,
         "processor": f"{cpu.group(1) if cpu else platform.machine()}, {os.cpu_count()} cores",
         "memory": f"{memory:.0f} GB",
         "system": f"{platform.system()} {platform.release()}",
-        "Python": platform.python_version(),
-        "PyMongo": pymongo.version,
+        **checkout.describe(checkout.this()),
         "mongod": str(bench.server.client.server_info()["version"]),
         "load before": f"{os.getloadavg()[0]:.1f}",
         "rounds": str(bench.repetitions),
     }
-
-
-def _commit() -> str:
-    if shutil.which("git") is None:
-        return "unknown"
-    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude", "*"]
-    return subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
 
 
 def load(folder: Path) -> Measured:
@@ -72,14 +60,17 @@ def group(bench: Bench, rows: list[Row], described: dict[str, str]) -> dict[str,
 
 
 def _table(measured: Measured) -> str:
-    lines = [_line(row) for one in measured.values() for row in one["rows"]]
-    machines = {_machine_line(one["machine"]) for one in measured.values()}
-    return HEAD + "".join(lines) + "\n" + "".join(f"{line}\n" for line in sorted(machines))
+    """Return the table; each row has the number of its run, whose line names the machine and the versions."""
+    runs = sorted({_machine_line(one["machine"]) for one in measured.values()})
+    lines = [
+        _line(row, runs.index(_machine_line(one["machine"])) + 1) for one in measured.values() for row in one["rows"]
+    ]
+    return HEAD + "".join(lines) + "\n" + "".join(f"{number}. {line}\n" for number, line in enumerate(runs, 1))
 
 
-def _line(row: dict[str, Any]) -> str:
+def _line(row: dict[str, Any], run: int) -> str:
     mark = {True: "✓", False: "**missed**", None: ""}[row["met"]]
-    return f"| {row['what']} | {row['goal']} | {row['found']} | {mark} |\n"
+    return f"| {row['what']} | {row['goal']} | {row['found']} | {mark} | {run} |\n"
 
 
 def _machine_line(described: dict[str, str]) -> str:

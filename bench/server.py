@@ -23,6 +23,7 @@ class Server:
 
     mongo: EmbeddedMongo
     client: MongoClient[Document]
+    database: str = DATABASE
 
     @property
     def uri(self) -> str:
@@ -30,7 +31,7 @@ class Server:
 
     @property
     def db(self) -> Database:
-        return self.client.get_database(DATABASE, codec_options=CODEC)
+        return self.client.get_database(self.database, codec_options=CODEC)
 
     @property
     def pid(self) -> int:

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
@@ -18,12 +17,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from bench import processes
+from bench.checkout import Checkout, this
 from bench.server import DATABASE
 from daemon.demo.embedded_mongo import die_with_parent, free_port
 
 Line = dict[str, Any]
 
-ROOT = Path(__file__).parent.parent
 POLL_SECONDS = 0.02
 MAX_WAIT_SECONDS = 60.0
 SETTLED_SECONDS = 4.0
@@ -31,17 +30,18 @@ SETTLED_SECONDS = 4.0
 
 
 class Subject:
-    """Daemon process with default settings except for database, port and log format."""
+    """Daemon process with default settings except for database, port and log format; by default of this checkout."""
 
-    def __init__(self, uri: str, *arguments: str, **environment: str) -> None:
+    def __init__(self, uri: str, *arguments: str, checkout: Checkout | None = None, **environment: str) -> None:
+        measured = checkout or this()
         self.port = free_port()
         self._log = tempfile.NamedTemporaryFile(prefix="chatello-bench-", suffix=".log")  # noqa: SIM115 - closed in stop
         self._read = 0
         self.lines: list[Line] = []
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("CHATELLO_", "MONGODB_"))}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "daemon", "run", *arguments],
-            cwd=ROOT,
+            [measured.python, "-m", "daemon", "run", *arguments],
+            cwd=measured.root,
             stdout=self._log,
             stderr=subprocess.STDOUT,
             preexec_fn=die_with_parent(os.getpid()),
@@ -153,8 +153,8 @@ def timestamp_of(line: Line) -> float:
 
 
 @contextmanager
-def ready(uri: str, *arguments: str, **environment: str) -> Iterator[Subject]:
+def ready(uri: str, *arguments: str, checkout: Checkout | None = None, **environment: str) -> Iterator[Subject]:
     """Start a daemon and wait until it is ready."""
-    with Subject(uri, *arguments, **environment) as subject:
+    with Subject(uri, *arguments, checkout=checkout, **environment) as subject:
         subject.wait_for("daemon.ready")
         yield subject
