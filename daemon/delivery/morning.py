@@ -1,16 +1,18 @@
 """What the message of the morning is made of: rows that became final or were amended since the last one."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from daemon import clock
 from daemon.config.targets import Notify
+from daemon.delivery import fact_texts
 from daemon.mongo.types import Database
 from daemon.store import gaps, outbox, rows
 from daemon.store.outbox import OutboxPosition
 from rules import business_days
 from rules.messages import corrections, digest, timing
+from rules.messages.corrections import Correction, LateFact
 from rules.messages.digest import Morning
 from rules.messages.model import Message, PeriodNumbers
 from rules.model.facts import FactType, RowFact
@@ -22,9 +24,14 @@ from rules.settings.settings import Settings
 ROW_TYPES = (FactType.DAY_CLOSED, FactType.DAY_AMENDED, FactType.MONTH_CLOSED, FactType.MONTH_AMENDED)
 
 
-class Collected(NamedTuple):
-    """Days and months that became final, the last one at `closed_at`, and amendments, up to a position."""
+MAX_LATE = 1000
+"""Corrections that have as many late facts are sent without a reason."""
 
+
+class Collected(NamedTuple):
+    """Days and months that became final, the last one at `closed_at`, and amendments, between two positions."""
+
+    after: OutboxPosition
     position: OutboxPosition
     days: tuple[date, ...] = ()
     months: tuple[date, ...] = ()
@@ -46,7 +53,7 @@ def collect(database: Database, after: OutboxPosition) -> Collected:
         else:
             closed_at = entry.at
             (months if subject.month else days).append(subject.day)
-    return Collected(position, tuple(sorted(days)), tuple(sorted(months)), tuple(amended), closed_at)
+    return Collected(after, position, tuple(sorted(days)), tuple(sorted(months)), tuple(amended), closed_at)
 
 
 def message(database: Database, found: Collected, notify: Notify, settings: Settings) -> Message | None:
@@ -58,10 +65,11 @@ def message(database: Database, found: Collected, notify: Notify, settings: Sett
     return digest.message(
         Morning(
             today,
-            tuple(_known(_day(database, day, settings) for day in found.days)) if "day" in wants else (),
-            _week(database, sundays[-1], settings) if sundays and "week" in wants else None,
-            _month(database, found.months[-1], settings) if found.months and "month" in wants else None,
+            _known(_day(database, day, settings) for day in found.days) if "day" in wants else (),
+            _known(_week(database, sunday) for sunday in sundays) if "week" in wants else (),
+            _known(_month(database, month, settings) for month in found.months) if "month" in wants else (),
             corrected,
+            _late(database, found, corrected, settings),
         ),
         silent_days=notify.silent_days,
     )
@@ -74,8 +82,24 @@ def _standing(found: Collected, today: date) -> tuple[corrections.Correction, ..
     return tuple(corrections.net(amended, today))
 
 
-def _known(found: Iterable[PeriodNumbers | None]) -> Iterable[PeriodNumbers]:
-    return (one for one in found if one is not None)
+def _late(
+    database: Database, found: Collected, corrected: Sequence[Correction], settings: Settings
+) -> tuple[LateFact, ...]:
+    """Return the events of corrected days, and before, that were committed since the last message."""
+    if not corrected:
+        return ()
+    last = max(periods.month(one.day).last if one.month else one.day for one in corrected)
+    end = business_days.start(last + business_days.ONE_DAY, settings.zone)
+    facts = [entry.fact for entry in outbox.read_late(database, found.after, end, MAX_LATE)]
+    if len(facts) == MAX_LATE:
+        return ()
+    texts = fact_texts.of(database, facts, settings)
+    days = (business_days.business_day(fact.time, settings.zone) for fact in facts)
+    return tuple(LateFact(day, fact, text.line) for day, fact, text in zip(days, facts, texts, strict=True))
+
+
+def _known(found: Iterable[PeriodNumbers | None]) -> tuple[PeriodNumbers, ...]:
+    return tuple(one for one in found if one is not None)
 
 
 def _day(database: Database, day: date, settings: Settings) -> PeriodNumbers | None:
@@ -88,7 +112,7 @@ def _month(database: Database, first: date, settings: Settings) -> PeriodNumbers
     return _numbers(database, period, rows.get(database, previous), settings)
 
 
-def _week(database: Database, sunday: date, settings: Settings) -> PeriodNumbers | None:
+def _week(database: Database, sunday: date) -> PeriodNumbers | None:
     """Return the week that ends on a Sunday: the numbers of that day against those of the Sunday before."""
     row = rows.get(database, periods.day(sunday))
     before = rows.get(database, periods.day(sunday - timedelta(days=7)))

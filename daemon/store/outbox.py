@@ -91,6 +91,11 @@ def read(
     return _read(database, after, {"entries.type": {"$in": [one.value for one in types]}}, limit)
 
 
+def read_late(database: Database, after: OutboxPosition, before: datetime, limit: int) -> Iterator[OutboxEntry]:
+    """Yield entries from after a position on whose event happened before an instant, at most `limit`."""
+    return _read(database, after, {"entries.event": {"$exists": True}, "entries.time": {"$lt": before}}, limit)
+
+
 def read_about(database: Database, customer_ids: Sequence[DocId]) -> Iterator[OutboxEntry]:
     """Yield the majority-committed entries of events of a customer, given by all forms of its id; reads everything."""
     return _read(database, BEGINNING, {"entries.event.customer_id": {"$in": list(customer_ids)}})

@@ -3,13 +3,14 @@
 A late fact amends every later day, so days in a row with the same difference are one line.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
 from rules.messages import numbers
-from rules.model.facts import RowFact
+from rules.model.facts import EventFact, Fact, FactType, RowFact
 from rules.settings import italian, message_texts
 
 MAX_DAYS = 35
@@ -18,6 +19,14 @@ MAX_MONTHS = 13
 
 NetChange = tuple[int | float | None, int | float | None]
 """A number as it was sent, and as it is now."""
+
+
+class LateFact(NamedTuple):
+    """A fact of `day` that was committed after the row of that day was final, with its text."""
+
+    day: date
+    fact: Fact
+    text: str
 
 
 class Correction(NamedTuple):
@@ -58,9 +67,45 @@ def _changed(changes: Mapping[str, NetChange]) -> dict[str, NetChange]:
     return {field: (before, after) for field, (before, after) in ordered if before != after}
 
 
-def lines(corrections: Sequence[Correction], today: date) -> list[str]:
-    """Return one line for each run of days with the same difference."""
-    return [_line(run, today) for run in _runs(corrections)]
+def lines(corrections: Sequence[Correction], today: date, late: Sequence[LateFact] = ()) -> list[str]:
+    """Return a line for each run of days with the same difference, followed by its reason if that is known.
+
+    Each late fact is the reason of one run: the first one that does not begin before it.
+    """
+    found, rest = list[str](), list(late)
+    for run in _runs(corrections):
+        causes = [one for one in rest if _is_cause(one, run[0])]
+        rest = [one for one in rest if one not in causes]
+        found += [_line(run, today), *_reason(causes)]
+    return found
+
+
+def _is_cause(late: LateFact, first: Correction) -> bool:
+    if first.month:
+        return late.day.replace(day=1) == first.day
+    return late.day <= first.day
+
+
+def _reason(causes: Sequence[LateFact]) -> list[str]:
+    """Return the line with the text of the only cause, or with the numbers of several."""
+    if not causes:
+        return []
+    counts = Counter(_kind(one.fact) for one in causes)
+    counted = ", ".join(italian.plural(forms, count) for forms, count in counts.items())
+    reason = _text(causes[0]) if len(causes) == 1 and causes[0].text else counted
+    return [message_texts.CORRECTION_WHY.format(reason=reason)]
+
+
+def _text(late: LateFact) -> str:
+    text = italian.with_readers_euros(late.text)
+    return message_texts.WITHDRAWN.format(text=text) if late.fact.type is FactType.EVENT_WITHDRAWN else text
+
+
+def _kind(fact: Fact) -> tuple[str, str]:
+    if fact.type is FactType.EVENT_WITHDRAWN:
+        return message_texts.WITHDRAWN_FACTS
+    is_recovered = isinstance(fact.subject, EventFact) and fact.subject.recovered
+    return message_texts.RECOVERED_FACTS if is_recovered else message_texts.LATE_FACTS
 
 
 def _runs(corrections: Sequence[Correction]) -> list[list[Correction]]:

@@ -5,7 +5,7 @@ from datetime import date
 from typing import NamedTuple
 
 from rules.messages import corrections, numbers
-from rules.messages.corrections import Correction
+from rules.messages.corrections import Correction, LateFact
 from rules.messages.model import Message, PeriodNumbers
 from rules.settings import italian, message_texts
 
@@ -18,23 +18,26 @@ class Morning(NamedTuple):
 
     today: date
     days: tuple[PeriodNumbers, ...] = ()
-    week: PeriodNumbers | None = None
-    month: PeriodNumbers | None = None
+    weeks: tuple[PeriodNumbers, ...] = ()
+    months: tuple[PeriodNumbers, ...] = ()
     corrected: tuple[Correction, ...] = ()
+    late: tuple[LateFact, ...] = ()
+
+    @property
+    def periods(self) -> tuple[PeriodNumbers, ...]:
+        return (*self.days, *self.weeks, *self.months)
 
 
 def message(morning: Morning, *, silent_days: bool = False) -> Message | None:
     """Return the message; None if nothing is corrected and nothing happened (unless `silent_days`)."""
-    periods = [*morning.days, *(one for one in (morning.week, morning.month) if one is not None)]
-    loud = [one for one in periods if silent_days or not one.is_quiet]
+    loud = [one for one in morning.periods if silent_days or not one.is_quiet]
     if not loud and not morning.corrected:
         return None
-    blocks = [corrections.lines(morning.corrected, morning.today), *_day_blocks(morning.days)]
-    if morning.week is not None:
-        days = italian.date_range(morning.week.first, morning.week.last)
-        blocks.append(_period_lines(message_texts.WEEK.format(range=days), morning.week))
-    if morning.month is not None:
-        blocks.append(_period_lines(message_texts.MONTH.format(Month=_month(morning.month.first)), morning.month))
+    blocks = [corrections.lines(morning.corrected, morning.today, morning.late), *_day_blocks(morning.days)]
+    for week in morning.weeks:
+        days = italian.date_range(week.first, week.last)
+        blocks.append(_period_lines(message_texts.WEEK.format(range=days), week))
+    blocks += [_period_lines(message_texts.MONTH.format(Month=_month(month.first)), month) for month in morning.months]
     text = "\n\n".join("\n".join(block) for block in blocks if block)
     return Message(_key(morning), _subject(morning), text)
 
@@ -93,12 +96,13 @@ def _subject(morning: Morning) -> str:
 
 def _period_subject(morning: Morning) -> str:
     """Return the subject of a week or month without days; "" if there is neither."""
-    if morning.month is not None:
-        month = morning.month
+    if morning.months:
+        month = morning.months[-1]
         return message_texts.SUBJECT_DAYS.format(short_range=_month(month.first), **_mrr(month))
-    if morning.week is not None:
-        days = italian.short_date_range(morning.week.first, morning.week.last)
-        return message_texts.SUBJECT_DAYS.format(short_range=days, **_mrr(morning.week))
+    if morning.weeks:
+        week = morning.weeks[-1]
+        days = italian.short_date_range(week.first, week.last)
+        return message_texts.SUBJECT_DAYS.format(short_range=days, **_mrr(week))
     return ""
 
 
@@ -122,9 +126,8 @@ def _mrr(period: PeriodNumbers) -> dict[str, str]:
 
 def _key(morning: Morning) -> str:
     """Return the key: the last period, so that a repetition of the same morning has the same one."""
-    periods = [*morning.days, *(one for one in (morning.week, morning.month) if one is not None)]
-    newest = max((one.last for one in periods), default=morning.today)
-    return f"morning-{newest:%Y-%m-%d}" if periods else f"corrections-{newest:%Y-%m-%d}"
+    newest = max((one.last for one in morning.periods), default=morning.today)
+    return f"morning-{newest:%Y-%m-%d}" if morning.periods else f"corrections-{newest:%Y-%m-%d}"
 
 
 def _month(day: date) -> str:

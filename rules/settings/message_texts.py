@@ -40,6 +40,10 @@ CORRECTION_RUN = "✏️ Rettifica {dal_day} {al_day}: {differences} (per esempi
 CORRECTION_DIFFERENCE = "{name} {before} → {after}"
 CORRECTION_STEP = "{name} {step}"
 CORRECTION_MONTH = "✏️ Rettifica di {month}: {differences}"
+CORRECTION_WHY = "Motivo: {reason}"
+LATE_FACTS = ("1 evento arrivato in ritardo", "{count} eventi arrivati in ritardo")
+RECOVERED_FACTS = ("1 evento recuperato dopo un’interruzione", "{count} eventi recuperati dopo un’interruzione")
+WITHDRAWN_FACTS = ("1 evento annullato", "{count} eventi annullati")
 
 WITHDRAWN = "↩️ Non è più così: {text}"
 MORE_FACTS = "… e altri {count} ({kinds})"

@@ -101,7 +101,9 @@ def test_the_message_of_the_morning_has_the_corrections_and_the_day(
 ) -> None:
     store_row(database, DAY - timedelta(days=1), 7.99)
     store_row(database, DAY, 15.98, "🎉 Nuovo cliente: TechCorp • 💰 Pagamento ricevuto: €7.99")
-    dispatcher = started(term(anna=person(inbox)), database, "anna")
+    dispatcher = started(term(anna=person(inbox, now=[])), database, "anna")
+    late = sold("late", EventType.LICENSE_CANCELLED)._replace(time=NOON - timedelta(days=4))
+    written.commit(late, sold("on time", EventType.LICENSE_CANCELLED))
     written.commit(amended(DAY - timedelta(days=3), 1000, 900), amended(DAY - timedelta(days=3), 900, 799))
     written.commit(amended(DAY - timedelta(days=4), 1000, 900), amended(DAY - timedelta(days=4), 900, 1000))
     written.commit(closed(DAY))
@@ -111,6 +113,7 @@ def test_the_message_of_the_morning_has_the_corrections_and_the_day(
     (message,) = inbox.messages
     assert message.splitlines() == [
         "✏️ Rettifica del 22 novembre: MRR € 10,00 → € 7,99",
+        "Motivo: 😞 Licenza cancellata",
         "",
         "📅 Mercoledì 25 novembre",
         "MRR: € 15,98 (+€ 7,99)",

@@ -1,12 +1,15 @@
 """Corrections: the net difference of all amendments, one line for days in a row, never a level without its day."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.messages import corrections
-from rules.model.facts import Difference, RowFact
+from rules.messages.corrections import LateFact
+from rules.model.events import EventType
+from rules.model.facts import Difference, EventFact, Fact, FactType, RowFact
 
 TODAY = date(2026, 11, 26)
 
@@ -57,6 +60,51 @@ def test_only_the_numbers_of_a_message_and_the_last_weeks_and_months_are_correct
     assert lines(amended(date(2026, 10, 1), 100, 200, month=True)) == [
         "✏️ Rettifica di ottobre 2026: MRR €\xa01,00 → €\xa02,00"
     ]
+
+
+def late(day: date, text: str = "😞 Licenza cancellata: Rossi", **options: Any) -> LateFact:
+    kind = options.pop("type", FactType.EVENT_RECORDED)
+    event = EventFact(1, EventType.LICENSE_CANCELLED, **options)
+    return LateFact(day, Fact("a", kind, datetime(day.year, day.month, day.day, tzinfo=UTC), event), text)
+
+
+def reasons(*facts: LateFact) -> list[str]:
+    """Return the lines of two corrected runs of days and a corrected month."""
+    first, second = date(2026, 11, 10), date(2026, 11, 20)
+    rows = [amended(first, 1000, 900), amended(second, 1000, 800), amended(date(2026, 10, 1), 1, 2, month=True)]
+    return [line[:25] for line in corrections.lines(corrections.net(rows, TODAY), TODAY, facts)]
+
+
+def test_the_only_late_fact_of_a_run_of_days_is_its_reason() -> None:
+    (_, reason, *_) = corrections.lines(
+        corrections.net([amended(date(2026, 11, 10), 1000, 900)], TODAY),
+        TODAY,
+        [late(date(2026, 11, 10), "💰 Pagamento ricevuto: €7.99 da Rossi")],
+    )
+
+    assert reason == "Motivo: 💰 Pagamento ricevuto: €\xa07,99 da Rossi"
+
+
+def test_a_late_fact_is_the_reason_of_the_first_run_that_does_not_begin_before_it() -> None:
+    assert reasons(late(date(2026, 11, 20)), late(date(2026, 9, 20)), late(date(2026, 11, 21))) == [
+        "✏️ Rettifica del 10 novem",
+        "Motivo: 😞 Licenza cancell",
+        "✏️ Rettifica del 20 novem",
+        "Motivo: 😞 Licenza cancell",
+        "✏️ Rettifica di ottobre 2",
+    ]
+
+
+def test_several_late_facts_are_counted_by_their_kind_and_a_withdrawn_one_is_named_as_such() -> None:
+    day = date(2026, 11, 10)
+    rows = corrections.net([amended(day, 1000, 900)], TODAY)
+    many = [late(day), late(day), late(day, recovered=True), late(day, type=FactType.EVENT_WITHDRAWN)]
+
+    assert corrections.lines(rows, TODAY, many)[1] == (
+        "Motivo: 2 eventi arrivati in ritardo, 1 evento recuperato dopo un’interruzione, 1 evento annullato"
+    )
+    assert corrections.lines(rows, TODAY, many[3:])[1] == "Motivo: ↩️ Non è più così: 😞 Licenza cancellata: Rossi"
+    assert corrections.lines(rows, TODAY, [late(day, "")])[1] == "Motivo: 1 evento arrivato in ritardo"
 
 
 days = st.integers(0, 30).map(lambda count: TODAY - timedelta(days=count))

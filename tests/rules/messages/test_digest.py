@@ -70,7 +70,7 @@ def test_the_week_and_the_month_have_their_own_blocks() -> None:
     week = PeriodNumbers(date(2026, 11, 23), date(2026, 11, 29), NUMBERS, BEFORE)
     month = PeriodNumbers(date(2026, 11, 1), date(2026, 11, 30), NUMBERS, BEFORE, interrupted=720)
 
-    found = digest.message(Morning(date(2026, 12, 1), week=week, month=month))
+    found = digest.message(Morning(date(2026, 12, 1), weeks=(week,), months=(month,)))
     assert found is not None
     assert found.subject.startswith("Novembre 2026: MRR")
     assert "📅 Settimana 23–29 novembre" in found.text
