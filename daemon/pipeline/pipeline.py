@@ -278,7 +278,8 @@ class Pipeline:
     def _measure(self, decision: Decision, changes: Sequence[Change]) -> None:
         metrics.committed(decision, changes, clock.now())
         if decision.events:
-            self.health.record(Instant.EVENT, max(event.at for event in decision.events).timestamp())
+            newest = max(event.at for event in decision.events).timestamp()  # an event of a day is dated at its start
+            self.health.record(Instant.EVENT, max(newest, self.health.at(Instant.EVENT)))
         self.health.record(Instant.CHECKPOINT, self.checkpoint.seconds)
         metrics.BUSINESS.show(decision.totals, self.plans)
 

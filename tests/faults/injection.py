@@ -79,8 +79,8 @@ class Load:
 # -- waiting ------------------------------------------------------------------------------------------------
 
 
-def wait_until_ready(daemon: shop.Process) -> None:
-    shop.until(lambda: ready(daemon.port), f"the daemon to be ready: {daemon.lines[-3:]}", 40)
+def wait_until_ready(daemon: shop.Process, seconds: float = 60) -> None:
+    shop.until(lambda: ready(daemon.port), f"the daemon to be ready: {daemon.lines[-3:]}", seconds)
 
 
 def wait_until_consistent(db: Database, daemon: shop.Process | None = None, seconds: float = 60) -> None:

@@ -44,7 +44,7 @@ def test_a_hundred_thousand_changes_are_processed_in_bounded_memory(
     licenses = [{"_id": ObjectId(), "customer_id": customer, "plan_id": plan, "status": "active"} for _ in range(few)]
     db.licenses.insert_many(licenses)
     with shop.process(brittle.uri, db.name, **UNLIMITED) as daemon:
-        wait_until_ready(daemon)
+        wait_until_ready(daemon, PATIENCE_SECONDS)
         wait_until_committed(db)
         idle = peak_mb(daemon)
         if flood == "deletes":

@@ -3,10 +3,12 @@
 from datetime import date, timedelta
 from typing import Any
 
+from daemon import clock
 from daemon.config.active import ActiveConfig
 from daemon.demo.embedded_mongo import wait_for
 from daemon.mongo.types import Database
 from daemon.rollup.rollup import Rollup
+from daemon.runtime.health import Instant
 from daemon.store import checkpoint as checkpoints
 from rules import business_days
 from rules.insights import daily
@@ -62,12 +64,16 @@ def test_growth_is_told_on_the_day_that_closed_and_again_only_after_its_rest(
     today = business_days.business_day(nightly.now(), config.time.zone)
     closed = business_days.last_closed(nightly.now(), config.time.rollup_at, config.time.zone)
     _open_twelve_days_ago_and_sell_three_days_ago(database, today, closed)
+    before = clock.now().timestamp()
     with shop.running(config) as run:
         assert run.leader is not None
+        last = shop.customer(database, "the last one")
+        wait_for(lambda: events(database)["new_customer", last] == 1, "the last customer")
         for _ in range(2):
             run.leader.jobs.put(run.leader.daily_events.emit)
         wait_for(lambda: _kept(database, today), "the diary", 20)
 
+    assert run.health.at(Instant.EVENT) >= before - 1, "an event of a closed day is not the newest one"
     assert told(database, **{"metadata.growth_period": "7_days"}) == [
         "MRR aumentato di €79.96 in 7 giorni!",
         "+4 clienti paganti in 7 giorni!",
