@@ -1,9 +1,12 @@
 """A real replica set for the storage tests: CHATELLO_TEST_MONGODB_URI if set, else a container, else embedded."""
 
 import os
+import shutil
 import signal
+import tempfile
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -17,12 +20,23 @@ from tests import containers, schedule, shop
 from tests.source_reads import SourceReads
 
 SOURCE_READS = SourceReads()
+MEMORY = Path("/dev/shm")
+MEMORY_BYTES = 12 * 2**30
+"""Free memory from which on temporary files are kept there; the replica sets of four workers take about 6 GiB."""
 
 
 def pytest_configure() -> None:
     """Restore SIGINT: a shell ignores it in background jobs, and child processes of the tests would inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     monitoring.register(SOURCE_READS)
+    _keep_files_in_memory()
+
+
+def _keep_files_in_memory() -> None:
+    """Put temporary files into memory if there is plenty: commits of the replica sets then wait for no disk."""
+    if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_BYTES:
+        os.environ["TMPDIR"] = str(MEMORY)
+        tempfile.tempdir = None  # computed again from TMPDIR
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
