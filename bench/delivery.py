@@ -1,7 +1,8 @@
-"""Delay between a committed event and its webhook, and the speed of a backlog with and without a target."""
+"""Delay between a committed event and its webhook; what a dead target and one more target cost the daemon."""
 
 import base64
 import os
+import socket
 import tempfile
 import threading
 import time
@@ -18,6 +19,7 @@ from bench.subject import ready
 from daemon.mongo.collections import event_id
 
 WAIT_SECONDS = 30.0
+DEAD_SHARE = 1.2
 
 
 class Receiver(ThreadingHTTPServer):
@@ -56,20 +58,33 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def receiving() -> Iterator[tuple[Receiver, tuple[str, str]]]:
     """Yield a receiver and the arguments of a daemon that delivers to it."""
-    with Receiver() as receiver, tempfile.TemporaryDirectory(prefix="chatello-bench-") as folder:
+    with Receiver() as receiver, _configuration(receiver.server_address[1]) as arguments:
         threading.Thread(target=receiver.serve_forever, daemon=True).start()
+        yield receiver, arguments
+        receiver.shutdown()
+
+
+@contextmanager
+def dead() -> Iterator[tuple[str, str]]:
+    """Yield the arguments of a daemon whose target takes every connection and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listening, _configuration(listening.getsockname()[1]) as arguments:
+        yield arguments
+
+
+@contextmanager
+def _configuration(port: int) -> Iterator[tuple[str, str]]:
+    with tempfile.TemporaryDirectory(prefix="chatello-bench-") as folder:
         secret = Path(folder) / "targets" / "bench"
         secret.parent.mkdir()
         secret.write_text(f"whsec_{base64.b64encode(os.urandom(32)).decode()}")
         secret.chmod(0o600)
         file = Path(folder) / "config.toml"
-        file.write_text(f'[webhooks.bench]\nurl = "http://127.0.0.1:{receiver.server_address[1]}/"\n')
-        yield receiver, ("--config", str(file))
-        receiver.shutdown()
+        file.write_text(f'[webhooks.bench]\nurl = "http://127.0.0.1:{port}/"\n')
+        yield "--config", str(file)
 
 
 def rows(bench: Bench) -> list[Row]:
-    return [*_delays(bench), *_backlogs(bench)]
+    return [*_delays(bench), _dead_target(bench), *_backlogs(bench)]
 
 
 def _delays(bench: Bench) -> list[Row]:
@@ -100,6 +115,30 @@ def _one_delay(bench: Bench, receiver: Receiver, poller: EventPoller, number: in
         time.sleep(latency.POLL_SECONDS)
     readable = time.perf_counter()
     return max(0.0, receiver.wait_for(str(event)) - readable)
+
+
+def _dead_target(bench: Bench) -> Row:
+    """Compare the delay until an event is readable: the outbox is part of its transaction."""
+    begun, writes = state.bootstrapped(bench.server, STOCK), latency.writes_of(bench)
+    with receiving() as (_, fast), dead() as silent:
+        samples = run_rounds(
+            bench,
+            {
+                "no target": lambda: _commits(bench, begun, writes, ()),
+                "a fast target": lambda: _commits(bench, begun, writes, fast),
+                "a dead target": lambda: _commits(bench, begun, writes, silent),
+            },
+        )
+    without, quick, stuck = (median(found, "p99") for found in samples.values())
+    found = f"{stuck / quick:.2f} ({stuck:.1f} ms against {quick:.1f} ms; without a target {without:.1f} ms)"
+    what = "delay until an event is readable with a dead target against a fast one, p99"
+    return Row(what, f"at most {DEAD_SHARE}", found, stuck / quick <= DEAD_SHARE, samples)
+
+
+def _commits(bench: Bench, begun: state.State, writes: int, arguments: tuple[str, ...]) -> Sample:
+    begun.restore(bench.server)
+    with latency.following(bench.server, arguments=arguments) as measure:
+        return latency.percentiles([measure(number) for number in range(STOCK, STOCK + writes)])
 
 
 def _backlogs(bench: Bench) -> list[Row]:

@@ -102,10 +102,12 @@ def _daemon(server: Server, begun: state.State, writes: int) -> Sample:
 
 
 @contextmanager
-def following(server: Server, checkout: Checkout | None = None) -> Iterator[Callable[[int], float]]:
+def following(
+    server: Server, checkout: Checkout | None = None, arguments: tuple[str, ...] = ()
+) -> Iterator[Callable[[int], float]]:
     """Start a daemon, by default of this checkout; yield a function that writes a license and returns the delay."""
     with (
-        ready(server.uri, checkout=checkout, MONGODB_DATABASE=server.database),
+        ready(server.uri, *arguments, checkout=checkout, MONGODB_DATABASE=server.database),
         EventPoller(server) as poller,
     ):
         yield lambda number: _delay_of_event(server, poller, number)
@@ -149,5 +151,5 @@ def pause(number: int) -> None:
 
 
 def percentiles(seconds: list[float]) -> Sample:
-    cuts = statistics.quantiles((1000 * one for one in seconds), n=100)
+    cuts = statistics.quantiles((1000 * one for one in seconds), n=100, method="inclusive")
     return {"p50": cuts[49], "p99": cuts[98], "most": max(seconds) * 1000}

@@ -68,8 +68,9 @@ def mongo_uri() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def client(mongo_uri: str) -> Iterator[MongoClient[dict[str, Any]]]:
+    """Return a client that reads only what is majority-committed: a row or page reads that too, at a snapshot."""
     opened: MongoClient[dict[str, Any]]
-    with MongoClient(mongo_uri, tz_aware=True) as opened:
+    with MongoClient(mongo_uri, tz_aware=True, readConcernLevel="majority") as opened:
         yield opened
 
 

@@ -3,7 +3,7 @@
 import base64
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from random import Random
@@ -24,15 +24,15 @@ ANSWERS = (*[200] * 40, 204, 500, 503, 302, 404, 422, 429)
 
 
 class RandomReceiver:
-    """Verifies every request and answers at random, until `accepts_all` is set."""
+    """Verifies every request and gives a random one of `answers`, until `accepts_all` is set."""
 
-    def __init__(self, server: HTTPServer, name: str, seed: int) -> None:
+    def __init__(self, server: HTTPServer, name: str, seed: int, answers: Sequence[int] = ANSWERS) -> None:
         self.secret = f"whsec_{base64.b64encode(os.urandom(32)).decode()}"
         self.url = server.url_for(f"/{name}")
         self.arrived: list[str] = []
         self.problems: list[Exception] = []
         self.accepts_all = False
-        self._chance = Random(seed)
+        self._chance, self._answers = Random(seed), answers
         server.expect_request(f"/{name}").respond_with_handler(self._answer)
 
     def _answer(self, request: Request) -> Response:
@@ -43,7 +43,7 @@ class RandomReceiver:
             self.problems.append(problem)
             return Response(status=400)
         self.arrived.append(event["id"])
-        return Response(status=204 if self.accepts_all else self._chance.choice(ANSWERS))
+        return Response(status=204 if self.accepts_all else self._chance.choice(self._answers))
 
 
 @pytest.fixture

@@ -1,11 +1,14 @@
 """The oplog rolls over: the gap is recorded, and its changes are found, dated and flagged by a reconciliation."""
 
 import signal
+from pathlib import Path
 from typing import Any
+
+from pytest_httpserver import HTTPServer
 
 from daemon.demo.embedded_mongo import EmbeddedMongo
 from daemon.mongo.types import Database
-from tests import shop
+from tests import shop, targets
 from tests.faults.injection import (
     gap,
     insert_shop,
@@ -15,6 +18,7 @@ from tests.faults.injection import (
     wait_until_consistent,
     wait_until_ready,
 )
+from tests.faults.test_delivery import RandomReceiver, committed, try_now
 from tests.oracle import events
 
 
@@ -48,11 +52,15 @@ def assert_recovered(db: Database, ids: dict[str, Any]) -> None:
     assert {kind: found["recovered"].get(kind) for kind in expected} == expected
 
 
-def test_history_lost_while_down_is_recorded_as_one_gap(forgetful: EmbeddedMongo, forgetful_db: Database) -> None:
-    db = forgetful_db
+def test_history_lost_while_down_is_recorded_as_one_gap_and_a_target_that_was_down_longer_gets_everything(
+    forgetful: EmbeddedMongo, forgetful_db: Database, httpserver: HTTPServer, tmp_path: Path
+) -> None:
+    db, receiver = forgetful_db, RandomReceiver(httpserver, "n8n", 0, answers=(503,))
     licenses = insert_shop(db, 8)
-    with shop.process(forgetful.uri, db.name) as daemon:
+    arguments = ("--config", str(targets.configure(tmp_path, receiver.secret, n8n=receiver.url)))
+    with shop.process(forgetful.uri, db.name, arguments) as daemon:
         wait_until_ready(daemon)
+        shop.until(lambda: db.analytics_targets.count_documents({}) == 1, "the target to begin")
         wait_until_committed(db)
         daemon.stop()
         ids = change_everything(db, licenses)
@@ -61,8 +69,14 @@ def test_history_lost_while_down_is_recorded_as_one_gap(forgetful: EmbeddedMongo
         wait_until_ready(daemon)
         wait_until_consistent(db, daemon)
         wait_until_committed(db)
+        facts = committed(db, "n8n")
+        assert set(receiver.arrived) == {facts[0]}
+        receiver.accepts_all = True
+        try_now(db)
+        shop.until(lambda: set(facts) <= set(receiver.arrived), "all facts to arrive")
         daemon.stop()
 
+    assert list(dict.fromkeys(receiver.arrived)) == facts
     assert_recovered(db, ids)
     assert_ledger(db, silent=licenses)
 

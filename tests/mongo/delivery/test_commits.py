@@ -99,6 +99,25 @@ def _is_end(body: dict[str, Any]) -> bool:
     return bool(body["data"]["event_type"] == "license_cancelled")
 
 
+def test_commits_of_one_timestamp_are_delivered_once_each_in_order(
+    mongo_uri: str, database: Database, receiver: Receiver
+) -> None:
+    """All changes of one transaction of the dashboard have one cluster time; here each is a commit of its own."""
+    webhooks = {"n8n": {"url": receiver.url, "secret": SECRET}}
+    with shop.running(shop.config_for(mongo_uri, database, webhooks=webhooks, stream={"batch_size": 1})):
+        wait_for(lambda: database["analytics_targets"].count_documents({}) == 1)
+        made = [ObjectId() for _ in range(5)]
+        with database.client.start_session() as session, session.start_transaction():
+            for known in made:
+                database.customers.insert_one({"_id": known, "name": "TechCorp"}, session=session)
+        wait_for(lambda: len(receiver.ids) == 5)
+
+    stored = list(database[OUTBOX].find())
+    assert [len(commit["entries"]) for commit in stored] == [1] * 5
+    assert len({commit["entries"][0]["time"] for commit in stored}) == 1
+    assert receiver.ids == [str(event_id(f"new_customer:{id_key(known)}")) for known in made]
+
+
 @pytest.mark.usefixtures("running")
 def test_a_campaign_has_the_id_of_its_own_document(database: Database, receiver: Receiver) -> None:
     campaign = {"event_type": "marketing_campaign", "description": "Sconti", "event_date": clock.now()}

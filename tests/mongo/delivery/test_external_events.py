@@ -1,13 +1,15 @@
 """The dashboard writes its own event of each fact, before or after ours: one message, no withdrawal."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
 from bson import ObjectId
 
 from daemon import clock
+from daemon.mongo.collections import event_id
 from daemon.mongo.types import Database
+from rules.model.events import Event, EventType
 from tests import shop
 from tests.mongo.delivery.conftest import Receiver
 from tests.mongo.delivery.test_commits import events, running, wait_for
@@ -98,3 +100,45 @@ def test_the_first_payment_after_an_inferred_one_adds_no_message(
 
     assert sorted(kind for _, kind in sold) == ["license_created", "new_customer", "payment_completed"]
     assert story.delivered() == sold
+
+
+TODAY = clock.now().date()
+DATE_KEY, MILESTONE_KEY = f"calendar:{TODAY:%Y-%m-%d}", "milestone:customers:10"
+REPORTS: Mapping[str, dict[str, Any]] = {
+    DATE_KEY: {"event_type": "marketing_campaign", "metadata": {"special_date": f"{TODAY:%m-%d}"}},
+    MILESTONE_KEY: {
+        "event_type": "milestone_reached",
+        "metadata": {"milestone_type": "customers", "milestone_value": 10},
+    },
+}
+
+
+def _emit(run: shop.Running, database: Database, key: str) -> None:
+    """Emit the own event of a date, as the daily job does, or of the tenth customer."""
+    assert run.leader is not None
+    if key == DATE_KEY:
+        event = Event(key, EventType.MARKETING_CAMPAIGN, clock.now(), "Buon compleanno!")
+        run.leader.jobs.put(lambda pipeline: pipeline.record([event], {}))
+    else:
+        for number in range(10):
+            shop.customer(database, f"C{number}")
+
+
+@pytest.mark.parametrize("key", REPORTS)
+@pytest.mark.parametrize("external_first", [False, True])
+def test_a_date_or_a_milestone_that_the_dashboard_reports_too_is_one_message(
+    running: shop.Running, database: Database, receiver: Receiver, key: str, external_first: bool
+) -> None:
+    story = Story(database, receiver)
+    report = {"event_date": clock.now(), "description": "dalla dashboard", **REPORTS[key]}
+    steps: list[Callable[[], object]] = [
+        lambda: _emit(running, database, key),
+        lambda: database.business_events.insert_one(report),
+    ]
+    for step in reversed(steps) if external_first else steps:
+        step()
+        story.settle()
+
+    kinds = [body["type"] for body in receiver.bodies if body["data"].get("event_type") == REPORTS[key]["event_type"]]
+    assert kinds == ["it.chatello.event.recorded"]
+    assert receiver.ids.count(str(event_id(key))) == 1

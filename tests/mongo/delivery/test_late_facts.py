@@ -1,13 +1,14 @@
 """A late fact, through real rows: a line for people, an amendment per day for webhooks; and what it costs to write."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from pymongo import monitoring
 
 from daemon.config.active import ActiveConfig
-from daemon.mongo.collections import OUTBOX, WRITTEN_ROWS
+from daemon.mongo.collections import EVENTS, OUTBOX, WRITTEN_ROWS
 from daemon.mongo.types import Database
 from daemon.rollup.rollup import Rollup
 from daemon.store import row_copies
@@ -20,6 +21,7 @@ from tests.shop_history import ShopHistory, config_of, local
 
 TODAY = date(2025, 6, 30)
 NOW = local(TODAY, 12)
+WRITES = ("insert", "update", "delete")
 
 
 @pytest.fixture
@@ -63,14 +65,27 @@ def test_a_fact_that_comes_sixty_days_late_amends_each_day_once_and_is_one_line(
 
 
 class Commands(monitoring.CommandListener):
-    """Names of the write commands of transactions, by collection."""
+    """The write commands of each transaction, in the order of the transactions."""
 
     def __init__(self) -> None:
-        self.writes: list[str] = []
+        self.transactions: dict[tuple[bytes, int], list[Mapping[str, Any]]] = {}
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
-        if "txnNumber" in event.command and event.command_name in ("insert", "update", "delete", "bulkWrite"):
-            self.writes.append(f"{event.command_name} {event.command[event.command_name]}")
+        """Record a write; a single write that may be retried has a number as well, but commits by itself."""
+        command = event.command
+        if command.get("autocommit") is False and event.command_name in WRITES:
+            key = (bytes(command["lsid"]["id"]), command["txnNumber"])
+            self.transactions.setdefault(key, []).append(command)
+
+    def writes_with(self, event_type: str) -> list[str]:
+        """Return the writes of the last transaction that inserts an event of a type."""
+
+        def is_event(command: Mapping[str, Any]) -> bool:
+            inserted = command["documents"] if command.get("insert") == EVENTS else ()
+            return any(document["event_type"] == event_type for document in inserted)
+
+        *_, found = (one for one in self.transactions.values() if any(map(is_event, one)))
+        return sorted(f"{name} {command[name]}" for command in found for name in command if name in WRITES)
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
         """Of no interest."""
@@ -98,10 +113,9 @@ def test_a_target_adds_one_write_to_a_transaction_and_none_without_facts(
         with shop.running(shop.config_for(mongo_uri, database, **options)):
             owner = shop.customer(database, name)
             shop.until(lambda owner=owner: _has_event(database, owner), "the customer's event")  # type: ignore[misc]
-            commands.writes.clear()
             shop.license(database, owner, plans["pro"])
             shop.until(lambda: _count(database) == 1 + (name == "with"), "the license's event")  # noqa: B023
-            found[name] = sorted(one for one in commands.writes if "analytics_targets" not in one)
+            found[name] = commands.writes_with("license_created")
 
     assert found["with"] == sorted([*found["without"], f"insert {OUTBOX}"])
 
