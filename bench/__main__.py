@@ -10,7 +10,7 @@ import click
 import structlog
 
 from bench import against as comparison
-from bench import backlog, burst, checkout, commands, delivery, feed, idle, large, latency, outage, page, server
+from bench import backlog, burst, checkout, commands, delivery, feed, idle, large, latency, outage, page, script, server
 from bench.measures import Bench, Row, print_line
 
 GROUPS: dict[str, Callable[[Bench], list[Row]]] = {
@@ -23,6 +23,7 @@ GROUPS: dict[str, Callable[[Bench], list[Row]]] = {
     "commands": commands.rows,
     "outage": outage.rows,
     "delivery": delivery.rows,
+    "script": script.rows,
 }
 
 

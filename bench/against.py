@@ -8,7 +8,7 @@ from bench import burst, latency, state
 from bench.backlog import Backlog
 from bench.checkout import Checkout
 from bench.measures import Bench, Row, Sample, print_line, run_rounds
-from bench.server import DATABASE, Server
+from bench.server import DATABASE
 
 Checkouts = tuple[Checkout, Checkout]
 """This checkout and the one to compare with."""
@@ -29,19 +29,12 @@ def delay(bench: Bench, checkouts: Checkouts) -> list[Row]:
     for number in range(bench.repetitions):
         for server, saved in zip(servers, begun, strict=True):
             saved.restore(server)
-        for one, sample in zip(checkouts, _alternated(bench, servers, checkouts), strict=True):
-            samples[one.name].append(sample)
-            print_line(f"  round {number + 1} of {bench.repetitions}, {one.name}: {sample}")
+        with latency.following(servers[0], checkouts[0]) as own, latency.following(servers[1], checkouts[1]) as other:
+            delays = latency.alternate((own, other), latency.writes_of(bench))
+        for one, measured in zip(checkouts, delays, strict=True):
+            samples[one.name].append(latency.percentiles(measured))
+            print_line(f"  round {number + 1} of {bench.repetitions}, {one.name}: {samples[one.name][-1]}")
     return compared("delay of a readable event, ms", checkouts, samples, ("p50", "p99"))
-
-
-def _alternated(bench: Bench, servers: list[Server], checkouts: Checkouts) -> list[Sample]:
-    delays: tuple[list[float], list[float]] = ([], [])
-    with latency.following(servers[0], checkouts[0]) as own, latency.following(servers[1], checkouts[1]) as other:
-        for number in range(latency.STOCK, latency.STOCK + latency.writes_of(bench)):
-            for measure, into in zip((own, other), delays, strict=True):
-                into.append(measure(number))
-    return [latency.percentiles(listed) for listed in delays]
 
 
 def memory(bench: Bench, checkouts: Checkouts) -> list[Row]:

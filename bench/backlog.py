@@ -24,11 +24,11 @@ Samples = dict[str, list[Sample]]
 class Backlog:
     """A backlog that is written again for every run, for the daemon of a checkout, by default of this one."""
 
-    def __init__(self, bench: Bench, checkout: Checkout | None = None) -> None:
+    def __init__(self, bench: Bench, checkout: Checkout | None = None, changes: int = CHANGES) -> None:
         self.bench = bench
         self.checkout = checkout or this()
         self.server = bench.server
-        self.changes = bench.scaled(CHANGES)
+        self.changes = bench.scaled(changes)
         stock = bench.scaled(STOCK)
         self.backlog = shop.Backlog(stock, self.changes)
         self.state = state.bootstrapped(self.server, stock, self.checkout)

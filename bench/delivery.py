@@ -11,12 +11,11 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from bench import latency, shop, state
+from bench import latency, state
 from bench.backlog import Backlog
 from bench.latency import STOCK, EventPoller
 from bench.measures import Bench, Row, Sample, median, run_rounds
 from bench.subject import ready
-from daemon.mongo.collections import event_id
 
 WAIT_SECONDS = 30.0
 DEAD_SHARE = 1.2
@@ -109,9 +108,9 @@ def _delay(bench: Bench, begun: state.State, writes: int) -> Sample:
 
 def _one_delay(bench: Bench, receiver: Receiver, poller: EventPoller, number: int) -> float:
     latency.pause(number)
-    event = event_id(f"license_created:{shop.license_id(number)}")
+    event = latency.event_of(number)
     latency.write(bench.server, number)
-    while not poller.has_event(event):
+    while not poller.finds({"_id": event}):
         time.sleep(latency.POLL_SECONDS)
     readable = time.perf_counter()
     return max(0.0, receiver.wait_for(str(event)) - readable)

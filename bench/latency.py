@@ -10,7 +10,7 @@ import statistics
 import struct
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from random import Random
 from typing import Self
@@ -25,6 +25,7 @@ from bench.measures import Bench, Row, Sample, median, run_rounds
 from bench.server import Server
 from bench.subject import ready
 from daemon.mongo.collections import event_id
+from daemon.mongo.types import Document
 
 STOCK = 4000
 WRITES = 300
@@ -49,9 +50,9 @@ class EventPoller:
         self._socket = socket.create_connection(address, timeout=30)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def has_event(self, event: ObjectId) -> bool:
-        """Return whether the event exists (OP_MSG, mongodb.com/docs/manual/reference/mongodb-wire-protocol)."""
-        command = {"find": "business_events", "filter": {"_id": event}, "singleBatch": True, "$db": self._database}
+    def finds(self, query: Document) -> bool:
+        """Return whether an event exists (OP_MSG, mongodb.com/docs/manual/reference/mongodb-wire-protocol)."""
+        command = {"find": "business_events", "filter": query, "singleBatch": True, "$db": self._database}
         body = b"\0\0\0\0\0" + bson.encode({**command, "projection": {"_id": 1}})
         self._socket.sendall(struct.pack("<4i", HEADER_BYTES + len(body), 1, 0, OP_MSG) + body)
         (length,) = struct.unpack("<i", self._socket.recv(4, socket.MSG_WAITALL))
@@ -110,14 +111,25 @@ def following(
         ready(server.uri, *arguments, checkout=checkout, MONGODB_DATABASE=server.database),
         EventPoller(server) as poller,
     ):
-        yield lambda number: _delay_of_event(server, poller, number)
+        yield lambda number: delay_of_event(server, poller, number, {"_id": event_of(number)})
 
 
-def _delay_of_event(server: Server, poller: EventPoller, number: int) -> float:
+def event_of(number: int) -> ObjectId:
+    """Return the `_id` of the daemon's event of a written license."""
+    return event_id(f"license_created:{shop.license_id(number)}")
+
+
+def alternate(measures: Sequence[Callable[[int], float]], writes: int) -> list[list[float]]:
+    """Return the delays of contenders that take turns at every change."""
+    delays = [[measure(number) for measure in measures] for number in range(STOCK, STOCK + writes)]
+    return [list(listed) for listed in zip(*delays, strict=True)]
+
+
+def delay_of_event(server: Server, poller: EventPoller, number: int, query: Document) -> float:
+    """Write a license; return the seconds until an event is found by `query`."""
     pause(number)
-    event = event_id(f"license_created:{shop.license_id(number)}")
     sent = write(server, number)
-    while not poller.has_event(event):
+    while not poller.finds(query):
         time.sleep(POLL_SECONDS)
     return time.perf_counter() - sent
 

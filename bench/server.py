@@ -1,6 +1,6 @@
 """The mongod of the benchmark: started here and deleted at the end."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -53,8 +53,8 @@ class Server:
 
 
 @contextmanager
-def running() -> Iterator[Server]:
-    with EmbeddedMongo(arguments=("--oplogSize", str(OPLOG_MEGABYTES))) as mongo:
+def running(arguments: Sequence[str] = ("--oplogSize", str(OPLOG_MEGABYTES))) -> Iterator[Server]:
+    with EmbeddedMongo(arguments=arguments) as mongo:
         client: MongoClient[Document]
         with MongoClient(mongo.uri, tz_aware=True) as client:
             yield Server(mongo, client)
