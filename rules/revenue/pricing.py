@@ -88,9 +88,10 @@ def is_unchanged_by_rates(state: PlanState, rates: Mapping[str, Decimal]) -> boo
     if not state.present:
         return True
     try:
-        return state.held is None and read_plan(state.id, state.fields, rates) == state.plan
+        plan = read_plan(state.id, state.fields, rates)
     except InvalidDocument:
         return state.held is not None
+    return state.held is None and plan == state.plan
 
 
 def in_euro(amount_cents: int, currency: object, rates: Mapping[str, Decimal]) -> int:

@@ -5,7 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.revenue.pricing import MAX_CENTS, InvalidDocument, cents, per_month, read_limit, read_plan
+from rules.model.states import PlanState
+from rules.revenue.pricing import (
+    MAX_CENTS,
+    InvalidDocument,
+    cents,
+    is_unchanged_by_rates,
+    per_month,
+    read_limit,
+    read_plan,
+)
 
 RATES = {"USD": Decimal("0.9")}
 
@@ -148,3 +157,25 @@ def test_an_error_shows_only_the_beginning_of_a_long_value() -> None:
         cents("9" * 100_000)
 
     assert len(str(caught.value)) < 120
+
+
+DOLLARS = {"name": "pro", "price": 10, "currency": "USD"}
+
+
+def test_a_plan_in_another_currency_is_changed_by_another_rate_and_by_no_rate() -> None:
+    state = PlanState("P", DOLLARS, read_plan("P", DOLLARS, RATES))
+
+    assert is_unchanged_by_rates(state, RATES)
+    assert not is_unchanged_by_rates(state, {"USD": Decimal("0.8")})
+    assert not is_unchanged_by_rates(state, {})
+
+
+def test_a_held_plan_is_changed_by_the_rate_that_it_waits_for() -> None:
+    state = PlanState("P", DOLLARS, None, held="no rate for USD")
+
+    assert is_unchanged_by_rates(state, {})
+    assert not is_unchanged_by_rates(state, RATES)
+
+
+def test_a_deleted_plan_is_changed_by_no_rate() -> None:
+    assert is_unchanged_by_rates(PlanState("P", DOLLARS, None, present=False), RATES)
