@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE  # otherwise each of the many test processes co
 SECONDS_FLAG = $(if $(filter command line environment,$(origin SECONDS)),--seconds $(SECONDS))
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header
 
-.PHONY: help setup demo quick test coverage soak bench measures check format pages pictures lock clean
+.PHONY: help setup demo quick test coverage soak mutants bench measures check format pages pictures lock clean
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z]+):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F '|' '{ printf "  make %-9s  %s\n", $$1, $$2 }'
@@ -39,6 +39,10 @@ test: setup  ## run all tests on their own replica set; make test T=tests/rules/
 
 coverage: setup  ## run all tests (or only T) and report the lines without a test; details in htmlcov/
 	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term:skip-covered --cov-report=html $(T)
+
+mutants: setup  ## change rules/ in thousands of ways; the tests must notice; make mutants M=rules/text.py mutates only M
+	@status=0; $(BIN)/mutmut run --max-children $(or $(JOBS),2) $(if $(M),'$(subst /,.,$(M:.py=)).*') || status=$$?; \
+	$(BIN)/python -m tests.mutants; exit $$status
 
 soak: setup  ## run random fault simulations for MINUTES (default 10), with a new seed each round
 	@end=$$(( $$(date +%s) + 60 * $(or $(MINUTES),10) )); \
@@ -78,4 +82,4 @@ lock: setup  ## resolve and pin all dependencies to their newest versions; make 
 	printf '%s\n' 'hatchling>=1.27' 'editables>=0.5' | $(COMPILE) -c requirements/dev.txt --extra demo pyproject.toml - -o requirements/demo.txt
 
 clean:  ## remove the environments and the tools' caches
-	rm -rf $(VENV) .venv-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov dist
+	rm -rf $(VENV) .venv-demo mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov dist

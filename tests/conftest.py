@@ -52,6 +52,14 @@ hypothesis.settings.register_profile(
     "full", deadline=None, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.register_profile("quick", parent=hypothesis.settings.get_profile("full"), max_examples=25)
+hypothesis.settings.register_profile(
+    "mutants",
+    parent=hypothesis.settings.get_profile("quick"),
+    derandomize=True,
+    database=None,
+    phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
+)
+"""Profile of `make mutants`: the same examples for every mutant, and no search for a smaller failing example."""
 hypothesis.settings.load_profile("full")
 
 

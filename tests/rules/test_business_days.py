@@ -78,3 +78,15 @@ def test_consecutive_days_are_grouped_into_ranges() -> None:
         (date(2025, 3, 7), date(2025, 3, 7)),
     ]
     assert list(business_days.runs([])) == []
+
+
+def test_times_of_any_days_have_their_own_days() -> None:
+    late, early = datetime(2025, 8, 20, 22, 30, tzinfo=UTC), datetime(2025, 8, 20, 21, 30, tzinfo=UTC)
+
+    assert business_days.business_days([], ROME) == []
+    assert business_days.business_days([early, early], ROME) == [date(2025, 8, 20)] * 2
+    assert business_days.business_days([late, early, late], ROME) == [
+        date(2025, 8, 21),
+        date(2025, 8, 20),
+        date(2025, 8, 21),
+    ]

@@ -310,3 +310,33 @@ def test_a_bootstrap_completes_no_change_of_plan() -> None:
     story.shop.apply([found])
 
     assert story.types() == ["license_created", "payment_completed", "license_cancelled"]
+
+
+def reported(license_id: str) -> Story:
+    """Ada buys B beside A, and the dashboard reports the creation of one of them."""
+    ada = Story().customer("ada").license("A", "agency").wait(300).license("B")
+    external = {"event_type": "license_created", "license_id": license_id, "customer_id": "ada", "event_date": ada.now}
+    return ada.change(Source.EVENTS, Operation.INSERT, "E1", external)
+
+
+def pending_key(ada: Story) -> str:
+    recent = ada.shop.customers["ada"].recent
+    assert recent is not None and recent.started is not None
+    return recent.started.key
+
+
+def test_a_start_reported_externally_has_no_own_event_that_a_change_of_plan_could_withdraw() -> None:
+    ada = reported("B")
+    assert pending_key(ada) == ""
+
+    ada.set("A", status="cancelled")
+    assert ada.shop.withdrawn == ada.shop.replaced == {"license_created:'B'"}
+    assert ada.types()[-1] == "plan_downgraded"
+
+
+def test_an_external_event_about_another_license_leaves_the_own_event_of_the_start() -> None:
+    ada = reported("A")
+    assert pending_key(ada) == "license_created:'B'"
+
+    ada.set("A", status="cancelled")
+    assert ada.shop.withdrawn - ada.shop.replaced == {"license_created:'B'"}

@@ -518,3 +518,62 @@ def test_invalid_payments_change_nothing_but_the_dead_letters(world: World, seed
 
 def test_every_status_but_pending_has_an_event() -> None:
     assert set(payments.EVENT_TYPES) == set(PaymentStatus) - {PaymentStatus.PENDING}
+
+
+def test_deleting_a_held_payment_releases_it_and_forgets_a_payment_without_an_event() -> None:
+    story = PaymentStory().customer("ada").license("L1")
+    story.change(Source.PAYMENTS, Operation.INSERT, "P1", {**GOOD, "amount": "12,50"})
+    assert list(story.shop.dead_letters) == [(Source.PAYMENTS, "P1")]
+
+    story.delete(Source.PAYMENTS, "P1")
+    assert story.shop.dead_letters == {}
+    assert "P1" not in story.shop.payments
+
+
+def test_a_deleted_payment_keeps_its_emitted_statuses_and_its_last_valid_version() -> None:
+    story = PaymentStory().customer("ada").license("L1")
+    story.change(Source.PAYMENTS, Operation.INSERT, "P1", GOOD).delete(Source.PAYMENTS, "P1")
+    kept = story.shop.payments["P1"]
+
+    assert (kept.id, kept.fields, kept.deleted, kept.emitted) == ("P1", {}, True, (PaymentStatus.COMPLETED,))
+    assert kept.payment is not None and kept.payment.cents == 799
+
+
+def test_a_held_payment_is_stored_with_its_fields_under_its_id() -> None:
+    fields = {**GOOD, "amount": "12,50"}
+    story = PaymentStory().change(Source.PAYMENTS, Operation.INSERT, "P1", fields)
+    held, state = story.shop.dead_letters[Source.PAYMENTS, "P1"], story.shop.payments["P1"]
+
+    assert (state.id, state.fields, state.held) == ("P1", fields, held.reason)
+    assert (held.fields, held.change.id) == (fields, "P1")
+
+
+def test_an_event_of_a_payment_names_its_customer_and_its_transaction() -> None:
+    story = PaymentStory().customer("ada").license("L1")
+    story.change(Source.PAYMENTS, Operation.INSERT, "P1", {**GOOD, "transaction_id": "txn_1"})
+    event = story.shop.events[-1]
+
+    assert (event.customer_id, event.license_id, event.plan_name) == ("ada", "L1", "pro")
+    assert event.metadata == {"customer_name": "Ada", "transaction_id": "txn_1", "payment_id": "P1"}
+
+
+def test_an_event_of_a_payment_of_an_unknown_customer_has_no_name() -> None:
+    story = PaymentStory().change(Source.PAYMENTS, Operation.INSERT, "P1", {**GOOD, "license_id": None})
+
+    assert story.shop.events[-1].metadata == {"payment_id": "P1"}
+
+
+def test_a_held_payment_is_valid_or_not_by_its_fields_and_the_rates() -> None:
+    story = PaymentStory().change(Source.PAYMENTS, Operation.INSERT, "P1", {**GOOD, "currency": "USD"})
+    state = story.shop.payments["P1"]
+
+    assert not payments.is_readable(state, Settings())
+    assert payments.is_readable(state, Settings(rates={"USD": Decimal("0.9")}))
+
+
+def test_after_a_bootstrap_the_number_of_known_payments_is_kept_and_marked_as_complete() -> None:
+    assert payments.after_bootstrap({}) == {"known": 0, "taken_over": 1}
+    assert payments.after_bootstrap({"payments": {"known": 3}}) == {"known": 3, "taken_over": 1}
+    assert payments.is_after_bootstrap({"payments": payments.after_bootstrap({})})
+    assert not payments.is_after_bootstrap({"payments": {"known": 3}})
+    assert not payments.is_after_bootstrap({})

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules import business_days
-from rules.insights.calendar import black_friday, events, falls_on, moment
+from rules.insights.calendar import black_friday, check, events, falls_on, moment
 from rules.model.events import EventType
 from rules.settings.settings import Settings
 from rules.settings.thresholds import CalendarOptions, Thresholds
@@ -166,3 +167,27 @@ def test_holiday_names_are_italian_in_any_locale() -> None:
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "['Epifania']"
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"country": "XX"}, "calendar.country: must be a country of the holidays library, such as IT, got 'XX'"),
+        ({"subdivision": "XX"}, "calendar.subdivision: must be one of .*MI.*, got 'XX'"),
+        (
+            {"country": "VA", "subdivision": "RM"},
+            "calendar.subdivision: must be empty: VA has no subdivisions, got 'RM'",
+        ),
+        ({"language": "xx"}, "calendar.language: must be one of .*it_IT.*, got 'xx'"),
+    ],
+)
+def test_an_unknown_calendar_is_refused_with_its_key_and_the_accepted_values(
+    options: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{problem}$"):
+        check(CalendarOptions(**options))
+
+
+def test_a_known_calendar_is_accepted() -> None:
+    check(DEFAULTS)
+    check(CalendarOptions(country="DE", subdivision="BY", language="de"))

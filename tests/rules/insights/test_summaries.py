@@ -132,3 +132,29 @@ def test_only_mondays_and_firsts_have_summaries_and_their_keys_are_distinct(day:
 
     assert len(texts(day, history)) == (day.weekday() == 0) + (day.day == 1)
     assert iso_week(day - timedelta(day.weekday())) != iso_week(day + timedelta(7 - day.weekday()))
+
+
+def test_one_cancellation_is_written_in_the_singular() -> None:
+    history = flat(date(2025, 11, 16), date(2025, 11, 23))
+    history[2] = history[2]._replace(cancellations=1)
+
+    assert texts(MONDAY, history)[0].endswith(", 1 cancellazione")
+
+
+def test_an_mrr_that_rose_by_one_cent_has_a_sign() -> None:
+    history = flat(date(2025, 11, 16), date(2025, 11, 23))
+    history[-1] = history[-1]._replace(mrr_cents=200_01)
+
+    assert "MRR €200.01 (+€0.01)" in texts(MONDAY, history)[0]
+
+
+def test_a_shop_whose_only_number_is_its_customers_has_a_summary() -> None:
+    nothing = {"paying": 0, "mrr_cents": 0, "new_customers": 0, "sales": 0, "cancellations": 0}
+    assert len(texts(MONDAY, flat(date(2025, 11, 16), date(2025, 11, 23), customers=1, **nothing))) == 1
+
+
+def test_a_summary_of_a_month_is_dated_like_that_of_a_week() -> None:
+    first = date(2025, 12, 1)
+    found = events(first, noon(first), flat(date(2025, 10, 31), date(2025, 11, 30)))
+
+    assert [(event.key, event.at) for event in found] == [("week:2025-49", noon(first)), ("month:2025-12", noon(first))]

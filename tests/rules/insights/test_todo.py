@@ -40,3 +40,23 @@ def test_an_unknown_amount_makes_the_sum_unknown() -> None:
     assert todo.group(TodoKind.LOST, [known, known]).cents == 1598
     assert todo.group(TodoKind.LOST, [known, TodoItem("c", NOW)]).cents is None
     assert todo.group(TodoKind.LOST, []).total == 0
+
+
+def test_a_group_without_amounts_has_a_sum_of_zero_and_its_kind() -> None:
+    found = todo.group(TodoKind.EXPIRING, [TodoItem("c", NOW, 0), TodoItem("d", NOW, 0)])
+
+    assert (found.kind, found.cents, found.total) == (TodoKind.EXPIRING, 0, 2)
+
+
+def test_a_license_renewed_once_or_never_is_shown() -> None:
+    items = [TodoItem("c", NOW, 799, license_id="new"), TodoItem("c", NOW, 799, license_id="renewed")]
+    found = todo.expiring(items, {"renewed": todo.RENEWED_BY_HABIT}, 2)
+
+    assert (found.kind, [item.license_id for item in found.items], found.habitual) == (TodoKind.EXPIRING, ["new"], 1)
+
+
+def test_a_payment_at_the_instant_of_the_failure_recovers_it() -> None:
+    failure = TodoItem("c", NOW, 799, license_id="L")
+
+    assert todo.not_recovered([failure], {"L": NOW}) == []
+    assert todo.not_recovered([failure], {"L": NOW - timedelta(microseconds=1)}) == [failure]

@@ -209,3 +209,41 @@ def test_the_window_has_the_configured_number_of_days() -> None:
     tight = replace(DEFAULTS, cancellations_window_days=28)
 
     assert events_over([*quiet, day(28, canceled=3)], tight) == [(28, "cancellations")]
+
+
+def test_the_memory_begins_with_the_streak_at_the_end_of_the_history() -> None:
+    gap = [day(0, sales=1), day(1), day(2, sales=1), day(4, sales=1), day(5, sales=2), day(6, sales=1)]
+
+    assert initial_memory(gap)["streak_days"] == 3
+    assert initial_memory([*gap, day(7)])["streak_days"] == 0
+    assert initial_memory([day(3, sales=1)])["streak_days"] == 1
+
+
+def test_the_memory_begins_with_the_peaks_of_the_whole_history() -> None:
+    memory = initial_memory([day(0, mrr=300_00, new=2), day(1, mrr=100_00, new=7), day(2, mrr=200_00, new=1)])
+
+    assert (memory["peak_mrr_cents"], memory["told_mrr_cents"], memory["best_new_customers"]) == (300_00, 300_00, 7)
+    assert (memory["since"], memory["seen"]) == ("2025-06-01", "2025-06-03")
+
+
+def test_a_known_streak_continues_on_the_next_day_with_a_sale() -> None:
+    usual = [day(n, sales=1) for n in range(10)]
+    [event], memory = detected([*usual, day(10, sales=1)], {**initial_memory(usual), "streak_days": 29})
+
+    assert (event.metadata, event.at) == ({"trend": "sales_streak", "streak_days": 30}, noon(day(10).date))
+    assert "30" in event.description
+    assert memory["streak_days"] == 30
+
+
+def test_a_best_day_is_emitted_from_its_minimum_on_with_the_number() -> None:
+    usual = [day(n, new=1) for n in range(30)]
+    [event], _ = detected([*usual, day(30, new=DEFAULTS.best_day_minimum)], initial_memory(usual))
+
+    assert event.metadata == {"trend": "best_day", "new_customers": DEFAULTS.best_day_minimum}
+
+
+def test_a_record_is_emitted_from_its_threshold_on() -> None:
+    usual = [day(n, mrr=200_00) for n in range(20)]
+    [event], _ = detected([*usual, day(20, mrr=200_00 + DEFAULTS.record_mrr_cents)], initial_memory(usual))
+
+    assert event.metadata["trend"] == "record_mrr"

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from rules.model.changes import LicenseValue
+from rules.model.changes import DocId, LicenseValue
 from rules.model.ledger import Movement, MovementKind, PlanTotals, Reason, Totals
 from rules.model.states import CustomerState
 from rules.revenue import movements
@@ -87,3 +87,53 @@ def test_as_opening_balances_a_movement_adds_up_to_the_same(
         movements.add(as_balances, balance)
 
     assert as_balances == plainly
+
+
+def two_plans() -> Totals:
+    return Totals(5, 4, 4, 2798, 2900, 3, {"pro": PlanTotals(2, 1, 799, 0), "agency": PlanTotals(3, 3, 1999, 2900)})
+
+
+def test_totals_are_added_and_subtracted_number_by_number_and_plan_by_plan() -> None:
+    more = Totals(1, 2, 3, 4, 5, 6, {"pro": PlanTotals(1, 2, 3, 4), "founders": PlanTotals(5, 6, 7, 8)})
+    known = two_plans()
+    plans: dict[DocId, PlanTotals] = {
+        "pro": PlanTotals(3, 3, 802, 4),
+        "agency": PlanTotals(3, 3, 1999, 2900),
+        "founders": PlanTotals(5, 6, 7, 8),
+    }
+
+    assert movements.combined(known, more) == Totals(6, 6, 7, 2802, 2905, 9, plans)
+    assert known == two_plans()
+    movements.add_totals(known, more)
+    assert known == Totals(6, 6, 7, 2802, 2905, 9, plans)
+
+
+def test_a_difference_of_totals_added_again_is_the_same() -> None:
+    more = Totals(1, 2, 3, 4, 5, 6, {"pro": PlanTotals(1, 2, 3, 4)})
+    less = movements.combined(two_plans(), more, -1)
+
+    assert (less.customers, less.by_plan["pro"]) == (4, PlanTotals(1, -1, 796, -4))
+    assert movements.combined(less, more) == two_plans()
+
+
+def test_totals_as_lines_of_an_opening_balance_add_up_to_the_totals() -> None:
+    totals = replace(two_plans(), by_plan={**two_plans().by_plan, "unused": PlanTotals()})
+    lines = movements.opening_lines(totals, T0, "retention")
+    again = Totals()
+    for line in lines:
+        movements.add(again, line)
+
+    assert again == two_plans()
+    assert {(line.kind, line.reason, line.at, line.cause) for line in lines} == {
+        (MovementKind.OPENING, Reason.RETENTION, T0, "retention")
+    }
+
+
+def test_an_opening_balance_has_one_line_per_plan_in_use_and_one_without_a_plan() -> None:
+    totals = replace(two_plans(), by_plan={**two_plans().by_plan, "unused": PlanTotals()})
+    pro, agency, rest = movements.opening_lines(totals, T0, "retention")
+
+    assert (pro.plan_id, pro.licenses, pro.active_licenses, pro.mrr_cents, pro.one_time_cents) == ("pro", 2, 1, 799, 0)
+    assert (agency.plan_id, agency.licenses, agency.one_time_cents) == ("agency", 3, 2900)
+    assert (rest.plan_id, rest.customers, rest.paying_customers, rest.subscribers) == (None, 5, 4, 3)
+    assert (rest.active_licenses, rest.mrr_cents, rest.one_time_cents) == (0, 0, 0)

@@ -58,7 +58,7 @@ SHOWN = [
 ]
 
 
-@pytest.mark.parametrize(("value", "text"), SHOWN, ids=str)
+@pytest.mark.parametrize(("value", "text"), SHOWN)
 def test_every_value_is_one_short_line(value: object, text: str) -> None:
     [event] = events(ticket(subject=value), replace(TICKET, text="> {subject}"))
 
