@@ -1,6 +1,6 @@
 """Configuration files with targets of deliveries, and a mail server on loopback."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,13 @@ class MailServer:
 
     def __init__(self) -> None:
         self.mails: list[bytes] = []
+        self.before_answer: Callable[[], None] = lambda: None
         self.port = free_port()
         self.url = f"mailto://127.0.0.1:{self.port}?to=owner@shop.it&from=daemon@shop.it"
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Envelope) -> str:  # noqa: N802 - the library's name
         assert isinstance(envelope.content, bytes)
+        self.before_answer()
         self.mails.append(envelope.content)
         return "250 OK"
 

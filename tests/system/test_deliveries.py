@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from pytest_httpserver import HTTPServer
 
-from daemon.demo.embedded_mongo import wait_for
+from daemon.demo.embedded_mongo import free_port, wait_for
 from daemon.mongo.types import Database
 from tests import shop, targets
 from tests.mongo.delivery.conftest import SECRET, Receiver
@@ -17,6 +18,8 @@ from tests.targets import MailServer
 STATE = "chatello_analytics_delivery_state"
 MEGABYTE = 1_000_000
 IDLE_MEMORY = 100 * MEGABYTE
+CANARIES = ("Tok3nCanary71", "us3r-canary-72", "passw0rd-canary-73", "mail-canary-74")
+SECRETS = (*CANARIES, SECRET.removeprefix("whsec_"))
 
 
 @pytest.fixture
@@ -72,21 +75,78 @@ def test_the_commands_control_a_running_daemon(
         assert daemon.stop() == 0
 
 
-def test_the_memory_stays_below_100_megabytes_with_a_webhook_and_a_mail_target(
-    mongo_uri: str, database: Database, file: Path, receiver: Receiver, mailbox: MailServer
+def test_a_daemon_with_targets_stays_below_100_megabytes_and_shows_no_secret(
+    mongo_uri: str, database: Database, tmp_path: Path, receiver: Receiver, mailbox: MailServer
 ) -> None:
-    """Mails are sent by a child process, whose libraries the daemon never loads."""
+    """Messages are sent by a child process, whose libraries the daemon never loads."""
+    file = configured_with_secrets(tmp_path, receiver, mailbox)
     shop.plans(database)
     with shop.process(mongo_uri, database.name, ("--config", str(file))) as daemon:
         wait_for(lambda: ready(daemon.port), "the daemon to be ready")
-        wait_for(lambda: database.analytics_targets.count_documents({}) == 2, "the targets to begin")
+        wait_for(lambda: database.analytics_targets.count_documents({}) == 4, "the targets to begin")
+        assert daemon.process is not None
+        pid = daemon.process.pid
+        children = list[str]()
+        mailbox.before_answer = lambda: children.extend(process_text(child) for child in children_of(pid))
         for number in range(20):
             shop.customer(database, f"C{number}")
         wait_for(lambda: new_customers(receiver) == 20 and bool(mailbox.mails), "the messages", 60)
-        assert daemon.process is not None
-        pid = daemon.process.pid
-        wait_for(lambda: not Path(f"/proc/{pid}/task/{pid}/children").read_text(), "the child to end")
+        wait_for(lambda: failing(database) == {"broken", "nobody"}, "the other targets to fail", 60)
+        wait_for(lambda: not children_of(pid), "the children to end")
         resident = value(daemon.port, "process_resident_memory_bytes")
+        shown = process_text(pid) + everything_shown(daemon.port, mongo_uri, database, file)
+        daemon.stop()
 
+    assert "daemon.delivery.channels.send" in "".join(children)
+    assert "delivery.state" in "".join(daemon.lines)
+    assert "nobody" in shown
+    for secret in SECRETS:
+        assert secret not in "".join((*children, *daemon.lines, shown))
     print(f"resident: {resident / MEGABYTE:.0f} MB")
     assert resident < IDLE_MEMORY
+
+
+def configured_with_secrets(folder: Path, receiver: Receiver, mailbox: MailServer) -> Path:
+    """Write a configuration of four targets, two of which fail, with a secret in each place of an address."""
+    token, user, password, mail = CANARIES
+    closed = free_port()
+    return targets.configure(
+        folder,
+        SECRET,
+        n8n=f"{receiver.url}?token={token}",
+        broken=f"http://127.0.0.1:{closed}/{token}",
+        owner=mailbox.url.replace("owner@", f"{mail}@"),
+        nobody=f"json://{user}:{password}@127.0.0.1:{closed}/{token}",
+    )
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the children of a process: the kernel lists them by the thread that started them."""
+    found = list[int]()
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # the thread has ended
+            found += map(int, file.read_text().split())
+    return found
+
+
+def process_text(pid: int) -> str:
+    """Return the arguments and the environment of a process; "" if it has ended."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return "".join(Path(f"/proc/{pid}/{name}").read_text() for name in ("cmdline", "environ"))
+    return ""
+
+
+def failing(database: Database) -> set[str]:
+    return {target["_id"] for target in database.analytics_targets.find({"state": "failing"})}
+
+
+def everything_shown(port: int, uri: str, database: Database, file: Path) -> str:
+    """Return what pages, metrics, commands and our collections show."""
+    environment = {"MONGODB_URI": uri, "MONGODB_DATABASE": database.name}
+    commands = [("deliveries",), ("deliveries", "show", "broken"), ("deliveries", "test", "nobody"), ("check",)]
+    outputs = [run_once(*command, "--config", str(file), **environment)[1] for command in commands]
+    pages = [get(port, path)[1] for path in ("/metrics", "/healthz", "/readyz", "/analytics", "/openapi.json")]
+    names = [name for name in database.list_collection_names() if name.startswith("analytics_")]
+    stored = [str(document) for name in names for document in database[name].find()]
+    assert all((*outputs, *pages))
+    return "".join((*outputs, *pages, *stored))
