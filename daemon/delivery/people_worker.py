@@ -77,7 +77,7 @@ class PeopleWorker(Worker):
             self._wait_until(self.notify.quiet.ends(now, self.context.zone))
             return record
         entries = list(outbox.read(self.context.database, record.position, ENTRIES))
-        chosen = [entry for entry in entries if self._is_chosen(entry, record)]
+        chosen = _standing([entry for entry in entries if self._is_chosen(entry, record)])
         if not entries or (chosen and not self._is_time(timing.send_at(chosen[0].at, chosen[-1].at))):
             return record
         people = record.people
@@ -130,6 +130,13 @@ class PeopleWorker(Worker):
         outcome = self.notifier.send(message)
         target = self.settle(record, outcome).target
         return self.save((after if outcome.kind is OutcomeKind.DELIVERED else record)._replace(target=target))
+
+
+def _standing(entries: Sequence[OutboxEntry]) -> list[OutboxEntry]:
+    """Return the entries without facts that were withdrawn before they were sent, and without their withdrawals."""
+    ids = {entry.fact.id for entry in entries}
+    gone = {fact_id for fact_id in ids if f"{fact_id}.withdrawn" in ids}
+    return [entry for entry in entries if entry.fact.id.removesuffix(".withdrawn") not in gone]
 
 
 def _seconds_open(gap: GapFact) -> timedelta:

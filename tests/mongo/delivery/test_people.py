@@ -82,6 +82,22 @@ def test_what_happened_at_once_is_one_message(term: Term, database: Database, in
     assert message.splitlines() == ["😞 Licenza cancellata", "❌ Pagamento fallito"]
 
 
+def test_a_fact_that_was_withdrawn_before_it_was_sent_is_not_mentioned(
+    term: Term, database: Database, inbox: Inbox, written: Outbox
+) -> None:
+    ended = sold("a", EventType.LICENSE_CANCELLED)
+    dispatcher = started(term(anna=person(inbox)), database, "anna")
+    written.commit(ended, sold("b", EventType.PAYMENT_FAILED))
+    written.commit(ended._replace(id="a.withdrawn", type=FactType.EVENT_WITHDRAWN))
+    dispatcher.wake()
+    wait_for(lambda: bool(inbox.messages))
+    written.commit(ended._replace(id="b.withdrawn", type=FactType.EVENT_WITHDRAWN))
+    dispatcher.wake()
+    wait_for(lambda: len(inbox.messages) == 2)
+
+    assert inbox.messages == ["❌ Pagamento fallito", "↩️ Non è più così: 😞 Licenza cancellata"]
+
+
 def test_in_quiet_hours_only_questions_are_sent_and_the_rest_follows(
     term: Term, database: Database, inbox: Inbox, written: Outbox
 ) -> None:
