@@ -77,7 +77,7 @@ def recounted_days(history: Sequence[Change]) -> Iterator[RecountedDay]:
 def may_cross_midnight(history: Sequence[Change]) -> bool:
     """Return whether changes of licenses within the replacement window lie on two business days.
 
-    Such an end is corrected on its own day, so that day's row differs from a recount as of its midnight.
+    Such a day is reported as if the license had not ended (docs/decisions.md), other than a recount as of its midnight.
     """
     times = sorted(change.at for change in history if change.source is Source.LICENSES)
     return any(
