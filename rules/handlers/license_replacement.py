@@ -83,11 +83,11 @@ def has_moved(transition: LicenseTransition, pending: PendingSwitch | None) -> b
 
 
 def _own_end(batch: Batch, change: Change, transition: LicenseTransition) -> PendingSwitch | None:
-    """Return the end of the license itself; if it returns to another customer, only its deletion."""
+    """Return the end of the license itself; for another customer only its deletion, if it returns to it now."""
     ends = _near_ends(batch, change, transition.former_owner)
     own = (end for end in ends if end.license_id == transition.license_id)
     stays = transition.former_owner == transition.owner
-    return next((end for end in own if stays or end.after is None), None)
+    return next((end for end in own if stays or (transition.returned and end.after is None)), None)
 
 
 def _replaced_end(batch: Batch, change: Change, transition: LicenseTransition) -> PendingSwitch | None:

@@ -252,6 +252,16 @@ def test_licenses_deleted_with_a_duplicate_and_inserted_for_the_right_customer_h
     assert len(story.types()) >= len(before)
 
 
+def test_a_deleted_license_that_returns_suspended_and_is_activated_for_another_customer_is_new_to_that_customer() -> (
+    None
+):
+    story = Story().customer("ada").customer("bruno").license("L1").wait(120).delete(Source.LICENSES, "L1")
+    story.license("L1", status="suspended").set("L1", status="active", customer_id="bruno")
+
+    assert kinds(story) == {"new": (2, 1598), "churn": (1, -799)}
+    assert (story.shop.customers["ada"].mrr_cents, story.shop.customers["bruno"].mrr_cents) == (0, 799)
+
+
 def test_a_license_that_moves_and_ends_at_once_is_lost_by_its_new_customer() -> None:
     story = duplicate().set("L2", customer_id="right", status="cancelled")
 
