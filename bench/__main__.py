@@ -10,7 +10,22 @@ import click
 import structlog
 
 from bench import against as comparison
-from bench import backlog, burst, checkout, commands, delivery, feed, idle, large, latency, outage, page, script, server
+from bench import (
+    backlog,
+    burst,
+    checkout,
+    commands,
+    customer_pages,
+    delivery,
+    feed,
+    idle,
+    large,
+    latency,
+    outage,
+    page,
+    script,
+    server,
+)
 from bench.measures import Bench, Row, print_line
 
 GROUPS: dict[str, Callable[[Bench], list[Row]]] = {
@@ -24,6 +39,7 @@ GROUPS: dict[str, Callable[[Bench], list[Row]]] = {
     "outage": outage.rows,
     "delivery": delivery.rows,
     "script": script.rows,
+    "customers": customer_pages.rows,
 }
 
 

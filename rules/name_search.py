@@ -1,4 +1,4 @@
-"""Search for a customer by a part of the name: in the displayed form, without case, in any Unicode form."""
+"""Names compared and sorted: in the displayed form, without case, in any Unicode form."""
 
 import re
 import unicodedata
@@ -16,6 +16,12 @@ def folded(text: str) -> str:
     """Return a text in the form in which names are compared."""
     plain = unicodedata.normalize("NFC", text).translate(_APOSTROPHES).casefold()
     return unicodedata.normalize("NFC", plain)
+
+
+def sort_key(name: str) -> str:
+    """Return the key that names are sorted by: also without accents, so that à comes with a."""
+    plain = unicodedata.normalize("NFKD", folded(name))
+    return plain if plain.isascii() else "".join(char for char in plain if not unicodedata.combining(char))
 
 
 def candidates_pattern(wanted: str) -> str:

@@ -19,7 +19,8 @@ from daemon.store.customers.customer_search import CustomerSearch
 from daemon.store.customers.todo_reader import TodoReader
 from daemon.store.mirror.reader import MirrorReader
 from rules import business_days
-from rules.insights.customer_history import History, history
+from rules.insights import customer_history
+from rules.insights.customer_history import History
 from rules.insights.todo import TodoGroup, TodoKind
 from rules.model.changes import DocId
 from rules.model.states import CustomerState, LicenseState, PlanState
@@ -29,8 +30,8 @@ from rules.text import name_text
 
 CHUNK = 500
 """Customers of a download that are looked up together."""
-MAX_RECORDS = 200
-"""Ledger lines, events and licenses of one customer that are shown."""
+MAX_STEPS = 200
+"""Steps of one customer on a page, about, and licenses."""
 
 
 class Standing(StrEnum):
@@ -63,6 +64,7 @@ class CustomersPage(NamedTuple):
     """A page of the list, in `order`, which is not always the wanted one."""
 
     lines: list[CustomerLine]
+    has_previous: bool
     has_more: bool
     order: Order
 
@@ -79,12 +81,17 @@ class LicenseLine(NamedTuple):
 
 
 class CustomerAccount(NamedTuple):
-    """One customer: what the list shows, the licenses, and the history; `is_cut` if older records exist."""
+    """One customer: what the list shows, the licenses, and the history up to an instant (None: up to now)."""
 
     line: CustomerLine
     licenses: list[LicenseLine]
     history: History
-    is_cut: bool
+    until: datetime | None
+
+    @property
+    def mrr_cents(self) -> int:
+        """The MRR after the newest step shown."""
+        return self.history.steps[0].mrr_after if self.history.steps else self.history.before
 
 
 class Customers:
@@ -102,7 +109,7 @@ class Customers:
     def page(self, query: CustomerQuery, size: int) -> CustomersPage:
         """Return a page of the list. Raises TooManyFound."""
         found = self.listing.page(query, size)
-        return CustomersPage(self._lines(found.customers), found.has_more, found.order)
+        return CustomersPage(self._lines(found.customers), found.has_previous, found.has_more, found.order)
 
     def mrr_cents(self) -> int:
         """Return the sum of the MRR of all customers: the running total of the snapshot, which `verify` recounts."""
@@ -120,15 +127,21 @@ class Customers:
         found = customer_details.customers(self.database, ids, self.session)
         return dict(zip(found, self._lines(list(found.values())), strict=True))
 
-    def account(self, customer_id: DocId) -> CustomerAccount | None:
-        """Return one customer; None if it was never seen."""
+    def account(self, customer_id: DocId, until: datetime | None = None) -> CustomerAccount | None:
+        """Return one customer with the newest steps before `until`; None if it was never seen."""
         state = customer_details.customer(self.database, customer_id, self.session)
         if state is None:
             return None
-        records = customer_records.of_customer(self.database, customer_id, self.session, MAX_RECORDS)
+        steps = self._history(state, until)
+        return CustomerAccount(self._lines([state])[0], self._licenses(customer_id), steps, until)
+
+    def _history(self, state: CustomerState, until: datetime | None) -> History:
+        place = (self.database, state.id)
+        records = customer_records.of_customer(*place, self.session, 2 * MAX_STEPS, until)
         describer = EventDescriber(MirrorReader(self.database, self.settings), self.settings, self.forgotten)
-        steps = history(records.lines, describer.describe(records.events), state.mrr_cents)
-        return CustomerAccount(self._lines([state])[0], self._licenses(customer_id), steps, records.is_cut)
+        later = customer_records.mrr_moved_since(*place, until, self.session) if until is not None else 0
+        described = records._replace(events=describer.describe([{**event} for event in records.events]))
+        return customer_history.part(described, state.mrr_cents - later, MAX_STEPS)
 
     def todo(self, today: date) -> list[TodoGroup]:
         """Return what is to do, by kind; only kinds with items."""
@@ -170,7 +183,7 @@ class Customers:
         )
 
     def _licenses(self, customer_id: DocId) -> list[LicenseLine]:
-        found = customer_details.licenses(self.database, customer_id, self.settings, self.session, MAX_RECORDS)
+        found = customer_details.licenses(self.database, customer_id, self.settings, self.session, MAX_STEPS)
         return [self._license(state) for state in found]
 
     def _license(self, state: LicenseState) -> LicenseLine:

@@ -26,7 +26,7 @@ from daemon.mongo.collections import AUDIT, CHECKPOINT, ERASURE_LIST, MIRROR
 from daemon.mongo.ids import UnusableId, canonical
 from daemon.mongo.types import Database, Document
 from daemon.store.checkpoint import CHECKPOINT_ID
-from daemon.store.mirror.states import mirror_id
+from daemon.store.mirror.states import mirror_id, sort_name
 from rules.model.changes import Source
 from rules.model.facts import ErasureFact, Fact, FactType
 from rules.privacy import erasure
@@ -117,7 +117,8 @@ def add(database: Database, known: ErasureList, customer_id: object, now: dateti
         if mirrored is None or not mirrored["fields"]:
             return False
         fields = erasure.fields_without_personal_data(mirrored["fields"])
-        database[MIRROR].update_one(key, {"$set": {"fields": dict(fields)}}, session=session)
+        redacted = {"fields": dict(fields), "sort_name": sort_name(fields)}
+        database[MIRROR].update_one(key, {"$set": redacted}, session=session)
         return bool(fields != mirrored["fields"])
 
     return _transaction(database, write)

@@ -9,6 +9,9 @@ from daemon.errors import ConfigurationError
 from daemon.mongo.client import translated
 from daemon.mongo.collections import DELIVERY, EVENTS, GAPS, LEDGER, MIRROR, OWN, ROWS, WRITTEN_ROWS
 from daemon.mongo.types import Database, Document
+from daemon.store.mirror import sort_names
+from rules.model.changes import Source
+from rules.model.ledger import MovementKind
 
 NAMESPACE_EXISTS = 48
 
@@ -25,9 +28,21 @@ WANTED: dict[str, tuple[IndexModel, ...]] = {
     ROWS: (IndexModel([("date", ASCENDING), ("period_type", ASCENDING)], name="date_1_period_type_1", unique=True),),
 }
 
+BY_NAME = IndexModel(
+    [("sort_name", ASCENDING), ("_id", ASCENDING)],
+    name="customers_by_name",
+    partialFilterExpression={"_id.k": Source.CUSTOMERS.value},
+)
+
+RETURNS = IndexModel(
+    [("customer_id", ASCENDING), ("kind", ASCENDING)],
+    name="returns",
+    partialFilterExpression={"kind": MovementKind.REACTIVATION.value},
+)
+
 FOR_PAGES: dict[str, tuple[IndexModel, ...]] = {
-    MIRROR: (IndexModel([("fields.customer_id", ASCENDING)], name="customer", sparse=True),),
-    LEDGER: (IndexModel([("customer_id", ASCENDING)], name="customer"),),
+    MIRROR: (IndexModel([("fields.customer_id", ASCENDING)], name="customer", sparse=True), BY_NAME),
+    LEDGER: (IndexModel([("customer_id", ASCENDING)], name="customer"), RETURNS),
     EVENTS: tuple(IndexModel([(name, ASCENDING)], name=f"{name}_1") for name in ("customer_id", "license_id")),
 }
 """Indexes that only the pages of customers need: the daemon follows the shop without them.
@@ -94,6 +109,8 @@ def create_for_pages(database: Database) -> None:
     with translated():
         for name in FOR_PAGES:
             if models := missing(database, name, FOR_PAGES):
+                if BY_NAME in models:
+                    sort_names.fill(database)
                 database[name].create_indexes(models)
 
 

@@ -9,6 +9,10 @@ from rules.model.ledger import Movement, Reason
 
 SAME_FACT = timedelta(minutes=5)
 """The dashboard writes its event milliseconds after the document; a recovered movement has the end of its gap."""
+QUIET = 2 * SAME_FACT
+"""No record of a step is as old as one of a step that is older by more than this."""
+RESOLUTION = timedelta(milliseconds=1)
+"""Of stored instants."""
 
 _CREATED = (EventType.LICENSE_CREATED, EventType.PLAN_UPGRADED, EventType.PLAN_DOWNGRADED)
 _ENDED = (EventType.LICENSE_CANCELLED,)
@@ -46,16 +50,52 @@ class Step(NamedTuple):
     mrr_after: int
 
 
+class Records(NamedTuple):
+    """The newest ledger lines and stored events of a customer; `complete_after`: all since then (None: all)."""
+
+    lines: Sequence[Line]
+    events: Iterable[StoredEvent]
+    complete_after: datetime | None = None
+
+
 class History(NamedTuple):
-    """The steps, newest first, and the MRR in cents before the oldest of them."""
+    """The steps, newest first, and the MRR in cents before the oldest of them.
+
+    `older` is the instant before which the records of the older steps are; None if there are none.
+    """
 
     steps: list[Step]
     before: int
+    older: datetime | None = None
+
+
+def part(records: Records, mrr_cents: int, size: int) -> History:
+    """Return the newest steps, about `size`, so that every record is on one side of `older`."""
+    since = records.complete_after
+    complete = records if since is None else _after(records, since)
+    whole = history(complete.lines, complete.events, mrr_cents)
+    ends = range(size, len(whole.steps))
+    quiet = (end for end in ends if whole.steps[end - 1].at - whole.steps[end].at > QUIET)
+    if (end := next(quiet, None)) is not None:
+        kept = whole.steps[:end]
+        return History(kept, kept[-1].mrr_after - kept[-1].mrr_cents, kept[-1].at - SAME_FACT)
+    if since is None or whole.steps:
+        return whole._replace(older=None if since is None else since + RESOLUTION)
+    return history(records.lines, records.events, mrr_cents)._replace(older=since)  # all are of one instant
+
+
+def _after(records: Records, since: datetime) -> Records:
+    lines = [line for line in records.lines if line.movement.at > since]
+    return Records(lines, [event for event in records.events if _is_dated(event) and event["event_date"] > since])
+
+
+def _is_dated(event: StoredEvent) -> bool:
+    return isinstance(event.get("event_date"), datetime)
 
 
 def history(lines: Sequence[Line], events: Iterable[StoredEvent], mrr_cents: int) -> History:
     """Return the steps that lead to a customer's MRR of now. Events without a time are left out."""
-    rest = [event for event in events if isinstance(event.get("event_date"), datetime)]
+    rest = list(filter(_is_dated, events))
     pairs = list(_pairs(lines, rest))
     undated: list[Step] = [Step(line.movement.at, line, event, line.movement.mrr_cents, 0) for line, event in pairs]
     undated += [Step(event["event_date"], None, event, 0, 0) for event in rest]

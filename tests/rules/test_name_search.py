@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rules.name_search import candidates_pattern, folded
+from rules.name_search import candidates_pattern, folded, sort_key
 from rules.text import MAX_NAME, one_line
 
 NAMES = st.text(max_size=MAX_NAME) | st.text("aàbéeßẞſsKkﬁfi’'´İi ŉ\u0301\u030c\u200b.-&İJǰ", max_size=12)
@@ -45,3 +45,11 @@ def test_letters_that_other_letters_fold_to_are_known() -> None:
 
 def test_the_text_is_no_regular_expression() -> None:
     assert not re.search(candidates_pattern("r.*i"), "rossi", re.IGNORECASE)
+
+
+def test_accents_and_case_do_not_count_for_the_order_of_names() -> None:
+    names = ["Zeta", "Èlite", "alfa", "D’Amico", "Àncora", "elio", "D'Andrea", "ancona", "Straße", "strasburgo"]
+
+    assert sorted(names, key=sort_key) == [
+        *("alfa", "ancona", "Àncora", "D’Amico", "D'Andrea", "elio", "Èlite", "strasburgo", "Straße", "Zeta"),
+    ]

@@ -71,6 +71,10 @@ def test_search_sort_and_pages_work_without_javascript(visitor: Visitor) -> None
                 break
             following.click()
         assert len(seen) == 120 + len(HOSTILE)
+        for _ in range(2):
+            page.get_by_role("link", name=customer_texts.PREVIOUS).click()
+        expect(page.get_by_role("link", name=customer_texts.PREVIOUS)).to_have_count(0)
+        expect(page.locator("table.customers tbody tr")).to_have_count(50)
         page.get_by_label(customer_texts.SEARCH).fill("cliente 00")
         page.get_by_role("button", name=customer_texts.SHOW).click()
         expect(page.locator("table.customers tbody tr")).to_have_count(10)

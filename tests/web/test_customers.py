@@ -4,12 +4,14 @@ import csv
 import io
 import re
 from datetime import date, timedelta
+from urllib.parse import unquote
 
 import httpx2
 import pytest
 from bson import ObjectId
 
 from daemon import clock
+from daemon.diagnostics import customers
 from daemon.mongo.types import Database
 from daemon.store import forgotten
 from tests import oracle, shop
@@ -85,6 +87,33 @@ def test_a_customers_page_and_json_have_the_steps_with_their_mrr(serve: Serve, f
     assert [license["status"] for license in found["licenses"]] == ["active"]
 
 
+def test_older_steps_are_on_further_pages(serve: Serve, followed: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(customers, "MAX_STEPS", 2)
+    who = followed.customers.find_one({"name": "Rossi & Figli"})
+    assert who is not None
+    event = {"event_type": "support_ticket", "customer_id": who["_id"], "description": "Un ticket"}
+    days = [local(date(2026, 11, day), 12) for day in range(1, 8)]
+    followed.business_events.insert_many([{**event, "event_date": day} for day in days])
+    path, shown, seen = f"o-{who['_id']}", 0, 0
+    until: str | None = ""
+    cursor: str | None = ""
+    with serve() as client:
+        while until is not None:
+            text = page(client, f"{LIST}/{path}", **({"fino": until} if until else {}))
+            shown += text.count("Un ticket")
+            older = re.search(r'href="[^"]*fino=([^"]*)#story"', text)
+            until = unquote(older[1]) if older else None
+        while cursor is not None:
+            found = client.get(f"/api/customers/{path}", params={"cursor": cursor} if cursor else {}).json()
+            seen += len([step for step in found["steps"] if step["line"] is None])
+            cursor = found["next_cursor"]
+        wrong = client.get(f"/api/customers/{path}", params={"cursor": "0001-01-01T00:00:00+14:00"})
+
+    assert (shown, seen) == (len(days), len(days) + 1)  # and a payment
+    assert found["mrr_before"] == 0
+    assert wrong.status_code == 422
+
+
 @pytest.mark.parametrize(
     "path", ["o-66c4f0c0ffee65f0c0ffee65", "n-1", "s-x", "66c4f0c0ffee65f0c0ffee65", "b-AAAA", "x"]
 )
@@ -94,7 +123,9 @@ def test_an_unknown_customer_is_a_page_in_italian(serve: Serve, followed: Databa
         assert client.get(f"/api/customers/{path}").status_code == 404
 
 
-@pytest.mark.parametrize("query", [{"piano": "pro"}, {"dopo": "x"}, {"stato": "ricchi"}, {"sort": "mrr"}])
+@pytest.mark.parametrize(
+    "query", [{"piano": "pro"}, {"dopo": "x"}, {"stato": "ricchi"}, {"sort": "mrr"}, {"prima": "x"}]
+)
 def test_a_wrong_parameter_is_refused(serve: Serve, followed: Database, query: dict[str, str]) -> None:
     with serve() as client:
         answer = client.get(LIST, params=query, headers={"accept": "text/html"})

@@ -1,8 +1,9 @@
-"""The list of customers: in one of three orders, with filters, page after page.
+"""The list of customers: in one of three orders, with filters, page after page in both directions.
 
-A page begins after a customer, not after a number of them, so that a later page costs no more than the first. The
-server sorts the customers of the mirror: an index for each order would slow down every sale (docs/decisions.md). Where
-few customers can match (a search, a rare plan) only these are read.
+A page begins after or ends before a customer, not after a number of them, so that a later page costs no more than the
+first. By name an index has the order; by MRR and by registration the server sorts the customers of the mirror: an index
+for each of them would slow down every sale (docs/decisions.md). Where few customers can match (a search, a rare plan)
+only these are read.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,15 +12,14 @@ from enum import StrEnum
 from itertools import islice
 from typing import NamedTuple
 
-from bson.max_key import MaxKey
-from bson.min_key import MinKey
 from pymongo.client_session import ClientSession
 
-from daemon.mongo.client import BATCH_SIZE, translated
+from daemon.mongo.client import translated
 from daemon.mongo.collections import MIRROR
 from daemon.mongo.ids import canonical
 from daemon.mongo.types import Database, Document
 from daemon.store.customers.customer_search import CustomerSearch
+from daemon.store.customers.owned import License, Owned, Return, range_of
 from daemon.store.mirror.states import customer_of, mirror_id
 from rules.model.changes import DocId, Source
 from rules.model.states import CustomerState
@@ -43,24 +43,26 @@ LISTED: Document = {"$or": [{"present": True}, {"active_licenses": {"$gt": 0}}]}
 
 KEYS: dict[Order, str] = {
     Order.MRR: "mrr_cents",
-    Order.NAME: "name",
+    Order.NAME: "sort_name",
     Order.REGISTERED: "fields.created_at",
 }
-"""The field that each order compares; `NAME` is computed."""
-NAME: Document = {
-    "name": {"$cond": [{"$eq": [{"$type": "$fields.name"}, "string"]}, {"$toLower": "$fields.name"}, ""]},
-}
-"""Without case; other programs may have stored a name of any type."""
+"""The field that each order compares."""
+IS_CUSTOMER: Document = {"_id.k": Source.CUSTOMERS.value}
+"""As the index by name has it."""
 
 
 class CustomerFilter(StrEnum):
-    """Filters by state; see `CONDITIONS`. EXPIRING: an active license ends within `EXPIRING`."""
+    """Filters by state; see `CONDITIONS`.
+
+    RETURNED: has MRR again, after a time without. EXPIRING: an active license ends within `EXPIRING`.
+    """
 
     ALL = "all"
     PAYING = "paying"
     LIFETIME = "lifetime"
     WITHOUT = "without"
     LOST = "lost"
+    RETURNED = "returned"
     EXPIRING = "expiring"
 
 
@@ -69,23 +71,33 @@ CONDITIONS: dict[CustomerFilter, Document] = {
     CustomerFilter.LIFETIME: {"paid_licenses": {"$gt": 0}, "mrr_cents": 0},
     CustomerFilter.WITHOUT: {"active_licenses": 0},
     CustomerFilter.LOST: {"ever_mrr": True, "mrr_cents": 0},
+    CustomerFilter.RETURNED: {"mrr_cents": {"$gt": 0}},
 }
 
 
 class CustomerQuery(NamedTuple):
-    """What to list. `after` is the last customer of the previous page; `plan_id` is that of an active license."""
+    """What to list. `plan_id` is that of an active license.
+
+    `after` is the last customer of the previous page, `before` the first one of the following page.
+    """
 
     order: Order = Order.MRR
     only: CustomerFilter = CustomerFilter.ALL
     plan_id: DocId = None
     wanted: str = ""
     after: DocId = None
+    before: DocId = None
+
+    @property
+    def is_backward(self) -> bool:
+        return self.before is not None
 
 
 class CustomersPage(NamedTuple):
     """Customers in `order`, which is not always the wanted one."""
 
     customers: list[CustomerState]
+    has_previous: bool
     has_more: bool
     order: Order
 
@@ -94,17 +106,24 @@ class CustomerList:
     """Lists customers at a snapshot; `now` is its instant."""
 
     def __init__(self, database: Database, session: ClientSession, search: CustomerSearch, now: datetime) -> None:
+        self.database = database
         self.mirror = database[MIRROR]
         self.session = session
         self.search = search
         self.now = now
 
     def page(self, query: CustomerQuery, size: int) -> CustomersPage:
-        """Return the next customers. Raises TooManyFound if a search finds too many."""
-        page, order = self._first(query, size + 1, FIRST_READ if self._license_condition(query) else size + 1)
-        if len(page) <= size and self._license_condition(query):
+        """Return a page of customers; the first one if fewer are before `query.before`. Raises TooManyFound."""
+        has_owned = bool(self._owned(query))
+        page, order = self._first(query, size + 1, FIRST_READ if has_owned else size + 1)
+        if len(page) <= size and has_owned:
             page, order = self._first(query, size + 1, None)
-        return CustomersPage(page[:size], len(page) > size, order)
+        has_further = len(page) > size
+        if not query.is_backward:
+            return CustomersPage(page[:size], query.after is not None, has_further, order)
+        if not has_further:
+            return self.page(query._replace(before=None), size)
+        return CustomersPage(page[size - 1 :: -1], True, True, order)
 
     def _first(self, query: CustomerQuery, size: int, limit: int | None) -> tuple[list[CustomerState], Order]:
         order, found = self.all(query, limit)
@@ -117,74 +136,60 @@ class CustomerList:
         the cheapest would be found behind all others.
         """
         with translated():
-            license = self._license_condition(query)
-            few = self._few(query, license)
+            owned = self._owned(query)
+            few = self._few(query, owned)
             is_frequent_plan = few is None and query.plan_id is not None
             order = Order.NAME if is_frequent_plan and query.order is Order.MRR else query.order
         among = {} if few is None else {"_id": {"$in": [mirror_id(Source.CUSTOMERS, one) for one in few]}}
-        return order, self._states(self._sorted(among, order, query, limit), license)
+        return order, self._states(self._sorted(among, order, query, limit), owned)
 
     # -- who can match ----------------------------------------------------------------------------------------
 
-    def _license_condition(self, query: CustomerQuery) -> Document:
-        """Return what one license of each listed customer has to fulfill; {} if the licenses do not matter."""
+    def _owned(self, query: CustomerQuery) -> list[Owned]:
+        """Return what each listed customer has to own."""
         ends = {"due": {"$gt": self.now, "$lte": self.now + EXPIRING}} if query.only is CustomerFilter.EXPIRING else {}
         plan = {} if query.plan_id is None else {"worth.plan_id": query.plan_id, "worth.active": True}
-        return {**ends, **plan}
+        found: list[Owned] = [License(self.database, self.session, {**ends, **plan})] if ends or plan else []
+        return [*found, Return(self.database, self.session)] if query.only is CustomerFilter.RETURNED else found
 
-    def _few(self, query: CustomerQuery, license: Document) -> set[DocId] | None:
+    def _few(self, query: CustomerQuery, owned: list[Owned]) -> set[DocId] | None:
         """Return the only customers that can match if they are few, else None."""
         if query.wanted:
             return set(map(canonical, self.search.find(query.wanted, self.session)))
-        if not license:
-            return None
-        condition = license if "due" in license else {**license, **_range_of(Source.LICENSES)}
-        found = self.mirror.find(condition, {"fields.customer_id": 1}, session=self.session, batch_size=FEW + 1)
-        owners = [one["fields"].get("customer_id") for one in found.limit(FEW + 1)]
-        return None if len(owners) > FEW else set(map(canonical, owners))
+        return next((few for one in owned if (few := one.few(FEW)) is not None), None)
 
     # -- reading ----------------------------------------------------------------------------------------------
 
-    def _sorted(self, condition: Document, order: Order, query: CustomerQuery, limit: int | None) -> Iterator[Document]:
-        """Yield the customers after the position, at most `limit`."""
-        stages: list[Document] = [
-            {"$match": {**_range_of(Source.CUSTOMERS), **LISTED, **CONDITIONS.get(query.only, {}), **condition}},
-            *([{"$set": NAME}] if order is Order.NAME else []),
-            *self._position(order, query),
-            {"$sort": {KEYS[order]: 1 if order is Order.NAME else -1, "_id": 1}},
-            *([{"$limit": limit}] if limit is not None else []),
-        ]
-        return self.mirror.aggregate(stages, session=self.session, batchSize=CHUNK, allowDiskUse=True)
+    def _sorted(self, condition: Document, order: Order, query: CustomerQuery, limit: int | None) -> Iterable[Document]:
+        """Return the customers after the position, or backwards those before it, at most `limit`."""
+        is_walked = order is Order.NAME and not condition and query.only not in CONDITIONS
+        these = IS_CUSTOMER if is_walked else range_of(Source.CUSTOMERS)
+        conditions = (these, LISTED, CONDITIONS.get(query.only, {}), condition, self._position(order, query))
+        direction = 1 if (order is Order.NAME) is not query.is_backward else -1
+        found = self.mirror.find({"$and": [*filter(None, conditions)]}, session=self.session, batch_size=CHUNK)
+        found = found.sort([(KEYS[order], direction), ("_id", -1 if query.is_backward else 1)])
+        return found.allow_disk_use(True).limit(limit or 0)
 
-    def _position(self, order: Order, query: CustomerQuery) -> list[Document]:
-        """Return the stages that leave out everything up to the position."""
-        if query.after is None:
-            return []
-        last = mirror_id(Source.CUSTOMERS, query.after)
-        field = {"$ifNull": [f"${KEYS[order]}", None]}
-        stages: list[Document] = [{"$match": {"_id": last}}, {"$set": NAME}, {"$project": {"key": field}}]
-        found = list(self.mirror.aggregate(stages, session=self.session))
-        if not found:
-            return []
-        key = {"$literal": found[0]["key"]}
-        further = {"$gt" if order is Order.NAME else "$lt": [field, key]}
-        same = {"$and": [{"$eq": [field, key]}, {"$gt": ["$_id", {"$literal": found[0]["_id"]}]}]}
-        return [{"$match": {"$expr": {"$or": [further, same]}}}]
+    def _position(self, order: Order, query: CustomerQuery) -> Document:
+        """Return the condition that leaves out everything on the other side of the position."""
+        cursor = query.before if query.is_backward else query.after
+        if cursor is None:
+            return {}
+        last, field = mirror_id(Source.CUSTOMERS, cursor), {"$ifNull": [f"${KEYS[order]}", None]}
+        found = self.mirror.find_one({"_id": last}, {"key": field}, session=self.session)
+        if found is None:
+            return {}
+        rises = (order is Order.NAME) is not query.is_backward
+        further = {"$gt" if rises else "$lt": [field, {"$literal": found["key"]}]}
+        tied = {"$lt" if query.is_backward else "$gt": ["$_id", {"$literal": found["_id"]}]}
+        beyond = {"$expr": {"$or": [further, {"$and": [{"$eq": [field, {"$literal": found["key"]}]}, tied]}]}}
+        return {**beyond, KEYS[order]: {"$gte" if rises else "$lte": found["key"]}} if order is Order.NAME else beyond
 
-    def _states(self, found: Iterable[Document], license: Document) -> Iterator[CustomerState]:
+    def _states(self, found: Iterable[Document], owned: list[Owned]) -> Iterator[CustomerState]:
         documents = iter(found)
         with translated():
             while chunk := list(islice(documents, CHUNK)):
-                owners = self._owners(chunk, license) if license else None
+                ids = [one["_id"]["id"] for one in chunk]
+                owners = [one.of(ids) for one in owned]
                 states = map(customer_of, chunk)
-                yield from (one for one in states if owners is None or canonical(one.id) in owners)
-
-    def _owners(self, chunk: list[Document], license: Document) -> set[DocId]:
-        """Return those of the customers that have such a license."""
-        condition = {"fields.customer_id": {"$in": [one["_id"]["id"] for one in chunk]}, **license}
-        found = self.mirror.find(condition, {"fields.customer_id": 1}, session=self.session, batch_size=BATCH_SIZE)
-        return {canonical(one["fields"]["customer_id"]) for one in found}
-
-
-def _range_of(source: Source) -> Document:
-    return {"_id": {"$gte": mirror_id(source, MinKey()), "$lte": mirror_id(source, MaxKey())}}
+                yield from (state for state in states if all(canonical(state.id) in one for one in owners))

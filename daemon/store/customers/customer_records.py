@@ -1,6 +1,6 @@
 """The recorded movements and events of one customer."""
 
-from typing import NamedTuple
+from datetime import datetime
 
 from pymongo.client_session import ClientSession
 
@@ -9,24 +9,46 @@ from daemon.mongo.collections import EVENTS, LEDGER, SAMPLE_SOURCE
 from daemon.mongo.id_text import shown_id
 from daemon.mongo.types import Database, Document
 from daemon.store.documents import movement_of
-from rules.insights.customer_history import Line
+from rules.insights.customer_history import Line, Records
 from rules.model.changes import DocId
 
 
-class CustomerRecords(NamedTuple):
-    """Ledger lines and stored events of a customer, newest first; `is_cut` if there are older ones."""
+def of_customer(
+    database: Database, customer_id: DocId, session: ClientSession, limit: int, until: datetime | None = None
+) -> Records:
+    """Return at most `limit` ledger lines and as many events before `until`, newest first.
 
-    lines: list[Line]
-    events: list[Document]
-    is_cut: bool
-
-
-def of_customer(database: Database, customer_id: DocId, session: ClientSession, limit: int) -> CustomerRecords:
-    """Return at most `limit` of each. Other programs may have written the id as text into an event."""
+    Other programs may have written the id as text into an event.
+    """
     references = list({customer_id, shown_id(customer_id)})
     of_events = {"customer_id": {"$in": references}, "metadata.source": {"$ne": SAMPLE_SOURCE}}
     with translated():
-        lines = list(database[LEDGER].find({"customer_id": customer_id}, session=session).sort("_id", -1).limit(limit))
-        events = list(database[EVENTS].find(of_events, session=session).sort("event_date", -1).limit(limit))
-    is_cut = len(lines) == limit or len(events) == limit
-    return CustomerRecords([Line(one["_id"], movement_of(one)) for one in lines], events, is_cut)
+        lines = _newest(database, LEDGER, {"customer_id": customer_id}, ("at", until, limit), session)
+        events = _newest(database, EVENTS, of_events, ("event_date", until, limit), session)
+    cut = [found[-1].get(field) for found, field in ((lines, "at"), (events, "event_date")) if len(found) == limit]
+    since = max((at for at in cut if isinstance(at, datetime)), default=None)
+    return Records([Line(one["_id"], movement_of(one)) for one in lines], events, since)
+
+
+def _newest(
+    database: Database,
+    collection: str,
+    condition: Document,
+    part: tuple[str, datetime | None, int],
+    session: ClientSession,
+) -> list[Document]:
+    """Return the documents of a part: the field with their time, the end of the part, the maximum number."""
+    field, until, limit = part
+    before = {} if until is None else {field: {"$lt": until}}
+    found = database[collection].find({**condition, **before}, session=session)
+    return list(found.sort([(field, -1), ("_id", -1)]).limit(limit))
+
+
+def mrr_moved_since(database: Database, customer_id: DocId, since: datetime, session: ClientSession) -> int:
+    """Return the sum of the movements of a customer since an instant, in cents."""
+    stages: list[Document] = [
+        {"$match": {"customer_id": customer_id, "at": {"$gte": since}}},
+        {"$group": {"_id": None, "cents": {"$sum": "$mrr_cents"}}},
+    ]
+    with translated():
+        return sum(one["cents"] for one in database[LEDGER].aggregate(stages, session=session))

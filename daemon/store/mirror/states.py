@@ -14,6 +14,7 @@ from bson import Decimal128
 from daemon.mongo.types import Document
 from daemon.store.documents import license_value_document, license_value_of
 from daemon.store.mirror.recent import recent_document, recent_of
+from rules import name_search, text
 from rules.handlers import license_documents
 from rules.model.changes import DocId, Fields, Payment, PaymentStatus, Plan, Source
 from rules.model.documents import AMOUNTS
@@ -67,9 +68,15 @@ def _plain(fields: Fields) -> Document:
     return fields if type(fields) is dict else dict(fields)
 
 
+def sort_name(fields: Fields) -> str:
+    """Return what a customer with these fields is sorted by in lists."""
+    return name_search.sort_key(text.customer_name(fields))
+
+
 def customer_document(state: CustomerState) -> Document:
     document: Document = {
         "fields": _plain(state.fields),
+        "sort_name": sort_name(state.fields),
         "present": state.present,
         "mrr_cents": state.mrr_cents,
         "active_licenses": state.active_licenses,
@@ -94,6 +101,8 @@ def customer_difference(before: CustomerState, after: CustomerState) -> Document
     unset: Document = {}
     if after.fields is not before.fields:
         _differ_in_fields(before.fields, after.fields, changed, unset)
+        if (key := sort_name(after.fields)) != sort_name(before.fields):
+            changed["sort_name"] = key
     if after.deleted != before.deleted:
         changed["deleted"] = after.deleted
     if after.recent is not before.recent and after.recent != before.recent:

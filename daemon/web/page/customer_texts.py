@@ -16,6 +16,7 @@ STATES = {
     "a-vita": "Solo a vita",
     "senza": "Senza licenza attiva",
     "persi": "Persi",
+    "tornati": "Tornati",
     "in-scadenza": "In scadenza",
 }
 ALL_PLANS = "Tutti i piani"
@@ -30,7 +31,7 @@ TOO_MANY = "Troppi risultati: scrivi qualche lettera in più."
 ORDERED_BY_NAME = (
     "I clienti di un piano con più di {few} licenze sono in ordine di nome: il prezzo è lo stesso per tutti."
 )
-NEXT, FIRST = "Pagina seguente", "Prima pagina"
+NEXT, PREVIOUS = "Pagina seguente", "Pagina precedente"
 PAGES = "Pagine dei clienti"
 DOWNLOAD = "Scarica questi clienti"
 AND = ", "
@@ -73,7 +74,11 @@ STORY_COLUMNS = ("Quando", "Che cosa", "Variazione", "MRR")
 REGISTERED = "Registrato"
 BEFORE = "Prima di questi passi"
 BEFORE_WHY = "Prima {del_day} i conti non c’erano: si conoscono solo la data di registrazione e l’MRR di partenza."
-CUT = "Sono mostrati i passi più recenti."
+CHART = "MRR nel tempo, a gradini."
+CHART_LABEL = "MRR nel tempo, a gradini. Alla fine: {mrr}."
+READING = "Grafico: MRR del cliente. Frecce per scorrere i passi, Invio per il giorno."
+OLDER, NEWEST = "Passi precedenti", "Passi più recenti"
+STORY_PAGES = "Pagine della storia"
 ALL_EVENTS = "Tutti gli eventi di questo cliente"
 CORRECTION = "Rettifica del registro: {reason}"
 NO_EMAIL = "Qui non compaiono email né chiavi di licenza: le trovi nella dashboard."

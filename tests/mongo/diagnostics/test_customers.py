@@ -85,7 +85,7 @@ def test_each_order_and_filter_lists_the_customers_of_the_source(daemon: Databas
     caught_up(daemon)
 
     with customers(daemon) as found:
-        assert names(found, CustomerQuery(Order.NAME)) == ["alfa", "Beta", "gratis", "Zeta", "élan"]
+        assert names(found, CustomerQuery(Order.NAME)) == ["alfa", "Beta", "élan", "gratis", "Zeta"]
         assert names(found, CustomerQuery(Order.REGISTERED)) == ["Zeta", "Beta", "alfa", "gratis", "élan"]
         assert names(found, CustomerQuery(Order.MRR))[:2] == ["Zeta", "alfa"]
         only = {one: set(names(found, CustomerQuery(only=one))) for one in CustomerFilter}
@@ -97,6 +97,7 @@ def test_each_order_and_filter_lists_the_customers_of_the_source(daemon: Databas
         CustomerFilter.LIFETIME: {"Beta"},
         CustomerFilter.WITHOUT: {"élan", "gratis"},
         CustomerFilter.LOST: {"élan"},
+        CustomerFilter.RETURNED: set(),
         CustomerFilter.EXPIRING: {"Zeta"},
     }
     assert on_pro == ["alfa"]
@@ -133,7 +134,55 @@ def test_pages_of_any_size_contain_every_customer_once(
             if not page.has_more:
                 break
             query = query._replace(order=page.order, after=page.lines[-1].id)
+        back: list[Any] = []
+        while page.has_previous:
+            back = [line.id for line in page.lines] + back
+            page = found.page(query._replace(after=None, before=page.lines[0].id), 4)
     assert len(seen) == len(set(map(str, seen))) == 17
+    assert [line.id for line in page.lines] + back == seen
+
+
+def test_a_page_before_the_second_customer_is_the_first_page(daemon: Database) -> None:
+    ids = [shop.customer(daemon, name) for name in "abcde"]
+    caught_up(daemon)
+
+    with customers(daemon) as found:
+        page = found.page(CustomerQuery(Order.NAME, before=ids[1]), 3)
+    assert [line.name for line in page.lines] == ["a", "b", "c"]
+    assert (page.has_previous, page.has_more) == (False, True)
+
+
+@pytest.mark.parametrize("few", [0, 2000])
+def test_customers_who_pay_again_after_a_time_without_are_the_returned_ones(
+    mongo_uri: str, database: Database, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(customer_list, "FEW", few)
+    pro = shop.plans(database)["pro"]
+    config = shop.config_for(mongo_uri, database, rules={"thresholds": {"plan_change_minutes": 0}})
+    with shop.running(config):
+        sold = {name: shop.license(database, shop.customer(database, name), pro) for name in ("torna", "resta", "esce")}
+        for status, moving in (
+            ("cancelled", ("torna", "esce")),
+            ("active", ("torna", "esce")),
+            ("cancelled", ("esce",)),
+        ):
+            for name in moving:
+                database.licenses.update_one({"_id": sold[name]}, {"$set": {"status": status}})
+            caught_up(database)
+
+    with customers(database) as found:
+        page = found.page(CustomerQuery(only=CustomerFilter.RETURNED), 50)
+    assert [line.name for line in page.lines] == ["torna"]
+
+
+def test_customers_stored_by_an_older_program_are_sorted_by_name_too(daemon: Database) -> None:
+    ids = [shop.customer(daemon, name) for name in ("Zeta", "Àncora", "anche")]
+    caught_up(daemon)
+    daemon.analytics_mirror.drop_index("customers_by_name")
+    daemon.analytics_mirror.update_many({"_id.id": {"$in": ids}}, {"$unset": {"sort_name": ""}})
+
+    with customers(daemon) as found:
+        assert names(found, CustomerQuery(Order.NAME)) == ["anche", "Àncora", "Zeta"]
 
 
 def test_a_search_finds_a_part_of_a_name_in_any_unicode_form(daemon: Database) -> None:
@@ -327,7 +376,7 @@ def test_the_command_shows_licenses_and_steps(mongo_uri: str, daemon: Database) 
 def test_an_empty_shop_has_nothing_to_do(daemon: Database) -> None:
     with customers(daemon) as found:
         assert found.todo(clock.now().date()) == []
-        assert found.page(CustomerQuery(), 50) == ([], False, Order.MRR)
+        assert found.page(CustomerQuery(), 50) == ([], False, False, Order.MRR)
 
 
 def _event(db: Database, kind: str, customer: Any, license: Any, at: Any, amount: float | None = None) -> None:

@@ -1,13 +1,16 @@
 """Customers, their history, and what to do today, formatted for readers."""
 
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from typing import NamedTuple
 
 from daemon.diagnostics.customers import CustomerAccount, CustomerLine, Customers, LicenseLine
 from daemon.mongo.id_text import shown_id
 from daemon.mongo.typed_ids import typed_id
 from daemon.web.page import addresses, customer_texts, texts, why_texts
+from daemon.web.page.charts.axes import Place
+from daemon.web.page.charts.steps import Level, StepChart, step_chart
+from daemon.web.page.environment import page_url
 from daemon.web.page.parts.event_lines import EventLine, event_line
 from daemon.web.page.snapshot import Snapshot
 from rules import business_days
@@ -32,15 +35,19 @@ class CustomerRow(NamedTuple):
 
 
 class StepRow(NamedTuple):
-    """A step of a history: `event` is its event, else `text` says what moved; `line` is the number of its movement."""
+    """A step of a history: `event` is its event, else `text` says what moved; `line` is the number of its movement.
+
+    `place` is that of the step in the chart.
+    """
 
     when: str
     day_address: str
-    event: EventLine | None
-    text: str
-    change: str
-    mrr: str
-    line: int | None
+    event: EventLine | None = None
+    text: str = ""
+    change: str = italian.DASH
+    mrr: str = italian.DASH
+    line: int | None = None
+    place: Place | None = None
 
 
 class LicenseRow(NamedTuple):
@@ -62,7 +69,10 @@ class CustomerView(NamedTuple):
     steps: list[StepRow]
     before: str
     before_why: str
-    is_cut: bool
+    chart: StepChart | None
+    chart_label: str
+    newest: str
+    older: str
     events_address: str
     api: str
 
@@ -118,7 +128,8 @@ def _day(at: datetime | None, zone: tzinfo) -> str:
 def view(account: CustomerAccount, snapshot: Snapshot) -> CustomerView:
     line, zone, today = account.line, snapshot.settings.zone, snapshot.today
     first_day = snapshot.current.first_day if snapshot.current else None
-    before = account.history.before
+    before, older, address = account.history.before, account.history.older, addresses.customer(line.id)
+    chart = _chart(account, snapshot)
     return CustomerView(
         name=name_of(line),
         is_forgotten=line.is_forgotten,
@@ -128,13 +139,27 @@ def view(account: CustomerAccount, snapshot: Snapshot) -> CustomerView:
         paid=paid(line.paid_cents),
         expires=_expiry(line.expires_at, zone, today),
         licenses=[_license(one, zone) for one in account.licenses],
-        steps=[*_steps(account, snapshot.settings)],
-        before=italian.cents(before) if before or account.is_cut else "",
-        before_why=_before_why(first_day, today) if before and not account.is_cut else "",
-        is_cut=account.is_cut,
+        steps=[*_steps(account, snapshot.settings, chart)],
+        before=italian.cents(before) if before or older else "",
+        before_why=_before_why(first_day, today) if before and not older else "",
+        chart=chart,
+        chart_label=customer_texts.CHART_LABEL.format(mrr=italian.cents(account.mrr_cents)),
+        newest=f"{address}#story" if account.until else "",
+        older=page_url(address, "story", fino=_cursor(older)) if older else "",
         events_address=addresses.events(cliente=shown_id(line.id)),
         api=f"/api/customers/{typed_id(line.id)}",
     )
+
+
+def _cursor(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _chart(account: CustomerAccount, snapshot: Snapshot) -> StepChart | None:
+    """Return the chart of the steps shown, up to the next newer one or to now."""
+    zone = snapshot.settings.zone
+    levels = [Level(step.at.astimezone(zone), step.mrr_after) for step in reversed(account.history.steps)]
+    return step_chart(levels, (account.until or snapshot.now).astimezone(zone))
 
 
 def _since(at: datetime | None, zone: tzinfo, today: date) -> str:
@@ -169,11 +194,13 @@ def _license(license: LicenseLine, zone: tzinfo) -> LicenseRow:
     )
 
 
-def _steps(account: CustomerAccount, settings: Settings) -> Iterator[StepRow]:
+def _steps(account: CustomerAccount, settings: Settings, chart: StepChart | None) -> Iterator[StepRow]:
     """Yield the steps; the registration from the document if nothing was recorded about it."""
-    yield from (_step(step, settings) for step in account.history.steps)
-    registered, is_known = account.line.registered_at, any(map(_is_registration, account.history.steps))
-    if registered is not None and not is_known and not account.is_cut:
+    steps = account.history.steps
+    places = reversed(chart.places) if chart else [None] * len(steps)
+    yield from (_step(step, settings)._replace(place=place) for step, place in zip(steps, places, strict=True))
+    registered = account.line.registered_at
+    if registered is not None and not any(map(_is_registration, steps)) and not account.history.older:
         yield _row_at(registered, settings)._replace(text=customer_texts.REGISTERED)
 
 
@@ -207,7 +234,7 @@ def _movement_text(step: Step) -> str:
 def _row_at(at: datetime, settings: Settings) -> StepRow:
     local = at.astimezone(settings.zone)
     address = addresses.day(business_days.business_day(at, settings.zone))
-    return StepRow(f"{local:%d/%m/%Y %H:%M}", address, None, "", italian.DASH, italian.DASH, None)
+    return StepRow(f"{local:%d/%m/%Y %H:%M}", address)
 
 
 # -- to do --------------------------------------------------------------------------------------------------

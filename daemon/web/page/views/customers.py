@@ -15,10 +15,12 @@ from daemon.mongo.client import bounded
 from daemon.mongo.typed_ids import MAX_LENGTH, parsed, typed_id
 from daemon.store.customers.customer_list import FEW, CustomerFilter, CustomerQuery, Order
 from daemon.store.customers.customer_search import TooManyFound
+from daemon.web.api.customers import HistoryEnd
 from daemon.web.context import WebContext
 from daemon.web.download import Download
 from daemon.web.errors import RequestRejected
 from daemon.web.page import addresses, customer_texts
+from daemon.web.page.charts.metrics import METRICS
 from daemon.web.page.environment import page_url
 from daemon.web.page.parts import customers as parts
 from daemon.web.page.rendering import Renderer, View
@@ -39,6 +41,7 @@ class State(StrEnum):
     LIFETIME = "a-vita"
     WITHOUT = "senza"
     LOST = "persi"
+    RETURNED = "tornati"
     EXPIRING = "in-scadenza"
 
 
@@ -55,6 +58,8 @@ InState = Annotated[State, Query(alias="stato")]
 OnPlan = Annotated[str, Query(alias="piano", max_length=MAX_LENGTH)]
 Sorted = Annotated[Sorting, Query(alias="ordina")]
 After = Annotated[str, Query(alias="dopo", max_length=MAX_LENGTH)]
+Before = Annotated[str, Query(alias="prima", max_length=MAX_LENGTH)]
+Until = Annotated[HistoryEnd | None, Query(alias="fino")]
 
 
 class Filters(NamedTuple):
@@ -65,7 +70,7 @@ class Filters(NamedTuple):
     plan: str
     order: Sorting
 
-    def query(self, after: str = "") -> CustomerQuery:
+    def query(self, after: str = "", before: str = "") -> CustomerQuery:
         """Return the query of the filters. Raises RequestRejected for an id that none can be."""
         return CustomerQuery(
             order=Order[self.order.name],
@@ -73,6 +78,7 @@ class Filters(NamedTuple):
             plan_id=_parsed(self.plan),
             wanted=self.wanted,
             after=_parsed(after),
+            before=_parsed(before),
         )
 
     def parameters(self) -> dict[str, str]:
@@ -101,19 +107,19 @@ def router(context: WebContext) -> APIRouter:
     renderer, routes = Renderer(context), APIRouter()
 
     @routes.get(addresses.CUSTOMERS)
-    def show(filters: Given, after: After = "") -> Response:
+    def show(filters: Given, after: After = "", before: Before = "") -> Response:
         with renderer.snapshot() as snapshot:
-            view = _list(parts.reader(snapshot), filters, after)
+            view = _list(parts.reader(snapshot), filters, filters.query(after, before))
             return renderer.page("customers.html", "customers", snapshot, {**view, "total": _total(snapshot)})
 
     @routes.get(f"{addresses.CUSTOMERS}/{{customer_id}}")
-    def show_customer(customer_id: str) -> Response:
+    def show_customer(customer_id: str, until: Until = None) -> Response:
         known = parsed(customer_id)
         with renderer.snapshot() as snapshot:
-            account = parts.reader(snapshot).account(known) if known is not None else None
+            account = parts.reader(snapshot).account(known, until) if known is not None else None
             if account is None:
                 raise NOT_FOUND
-            view = {"customer": parts.view(account, snapshot)}
+            view = {"customer": parts.view(account, snapshot), "format_tick": METRICS["mrr"].format_tick}
             return renderer.page("customer.html", "customers", snapshot, view)
 
     @routes.get("/analytics/scarica/clienti.csv", response_class=StreamingResponse)
@@ -131,12 +137,12 @@ def _parsed(text: str) -> DocId | None:
     return known
 
 
-def _list(found: Customers, filters: Filters, after: str) -> View:
-    query, shown = filters.query(after), filters.parameters()
+def _list(found: Customers, filters: Filters, query: CustomerQuery) -> View:
+    shown = filters.parameters()
     try:
         page, is_too_many = found.page(query, SHOWN), False
     except TooManyFound:
-        page, is_too_many = CustomersPage([], False, query.order), True
+        page, is_too_many = CustomersPage([], False, False, query.order), True
     return {
         "filters": filters,
         "plans": [(typed_id(plan_id), title) for plan_id, title in found.plans_of_licenses()],
@@ -145,17 +151,18 @@ def _list(found: Customers, filters: Filters, after: str) -> View:
         "notice": "" if page.order is query.order else customer_texts.ORDERED_BY_NAME.format(few=italian.integer(FEW)),
         "has_payments": any(line.paid_cents is not None for line in page.lines),
         "mrr": italian.cents(found.mrr_cents()),
-        "first": page_url(addresses.CUSTOMERS, **shown) if after else "",
-        "following": _following(page, shown),
+        "previous": _beside(page, "prima", shown) if page.has_previous else "",
+        "following": _beside(page, "dopo", shown) if page.has_more else "",
         "download": page_url("/analytics/scarica/clienti.csv", **shown),
     }
 
 
-def _following(page: CustomersPage, shown: dict[str, str]) -> str:
-    """Return the address of the next page, "" on the last one."""
-    if not page.has_more:
-        return ""
-    return page_url(addresses.CUSTOMERS, **{**shown, "dopo": typed_id(page.lines[-1].id)})
+def _beside(page: CustomersPage, side: str, shown: dict[str, str]) -> str:
+    """Return the address of the page before (`prima`) or after (`dopo`) this one; the first page if this is empty."""
+    if not page.lines:
+        return page_url(addresses.CUSTOMERS, **shown)
+    edge = page.lines[0 if side == "prima" else -1]
+    return page_url(addresses.CUSTOMERS, **{**shown, side: typed_id(edge.id)})
 
 
 def _total(snapshot: Snapshot) -> str:
