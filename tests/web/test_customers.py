@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from datetime import date, timedelta
-from urllib.parse import unquote
+from typing import Any
 
 import httpx2
 import pytest
@@ -96,18 +96,19 @@ def test_older_steps_are_on_further_pages(serve: Serve, followed: Database, monk
     followed.business_events.insert_many([{**event, "event_date": day} for day in days])
     path, shown, seen = f"o-{who['_id']}", 0, 0
     until: str | None = ""
-    cursor: str | None = ""
+    cursor: int | None = 0
+    found: dict[str, Any] = {}
     with serve() as client:
         while until is not None:
-            text = page(client, f"{LIST}/{path}", **({"fino": until} if until else {}))
+            text = page(client, f"{LIST}/{path}", 200, **({"fino": until} if until else {}))
             shown += text.count("Un ticket")
             older = re.search(r'href="[^"]*fino=([^"]*)#story"', text)
-            until = unquote(older[1]) if older else None
+            until = older[1] if older else None
         while cursor is not None:
             found = client.get(f"/api/customers/{path}", params={"cursor": cursor} if cursor else {}).json()
             seen += len([step for step in found["steps"] if step["line"] is None])
             cursor = found["next_cursor"]
-        wrong = client.get(f"/api/customers/{path}", params={"cursor": "0001-01-01T00:00:00+14:00"})
+        wrong = client.get(f"/api/customers/{path}", params={"cursor": 10**18})
 
     assert (shown, seen) == (len(days), len(days) + 1)  # and a payment
     assert found["mrr_before"] == 0

@@ -15,7 +15,7 @@ MISSING: Document = {"sort_name": {"$exists": False}}
 
 
 def fill(database: Database) -> None:
-    """Add what is missing, beside the running daemon: whoever changes a name in the meantime writes it too."""
+    """Add what is missing, beside the running daemon: a customer whose name changes in the meantime has it already."""
     of_customers, fields = {"_id.k": Source.CUSTOMERS.value, **MISSING}, {"fields.name": 1, "fields.company": 1}
     with translated():
         documents = iter(database[MIRROR].find(of_customers, fields, batch_size=CHUNK))

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from daemon.diagnostics.customers import CustomerAccount, CustomerLine, Customers, LicenseLine, Standing
 from daemon.mongo.client import bounded, translated
@@ -28,8 +28,9 @@ from rules.model.ledger import MovementKind, Reason
 
 MAX_CUSTOMERS = 500
 
-HistoryEnd = Annotated[AwareDatetime, Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9999, 1, 1, tzinfo=UTC))]
-"""An instant before which the steps of a history are wanted."""
+EPOCH, MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
+HistoryCursor = Annotated[int, Field(ge=0, lt=(datetime(9999, 1, 1, tzinfo=UTC) - EPOCH) // MILLISECOND)]
+"""The instant before which the steps of a history are wanted, in milliseconds since 1970."""
 
 Id = Annotated[str, Field(examples=["o-66c4f0c0ffee65f0c0ffee65"], description="The id with its type.")]
 
@@ -80,7 +81,7 @@ class CustomerResponse(SuccessResponse):
     licenses: list[LicenseItem]
     steps: list[StepItem] = Field(description="Newest first; `mrr_before` and the steps add up to the customer's MRR.")
     mrr_before: float
-    next_cursor: datetime | None = Field(description="The `cursor` of the older steps; null if there are none.")
+    next_cursor: int | None = Field(description="The `cursor` of the older steps; null if there are none.")
 
 
 class TodoEntry(BaseModel):
@@ -133,12 +134,12 @@ def router(context: WebContext) -> APIRouter:
     @routes.get("/customers/{customer_id}", responses=NOT_FOUND)  # type: ignore[arg-type]  # FastAPI's invariant type
     def get_customer(
         customer_id: Annotated[str, Path(max_length=MAX_LENGTH, examples=["o-66c4f0c0ffee65f0c0ffee65"])],
-        cursor: Annotated[HistoryEnd | None, Query(description="The `next_cursor` of the newer steps.")] = None,
+        cursor: Annotated[HistoryCursor | None, Query(description="The `next_cursor` of the newer steps.")] = None,
     ) -> CustomerResponse:
         """Get a customer's licenses and about 200 steps of the history."""
         known = parsed(customer_id)
         with _customers(context) as found:
-            account = found.account(known, cursor) if known is not None else None
+            account = found.account(known, instant(cursor)) if known is not None else None
         if account is None:
             raise RequestRejected(HTTPStatus.NOT_FOUND, "there is no such customer")
         return customer_response(account)
@@ -188,8 +189,16 @@ def customer_response(account: CustomerAccount) -> CustomerResponse:
         licenses=list(map(_license, account.licenses)),
         steps=list(map(_step, account.history.steps)),
         mrr_before=account.history.before / 100,
-        next_cursor=account.history.older,
+        next_cursor=history_cursor(account.history.older),
     )
+
+
+def history_cursor(at: datetime | None) -> int | None:
+    return None if at is None else (at - EPOCH) // MILLISECOND
+
+
+def instant(cursor: int | None) -> datetime | None:
+    return None if cursor is None else EPOCH + cursor * MILLISECOND
 
 
 def _license(line: LicenseLine) -> LicenseItem:

@@ -1,12 +1,13 @@
 """Customers, their history, and what to do today, formatted for readers."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from typing import NamedTuple
 
 from daemon.diagnostics.customers import CustomerAccount, CustomerLine, Customers, LicenseLine
 from daemon.mongo.id_text import shown_id
 from daemon.mongo.typed_ids import typed_id
+from daemon.web.api.customers import history_cursor
 from daemon.web.page import addresses, customer_texts, texts, why_texts
 from daemon.web.page.charts.axes import Place
 from daemon.web.page.charts.steps import Level, StepChart, step_chart
@@ -145,14 +146,10 @@ def view(account: CustomerAccount, snapshot: Snapshot) -> CustomerView:
         chart=chart,
         chart_label=customer_texts.CHART_LABEL.format(mrr=italian.cents(account.mrr_cents)),
         newest=f"{address}#story" if account.until else "",
-        older=page_url(address, "story", fino=_cursor(older)) if older else "",
+        older=page_url(address, "story", fino=history_cursor(older)) if older else "",
         events_address=addresses.events(cliente=shown_id(line.id)),
         api=f"/api/customers/{typed_id(line.id)}",
     )
-
-
-def _cursor(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _chart(account: CustomerAccount, snapshot: Snapshot) -> StepChart | None:

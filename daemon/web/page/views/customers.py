@@ -15,7 +15,7 @@ from daemon.mongo.client import bounded
 from daemon.mongo.typed_ids import MAX_LENGTH, parsed, typed_id
 from daemon.store.customers.customer_list import FEW, CustomerFilter, CustomerQuery, Order
 from daemon.store.customers.customer_search import TooManyFound
-from daemon.web.api.customers import HistoryEnd
+from daemon.web.api.customers import HistoryCursor, instant
 from daemon.web.context import WebContext
 from daemon.web.download import Download
 from daemon.web.errors import RequestRejected
@@ -59,7 +59,7 @@ OnPlan = Annotated[str, Query(alias="piano", max_length=MAX_LENGTH)]
 Sorted = Annotated[Sorting, Query(alias="ordina")]
 After = Annotated[str, Query(alias="dopo", max_length=MAX_LENGTH)]
 Before = Annotated[str, Query(alias="prima", max_length=MAX_LENGTH)]
-Until = Annotated[HistoryEnd | None, Query(alias="fino")]
+Until = Annotated[HistoryCursor | None, Query(alias="fino")]
 
 
 class Filters(NamedTuple):
@@ -116,7 +116,7 @@ def router(context: WebContext) -> APIRouter:
     def show_customer(customer_id: str, until: Until = None) -> Response:
         known = parsed(customer_id)
         with renderer.snapshot() as snapshot:
-            account = parts.reader(snapshot).account(known, until) if known is not None else None
+            account = parts.reader(snapshot).account(known, instant(until)) if known is not None else None
             if account is None:
                 raise NOT_FOUND
             view = {"customer": parts.view(account, snapshot), "format_tick": METRICS["mrr"].format_tick}
