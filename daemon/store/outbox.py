@@ -136,9 +136,10 @@ def newest(database: Database) -> int:
 
 def position_before(database: Database, at: datetime) -> OutboxPosition:
     """Return the position before the first commit at or after `at`; the end if there is none."""
+    last = end(database)  # read first: a commit that comes in between is not before `at`
     with translated():
         found = database[OUTBOX].find_one({"at": {"$gte": at}}, {"_id": 1}, sort=[("_id", 1)])
-    return OutboxPosition(found["_id"], 0) if found else end(database)
+    return OutboxPosition(found["_id"], 0) if found else last
 
 
 def count(database: Database, after: OutboxPosition, before: OutboxPosition | None = None, limit: int = 10_000) -> int:

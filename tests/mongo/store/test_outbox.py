@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
 from bson import ObjectId
 
 from daemon.mongo.collections import OUTBOX
@@ -52,6 +53,21 @@ def test_a_position_before_an_instant_is_that_before_the_first_commit_at_or_afte
     for days, expected in ((0, 2), (2, 2), (2.5, 3), (9, None)):
         position = outbox.position_before(database, NOON + timedelta(days=days))
         assert next((entry.position.number for entry in outbox.read(database, position, 1)), None) == expected
+
+
+def test_a_commit_while_a_position_is_looked_up_is_after_it(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = outbox.end
+
+    def end_after_a_commit(of: Database) -> OutboxPosition:
+        fill(database, 3)
+        return end(of)
+
+    fill(database, 2)
+    monkeypatch.setattr(outbox, "end", end_after_a_commit)
+
+    assert outbox.position_before(database, NOON + timedelta(days=2.5)) <= (3, 0)
 
 
 def test_pruning_deletes_from_the_front_and_keeps_the_newest(database: Database) -> None:
