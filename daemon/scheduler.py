@@ -207,7 +207,7 @@ class Scheduler:
             return
         now = self.rollup.now()
         if self.leader.take_changed() or self.rollup.today_was_changed(now):
-            self.rollup.write_today(now)
+            metrics.BUSINESS.show_rates(self.rollup.write_today(now))
             took = clock.monotonic() - began
             self._next_live_row = began + took / LIVE_ROW_SHARE
 

@@ -28,7 +28,7 @@ def board() -> dashboard.Dashboard:
         "now-30d",
         "5m",
     )
-    for panel in (*_today(), *_revenue(), *_movements(), *_events()):
+    for panel in (*_today(), *_revenue(), *_movements(), *_events(), *_rates()):
         made.with_panel(panel)
     made.with_row(dashboard.Row("Ci si può fidare di questi numeri?"))
     for panel in _trust():
@@ -174,7 +174,7 @@ def _events() -> list[panels.Panel]:
             "Ricavo medio",
             "MRR per abbonato (ARPA): quanto paga in media al mese chi paga ogni mese.",
             EURO,
-            (f"{_shop('mrr_euros')} / ({_shop('subscribers')} > 0)", "al mese"),
+            (_shop("arpa_euros"), "al mese"),
             size=(8, 8),
         ),
         panels.lines(
@@ -182,6 +182,36 @@ def _events() -> list[panels.Panel]:
             "Licenze a vita vendute da quando il registro esiste: non sono MRR.",
             EURO,
             (_shop("one_time_revenue_euros"), "totale"),
+            size=(8, 8),
+        ),
+    ]
+
+
+def _rates() -> list[panels.Panel]:
+    days = "negli ultimi 30 giorni; manca finché i conti sono più recenti"
+    return [
+        panels.lines(
+            "Churn",
+            f"Quota di abbonati persi e di MRR perso (abbandoni e contrazioni) {days}.",
+            "percentunit",
+            (_shop("customer_churn_ratio"), "clienti"),
+            (_shop("revenue_churn_ratio"), "ricavi"),
+            size=(8, 8),
+        ),
+        panels.lines(
+            "Retention",
+            f"Quota di MRR rimasta {days}: netta con espansioni e ritorni, lorda senza.",
+            "percentunit",
+            (_shop("net_revenue_retention_ratio"), "netta (NRR)"),
+            (_shop("gross_revenue_retention_ratio"), "lorda (GRR)"),
+            size=(8, 8),
+            low=None,
+        ),
+        panels.lines(
+            "Quick ratio",
+            f"MRR guadagnato diviso MRR perso {days} o se non si è perso nulla.",
+            "short",
+            (_shop("quick_ratio"), "guadagnato / perso"),
             size=(8, 8),
         ),
     ]

@@ -68,6 +68,20 @@ def test_who_does_not_lead_says_nothing_of_the_shop_rather_than_zero() -> None:
     assert "chatello_analytics_mrr_euros 15.98\n" in exported()
 
 
+def test_the_rates_of_todays_row_are_exported_and_unknown_ones_are_nan() -> None:
+    known = {"customer_churn_rate": 0.05, "revenue_churn_rate": 0.25, "net_revenue_retention": None}
+    BUSINESS.show(Totals(mrr_cents=1598, subscribers=3), {})
+    assert "chatello_analytics_quick_ratio NaN\n" in exported()
+    BUSINESS.show_rates(known)
+    found = exported()
+
+    assert "chatello_analytics_arpa_euros 5.33\n" in found
+    assert "chatello_analytics_customer_churn_ratio 0.05\n" in found
+    assert "chatello_analytics_gross_revenue_retention_ratio 0.75\n" in found
+    assert "chatello_analytics_net_revenue_retention_ratio NaN\n" in found
+    assert "chatello_analytics_quick_ratio NaN\n" in found
+
+
 def test_plans_are_told_by_name_two_of_one_name_apart_and_what_is_left_of_limited_ones() -> None:
     sums: dict[DocId, PlanTotals] = {
         1: PlanTotals(licenses=3, active=2),

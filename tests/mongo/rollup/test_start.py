@@ -143,3 +143,4 @@ def test_an_emptied_note_comes_back_at_the_next_refresh_although_nothing_was_com
 
     assert (back["notes"], note) == (note, "🎉 Nuovo cliente: elena")
     assert row_of(life.db, today) == back, "an unchanged row is not written"
+    assert metrics.BUSINESS.row["arpa"] == back["arpa"] > 0, "the metrics export the rates of today's row"
