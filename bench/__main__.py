@@ -23,6 +23,7 @@ from bench import (
     latency,
     outage,
     page,
+    pages,
     script,
     server,
 )
@@ -35,6 +36,7 @@ GROUPS: dict[str, Callable[[Bench], list[Row]]] = {
     "idle": idle.rows,
     "large": large.rows,
     "feed": feed.rows,
+    "pages": pages.rows,
     "commands": commands.rows,
     "outage": outage.rows,
     "delivery": delivery.rows,

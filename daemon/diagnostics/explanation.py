@@ -3,7 +3,7 @@
 The page, the API and the command `explain` use this one implementation; only their words differ.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -13,7 +13,7 @@ from daemon.mongo.client import translated
 from daemon.mongo.types import ClientSession, Database, Document
 from daemon.store import checkpoint as checkpoints
 from daemon.store import rows
-from daemon.store.ledger import day_sums
+from daemon.store.ledger import account_reader, day_sums
 from daemon.store.ledger import reader as ledger
 from daemon.store.ledger.day_totals import DayTotals
 from daemon.store.mirror.reader import MirrorReader
@@ -21,9 +21,9 @@ from rules import business_days
 from rules.model.changes import DocId
 from rules.model.ledger import Movement, Totals
 from rules.model.states import PlanState
+from rules.revenue.day_sums import DaySums
 from rules.rows import number_names, number_values, period_data, periods, provenance
 from rules.rows import row as rollup
-from rules.rows.accounts import Account
 from rules.rows.period_data import LedgerStart, PeriodData
 from rules.rows.periods import Period
 from rules.rows.provenance import Question
@@ -31,6 +31,8 @@ from rules.settings.settings import Settings
 from rules.text import customer_name
 
 NOW = "adesso"
+MAX_DIRECT_LINES = 20_000
+"""Ledger lines that one answer sums while the sums of days are not ready."""
 
 
 class Asked(NamedTuple):
@@ -56,6 +58,7 @@ class Obstacle(StrEnum):
     RECONSTRUCTED = "reconstructed from the documents' dates: there are no movements"
     BEFORE_LEDGER = "before the first day of the ledger"
     NO_LEDGER = "the ledger is empty"
+    SUMMING = "the ledger's days are still being summed; try again in a minute"
 
 
 class NotExplained(Exception):
@@ -168,8 +171,15 @@ class Explanation:
 
     def row(self, asked: Asked, session: ClientSession) -> Document:
         """Return the numbers of an open period, without rates, as its explanations compute them."""
+        return self._row(asked, self._data("new_customers", asked, session), self.mirror.plans())
+
+    def rates_data(self, asked: Asked, session: ClientSession) -> PeriodData:
+        """Return the data that the rates of a period are computed from."""
+        return self._data("quick_ratio", asked, session)
+
+    def _data(self, field: str, asked: Asked, session: ClientSession) -> PeriodData:
         begin = ledger.ledger_start(self.database, session)
-        return self._row(asked, self._period_data("", asked, begin, session), self.mirror.plans())
+        return self._period_data(self._sums(field, asked, begin, session), asked, begin, session)
 
     def _source(
         self,
@@ -179,10 +189,13 @@ class Explanation:
         session: ClientSession,
     ) -> NumberSource:
         plans, begin, skip = known
-        data = self._period_data(question.field, asked, begin, session)
+        by_day = self._sums(question.field, asked, begin, session)
+        data = self._period_data(by_day, asked, begin, session)
         for account in question.accounts:
             account.skip = skip
-            self._fill(account, asked, session)
+            if account.carried is not None:
+                account.open(self._totals_after(account.first - business_days.ONE_DAY, asked.line, session))
+            account_reader.fill(self.database, account, session, asked.line, by_day)
         row = self._row(asked, data, plans)
         stored = rows.get(self.database, asked.period, session) or {}
         reported = stored.get("first_reported") or {}
@@ -197,32 +210,44 @@ class Explanation:
         numbers = rollup.row(asked.period, data, plans, self.settings)
         return {**numbers, **number_values.unstored_numbers(data.sums)}
 
-    def _period_data(self, field: str, asked: Asked, begin: LedgerStart | None, session: ClientSession) -> PeriodData:
-        """Return the data that a field is computed from: of the days of the rates only if it is a rate."""
+    def _sums(
+        self, field: str, asked: Asked, begin: LedgerStart | None, session: ClientSession
+    ) -> Mapping[date, DaySums]:
+        """Return the sums of the days that a field follows from: of those that rates cover only if it is a rate."""
+        if not number_values.needs_sums(field):
+            return {}
         period = asked.period
         first = period_data.first_needed_day(period, begin) if number_values.is_rate(field) else period.first
-        by_day = day_sums.by_day(self.database, first, period.last, session, asked.line)
-        totals = self._totals_after(period.last, asked.line, session)
-        return period_data.of(period, totals, by_day, begin)
+        return self._by_day(first, period.last, asked.line, session)
 
-    def _fill(self, account: Account, asked: Asked, session: ClientSession) -> None:
-        if account.carried is not None:
-            account.open(self._totals_after(account.first - business_days.ONE_DAY, asked.line, session))
-        if account.first <= account.last:
-            match = {} if asked.line is None else {"_id": {"$lte": asked.line}}
-            match |= {account.nonzero: {"$ne": 0}} if account.nonzero else {}
-            for movement in ledger.of_days(self.database, account.first, account.last, session, match):
-                account.add(movement, business_days.business_day(movement.at, self.settings.zone))
-        account.close()
+    def _period_data(
+        self, by_day: Mapping[date, DaySums], asked: Asked, begin: LedgerStart | None, session: ClientSession
+    ) -> PeriodData:
+        totals = self._totals_after(asked.period.last, asked.line, session)
+        return period_data.of(asked.period, totals, by_day, begin)
+
+    def _by_day(self, first: date, last: date, line: int | None, session: ClientSession) -> Mapping[date, DaySums]:
+        if self.day_totals is not None:
+            found = self.day_totals.by_day(first, last, line, session)
+            if found is not None:
+                return found
+            self._require_few(first, session)
+        return day_sums.by_day(self.database, first, last, session, line)
 
     def _totals_after(self, day: date, line: int | None, session: ClientSession) -> Totals:
         if self.day_totals is not None:
             found = self.day_totals.after(day, line, session)
             if found is not None:
                 return found
-            self.day_totals = None  # a second attempt would double the time of this answer
+            self._require_few(day + business_days.ONE_DAY, session)
         running = checkpoints.running_totals(self.database, session)
         return ledger.totals_after(self.database, running, day, session, line)
+
+    def _require_few(self, first: date, session: ClientSession) -> None:
+        """Raise NotExplained if the lines since a day are too many to be summed now."""
+        newest, since = ledger.newest_line(self.database, session), ledger.line_since(self.database, first, session)
+        if since is not None and newest - since > MAX_DIRECT_LINES:
+            raise NotExplained(Obstacle.SUMMING)
 
     # -- names ----------------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from daemon.source.decode import Decoder
 from daemon.source.snapshot import Difference
 from daemon.store import checkpoint as checkpoints
 from daemon.store import dead_letters, forgotten, gaps
-from daemon.store.ledger import reader as ledger
+from daemon.store.ledger import line_groups
 from daemon.store.mirror.reader import MirrorReader
 from rules.model import documents
 from rules.model.changes import DocId, Plan, Source
@@ -96,7 +96,7 @@ class Verification:
         if checkpoint.revaluations:
             return VerificationResult(unavailable_reason="a plan's new price is still being applied")
         totals = {name: getattr(checkpoint.totals, name) for name in NUMBERS}
-        sums = ledger.sums(self.database, {"_id": {"$lte": checkpoint.seq}})
+        sums = line_groups.sums(self.database, {"_id": {"$lte": checkpoint.seq}})
         ledger_totals = {name: getattr(sums, name) for name in NUMBERS}
         counted = self._count_source(checkpoint.cluster_time)
         return VerificationResult(

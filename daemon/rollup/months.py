@@ -7,6 +7,7 @@ from typing import NamedTuple
 from daemon.mongo.types import ClientSession, Database, Document
 from daemon.rollup.row_builder import RowBuilder
 from daemon.store import month_rows
+from daemon.store.ledger.day_totals import DayTotals
 from rules.rows import periods
 from rules.settings.settings import Settings
 
@@ -42,12 +43,14 @@ class Months:
         session: ClientSession,
         today: date,
         ledger_start: date | None,
+        day_totals: DayTotals | None = None,
     ) -> None:
         self.database = database
         self.settings = settings
         self.session = session
         self.running = today.replace(day=1)
         self.ledger_start = ledger_start
+        self.day_totals = day_totals
 
     def listed(self) -> list[Month]:
         """Return all months up to the running one, oldest first; only that one is computed."""
@@ -63,7 +66,7 @@ class Months:
 
     def computed(self, first: date) -> Month:
         """Return a month computed from the ledger."""
-        builder, period = RowBuilder(self.database, self.settings), periods.month(first)
+        builder, period = RowBuilder(self.database, self.settings, self.day_totals), periods.month(first)
         row = builder.build_from(period, builder.period_data(period, self.session), self.session)
         return Month(first, row, MonthSource.OPEN)
 

@@ -18,9 +18,10 @@ from daemon.store import checkpoint as checkpoints
 from daemon.store import events as event_store
 from daemon.store import rows, sample_events
 from daemon.store.forgotten import ErasureList, refresh
-from daemon.store.ledger import day_sums
+from daemon.store.ledger import day_sums, line_groups
 from daemon.store.ledger import reader as ledger
 from daemon.store.ledger import retention as ledger_retention
+from daemon.store.ledger.day_totals import DayTotals
 from daemon.store.mirror.reader import MirrorReader
 from rules import business_days as days
 from rules.model import event_keys
@@ -48,8 +49,9 @@ CACHE_SECONDS = 3600.0
 class RowBuilder:
     """Builds the rows of one database with one set of rules."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(self, database: Database, settings: Settings, day_totals: DayTotals | None = None) -> None:
         self.database = database
+        self.day_totals = day_totals
         self.settings = settings
         self.mirror = MirrorReader(database, settings)
         self.describer = EventDescriber(self.mirror, settings)
@@ -75,7 +77,7 @@ class RowBuilder:
         with self._snapshot() as session:
             ledger_start = ledger.ledger_start(self.database, session)
             by_day = {**self._cached_sums(period, ledger_start), **day_sums.by_day(self.database, day, day, session)}
-            data = self._period_data(period, by_day, ledger_start, session)
+            data = period_data.of(period, self._totals_after(period, session), by_day, ledger_start)
             return self.build_from(period, data, session, is_live=True)
 
     def build_days(self, first: date, last: date) -> Iterator[Document]:
@@ -92,17 +94,17 @@ class RowBuilder:
     def period_data(self, period: Period, session: ClientSession) -> PeriodData:
         """Return the ledger data of a period."""
         ledger_start = ledger.ledger_start(self.database, session)
-        by_day = day_sums.by_day(
-            self.database, period_data.first_needed_day(period, ledger_start), period.last, session
-        )
-        return self._period_data(period, by_day, ledger_start, session)
+        first, by_day, totals = period_data.first_needed_day(period, ledger_start), None, None
+        if self.day_totals is not None:
+            by_day = self.day_totals.by_day(first, period.last, None, session)
+            totals = self.day_totals.after(period.last, None, session)
+        if by_day is None:
+            by_day = day_sums.by_day(self.database, first, period.last, session)
+        return period_data.of(period, totals or self._totals_after(period, session), by_day, ledger_start)
 
-    def _period_data(
-        self, period: Period, by_day: Mapping[date, DaySums], ledger_start: LedgerStart | None, session: ClientSession
-    ) -> PeriodData:
+    def _totals_after(self, period: Period, session: ClientSession) -> Totals:
         running = checkpoints.running_totals(self.database, session)
-        totals = ledger.totals_after(self.database, running, period.last, session)
-        return period_data.of(period, totals, by_day, ledger_start)
+        return ledger.totals_after(self.database, running, period.last, session)
 
     def _days_data(self, first: date, last: date, session: ClientSession) -> Iterator[tuple[date, PeriodData]]:
         ledger_start = ledger.ledger_start(self.database, session)
@@ -113,7 +115,7 @@ class RowBuilder:
         )
         for day in days.between(first, last):
             if day in by_day:
-                totals = movements.combined(totals, ledger.sums(self.database, {"day": days.stored(day)}, session))
+                totals = movements.combined(totals, line_groups.sums(self.database, {"day": days.stored(day)}, session))
             yield day, period_data.of(periods.day(day), totals, by_day, ledger_start)
 
     def _cached_sums(self, period: Period, ledger_start: LedgerStart | None) -> Mapping[date, DaySums]:

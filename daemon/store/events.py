@@ -3,12 +3,10 @@
 The pipeline treats an event created here as external, like the dashboard's: it may report the same fact as one of ours.
 """
 
-import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple
-from unicodedata import normalize
+from typing import Any, NamedTuple
 
 from bson import ObjectId
 from pymongo.change_stream import ChangeStream
@@ -24,8 +22,6 @@ from daemon.mongo.types import Database, Document
 from rules.text import one_line
 
 AWAIT_MS = 2000
-SEARCH_MS = 2000
-"""Time limit of a search for words, which no index supports."""
 ORDER = (("event_date", -1),)
 BY_TYPE = (("event_type", 1), ("event_date", -1))
 """The index of queries by type."""
@@ -169,20 +165,6 @@ def listed(database: Database, filters: EventFilter, limit: int, cursor: PageCur
                 if error.code != NO_SUCH_INDEX:
                     raise
         return pagination.newest(database[EVENTS], ORDER, filters.query(), limit, cursor)
-
-
-def search(
-    database: Database, filters: EventFilter, words: str, cursor: PageCursor | None = None
-) -> Iterator[Document]:
-    """Yield the events whose text contains words in any case, newest first. Raises Unavailable after two seconds."""
-    query = {**filters.query(), "description": {"$in": [_containing(words, form) for form in ("NFC", "NFD")]}}
-    with translated():
-        found = database[EVENTS].find(pagination.up_to("event_date", query, cursor)).sort(list(ORDER))
-        yield from found.skip(cursor.skip if cursor else 0).max_time_ms(SEARCH_MS)
-
-
-def _containing(words: str, form: Literal["NFC", "NFD"]) -> re.Pattern[str]:
-    return re.compile(re.escape(normalize(form, words)), re.IGNORECASE)
 
 
 def cursor_after(page: list[Document], before: PageCursor | None) -> PageCursor:

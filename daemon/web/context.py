@@ -9,9 +9,6 @@ from daemon.mongo.types import Database
 from daemon.runtime.health import Health
 from daemon.store.ledger.day_totals import DayTotals
 
-COUNTING_SECONDS = 1.5
-"""How long one visit may sum ledger lines that no earlier visit has summed."""
-
 
 @dataclass(frozen=True, slots=True)
 class WebContext:
@@ -23,7 +20,7 @@ class WebContext:
     day_totals: DayTotals = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "day_totals", DayTotals(self.database, COUNTING_SECONDS))
+        object.__setattr__(self, "day_totals", DayTotals(self.database))
 
     def config(self) -> Config:
         """Return the configuration in force; call it at every request, because a reload replaces it."""

@@ -9,9 +9,7 @@ from typing import NamedTuple
 from rules.model.changes import DocId
 from rules.model.ledger import Movement, MovementKind, Totals
 from rules.revenue import day_sums
-
-Share = Callable[[Movement], int]
-"""Returns the amount that one movement adds to an account."""
+from rules.rows.shares import PlanShare, Share
 
 
 class Unit(StrEnum):
@@ -36,21 +34,28 @@ class RestOfDay(NamedTuple):
     amount: int
 
 
+class DayShare(NamedTuple):
+    """What the lines of one day add to an account: their number and sum."""
+
+    day: date
+    number: int
+    amount: int
+
+
 @dataclass(slots=True)
 class Account:
     """A sum over the movements of the business days from `first` to `last`; empty if `last` is before `first`.
 
     `carried` reads the opening balance from the totals at the start of `first`; None for an account that starts at 0.
     `lines` holds `shown` lines after the first `skip`; `rest` has the later ones by day, `omitted` is their number.
-    Movements whose field `nonzero` is 0 add nothing ("": any may add). `number` is the name under which the share of
-    one day is explained; "" for a balance that has no movements.
+    `number` is the name under which the share of one day is explained; "" for a balance that has no movements.
     """
 
     name: str
     unit: Unit
     first: date
     last: date
-    share: Share
+    share: Share | PlanShare
     carried: Callable[[Totals], int] | None = None
     shown: int = 100
     before: int = 0
@@ -60,9 +65,9 @@ class Account:
     skip: int = 0
     skipped: int = 0
     booked: int = 0
+    booked_on: dict[date, int] = field(default_factory=dict)
     rest: dict[date, RestOfDay] = field(default_factory=dict)
     number: str = ""
-    nonzero: str = ""
 
     def open(self, totals: Totals) -> None:
         """Set the opening balance from the totals at the start of `first`."""
@@ -73,23 +78,48 @@ class Account:
             self._book(AccountLine(movement, amount, day))
 
     def close(self) -> None:
-        """Complete the account after the last movement."""
+        """Complete the account after the last movement of a day."""
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.lines) >= self.shown
+
+    def lists(self, share: DayShare) -> bool:
+        """Return whether lines of a day have to be listed."""
+        return not self.is_full and self.booked + share.number > self.skip
+
+    def book_day(self, share: DayShare) -> None:
+        """Add a day, or what is left of it, without its lines."""
+        if share.number <= 0:
+            return
+        before = self._advance(share.day, share.number)
+        self.total += share.amount
+        if self.booked <= self.skip:
+            self.skipped += share.amount
+        else:
+            self._omit(before, share)
 
     def _book(self, line: AccountLine) -> None:
+        before = self._advance(line.day, 1)
         self.total += line.amount
-        self.booked += 1
         if self.booked <= self.skip:
             self.skipped += line.amount
-        elif len(self.lines) < self.shown:
+        elif not self.is_full:
             self.lines.append(line)
         else:
-            self.omitted += 1
-            self._omit(line)
+            self._omit(before, DayShare(line.day, 1, line.amount))
 
-    def _omit(self, line: AccountLine) -> None:
-        skip = self.skip + sum(shown.day == line.day for shown in self.lines)
-        _, skip, number, amount = self.rest.get(line.day, RestOfDay(line.day, skip, 0, 0))
-        self.rest[line.day] = RestOfDay(line.day, skip, number + 1, amount + line.amount)
+    def _advance(self, day: date, number: int) -> int:
+        """Count lines of a day; return how many of that day came before them. The lines of a day come together."""
+        before = self.booked_on.get(day, 0)
+        self.booked_on = {day: before + number}
+        self.booked += number
+        return before
+
+    def _omit(self, before: int, share: DayShare) -> None:
+        self.omitted += share.number
+        _, skip, number, amount = self.rest.get(share.day, RestOfDay(share.day, before, 0, 0))
+        self.rest[share.day] = RestOfDay(share.day, skip, number + share.number, amount + share.amount)
 
 
 @dataclass(slots=True)
@@ -118,3 +148,4 @@ class CrossingAccount(Account):
         for key, (net, first, last) in self.crossed.items():
             if key not in self.moved and self.counts(net, first):
                 self._book(AccountLine(last, 1, key[0]))
+        self.crossed.clear()

@@ -19,6 +19,10 @@ MRR_SUMS: Mapping[str, tuple[str, Mapping[MovementKind, int]]] = {
     "mrr_won": ("MRR won", WON),
 }
 """Sums of movements that rates are made of; no field of the row holds them."""
+BALANCES = (
+    *("mrr", "arr", "arpa", "total_customers", "paying_customers", "subscribers", "active_licenses"),
+    "revenue_by_plan",
+)
 GROSS_RETENTION = "gross_revenue_retention"
 """1 - revenue churn rate; no field of the row holds it."""
 
@@ -54,6 +58,11 @@ def stored_field(name: str) -> str:
 def is_rate(name: str) -> bool:
     """Return whether a field is a rate; a rate is None if it would need days before the ledger's start."""
     return name in rates.Rates._fields or name == GROSS_RETENTION
+
+
+def needs_sums(name: str) -> bool:
+    """Return whether a field follows from sums of days; the others are balances at the end of a period."""
+    return name.partition(".")[0] not in BALANCES
 
 
 def gross_retention(revenue_churn: Any) -> Any:

@@ -10,12 +10,13 @@ from datetime import date
 
 from rules import business_days
 from rules.model.changes import DocId
-from rules.model.ledger import Movement, MovementKind, Totals
-from rules.revenue import day_sums, movements, rates
+from rules.model.ledger import MovementKind
+from rules.revenue import rates
 from rules.revenue.day_sums import MRR_KINDS
-from rules.rows.accounts import Account, CrossingAccount, Share, Unit
+from rules.rows.accounts import Account, CrossingAccount, Unit
 from rules.rows.number_values import GROSS_RETENTION, MRR_SUMS, NOTE_SUMS, Number, gross_retention, split_measure
 from rules.rows.periods import Period
+from rules.rows.shares import ACTIVITY, PlanShare, Share
 
 Plans = Mapping[DocId, str]
 """The name of each plan in the period's row, by plan id."""
@@ -88,13 +89,11 @@ class _QuestionFactory:
 
     def sum(self, name: str) -> Question | None:
         if name == "new_customers":
-            account = self._sum_account(
-                name, Unit.COUNT, lambda m: _is_not_opening(m) and int(day_sums.is_new_customer(m))
-            )
+            account = self._sum_account(name, Unit.COUNT, Share(name, ACTIVITY))
         elif name == "one_time_revenue":
-            account = self._sum_account(name, Unit.CENTS, lambda m: _is_not_opening(m) and m.one_time_cents)
+            account = self._sum_account(name, Unit.CENTS, Share("one_time_cents", ACTIVITY))
         elif name in NOTE_SUMS:
-            account = self._sum_account(name, Unit.COUNT, getattr(day_sums, name))
+            account = self._sum_account(name, Unit.COUNT, Share(name))
         elif name == "churned_customers":
             account = self._churned_account(self.period.first)
         elif name == "reactivated_customers":
@@ -110,9 +109,9 @@ class _QuestionFactory:
         whole, _, rest = name.partition(".")
         part, measure = split_measure(rest, "amount" if whole == "mrr_movements" else "revenue")
         if whole == "mrr_movements" and part in {kind.value for kind in (*MRR_KINDS, MovementKind.OPENING)}:
-            unit = Unit.COUNT if measure == "count" else Unit.CENTS
-            return self._single_account(name, self._sum_account(name, unit, _of_kind(MovementKind(part), measure)))
-        ids = {plan_id for plan_id, name in self.plans.items() if name == part}
+            unit, of = (Unit.COUNT, "count") if measure == "count" else (Unit.CENTS, "mrr_cents")
+            return self._single_account(name, self._sum_account(name, unit, Share(of, {MovementKind(part): 1})))
+        ids = frozenset(plan_id for plan_id, name in self.plans.items() if name == part)
         if whole == "revenue_by_plan" and ids:
             return self._single_account(name, self._plan_account(name, ids, measure))
         return None
@@ -157,11 +156,10 @@ class _QuestionFactory:
             unit,
             self.period.first,
             self.period.last,
-            lambda movement: int(getattr(movement, of)),
+            Share(of),
             lambda totals: int(getattr(totals, of)),
             self.shown,
             number=name,
-            nonzero=of,
         )
 
     def _start_balance(self, name: str) -> Account:
@@ -173,7 +171,7 @@ class _QuestionFactory:
             unit,
             first,
             first - business_days.ONE_DAY,
-            lambda _: 0,
+            Share(of),
             lambda totals: int(getattr(totals, of)),
             self.shown,
             number=name,
@@ -185,10 +183,8 @@ class _QuestionFactory:
     def _mrr_account(self, number: str, first: date | None = None) -> Account:
         """Return the account of the MRR moved over the days that the rates cover, or since `first`."""
         name, kinds = MRR_SUMS[number]
-        account = self._sum_account(
-            name, Unit.CENTS, lambda m: kinds.get(m.kind, 0) * m.mrr_cents, first or self.period.rates_from
-        )
-        account.number, account.nonzero = number, "mrr_cents"
+        account = self._sum_account(name, Unit.CENTS, Share("mrr_cents", kinds), first or self.period.rates_from)
+        account.number = number
         return account
 
     def _churned_account(self, first: date) -> Account:
@@ -200,35 +196,16 @@ class _QuestionFactory:
             Unit.COUNT,
             first,
             self.period.last,
-            lambda _: 0,
+            Share("subscribers", ACTIVITY),
             shown=self.shown,
             number=name,
-            nonzero="subscribers",
             counts=counts,
         )
 
-    def _plan_account(self, name: str, ids: set[DocId], measure: str) -> Account:
-        def of(totals: Totals) -> int:
-            lines = [line for plan_id, line in totals.by_plan.items() if plan_id in ids]
-            return sum(line.active if measure == "count" else line.mrr_cents + line.one_time_cents for line in lines)
-
-        def share(movement: Movement) -> int:
-            alone = Totals()
-            movements.add(alone, movement)
-            return of(alone)
-
-        unit = Unit.COUNT if measure == "count" else Unit.CENTS
-        return Account(name, unit, self.period.first, self.period.last, share, of, self.shown, number=name)
-
-
-def _is_not_opening(movement: Movement) -> bool:
-    return movement.kind is not MovementKind.OPENING
-
-
-def _of_kind(kind: MovementKind, measure: str) -> Share:
-    if measure == "count":
-        return lambda movement: movement.count if movement.kind is kind else 0
-    return lambda movement: movement.mrr_cents if movement.kind is kind else 0
+    def _plan_account(self, name: str, ids: frozenset[DocId], measure: str) -> Account:
+        share = PlanShare(ids, counts=measure == "count")
+        unit = Unit.COUNT if share.counts else Unit.CENTS
+        return Account(name, unit, self.period.first, self.period.last, share, share.of, self.shown, number=name)
 
 
 def _as_number(unit: Unit) -> Callable[[Sequence[int]], Number]:

@@ -13,6 +13,7 @@ from bson import ObjectId
 
 from daemon import clock
 from daemon.mongo.types import Database
+from daemon.store import event_search
 from daemon.web.page import event_texts
 from tests.web.conftest import Serve
 
@@ -75,6 +76,23 @@ def test_filters_select_by_type_day_customer_and_words(
     page = pages.get("/analytics/eventi", params=query)
 
     assert [normalize("NFC", text) for text in texts_of(page.text)] == found
+
+
+def test_a_search_reads_some_events_says_how_far_it_came_and_continues(
+    pages: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = texts_of(pages.get("/analytics/eventi?cerca=campagna+7").text)
+    monkeypatch.setattr(event_search, "SEARCHED", 40)
+    found, address, said = [], "/analytics/eventi?cerca=campagna+7", 0
+    while address:
+        page = pages.get(address).text
+        found += texts_of(page)
+        said += "Cercato dagli eventi più recenti fino " in page
+        following = re.search(r'href="([^"]*pagina=[^"]*)" rel="next"', page)
+        address = following[1].replace("&amp;", "&") if following else ""
+
+    assert found == expected
+    assert (len(found), said) == (11, 3)
 
 
 def test_a_text_that_is_not_shown_is_not_found(pages: httpx2.Client, database: Database) -> None:

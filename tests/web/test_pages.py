@@ -167,7 +167,7 @@ def age_ledger(database: Database, days: int) -> None:
 
 def shown_rates(context: WebContext) -> dict[str, rates.RateLine]:
     with open_snapshot(context) as snapshot:
-        return {line.key: line for line in rates.lines(snapshot, snapshot.today)}
+        return {line.key: line for line in rates.lines(context.explanation(1), snapshot, snapshot.today)}
 
 
 def test_rates_that_would_look_back_before_the_ledger_are_unknown_and_say_why(context: WebContext) -> None:

@@ -106,7 +106,8 @@ class TodoReader:
             {"$sort": {"at": -1}},
             {"$limit": MOST},
         ]
-        found = list(self.database[LEDGER].aggregate(stages, session=self.session))
+        by_day = {"day": 1}  # else the server may sort by reading the whole ledger by `_id`
+        found = list(self.database[LEDGER].aggregate(stages, session=self.session, hint=by_day))
         customers = self._known(canonical(one["_id"]) for one in found)
         items = [TodoItem(canonical(one["_id"]), one["at"], one["mrr"][0]) for one in found]
         gone = [one for one in items if one.customer_id in customers and not customers[one.customer_id].mrr_cents]

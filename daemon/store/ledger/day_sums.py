@@ -4,60 +4,67 @@ A test over random histories checks that both give equal results.
 """
 
 from datetime import date
+from typing import NamedTuple
 
 from pymongo.client_session import ClientSession
 
 from daemon.mongo.client import BATCH_SIZE, translated
 from daemon.mongo.collections import LEDGER
 from daemon.mongo.types import Database, Document
+from daemon.store.ledger import line_groups
 from daemon.store.ledger import reader as ledger
+from daemon.store.ledger.line_groups import LineGroup
 from rules.model.ledger import MovementKind, Reason
 from rules.revenue.day_sums import DaySums, KindSum
 
 NET_FIELDS = ("customers", "paying_customers", "subscribers", "mrr_cents", "one_time_cents")
-COUNT_FIELDS = ("new_customers", "sales", "cancellations")
+
+
+class Crossings(NamedTuple):
+    """Numbers of customers who lost their MRR and who regained it on one day."""
+
+    churned_customers: int
+    reactivated_customers: int
+
+
+NO_CROSSINGS = Crossings(0, 0)
 
 
 def by_day(
     database: Database, first: date, last: date, session: ClientSession | None = None, last_line: int | None = None
 ) -> dict[date, DaySums]:
     """Return the sums of each business day from `first` to `last` that has movements, up to `last_line` (None: all)."""
-    within: Document = {"$match": ledger.days_between(first, last, last_line)}
-    with translated():
-        sums = list(database[LEDGER].aggregate([within, _by_kind()], session=session))
-        crossings = list(
-            database[LEDGER].aggregate(
-                [within, *_crossings()], session=session, allowDiskUse=True, batchSize=BATCH_SIZE
-            )
-        )
+    within = ledger.days_between(first, last, last_line)
     found: dict[date, DaySums] = {}
-    for line in sums:
-        _add(found.setdefault(line["_id"]["day"].date(), DaySums()), line)
-    for line in crossings:
-        day_sums = found.setdefault(line["_id"].date(), DaySums())
-        day_sums.churned_customers, day_sums.reactivated_customers = line["churned"], line["reactivated"]
+    for group in line_groups.groups(database, within, session):
+        add_group(found.setdefault(group.day, DaySums()), group)
+    for day, crossed in crossings(database, within, session).items():
+        sums = found.setdefault(day, DaySums())
+        sums.churned_customers, sums.reactivated_customers = crossed
     return found
 
 
-def _add(day_sums: DaySums, line: Document) -> None:
-    """Add the sums of one movement kind to a day."""
-    kind = MovementKind(line["_id"]["kind"])
-    if kind is not MovementKind.NEUTRAL:
-        day_sums.by_kind[kind] = KindSum(line["count"], line["mrr_cents"])
-    if kind is not MovementKind.OPENING:
-        for name in (*NET_FIELDS, *COUNT_FIELDS):
-            setattr(day_sums, name, getattr(day_sums, name) + line[name])
+def add_group(sums: DaySums, group: LineGroup, sign: int = 1) -> None:
+    """Add the sums of a group of lines to those of its day, all but crossings."""
+    if group.kind is not MovementKind.NEUTRAL:
+        count, cents = sums.by_kind.get(group.kind, KindSum())
+        sums.by_kind[group.kind] = KindSum(count + sign * group.number, cents + sign * group.totals.mrr_cents)
+        if sums.by_kind[group.kind] == KindSum() and sign < 0:
+            del sums.by_kind[group.kind]
+    if group.kind is not MovementKind.OPENING:
+        for name in NET_FIELDS:
+            setattr(sums, name, getattr(sums, name) + sign * getattr(group.totals, name))
+        for name, number in group.counts.items():
+            setattr(sums, name, getattr(sums, name) + sign * number)
 
 
-def _by_kind() -> Document:
-    return {
-        "$group": {
-            "_id": {"day": "$day", "kind": "$kind"},
-            "count": ledger.MOVEMENT_COUNT,
-            **{name: {"$sum": f"${name}"} for name in NET_FIELDS},
-            **ledger.counts(),
-        }
-    }
+def crossings(database: Database, match: Document, session: ClientSession | None = None) -> dict[date, Crossings]:
+    """Return the crossings of each day of the lines that match, of days with a movement of subscribers."""
+    with translated():
+        found = database[LEDGER].aggregate(
+            [{"$match": match}, *_crossings()], session=session, allowDiskUse=True, batchSize=BATCH_SIZE
+        )
+        return {line["_id"].date(): Crossings(line["churned"], line["reactivated"]) for line in found}
 
 
 def _crossings() -> list[Document]:
@@ -76,8 +83,8 @@ def _crossings() -> list[Document]:
         {
             "$group": {
                 "_id": "$_id.day",
-                "churned": ledger.count({"$lt": ["$net", 0]}, {"$not": ["$moved"]}),
-                "reactivated": ledger.count({"$gt": ["$net", 0]}, {"$not": ["$first"]}, {"$not": ["$moved"]}),
+                "churned": line_groups.count({"$lt": ["$net", 0]}, {"$not": ["$moved"]}),
+                "reactivated": line_groups.count({"$gt": ["$net", 0]}, {"$not": ["$first"]}, {"$not": ["$moved"]}),
             }
         },
     ]

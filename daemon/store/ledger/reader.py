@@ -1,8 +1,7 @@
 """Queries of the ledger: movements of a day, totals at the end of a day, daily history."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date, datetime
-from typing import Any
 
 from pymongo.client_session import ClientSession
 
@@ -10,17 +9,13 @@ from daemon.mongo.client import BATCH_SIZE, translated
 from daemon.mongo.collections import LEDGER
 from daemon.mongo.types import Database, Document
 from daemon.store.documents import movement_of
+from daemon.store.ledger import line_groups
 from rules import business_days
 from rules.insights.trends import Day
-from rules.model.ledger import Movement, MovementKind, PlanTotals, Reason, Totals
+from rules.model.ledger import Movement, MovementKind, Reason, Totals
 from rules.revenue import movements
 from rules.rows import periods
 from rules.rows.period_data import LedgerStart
-
-SUMS = movements.TOTALS
-
-MOVEMENT_COUNT: Document = {"$sum": {"$ifNull": ["$count", 1]}}
-"""Number of movements, for a $group: an opening line may represent several or none."""
 
 
 def of_day(database: Database, day: date, session: ClientSession | None = None) -> Iterator[Movement]:
@@ -47,14 +42,18 @@ def count_of_day(database: Database, day: date, session: ClientSession | None = 
         return database[LEDGER].count_documents({"day": business_days.stored(day)}, session=session)
 
 
-def of_days(
-    database: Database, first: date, last: date, session: ClientSession | None = None, match: Document | None = None
-) -> Iterator[Movement]:
-    """Yield the movements of the business days from `first` to `last` that match, in ledger order."""
-    query = {**days_between(first, last), **(match or {})}
+def of_days(database: Database, first: date, last: date) -> Iterator[Movement]:
+    """Yield the movements of the business days from `first` to `last`, in ledger order."""
     with translated():
-        found = database[LEDGER].find(query, session=session, batch_size=BATCH_SIZE)
+        found = database[LEDGER].find(days_between(first, last), batch_size=BATCH_SIZE)
         yield from map(movement_of, found.sort("_id", 1))
+
+
+def matching(database: Database, match: Document, session: ClientSession) -> Iterator[Movement]:
+    """Yield the movements of one business day that match, in ledger order."""
+    with translated():
+        found = database[LEDGER].find(match, session=session, batch_size=BATCH_SIZE)
+        yield from map(movement_of, found.sort([("day", 1), ("_id", 1)]))
 
 
 def days_between(first: date, last: date, line: int | None = None) -> Document:
@@ -76,7 +75,7 @@ def by_kind(database: Database, first: date, last: date) -> dict[MovementKind, t
     """Return the number of movements of each kind on those days and their MRR in signed cents."""
     stages: list[Document] = [
         {"$match": {"day": {"$gte": business_days.stored(first), "$lte": business_days.stored(last)}}},
-        {"$group": {"_id": "$kind", "count": MOVEMENT_COUNT, "cents": {"$sum": "$mrr_cents"}}},
+        {"$group": {"_id": "$kind", "count": line_groups.MOVEMENT_COUNT, "cents": {"$sum": "$mrr_cents"}}},
     ]
     with translated():
         found = database[LEDGER].aggregate(stages)
@@ -100,7 +99,7 @@ def totals_and_peaks_before(database: Database, day: date) -> tuple[Totals, Tota
     with translated():
         highest = list(database[LEDGER].aggregate(stages, allowDiskUse=True))
     peaks = Totals(**{name: highest[0][name] for name in numbers}) if highest else None
-    return sums(database, older), peaks
+    return line_groups.sums(database, older), peaks
 
 
 def first_day(database: Database) -> date | None:
@@ -157,6 +156,21 @@ def day_at(database: Database, line: int) -> date | None:
     return found["day"].date() if found else None
 
 
+def newest_line(database: Database, session: ClientSession | None = None) -> int:
+    """Return the `_id` of the newest line at the session's snapshot; 0 for an empty ledger."""
+    with translated():
+        found = database[LEDGER].find_one({}, {"_id": 1}, sort=[("_id", -1)], session=session)
+    return int(found["_id"]) if found else 0
+
+
+def line_since(database: Database, day: date, session: ClientSession) -> int | None:
+    """Return the `_id` of a line of the first business day since `day`; None if there is none."""
+    since = {"day": {"$gte": business_days.stored(day)}}
+    with translated():
+        found = database[LEDGER].find_one(since, {"_id": 1}, sort=[("day", 1)], session=session)
+    return int(found["_id"]) if found else None
+
+
 def last_at(database: Database) -> datetime | None:
     """Return the time of the last line; None for an empty ledger."""
     with translated():
@@ -173,73 +187,7 @@ def totals_after(
     """
     later: Document = {"day": {"$gt": business_days.stored(day)}}
     match = later if line is None else {"$or": [later, {"_id": {"$gt": line}}]}
-    return movements.combined(running, sums(database, match, session), -1)
-
-
-def sums(database: Database, match: Mapping[str, Any], session: ClientSession | None = None) -> Totals:
-    """Return the sums of the movements that match."""
-    return _sums(database, match, None, session).get(None, Totals())
-
-
-def sums_by_day(database: Database, match: Mapping[str, Any]) -> dict[date, Totals]:
-    """Return the sums of the movements that match, by business day."""
-    return {day.date(): found for day, found in _sums(database, match, "$day", None).items()}
-
-
-def _sums(
-    database: Database, match: Mapping[str, Any], key: str | None, session: ClientSession | None
-) -> dict[Any, Totals]:
-    group = {"$group": {"_id": key, **{name: {"$sum": f"${name}"} for name in SUMS}}}
-    with translated():
-        plain = list(database[LEDGER].aggregate([{"$match": match}, group], session=session))
-        plans = list(database[LEDGER].aggregate([{"$match": match}, *_by_plan(key)], session=session))
-    found = {line["_id"]: Totals(**{name: line[name] for name in SUMS}) for line in plain}
-    for plan in plans:
-        if plan["_id"].get("plan") is not None:
-            found[plan["_id"].get("key")].by_plan[plan["_id"]["plan"]] = PlanTotals(
-                plan["licenses"], plan["active"], plan["mrr_cents"], plan["one_time_cents"]
-            )
-    return found
-
-
-def _by_plan(key: str | None) -> list[Document]:
-    """Return stages that split each movement into its effects on the plans before and after, and sum per plan."""
-    parts = {"$concatArrays": [_part("before", -1), _part("after", 1), _own_part()]}
-    return [
-        {"$project": {"day": 1, "part": parts}},
-        {"$unwind": "$part"},
-        {
-            "$group": {
-                "_id": {"key": key, "plan": "$part.plan_id"},
-                **{name: {"$sum": f"$part.{name}"} for name in ("licenses", "active", "mrr_cents", "one_time_cents")},
-            }
-        },
-    ]
-
-
-def _part(side: str, sign: int) -> Document:
-    part = {
-        "plan_id": f"${side}.plan_id",
-        "licenses": sign,
-        "active": {"$cond": [f"${side}.active", sign, 0]},
-        "mrr_cents": {"$multiply": [f"${side}.mrr_cents", sign]},
-        "one_time_cents": 0,
-    }
-    return {"$cond": [{"$eq": [{"$type": f"${side}"}, "object"]}, [part], []]}
-
-
-def _own_part() -> list[Document]:
-    """Return the part of a movement that is in its own fields: one-time revenue, and the balance of an opening line."""
-    is_opening = {"$eq": ["$kind", "opening"]}
-    return [
-        {
-            "plan_id": "$plan_id",
-            "licenses": {"$cond": [is_opening, "$licenses", 0]},
-            "active": {"$cond": [is_opening, "$active_licenses", 0]},
-            "mrr_cents": {"$cond": [is_opening, "$mrr_cents", 0]},
-            "one_time_cents": "$one_time_cents",
-        }
-    ]
+    return movements.combined(running, line_groups.sums(database, match, session), -1)
 
 
 def history(database: Database, running: Totals, first: date, last: date) -> list[Day]:
@@ -272,35 +220,8 @@ def _day_sums() -> Document:
         "customers": {"$sum": "$customers"},
         "paying_customers": {"$sum": "$paying_customers"},
         "mrr_cents": {"$sum": "$mrr_cents"},
-        **counts(),
+        **line_groups.counts(),
     }
-
-
-def counts() -> Document:
-    """Return accumulators of new customers, sales and cancellations, equivalent to `rules.revenue.day_sums`.
-
-    Opening balances are not counted. A sale or cancellation that turned out to be half of a plan change is subtracted
-    by a line of its own.
-    """
-    own = {"$ne": ["$kind", "opening"]}
-    ended = {"$in": ["$reason", ["cancelled", "license_deleted"]]}
-    is_new = {"$ne": ["$reason", Reason.CUSTOMER_RETURNED.value]}
-    return {
-        "new_customers": count(own, is_new, {"$gt": ["$customers", 0]}),
-        "sales": _net_count({"$eq": ["$reason", "license_created"]}, "$after.paid", "$before.paid"),
-        "cancellations": _net_count(ended, {"$lt": ["$active_licenses", 0]}, {"$gt": ["$active_licenses", 0]}),
-    }
-
-
-def _net_count(of: Any, more: Any, less: Any) -> Document:
-    """Return an accumulator that adds 1 for `of` and `more`, and subtracts 1 for `of` and `less`."""
-    sign = {"$switch": {"branches": [{"case": more, "then": 1}, {"case": less, "then": -1}], "default": 0}}
-    return {"$sum": {"$cond": [of, sign, 0]}}
-
-
-def count(*conditions: Any) -> Document:
-    """Return an accumulator that counts documents which meet all conditions."""
-    return {"$sum": {"$cond": [{"$and": list(conditions)}, 1, 0]}}
 
 
 _NO_MOVEMENTS = dict.fromkeys(
@@ -310,7 +231,7 @@ _NO_MOVEMENTS = dict.fromkeys(
 
 def digest(database: Database, last: int) -> Document:
     """Return the number of ledger lines up to `last` (`lines`) and their sums."""
-    group: Document = {"_id": None, "lines": {"$sum": 1}, **{name: {"$sum": f"${name}"} for name in SUMS}}
+    group: Document = {"_id": None, "lines": {"$sum": 1}, **{name: {"$sum": f"${name}"} for name in movements.TOTALS}}
     with translated():
         found = list(database[LEDGER].aggregate([{"$match": {"_id": {"$lte": last}}}, {"$group": group}]))
-    return {name: found[0][name] if found else 0 for name in ("lines", *SUMS)}
+    return {name: found[0][name] if found else 0 for name in ("lines", *movements.TOTALS)}

@@ -15,7 +15,7 @@ from daemon.mongo.collections import CHECKPOINT, EVENTS, LEDGER, SOURCE_NAME
 from daemon.mongo.types import Database
 from daemon.store.checkpoint import CHECKPOINT_ID
 from daemon.store.documents import movement_document
-from daemon.store.ledger import reader as ledger
+from daemon.store.ledger import line_groups
 from rules import business_days
 from rules.revenue import movements
 
@@ -82,7 +82,7 @@ def _fold(database: Database, last: int, day: date, session: ClientSession) -> i
         return 0
     until = oldest[-1]["_id"]
     folded = {"_id": {"$lte": until}}
-    opening = movements.opening_lines(ledger.sums(database, folded, session), oldest[-1]["at"], f"retention:{day}")
+    opening = movements.opening_lines(line_groups.sums(database, folded, session), oldest[-1]["at"], f"retention:{day}")
     if len(opening) >= len(oldest):
         return 0
     lines.delete_many(folded, session=session)

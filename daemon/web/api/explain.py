@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
-from daemon.diagnostics.explanation import NOW, Asked, NotExplained, NumberSource
+from daemon.diagnostics.explanation import NOW, Asked, NotExplained, NumberSource, Obstacle
 from daemon.mongo.client import bounded
 from daemon.web.api import schemas
 from daemon.web.api.schemas import DATABASE_SECONDS, PREFIX, ErrorResponse, SuccessResponse
@@ -115,7 +115,9 @@ def router(context: WebContext) -> APIRouter:
                 listed = [line.movement for account in source.question.accounts for line in account.lines]
                 names, plans = explanation.customer_names(listed), explanation.plan_names(asked.period)
         except NotExplained as problem:
-            raise RequestRejected(HTTPStatus.NOT_FOUND, problem.obstacle.value) from None
+            is_summing = problem.obstacle is Obstacle.SUMMING
+            status = HTTPStatus.SERVICE_UNAVAILABLE if is_summing else HTTPStatus.NOT_FOUND
+            raise RequestRejected(status, problem.obstacle.value) from None
         return _response(number, asked, source, [_account(a, names, plans) for a in source.question.accounts])
 
     return routes

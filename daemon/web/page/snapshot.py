@@ -8,6 +8,7 @@ from typing import NamedTuple
 from daemon.mongo.client import translated
 from daemon.mongo.cluster_time import cluster_datetime, newest
 from daemon.mongo.types import ClientSession, Database
+from daemon.store.ledger.day_totals import DayTotals
 from daemon.store.ledger.totals import CurrentTotals, current_totals
 from daemon.web.context import WebContext
 from daemon.web.page.parts import figures
@@ -28,6 +29,7 @@ class Snapshot(NamedTuple):
     now: datetime
     today: date
     current: CurrentTotals | None
+    day_totals: DayTotals
 
     @property
     def time_text(self) -> str:
@@ -50,4 +52,4 @@ def open_snapshot(context: WebContext) -> Iterator[Snapshot]:
         current = current_totals(database, settings.zone, tuple(figures.SPANS), session)
         now = cluster_datetime(newest(database))
         today = current.today if current else business_days.business_day(now, settings.zone)
-        yield Snapshot(database, session, settings, now, today, current)
+        yield Snapshot(database, session, settings, now, today, current, context.day_totals)

@@ -64,6 +64,7 @@ MRR_HISTORY_EMPTY = "Il grafico compare appena la tabella ha due giorni."
 MRR_HISTORY_RECONSTRUCTED = "Linea tratteggiata: giorni ricostruiti dalle date dei documenti."
 MOVEMENTS = "Movimenti dell’MRR per mese"
 MOVEMENTS_COUNTING = "I movimenti sono tanti e la somma non è finita: ricarica la pagina fra poco."
+COUNTING = MOVEMENTS_COUNTING
 MOVEMENTS_EMPTY = "Ancora nessun movimento di MRR."
 MOVEMENTS_SINCE = "I conti partono {day}: prima non si sa."
 MOVEMENTS_SUMMARY = "Movimenti dell’MRR da {first} a {last}; saldo dell’ultimo mese {net}."

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 
+from daemon.demo.embedded_mongo import wait_for
 from daemon.diagnostics.explanation import NOW as ADESSO
 from daemon.diagnostics.explanation import Explanation, NotExplained, Obstacle
-from daemon.store.ledger import reader as ledger
+from daemon.store.ledger import day_sums, line_groups
 from daemon.store.ledger.day_totals import DayTotals
 from rules import business_days
+from rules.revenue.day_sums import DaySums
 from rules.rows.number_names import FIELDS
 from rules.settings.settings import Settings
 from tests.shop_history import ShopHistory, local
@@ -20,7 +22,7 @@ NUMBERS = (*FIELDS, "movimenti.nuovo", "movimenti.abbandono", "piano.pro", "pian
 
 @pytest.fixture
 def explanation(closed: ShopHistory) -> Explanation:
-    return Explanation(closed.db, Settings(), 50, DayTotals(closed.db, 10))
+    return Explanation(closed.db, Settings(), 50, DayTotals(closed.db))
 
 
 def value(explanation: Explanation, number: str, when: str, line: int | None = None) -> tuple[Any, bool]:
@@ -35,11 +37,11 @@ def test_every_number_of_now_and_of_today_adds_up(explanation: Explanation) -> N
 
 
 def test_the_cached_sums_give_the_totals_of_every_day_and_line(closed: ShopHistory) -> None:
-    cached, lines = DayTotals(closed.db, 10), closed.db.analytics_ledger.count_documents({})
+    cached, lines = DayTotals(closed.db), closed.db.analytics_ledger.count_documents({})
     for day in business_days.between(date(2025, 3, 13), TODAY):
         for line in (None, 1, lines // 2, lines):
             match: dict[str, Any] = {"day": {"$lte": business_days.stored(day)}}
-            expected = ledger.sums(closed.db, match if line is None else {**match, "_id": {"$lte": line}})
+            expected = line_groups.sums(closed.db, match if line is None else {**match, "_id": {"$lte": line}})
             with closed.db.client.start_session(snapshot=True) as session:
                 found = cached.after(day, line, session)
             assert found is not None
@@ -49,8 +51,64 @@ def test_the_cached_sums_give_the_totals_of_every_day_and_line(closed: ShopHisto
             assert (found.mrr_cents, found.customers) == (expected.mrr_cents, expected.customers), (day, line)
 
 
+def test_the_cached_sums_of_days_are_those_of_the_ledger_up_to_each_line(closed: ShopHistory) -> None:
+    cached, lines = DayTotals(closed.db), closed.db.analytics_ledger.count_documents({})
+    first, last = date(2025, 3, 13), TODAY
+    with closed.db.client.start_session(snapshot=True) as session:
+        for line in (lines, 1, lines // 2, lines // 3, None):
+            expected = day_sums.by_day(closed.db, first, last, session, line)
+            found = cached.by_day(first, last, line, session)
+            assert found is not None
+            assert {day: sums for day, sums in found.items() if sums != DaySums()} == expected, line
+        whole = cached.by_day(first, last, None, session) or {}
+        assert whole[date(2025, 3, 30)].churned_customers == 1
+        assert whole[date(2025, 5, 10)].reactivated_customers == 1
+
+
+def test_many_lines_are_summed_by_a_thread_while_the_explanation_waits(closed: ShopHistory) -> None:
+    cached = DayTotals(closed.db, lines_per_read=1)
+    explanation = Explanation(closed.db, Settings(), 50, cached)
+    asked = explanation.ask("2025-05-10")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("daemon.diagnostics.explanation.MAX_DIRECT_LINES", -1)
+        with pytest.raises(NotExplained) as problem:
+            explanation.number("mrr", asked)
+        assert problem.value.obstacle is Obstacle.SUMMING
+        wait_for(lambda: value_or_none(explanation, "mrr", "2025-05-10") is not None, "the sums")
+
+        assert value_or_none(explanation, "tornati", "2025-05-10") == (1, True)
+
+
+def value_or_none(explanation: Explanation, number: str, when: str) -> tuple[Any, bool] | None:
+    try:
+        return value(explanation, number, when)
+    except NotExplained:
+        return None
+
+
+def test_lines_that_are_not_listed_are_summed_by_the_database_as_by_the_rules(life: ShopHistory) -> None:
+    for nth in range(4):
+        at = local(TODAY - timedelta(nth % 2), 9, nth)
+        life.customer(at, f"c{nth}")
+        life.license(at, f"L-c{nth}", f"c{nth}", ("pro", "agency", "founders")[nth % 3])
+    life.store(local(TODAY, 12))
+    every, first = (Explanation(life.db, Settings(), limit) for limit in (10_000, 1))
+    for number in (*NUMBERS, "vendite", "cancellazioni"):
+        for when in (str(TODAY), "2025-06", "2025-05", "2025-03"):
+            asked = every.ask(when)
+            for whole, part in zip(
+                every.number(number, asked).question.accounts,
+                first.number(number, asked).question.accounts,
+                strict=True,
+            ):
+                assert (part.total, part.booked) == (whole.total, whole.booked), (number, when)
+                listed = [line.amount for line in part.lines] + [rest.amount for rest in part.rest.values()]
+                assert part.before + sum(listed) == whole.total, (number, when)
+                assert len(part.lines) + sum(rest.number for rest in part.rest.values()) == whole.booked
+
+
 def test_the_cached_sums_follow_new_lines_and_a_replaced_ledger(life: ShopHistory) -> None:
-    cached = DayTotals(life.db, 10)
+    cached = DayTotals(life.db)
 
     def customers() -> int:
         with life.db.client.start_session(snapshot=True) as session:
@@ -69,7 +127,7 @@ def test_the_cached_sums_follow_new_lines_and_a_replaced_ledger(life: ShopHistor
 
 
 def test_a_sale_in_between_changes_nothing_in_the_answer_for_a_line(life: ShopHistory) -> None:
-    explanation = Explanation(life.db, Settings(), 50, DayTotals(life.db, 10))
+    explanation = Explanation(life.db, Settings(), 50, DayTotals(life.db))
     life.license(local(TODAY, 9), "L-morning", "carla", "agency")
     life.store(local(TODAY, 10))
     line = life.written
@@ -86,7 +144,7 @@ def test_a_sale_in_between_changes_nothing_in_the_answer_for_a_line(life: ShopHi
 
 
 def test_a_number_of_now_is_compared_with_the_running_totals(explanation: Explanation, life: ShopHistory) -> None:
-    tampered = Explanation(life.db, Settings(), 50, DayTotals(life.db, 10))
+    tampered = Explanation(life.db, Settings(), 50, DayTotals(life.db))
     life.db.analytics_checkpoint.update_one({"_id": "checkpoint"}, {"$inc": {"totals.mrr_cents": 100}})
     source = tampered.number("mrr", tampered.ask(ADESSO))
 

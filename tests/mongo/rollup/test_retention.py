@@ -19,6 +19,7 @@ from daemon.rollup.rollup import Rollup
 from daemon.store import checkpoint as checkpoints
 from daemon.store import indexes
 from daemon.store.checkpoint import CHECKPOINT_ID
+from daemon.store.ledger import line_groups
 from daemon.store.ledger import reader as ledger
 from daemon.store.ledger import retention as ledger_retention
 from rules import business_days
@@ -132,7 +133,7 @@ def test_old_movements_become_a_balance_and_rebuilt_rows_are_unchanged(
     assert ids == list(range(ids[0], lines + 1)), "still without gaps"
     opening = list(database.analytics_ledger.find({"reason": "retention"}))
     assert {line["day"].date() for line in opening} == {cut - timedelta(days=1)}
-    by_plan = ledger.sums(database, {}).by_plan
+    by_plan = line_groups.sums(database, {}).by_plan
     checkpoint = checkpoints.load(database)
     assert checkpoint is not None
     assert by_plan == checkpoint.totals.by_plan

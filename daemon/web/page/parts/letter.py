@@ -68,7 +68,7 @@ class MonthLetter(NamedTuple):
 
 def months_of(snapshot: Snapshot) -> Months:
     start = snapshot.current.first_day if snapshot.current else None
-    return Months(snapshot.database, snapshot.settings, snapshot.session, snapshot.today, start)
+    return Months(snapshot.database, snapshot.settings, snapshot.session, snapshot.today, start, snapshot.day_totals)
 
 
 def read(snapshot: Snapshot, first: date, proof: str) -> MonthLetter | None:

@@ -4,14 +4,17 @@ from collections.abc import Iterator
 from datetime import date
 from typing import NamedTuple
 
-from daemon.rollup.row_builder import RowBuilder
-from daemon.web.page import texts
+from daemon.diagnostics.explanation import Asked, Explanation, NotExplained
+from daemon.mongo.types import Document
+from daemon.store.ledger.totals import CurrentTotals
+from daemon.web.page import texts, why_texts
+from daemon.web.page.parts import why
 from daemon.web.page.snapshot import Snapshot
 from rules.model.ledger import Totals
 from rules.revenue import rates
 from rules.revenue.day_sums import DaySums
 from rules.revenue.rates import Rates, Start
-from rules.rows import number_values, periods, row
+from rules.rows import number_names, number_values, periods, row
 from rules.settings import italian
 
 FEW_SUBSCRIBERS = 10
@@ -19,21 +22,37 @@ FEW_SUBSCRIBERS = 10
 
 
 class RateLine(NamedTuple):
-    """One rate: `key` is its name in addresses; `reason` says why it is unknown, "" if it is known."""
+    """One rate: `key` is its name in addresses, `number` its value, None if it is unknown; `reason` says why."""
 
     key: str
     name: str
     value: str
     fraction: str
     reason: str = ""
+    number: float | None = None
 
 
-def lines(snapshot: Snapshot, day: date) -> list[RateLine]:
+def of_day(explanation: Explanation, snapshot: Snapshot, day: date, stored: Document) -> list[RateLine]:
+    """Return the rates of a day as its row has them; one that the ledger gives otherwise does not add up."""
+    return [_as_stored(line, stored) for line in lines(explanation, snapshot, day)]
+
+
+def _as_stored(line: RateLine, stored: Document) -> RateLine:
+    field = number_names.FIELDS[line.key]
+    number = number_values.value(stored, field)
+    if number_values.stored_field(field) not in stored or number == line.number:
+        return line
+    return RateLine(line.key, line.name, why.format_value(field, number), "", why_texts.FAILS)
+
+
+def lines(explanation: Explanation, snapshot: Snapshot, day: date) -> list[RateLine]:
     """Return ARPA and the rates of the 30 days until a day; empty before the first start."""
     if snapshot.current is None:
         return []
-    builder = RowBuilder(snapshot.database, snapshot.settings)
-    data = builder.period_data(periods.day(day), snapshot.session)
+    try:
+        data = explanation.rates_data(_asked(snapshot.current, day), snapshot.session)
+    except NotExplained:
+        return [_unknown(key, texts.COUNTING) for key in texts.RATES]
     if data.rates_sums is None:
         reason = _too_early(day, snapshot.current.first_day)
         return [_arpa(data.totals), *(_unknown(key, reason) for key in texts.RATES if key != "arpa")]
@@ -46,6 +65,11 @@ def lines(snapshot: Snapshot, day: date) -> list[RateLine]:
     ]
 
 
+def _asked(current: CurrentTotals, day: date) -> Asked:
+    period = periods.day(day)
+    return Asked(period, current.line, is_live=True, at=current.at) if day == current.today else Asked(period)
+
+
 def _too_early(day: date, first_day: date | None) -> str:
     count = (day - first_day).days if first_day else 0
     return texts.UNKNOWN_TOO_EARLY.format(known=count, needed=periods.RATES_DAYS)
@@ -56,7 +80,7 @@ def _arpa(totals: Totals) -> RateLine:
         return _unknown("arpa", texts.UNKNOWN_NO_SUBSCRIBERS)
     amount = rates.arpa(totals.mrr_cents, totals.subscribers)
     fraction = texts.PART_OF.format(part=italian.cents(totals.mrr_cents), whole=italian.integer(totals.subscribers))
-    return RateLine("arpa", texts.RATES["arpa"], italian.euro(amount), fraction)
+    return RateLine("arpa", texts.RATES["arpa"], italian.euro(amount), fraction, number=amount)
 
 
 def _of_customers(start: Start, sums: DaySums, known: Rates) -> Iterator[RateLine]:
@@ -83,14 +107,15 @@ def _of_revenue(start: Start, sums: DaySums, known: Rates) -> Iterator[RateLine]
         yield _unknown("quick-ratio", texts.UNKNOWN_NOTHING_LOST)
     else:
         fraction = texts.WON_AND_LOST.format(won=italian.cents(won), lost=italian.cents(lost))
-        yield RateLine("quick-ratio", texts.RATES["quick-ratio"], italian.decimal(known.quick_ratio), fraction)
+        value = italian.decimal(known.quick_ratio)
+        yield RateLine("quick-ratio", texts.RATES["quick-ratio"], value, fraction, number=known.quick_ratio)
 
 
 def _share(key: str, rate: float | None, parts: tuple[str, str], start: Start) -> RateLine:
     fraction = texts.PART_OF.format(part=parts[0], whole=parts[1])
     if start.subscribers < FEW_SUBSCRIBERS:
-        return RateLine(key, texts.RATES[key], fraction, "")
-    return RateLine(key, texts.RATES[key], italian.percent(rate), fraction)
+        return RateLine(key, texts.RATES[key], fraction, "", number=rate)
+    return RateLine(key, texts.RATES[key], italian.percent(rate), fraction, number=rate)
 
 
 def _unknown(key: str, reason: str) -> RateLine:

@@ -160,7 +160,7 @@ def movement_line(movement: Movement, amount: str, names: Names, zone: tzinfo) -
         f"{movement.at.astimezone(zone):%d/%m/%Y %H:%M}",
         f"{why_texts.KINDS[movement.kind]}: {why_texts.REASONS[movement.reason]}",
         "" if who is None else customers.get(who) or why_texts.UNNAMED,
-        "" if who is None else addresses.events(cliente=shown_id(who)),
+        "" if who is None else addresses.customer(who) if who in customers else addresses.events(cliente=shown_id(who)),
         " → ".join(dict.fromkeys(plans.get(plan_id, texts.PLAN_UNKNOWN) for plan_id in plan_ids)),
         amount,
     )

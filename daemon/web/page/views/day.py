@@ -64,7 +64,7 @@ def view(context: WebContext, snapshot: Snapshot, day: date, skip: int = 0) -> V
         "tags": rows.tags(row) if row else [],
         "author": comments.author(snapshot, row) if row else None,
         "numbers": _numbers(context.explanation(SHOWN), snapshot, day, row),
-        "rates": rates.lines(snapshot, day) if _is_explained(snapshot, day) else [],
+        "rates": _rates(context.explanation(SHOWN), snapshot, day, row),
         "rates_days": periods.RATES_DAYS,
         "facts": _facts(snapshot, day, row),
         "comment": comments.view(snapshot, day, row) if row else None,
@@ -89,6 +89,13 @@ def _numbers(
         asked = Asked(periods.day(day), line, is_live=True, at=current.at)
         shown |= explanation.row(asked, snapshot.session)
     return list(day_numbers.numbers(shown, day, is_explained=_is_explained(snapshot, day), line=line))
+
+
+def _rates(explanation: Explanation, snapshot: Snapshot, day: date, row: Document | None) -> list[rates.RateLine]:
+    """Return the rates of the stored row; of a day that is not over, those of the snapshot's totals."""
+    if not _is_explained(snapshot, day):
+        return []
+    return rates.of_day(explanation, snapshot, day, (row or {}) if day < snapshot.today else {})
 
 
 def _is_explained(snapshot: Snapshot, day: date) -> bool:

@@ -8,11 +8,11 @@ from unicodedata import normalize
 
 from fastapi import APIRouter, Query, Response
 
-from daemon.errors import Unavailable
 from daemon.mongo.id_text import id_candidates
 from daemon.mongo.pagination import PageCursor
 from daemon.mongo.types import Document
 from daemon.rollup.event_descriptions import EventDescriber
+from daemon.store import event_search
 from daemon.store import events as store
 from daemon.store.events import EventFilter
 from daemon.web.api.events import format_cursor, parse_cursor
@@ -23,10 +23,13 @@ from daemon.web.page.rendering import Renderer, View
 from daemon.web.page.snapshot import Snapshot
 from rules import business_days
 from rules.model.events import EventType
+from rules.settings import italian
 from rules.text import note_text, one_line
 
 SHOWN = 50
 MIN_LETTERS = 2
+MILLISECOND = timedelta(milliseconds=1)
+"""The difference of two dates of the database."""
 
 Kind = Annotated[str, Query(alias="tipo", max_length=50)]
 Day = Annotated[str, Query(alias="giorno", pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")]
@@ -54,11 +57,15 @@ class Filters(NamedTuple):
 
 
 class Found(NamedTuple):
-    """One page of events; `following` is the position after it, None on the last one."""
+    """One page of events; `following` is the position after it, None on the last one.
+
+    `searched` says until which day a search has read so far, "" if it has read all; `is_short`: of its words.
+    """
 
     events: list[Document]
     following: str | None
-    is_too_many: bool = False
+    searched: str = ""
+    is_short: bool = False
 
 
 def router(context: WebContext) -> APIRouter:
@@ -85,7 +92,8 @@ def _view(snapshot: Snapshot, filters: Filters, cursor: PageCursor | None) -> Vi
         "is_filtered": any(filters),
         "types": [(kind.value, event_texts.TYPES[kind]) for kind in EventType],
         "events": _by_day(event_line(event, snapshot.settings) for event in found.events),
-        "is_too_many": found.is_too_many,
+        "is_short": found.is_short,
+        "searched": found.searched,
         "following": addresses.events(**filters._asdict(), pagina=found.following) if found.following else "",
         "first": addresses.events(**filters._asdict()),
     }
@@ -107,19 +115,22 @@ def _list(snapshot: Snapshot, filters: Filters, cursor: PageCursor | None, descr
 
 def _search(snapshot: Snapshot, filters: Filters, cursor: PageCursor | None, describer: EventDescriber) -> Found:
     """Return events whose shown text contains the words: what is not shown, such as a forgotten name, is not found."""
+    if len(filters.cerca) < MIN_LETTERS:
+        return Found([], None, is_short=True)
+    wanted = filters.stored(snapshot)
+    until = event_search.searched_until(snapshot.database, wanted, cursor)
     read: list[Document] = []
     events: list[Document] = []
-    if len(filters.cerca) < MIN_LETTERS:
-        return Found([], None, is_too_many=True)
-    try:
-        for event in store.search(snapshot.database, filters.stored(snapshot), filters.cerca, cursor):
-            read.append(event)
-            events += [one for one in describer.describe([event]) if _contains(one, filters.cerca)]
-            if len(events) == SHOWN:
-                return Found(events, format_cursor(store.cursor_after(read, cursor)))
-    except Unavailable:
-        return Found(events, None, is_too_many=True)
-    return Found(events, None)
+    for event in event_search.search(snapshot.database, wanted, filters.cerca, cursor, until):
+        read.append(event)
+        events += [one for one in describer.describe([event]) if _contains(one, filters.cerca)]
+        if len(events) == SHOWN:
+            return Found(events, format_cursor(store.cursor_after(read, cursor)))
+    if until is None:
+        return Found(events, None)
+    day = business_days.business_day(until, snapshot.settings.zone)
+    searched = event_texts.SEARCHED.format(al_day=italian.with_article(italian.AL, day, snapshot.today))
+    return Found(events, format_cursor(PageCursor(until - MILLISECOND, 0)), searched)
 
 
 def _contains(event: Document, words: str) -> bool:

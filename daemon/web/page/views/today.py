@@ -42,7 +42,7 @@ def router(context: WebContext) -> APIRouter:
         if period is not None or page is not None:
             return RedirectResponse(_moved(period, page), HTTPStatus.MOVED_PERMANENTLY)
         with renderer.snapshot() as snapshot:
-            return renderer.page("today.html", "today", snapshot, view(snapshot))
+            return renderer.page("today.html", "today", snapshot, view(context, snapshot))
 
     return routes
 
@@ -53,13 +53,13 @@ def _moved(period: str | None, page: str | None) -> str:
     return page_url(trend.ADDRESS, periodo=trend.OLD_PERIODS.get(period or ""), pagina=number if number > 1 else None)
 
 
-def view(snapshot: Snapshot) -> View:
+def view(context: WebContext, snapshot: Snapshot) -> View:
     current = snapshot.current
     plans = MirrorReader(snapshot.database, snapshot.settings).plans(snapshot.session) if current else {}
     row = row_store.daily_row(snapshot.database, snapshot.today, snapshot.session)
     return {
         "figures": figures.figures(current, _earlier_rows(current, snapshot)) if current else [],
-        "rates": rates.lines(snapshot, snapshot.today),
+        "rates": rates.lines(context.explanation(FEED_ITEMS), snapshot, snapshot.today),
         "rates_title": texts.RATES_TITLE.format(days=periods.RATES_DAYS),
         "todo": customers.todo(snapshot) if current else [],
         "backfill_hint": months.backfill_hint(snapshot),

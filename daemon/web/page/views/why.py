@@ -18,6 +18,7 @@ from daemon.web.page.parts import facts as fact_parts
 from daemon.web.page.parts.why import WhyView, field_name
 from daemon.web.page.rendering import Renderer, View
 from daemon.web.page.snapshot import Snapshot
+from daemon.web.page.views import months
 from rules.rows import number_names
 from rules.rows.periods import Period, PeriodKind
 from rules.settings import italian
@@ -36,6 +37,13 @@ OBSTACLES = {
     Obstacle.FUTURE: why_texts.FUTURE,
     Obstacle.RECONSTRUCTED: why_texts.RECONSTRUCTED,
     Obstacle.NO_LEDGER: why_texts.NO_LEDGER,
+    Obstacle.SUMMING: texts.COUNTING,
+}
+
+
+STATUSES = {
+    Obstacle.INVALID_TIME: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Obstacle.SUMMING: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 
@@ -60,9 +68,9 @@ def router(context: WebContext) -> APIRouter:
             try:
                 asked = explanation.ask(when, line)
                 view = _number(explanation, number, asked, skip, snapshot)
+                view["proof"] = months.proof(context.health, snapshot) if asked.is_live else ""
             except NotExplained as problem:
-                is_invalid = problem.obstacle is Obstacle.INVALID_TIME
-                status = HTTPStatus.UNPROCESSABLE_ENTITY if is_invalid else HTTPStatus.NOT_FOUND
+                status = STATUSES.get(problem.obstacle, HTTPStatus.NOT_FOUND)
                 return renderer.page("why_not.html", "", snapshot, _obstacle(when, number, problem, snapshot), status)
             return renderer.page("why.html", "", snapshot, view)
 
@@ -83,7 +91,7 @@ def _day_of(when: str) -> date | None:
     return None
 
 
-def _number(explanation: Explanation, number: str, asked: Asked, skip: int, snapshot: Snapshot) -> View:
+def _number(explanation: Explanation, number: str, asked: Asked, skip: int, snapshot: Snapshot) -> dict[str, object]:
     source = explanation.number(number, asked, skip)
     movements = [line.movement for account in source.question.accounts for line in account.lines]
     names = explanation.customer_names(movements), explanation.plan_names(asked.period)
