@@ -1,4 +1,7 @@
-"""The page over a million events and ledger lines of three years: the time of each address, and the memory."""
+"""The page over a million events and ledger lines of three years: the time of each address, and the memory.
+
+`customer_pages` measures the other pages.
+"""
 
 import statistics
 import time
@@ -79,17 +82,11 @@ def addresses(server: Server, today: date) -> dict[str, str]:
     why = "/analytics/perche"
     return {
         "Oggi": "/analytics",
-        "Andamento": "/analytics/andamento",
-        "Andamento, all days": "/analytics/andamento?periodo=tutto",
-        "Clienti": "/analytics/clienti",
-        "one customer": f"/analytics/clienti/o-{shop.customer_id(1)}",
         "Eventi": "/analytics/eventi",
         "Eventi, by type and day": f"/analytics/eventi?tipo=plan_upgraded&giorno={old}",
         "Eventi, by customer": f"/analytics/eventi?cliente={shop.customer_id(1)}",
         "Eventi, by frequent words": "/analytics/eventi?cerca=upgrade",
         "Eventi, by words that no event has": "/analytics/eventi?cerca=nessuno",
-        "Mesi": "/analytics/mesi",
-        "the letter of a month": f"/analytics/mesi/{month}",
         "Sistema": "/analytics/sistema",
         "a day": f"/analytics/giorni/{old}",
         "why: MRR now": f"{why}/adesso/mrr?riga={line['seq']}",

@@ -14,12 +14,12 @@ from daemon.mongo.types import Database
 from daemon.rollup.rollup import Rollup
 from daemon.web.page import why_texts
 from rules import business_days
-from rules.settings import italian
+from rules.settings import italian, letter_texts
 from tests.shop_history import ShopHistory, config_of, local, row_of, spring_history
 from tests.web.conftest import Serve
 
 NOW = local(date(2025, 6, 30), 12)
-MINUS = italian.MINUS
+MINUS, NBSP = italian.MINUS, italian.NBSP
 
 
 @pytest.fixture
@@ -130,6 +130,29 @@ def test_a_tampered_row_does_not_add_up_and_says_what_to_do(pages: httpx2.Client
     assert why_texts.FAILS in page
     assert italian.euro(row_of(database, date(2025, 5, 10))["mrr"]) in page
     assert "chatello-analytics rollup --check" in page
+
+
+def test_the_rates_of_a_day_are_those_of_its_row_and_one_that_was_changed_does_not_add_up(
+    pages: httpx2.Client, database: Database
+) -> None:
+    day = date(2025, 5, 10)
+    assert why_texts.FAILS not in pages.get(f"/analytics/giorni/{day}").text
+    key = {"date": business_days.stored(day), "period_type": "daily"}
+    database.historical_analytics.update_one(key, {"$set": {"net_revenue_retention": 0.4321}})
+    page = pages.get(f"/analytics/giorni/{day}").text
+    api = pages.get("/api/explain", params={"number": "retention", "when": str(day)}).json()
+
+    assert re.search(rf"43,2{NBSP}?%</a></dd>\s*<dd class=\"fraction\">{why_texts.FAILS}</dd>", page)
+    assert page.count(why_texts.FAILS) == 1
+    assert Why(pages.get(f"/analytics/perche/{day}/retention").text).verdict == "unwell"
+    assert (api["stored"], api["adds_up"]) == (0.4321, False)
+
+
+def test_a_number_of_now_says_when_the_database_was_counted(pages: httpx2.Client) -> None:
+    live, closed = (pages.get(f"/analytics/perche/{when}/mrr").text for when in ("adesso", "2025-05-10"))
+
+    assert letter_texts.PROOF_MISSING in live
+    assert letter_texts.PROOF_MISSING not in closed
 
 
 def test_an_amended_row_shows_the_old_number_and_the_new_one(pages: httpx2.Client, database: Database) -> None:
