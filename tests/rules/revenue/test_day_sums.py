@@ -1,9 +1,11 @@
+from collections import Counter
+from collections.abc import Sequence
 from datetime import date
 
 from hypothesis import given
 
-from rules.model.changes import Change
-from rules.model.ledger import MovementKind
+from rules.model.changes import Change, DocId
+from rules.model.ledger import Movement, MovementKind, Reason
 from rules.revenue import day_sums
 from rules.revenue.day_sums import SUMS, KindSum
 from tests.rules.examples import Story
@@ -56,13 +58,42 @@ def test_days_add_up_to_what_their_movements_add_up_to(history: list[Change]) ->
 
 @given(histories())
 def test_new_churned_and_reactivated_customers_explain_the_change_in_subscribers(history: list[Change]) -> None:
-    day = day_sums.of_day(Shop().follow(history).movements)
-    nothing = KindSum()
+    """Besides licenses that moved: who gets the license is not new, and who loses it has not churned."""
+    movements = Shop().follow(history).movements
+    assert_subscribers_are_explained(movements)
 
-    assert day.subscribers == sum(
+
+def test_a_license_that_moves_to_a_customer_without_mrr_makes_a_subscriber_that_is_not_new() -> None:
+    story = Story().license("A").license("B").set("A", customer_id="bruno")
+
+    assert_subscribers_are_explained(story.shop.movements)
+    day = day_sums.of_day(story.shop.movements)
+    assert (day.subscribers, day.by_kind[MovementKind.NEW].number, subscribers_by_moves(story.shop.movements)) == (
+        2,
+        1,
+        1,
+    )
+
+
+def assert_subscribers_are_explained(movements: Sequence[Movement]) -> None:
+    day, nothing = day_sums.of_day(movements), KindSum()
+
+    assert day.subscribers == subscribers_by_moves(movements) + sum(
         sign * day.by_kind.get(kind, nothing).number
         for kind, sign in ((MovementKind.NEW, 1), (MovementKind.REACTIVATION, 1), (MovementKind.CHURN, -1))
     )
     assert day.churned_customers == day.reactivated_customers == 0, (
         "all movements are on one day, which begins without customers"
     )
+
+
+def subscribers_by_moves(movements: Sequence[Movement]) -> int:
+    """Return how many more customers have MRR because licenses moved from one customer to another."""
+    mrr: Counter[DocId] = Counter()
+    more = 0
+    for movement in movements:
+        before = mrr[movement.customer_id]
+        mrr[movement.customer_id] += movement.mrr_cents
+        if movement.reason is Reason.LICENSE_MOVED:
+            more += (mrr[movement.customer_id] > 0) - (before > 0)
+    return more
