@@ -154,7 +154,8 @@ def fill(server: Server, count: int) -> None:
     for chunk in _chunks(_history(count, end), first):
         server.db[LEDGER].insert_many([line for line, _ in chunk], ordered=False)
         server.db[EVENTS].insert_many([event for _, event in chunk], ordered=False)
-    server.db[CHECKPOINT].update_one({"_id": "checkpoint"}, {"$set": {"seq": first + count - 1}})
+    now = {"token": None, "cluster_time": server.now(), "position": "", "seq": first + count - 1}
+    server.db[CHECKPOINT].update_one({"_id": "checkpoint"}, {"$set": now})
     _write_rows(server)
 
 

@@ -59,13 +59,16 @@ class LeaseLost(ChatelloError):
 class DeletionsNotAccepted(ChatelloError):
     """Too many documents are missing to assume deletions: delete nothing, keep the gap open, wait for approval.
 
-    `missing` is their number per collection, to be compared with the next attempt. `is_asked`: a person has to decide;
-    otherwise the documents may be coming back, and the next attempt decides.
+    `missing` is their number per collection, to be compared with the next attempt, of the `known` ones. `is_asked`: a
+    person has to decide; otherwise the documents may be coming back, and the next attempt decides.
     """
 
-    def __init__(self, text: str, missing: dict[str, int], *, is_asked: bool = False) -> None:
+    def __init__(
+        self, text: str, missing: dict[str, int], known: dict[str, int] | None = None, *, is_asked: bool = False
+    ) -> None:
         super().__init__(text)
         self.missing = missing
+        self.known = known or {}
         self.is_asked = is_asked
 
 

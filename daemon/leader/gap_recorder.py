@@ -70,8 +70,8 @@ class GapRecorder:
                 checkpoint, FactType.APPROVAL_REQUESTED, cause=gap.get("cause", ""), missing=question.missing
             )
             self.committer.advance(checkpoint, asked)
-        state = {"waiting": str(question), "missing": question.missing, "is_asked": question.is_asked}
-        gaps.update(self.database, checkpoint.reconciling, state)
+        state = {"waiting": str(question), "missing": question.missing, "known": question.known}
+        gaps.update(self.database, checkpoint.reconciling, {**state, "is_asked": question.is_asked})
 
     def close(self, pipeline: Pipeline, recovered: Mapping[str, int], cluster_time: Timestamp) -> None:
         """Record that the gap was closed by a reconciliation, and continue from its cluster time."""

@@ -205,6 +205,7 @@ class Reconciliation:
                 f"{asked}; if that is intended, run 'chatello-analytics reconcile --accept-deletions'; "
                 "if not, restore the documents: they are compared again every minute",
                 missing,
+                {source.value: diff.mirrored[source] for source in gone},
                 is_asked=True,
             )
         if _may_be_coming_back(gap) and missing != gap.get("missing"):

@@ -62,6 +62,7 @@ def test_a_mass_deletion_waits_for_approval_and_is_then_applied_once(brittle: Em
     assert asked["cause"] == "mass_deletion"
     assert f"{DELETED} of {MANY} licenses disappeared" in asked["waiting"]
     assert "12 of these deletions are recorded already" in asked["waiting"]
+    assert (asked["missing"]["licenses"], asked["known"]["licenses"]) == (DELETED - APPLIED, MANY - APPLIED)
     assert {recorded["license_cancelled", one["_id"]] for one in gone} == {1}
     assert cancellations(db) == DELETED + 5
     assert gap(db, "mass_deletion")["recovered"]["licenses_delete"] == DELETED - APPLIED

@@ -239,6 +239,7 @@ def test_todays_line_has_the_totals_of_the_header_although_the_stored_row_is_old
     assert f'<a class="why" href="/analytics/perche/adesso/mrr?riga={line}">€{N}15,98</a>' in table
     assert f"{today()};2;2;15,98;" in file
     assert "77" not in file
+    assert page.count(texts.COMPARE_TOMORROW) == 5, "the ledger began today"
 
 
 def test_a_download_has_italian_columns_and_the_rows_of_the_period(
@@ -289,6 +290,15 @@ def test_the_alarm_is_the_worst_problem_with_its_time_and_what_to_do(context: We
     assert worst(context) == ("gap", f"🔌 Interruzione in corso {_since(context)}")
 
     database.analytics_gaps.update_one({"closed_at": None}, {"$set": {"waiting": "2 of 3 customers disappeared"}})
+    counts = {"missing": {"customers": 220, "licenses": 1}, "known": {"customers": 1503, "licenses": 9}}
+    with open_snapshot(context) as snapshot:
+        assert alarm.current(context, snapshot).meaning == system_texts.ALARMS["decision"][2]  # type: ignore[union-attr]
+    database.analytics_gaps.update_one({"closed_at": None}, {"$set": counts})
+    with open_snapshot(context) as snapshot:
+        assert alarm.current(context, snapshot).meaning == (  # type: ignore[union-attr]
+            "220 clienti su 1.503 sono spariti dal database. 1 licenza su 9 è sparita dal database. "
+            "Il sistema non ha tolto nulla dai numeri e ricontrolla ogni minuto."
+        )
     assert worst(context) == (
         "decision",
         f"🚨 Serve una tua decisione {_since(context)}: sono spariti troppi documenti",

@@ -1,5 +1,6 @@
 """Figures and status lines of the page, on a real replica set: each problem has a hint."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -17,7 +18,7 @@ from daemon.store.ledger.totals import MovementsByMonth, current_totals
 from daemon.store.outbox import BEGINNING
 from daemon.web.context import WebContext
 from daemon.web.page import system_texts, texts
-from daemon.web.page.parts import figures, status
+from daemon.web.page.parts import figures, reasons, status
 from rules import business_days
 from rules.model.changes import Plan
 from rules.model.ledger import MovementKind, PlanTotals, Totals
@@ -63,7 +64,7 @@ def test_an_expired_lease_is_shown_instead_of_a_leader_that_follows(mongo_uri: s
     following = status_lines(context)[0]
 
     assert (following.text, following.hint) == (system_texts.LEASE_EXPIRED, system_texts.LEASE_HINT)
-    assert following.details == ["the lease expired 3 seconds ago and could not be renewed"]
+    assert following.details == ["Da 3 secondi il database non accetta le scritture del sistema."]
 
     health.hold_lease(clock.monotonic() + 8)
     assert status_lines(context)[0].text == system_texts.ROLES["leader"]
@@ -75,8 +76,32 @@ def test_a_held_document_is_shown_with_its_reason_and_a_hint(context: WebContext
     found = next(one for one in status_lines(context) if one.name == system_texts.DEAD_LETTERS)
 
     assert (found.text, found.hint) == ("1 da correggere", system_texts.DEAD_LETTERS_HINT)
-    assert found.details[0].startswith("licenses ")
-    assert "status" in found.details[0]
+    assert re.fullmatch(r"Licenza \w{24}, campo status: valore non previsto \(\['<b>'\]\)", found.details[0])
+
+
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [
+        ("expires_at must be a date or null, got str 'domani'", "campo expires_at: non è una data («domani»)"),
+        ("expires_at must be a date with a time zone, got datetime x", "campo expires_at: non è una data (x)"),
+        ("price must be a number, got bool True", "campo price: non è un numero (True)"),
+        ("amount must be a finite amount, got float nan", "campo amount: importo non valido (nan)"),
+        ("amount must be between 0 and 10, got int -1", "campo amount: importo non valido (-1)"),
+        ("is_lifetime must be true or false, got int 1", "campo is_lifetime: serve true o false (1)"),
+        ("name must be a text, got NoneType None", "campo name: manca il testo"),
+        (
+            "currency must be EUR or one with a configured rate, got str 'USD'",
+            "campo currency: manca il cambio per «USD», va aggiunto a rates nella configurazione",
+        ),
+        ("plan_id must be the id of an existing plan, got str 'p'", "campo plan_id: il piano non esiste («p»)"),
+        ("plan_id refers to plan 9 (Pro), which was deleted", "campo plan_id: il piano è stato eliminato (9 (Pro))"),
+        ("the document is broken", "motivo tecnico (in inglese): the document is broken"),
+    ],
+)
+def test_reasons_of_held_documents_are_in_italian(reason: str, shown: str) -> None:
+    letter = {"_id": {"k": "payments", "id": 7}, "reason": reason}
+
+    assert reasons.held(letter) == f"Pagamento 7, {shown}"
 
 
 def test_gaps_are_shown_while_open_and_for_30_days(context: WebContext, database: Database) -> None:

@@ -109,6 +109,7 @@ COMMENT_TOO_LONG = "Il testo è troppo lungo: {count} caratteri su {limit}."
 COMMENT_CONFLICT = "Qualcun altro ha salvato mentre scrivevi. Confronta i due testi e salva quello giusto. Ora c’è:"
 COMMENT_NOTHING = "(nessun commento)"
 WHOLE_NOTE = "Nota scritta a mano"
+DASHBOARD_NOTE = "Nota della dashboard"
 WHOLE_NOTE_HINT = (
     "Questa nota l’ha scritta una persona, e il sistema non la cambia. Se la svuoti torna quella automatica, se c’è. "
     "Al massimo {limit} caratteri."

@@ -54,6 +54,7 @@ SINCE_YESTERDAY = "da ieri"
 IN_A_WEEK = "in 7 giorni"
 UNCHANGED = "nessuna variazione"
 NO_COMPARISON = "confronto non ancora disponibile"
+COMPARE_TOMORROW = "confronto da domani"
 FACTS_SHOWN = 3
 """Facts of a note that are shown at once; the others are folded."""
 NOTE_TODAY = "La giornata finora"

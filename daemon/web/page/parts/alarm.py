@@ -9,8 +9,8 @@ from daemon.mongo.types import Document
 from daemon.runtime.health import Health
 from daemon.store import gaps
 from daemon.web.context import WebContext
-from daemon.web.page import system_texts, texts
-from daemon.web.page.parts import status
+from daemon.web.page import reason_texts, system_texts, texts
+from daemon.web.page.parts import reasons, status
 from daemon.web.page.snapshot import Snapshot
 from rules.settings import italian
 from rules.text import one_line
@@ -68,7 +68,10 @@ def _not_following(health: Health) -> list[str]:
 def _of_gap(gap: Document, snapshot: Snapshot) -> Alarm:
     since = texts.day_and_time(italian.DAL, gap.get("opened_at"), snapshot.local_now)
     if gaps.awaits_approval(gap):
-        return _alarm("decision", since, [one_line(gap["waiting"])])
+        asked = _alarm("decision", since, [one_line(gap["waiting"])])
+        sentences = reasons.disappeared(gap)
+        meaning = " ".join([*sentences, reason_texts.DISAPPEARED_MEANWHILE])
+        return asked._replace(meaning=meaning) if sentences else asked
     return _alarm("gap", since)
 
 

@@ -33,6 +33,7 @@ CONFIRMATIONS = {
 class CommentView(NamedTuple):
     """A person's text and its form; `undo` says what "Annulla" brings back, "" where there is nothing to undo."""
 
+    title: str
     text: str
     seen: str
     is_whole: bool
@@ -50,6 +51,7 @@ def view(snapshot: Snapshot, day: date, row: Document) -> CommentView:
     hint = event_texts.WHOLE_NOTE_HINT if is_whole else event_texts.COMMENT_HINT
     del_day = italian.with_article(italian.DEL, day, snapshot.today)
     return CommentView(
+        title=_title(row, is_whole=is_whole),
         text=found.text.text[:MAX_NOTE_LENGTH],
         seen=found.digest,
         is_whole=is_whole,
@@ -57,6 +59,12 @@ def view(snapshot: Snapshot, day: date, row: Document) -> CommentView:
         hint=hint.format(limit=italian.integer(MAX_NOTE_LENGTH)),
         undo=_undo(found),
     )
+
+
+def _title(row: Document, *, is_whole: bool) -> str:
+    if not is_whole:
+        return event_texts.COMMENT
+    return event_texts.WHOLE_NOTE if "auto_notes" in row else event_texts.DASHBOARD_NOTE
 
 
 def _undo(found: comments.Written) -> str:

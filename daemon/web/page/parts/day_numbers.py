@@ -27,8 +27,13 @@ class DayNumber(NamedTuple):
     reported: str
 
 
-def numbers(row: Mapping[str, Any], day: date, *, is_explained: bool, line: int | None) -> Iterator[DayNumber]:
-    """Yield the numbers that a row has, those of plans last; `line` is the ledger line of an open day."""
+def numbers(
+    row: Mapping[str, Any], day: date, titles: Mapping[str, str], *, is_explained: bool, line: int | None
+) -> Iterator[DayNumber]:
+    """Yield the numbers that a row has, those of plans last; `line` is the ledger line of an open day.
+
+    `titles` are the names of plans by key.
+    """
     first = row.get("first_reported")
     plans = row.get("revenue_by_plan")
     parts = [f"revenue_by_plan.{plan}" for plan in plans if plan] if isinstance(plans, Mapping) else []
@@ -39,7 +44,7 @@ def numbers(row: Mapping[str, Any], day: date, *, is_explained: bool, line: int 
         before = number_values.value(first, field) if isinstance(first, Mapping) else None
         is_other = italian.number(before) is not None and before != value
         yield DayNumber(
-            why.field_name(field),
+            why.field_name(field, titles),
             why.format_value(field, value),
             addresses.why(day, number_names.name_of(field), line=line) if is_explained else "",
             why.format_value(field, before) if is_other else "",

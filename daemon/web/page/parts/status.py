@@ -8,7 +8,6 @@ from typing import NamedTuple
 from daemon import clock
 from daemon.delivery import target_store
 from daemon.delivery.target_store import TargetRecord
-from daemon.mongo.id_text import shown_id
 from daemon.mongo.types import Document
 from daemon.runtime.health import Health, Instant
 from daemon.store import checkpoint as checkpoints
@@ -17,6 +16,7 @@ from daemon.store import rows as row_store
 from daemon.store.ledger import reader as ledger
 from daemon.web.context import WebContext
 from daemon.web.page import system_texts, texts
+from daemon.web.page.parts import reasons
 from rules import business_days
 from rules.settings import italian
 from rules.text import one_line
@@ -70,10 +70,10 @@ def _following(health: Health) -> Iterator[StatusLine]:
     details = [health.reason] if health.reason and role in system_texts.ROLE_HINTS else []
     expired = health.expired_lease(clock.monotonic())
     hint = system_texts.LEASE_HINT if expired else system_texts.ROLE_HINTS.get(role, "")
-    yield StatusLine(system_texts.FOLLOWING, role_text(health), hint, [*expired, *details])
+    yield StatusLine(system_texts.FOLLOWING, role_text(health), hint, [*map(reasons.stalled, expired), *details])
     stalled = health.stalled(clock.monotonic())
     if stalled:
-        yield StatusLine(system_texts.STALLED, "", system_texts.STALLED_HINT, stalled)
+        yield StatusLine(system_texts.STALLED, "", system_texts.STALLED_HINT, [reasons.stalled(one) for one in stalled])
 
 
 def _lag(context: WebContext, now: datetime) -> Iterator[StatusLine]:
@@ -162,17 +162,11 @@ def _dead_letters(context: WebContext) -> Iterator[StatusLine]:
     if not count:
         yield StatusLine(system_texts.DEAD_LETTERS, system_texts.DEAD_LETTERS_NONE)
         return
-    details = [_dead_letter(one) for one in islice(dead_letters.held(context.database), SHOWN)]
+    details = [reasons.held(one) for one in islice(dead_letters.held(context.database), SHOWN)]
     if count > len(details):
         details.append(italian.plural(system_texts.AND_MORE, count - len(details)))
     held = italian.plural(system_texts.DEAD_LETTERS_HELD, count)
     yield StatusLine(system_texts.DEAD_LETTERS, held, system_texts.DEAD_LETTERS_HINT, details)
-
-
-def _dead_letter(letter: Document) -> str:
-    return (
-        f"{letter['_id'].get('k')} {one_line(shown_id(letter['_id'].get('id')), 60)}: {one_line(letter.get('reason'))}"
-    )
 
 
 def _deliveries(context: WebContext, now: datetime) -> Iterator[StatusLine]:

@@ -21,6 +21,7 @@ FEW_SUBSCRIBERS = 10
 
 Names = tuple[Mapping[DocId, str], Mapping[DocId, str]]
 """The names of customers and of plans, by id."""
+NO_TITLES: Mapping[str, str] = {}
 
 
 class WhyLine(NamedTuple):
@@ -55,7 +56,7 @@ class Verdict(NamedTuple):
 
 
 class WhyView:
-    """Formats one number for readers. `names` are customers and plans by id."""
+    """Formats one number for readers. `names` are customers and plans by id, `titles` plans by their key in rows."""
 
     def __init__(
         self,
@@ -64,12 +65,14 @@ class WhyView:
         names: Names,
         zone: tzinfo,
         first_day: date,
+        titles: Mapping[str, str],
     ) -> None:
         self.source = source
         self.asked = asked
         self.customers, self.plans = names
         self.zone = zone
         self.first_day = first_day
+        self.titles = titles
 
     # -- the number -----------------------------------------------------------------------------------------
 
@@ -128,7 +131,9 @@ class WhyView:
         lines += [self._line(line.movement, line.amount, account) for line in account.lines]
         lines += [self._rest(rest, account) for rest in account.rest.values()]
         start = self._start(account) if account.carried is not None else None
-        return WhyAccount(name_of(account), account.number, start, lines, _plain(account.total, account.unit))
+        return WhyAccount(
+            name_of(account, self.titles), account.number, start, lines, _plain(account.total, account.unit)
+        )
 
     def _start(self, account: Account) -> WhyLine:
         yesterday = account.first - business_days.ONE_DAY
@@ -176,19 +181,21 @@ def format_value(field: str, number: Any) -> str:
     return italian.euro(number) if is_money else italian.integer(number)
 
 
-def name_of(account: Account) -> str:
-    return why_texts.NAMES.get(account.number) or why_texts.NAMES.get(account.name) or field_name(account.name)
+def name_of(account: Account, titles: Mapping[str, str] = NO_TITLES) -> str:
+    known = why_texts.NAMES.get(account.number) or why_texts.NAMES.get(account.name)
+    return known or field_name(account.name, titles)
 
 
-def field_name(field: str) -> str:
-    """Return the Italian name of a field or of a part of one."""
+def field_name(field: str, titles: Mapping[str, str] = NO_TITLES) -> str:
+    """Return the Italian name of a field or of a part of one; `titles` are the names of plans by key."""
     whole, _, part = field.partition(".")
     if whole == "mrr_movements":
         kind, _, measure = part.partition(".")
         text = why_texts.NUMBER_OF_MOVEMENTS if measure == "count" else why_texts.MOVEMENTS_OF
         return text.format(kind=next(name.lower() for one, name in why_texts.KINDS.items() if one.value == kind))
     if whole == "revenue_by_plan":
-        plan = part.removesuffix(".revenue").removesuffix(".count")
+        key = part.removesuffix(".revenue").removesuffix(".count")
+        plan = titles.get(key, key)
         return (why_texts.PLAN_LICENSES if part.endswith(".count") else why_texts.PLAN_REVENUE).format(plan=plan)
     return why_texts.NAMES[field]
 

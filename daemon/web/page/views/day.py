@@ -19,7 +19,7 @@ from daemon.web.api.explain import MAX_SKIP
 from daemon.web.context import WebContext
 from daemon.web.page import addresses
 from daemon.web.page.environment import page_url
-from daemon.web.page.parts import comments, day_numbers, facts, rates, rows
+from daemon.web.page.parts import comments, day_numbers, facts, plan_titles, rates, rows
 from daemon.web.page.parts.event_lines import event_line
 from daemon.web.page.parts.why import WhyLine, movement_line
 from daemon.web.page.rendering import Renderer, View
@@ -88,7 +88,8 @@ def _numbers(
         line = current.line
         asked = Asked(periods.day(day), line, is_live=True, at=current.at)
         shown |= explanation.row(asked, snapshot.session)
-    return list(day_numbers.numbers(shown, day, is_explained=_is_explained(snapshot, day), line=line))
+    titles = plan_titles.by_key(explanation.mirror.plans(), snapshot.settings)
+    return list(day_numbers.numbers(shown, day, titles, is_explained=_is_explained(snapshot, day), line=line))
 
 
 def _rates(explanation: Explanation, snapshot: Snapshot, day: date, row: Document | None) -> list[rates.RateLine]:
@@ -126,7 +127,8 @@ def _following(day: date) -> date:
 def _movements(explanation: Explanation, snapshot: Snapshot, day: date, skip: int) -> dict[str, Any]:
     database, session = snapshot.database, snapshot.session
     found = ledger.part_of_day(database, day, (skip, SHOWN), session)
-    names = explanation.customer_names(found), explanation.plan_names(periods.day(day))
+    titles = plan_titles.by_id(explanation.mirror.plans(), snapshot.settings)
+    names = explanation.customer_names(found), titles
     lines: list[WhyLine] = []
     for movement in found:
         amount = italian.signed_cents(movement.mrr_cents) if movement.mrr_cents else ""

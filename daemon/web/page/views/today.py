@@ -59,6 +59,7 @@ def view(context: WebContext, snapshot: Snapshot) -> View:
     row = row_store.daily_row(snapshot.database, snapshot.today, snapshot.session)
     return {
         "figures": figures.figures(current, _earlier_rows(current, snapshot)) if current else [],
+        "no_comparison": _no_comparison(current),
         "rates": rates.lines(context.explanation(FEED_ITEMS), snapshot, snapshot.today),
         "rates_title": texts.RATES_TITLE.format(days=periods.RATES_DAYS),
         "todo": customers.todo(snapshot) if current else [],
@@ -70,6 +71,12 @@ def view(context: WebContext, snapshot: Snapshot) -> View:
         "history": history.history(snapshot, history.Wanted(days=HISTORY_DAYS)),
         "marks_address": page_url(trend.ADDRESS, periodo=HISTORY_DAYS),
     }
+
+
+def _no_comparison(current: CurrentTotals | None) -> str:
+    """Return what stands in place of the changes: on the ledger's first day they begin tomorrow."""
+    is_first_day = current is not None and current.first_day == current.today
+    return texts.COMPARE_TOMORROW if is_first_day else texts.NO_COMPARISON
 
 
 def _feed(snapshot: Snapshot) -> list[feed.FeedItem]:

@@ -15,6 +15,7 @@ from daemon.web.api.explain import MAX_SKIP
 from daemon.web.context import WebContext
 from daemon.web.page import addresses, texts, why_texts
 from daemon.web.page.parts import facts as fact_parts
+from daemon.web.page.parts import plan_titles
 from daemon.web.page.parts.why import WhyView, field_name
 from daemon.web.page.rendering import Renderer, View
 from daemon.web.page.snapshot import Snapshot
@@ -94,12 +95,14 @@ def _day_of(when: str) -> date | None:
 def _number(explanation: Explanation, number: str, asked: Asked, skip: int, snapshot: Snapshot) -> dict[str, object]:
     source = explanation.number(number, asked, skip)
     movements = [line.movement for account in source.question.accounts for line in account.lines]
-    names = explanation.customer_names(movements), explanation.plan_names(asked.period)
+    plans = explanation.mirror.plans()
+    names = explanation.customer_names(movements), plan_titles.by_id(plans, snapshot.settings)
+    titles = plan_titles.by_key(plans, snapshot.settings)
     first_day = ledger.first_day(snapshot.database) or asked.period.first
-    shown = WhyView(source, asked, names, snapshot.settings.zone, first_day)
+    shown = WhyView(source, asked, names, snapshot.settings.zone, first_day, titles)
     field = source.question.field
     return {
-        "name": field_name(field),
+        "name": field_name(field, titles),
         "value": shown.value(source.question.answer if not source.unknown else None),
         "fraction": shown.fraction(),
         "reason": shown.reason(),
