@@ -26,8 +26,8 @@ IL, DEL, DAL, AL = ("il ", "l’"), ("del ", "dell’"), ("dal ", "dall’"), ("
 ELIDING_DAYS = (8, 11)
 """L’otto, l’undici: the only days whose names begin with a vowel."""
 
-_STORED_EUROS = re.compile(r"(?<![\w.,])([+-]?)€(\d+\.\d{2})(?![\d.,]?\d)")
-"""An amount in the form of notes: €7.99, -€7.99, €12345.60."""
+_STORED_EUROS = re.compile(r"(?<![\w.,])([+-]?)€(\d+(?:\.\d{2})?)(?![\d.,]?\d)")
+"""An amount in the form of notes: €7.99, -€7.99, €12345.60, €250."""
 
 
 def date_range(first: date, last: date) -> str:
@@ -161,7 +161,12 @@ def percent(share: object, decimals: int = 1) -> str:
 
 def with_readers_euros(text: str) -> str:
     """Return a stored note or description with its amounts in the form for readers: €7.99 becomes € 7,99."""
-    return _STORED_EUROS.sub(lambda found: f"{found[1].replace('-', MINUS)}{euro(float(found[2]))}", text)
+    return _STORED_EUROS.sub(_readers_euros, text)
+
+
+def _readers_euros(found: re.Match[str]) -> str:
+    sign, amount = found.groups()
+    return f"{sign.replace('-', MINUS)}{euro(float(amount), decimals=2 if '.' in amount else 0)}"
 
 
 def duration(seconds: float) -> str:

@@ -40,6 +40,14 @@ def test_counts_have_thousands_separators_and_changes_have_signs() -> None:
     assert [texts.percent(1, 3), texts.percent(0, 3), texts.percent(1, 0)] == ["33%", italian.DASH, italian.DASH]
 
 
+def test_amounts_of_notes_are_shown_in_the_italian_format() -> None:
+    note = "Raggiunti €2500 di MRR! 2 pagamenti (€12345.60), -€7.99, €1.5, €1.234"
+
+    assert italian.with_readers_euros(note) == (
+        f"Raggiunti €{N}2.500 di MRR! 2 pagamenti (€{N}12.345,60), −€{N}7,99, €1.5, €1.234"
+    )
+
+
 def test_dates_have_the_italian_format() -> None:
     day = date(2026, 11, 24)
     assert (texts.day(day), texts.long_day(day)) == ("24/11/2026", "martedì 24 novembre 2026")

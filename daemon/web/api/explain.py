@@ -91,6 +91,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
         "description": "There is no such number, day, month or ledger line, or no movements.",
     },
     422: {"model": ErrorResponse, "description": "A parameter is invalid."},
+    503: {"model": ErrorResponse, "description": "A large ledger is still being summed by day; try again in a minute."},
 }
 
 

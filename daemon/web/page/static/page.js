@@ -21,6 +21,8 @@ const fetchPage = async (url) => {
   return { status: response.status, page: new DOMParser().parseFromString(await response.text(), "text/html") };
 };
 
+document.querySelector(".sections [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+
 // Replacing parts by newer ones
 
 const served = new WeakMap(); // charts as the server wrote them, before this script prepared them for reading
