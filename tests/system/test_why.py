@@ -134,3 +134,14 @@ def test_unsaved_text_is_not_lost_without_a_question(visitor: Visitor) -> None:
         page.locator("#comment-text").fill("")
 
     assert (before, after) == (False, True)
+
+
+def test_a_page_of_what_cannot_be_explained_is_followed_as_any_other(visitor: Visitor) -> None:
+    address = "/analytics/perche/2020-01-01/mrr"
+    with visitor.visit("/analytics/sistema", expected="404") as page:
+        with page.expect_response(lambda answer: address in answer.url and answer.request.resource_type == "fetch"):
+            page.goto(visitor.origin + address)
+
+        page.wait_for_timeout(300)  # the answer is shown after it arrived
+        expect(page.locator("#alarm")).to_be_empty()
+        expect(page.locator("#pill")).to_have_class("pill well")

@@ -96,7 +96,8 @@ let lastByte = Date.now();
 
 const refresh = async () => {
   const { status, page } = await fetchPage(location.pathname + location.search);
-  if (status !== 200) return showOutdated(status === 503 ? "alarm-database" : "alarm-offline");
+  const isPage = page.querySelector("main[data-stream]"); // also one that says why something is not available
+  if (!isPage) return showOutdated(status === 503 ? "alarm-database" : "alarm-offline");
   lastGood = Date.now();
   if (!isPaused()) showPage(page);
   showConnection(stream?.readyState === EventSource.OPEN);
