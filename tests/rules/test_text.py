@@ -124,3 +124,20 @@ def test_a_name_has_typographic_quotes_and_no_address() -> None:
     assert name_text("Mario Rossi mario@rossi.it") == "Mario Rossi"
     assert name_text("mario@rossi.it") == ""
     assert name_text("x" * 90) == "x" * 59 + "…"
+
+
+@pytest.mark.parametrize("code", [0x2065, 0xFDD0, 0xFDEF, 0xFFF0, 0xFFF8, 0xFFFE, 0x1FFFF, 0xE0000, 0xE01F0])
+def test_a_code_point_that_is_no_character_in_any_unicode_version_is_hidden(code: int) -> None:
+    assert one_line(f"a{chr(code)}b") == "ab"
+
+
+@pytest.mark.parametrize("code", [0x0378, 0x1FBFC])
+def test_an_unassigned_code_point_that_may_be_a_newer_character_is_shown(code: int) -> None:
+    assert one_line(f"a{chr(code)}b") == f"a{chr(code)}b"
+
+
+def test_a_license_key_at_the_end_goes_with_its_colon_and_a_space() -> None:
+    key = "CHA-12345678-12345678-12345678-12345678"
+
+    assert without_private_parts(f"Licenza (XX : {key} )") == "Licenza (XX"
+    assert without_private_parts(f"Chiave {key} di XX") == "Chiave … di XX"

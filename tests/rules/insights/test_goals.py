@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.insights.goals import GoalTracker, Pace, PaceState, Progress, pace, seed
+from rules.insights.goals import GoalTracker, Pace, PaceState, Progress, pace, seed, span_ages
 from rules.model.changes import Change
 from rules.model.decision import Memory
 from rules.model.events import Event, EventType
@@ -187,3 +187,17 @@ def test_two_goals_of_one_metric_and_value_are_refused_and_so_are_too_many() -> 
     with pytest.raises(ValueError, match="at most 20 goals, got 21"):
         goal_rules.check([goal(value=number) for number in range(1, 22)])
     goal_rules.check([goal(), goal("paying"), goal(value=101)])
+
+
+def test_a_pace_compares_with_the_numbers_30_60_and_90_days_ago() -> None:
+    assert list(span_ages()) == [30, 60, 90]
+
+
+def test_a_goal_reached_on_its_last_day_is_on_pace_and_at_the_soonest_before_it_ahead() -> None:
+    def state(by: date, gain_now: int, gain_before: int) -> PaceState:
+        earlier = {30: 100 - gain_now, 60: 100 - gain_now - gain_before}
+        return pace(Progress(goal(value=130, by=by), 100, earlier, TODAY)).state
+
+    assert state(TODAY + timedelta(30), 30, 30) is PaceState.AHEAD
+    assert state(TODAY + timedelta(29), 30, 30) is PaceState.BEHIND
+    assert state(TODAY + timedelta(30), 30, 15) is PaceState.ON_PACE

@@ -8,7 +8,7 @@ import pytest
 from rules.insights import calendar, growth, summaries
 from rules.insights.trends import Day
 from rules.model.changes import Change, Operation, Source
-from rules.model.event_keys import natural_keys
+from rules.model.event_keys import limited_sale_keys, natural_key, natural_keys
 from rules.model.ledger import Totals
 from rules.settings.settings import Settings
 from tests.rules.examples import T0, Story
@@ -166,3 +166,28 @@ def test_an_external_event_without_a_document_is_forgotten_after_a_day() -> None
     story.shop.apply([later._replace(cause="91")])
 
     assert set(story.shop.memory["twins"]) == {"new_customer:'soon'"}
+
+
+def growth_reported(hour: int, **metadata: Any) -> dict[str, Any]:
+    at = datetime(2025, 12, 25, hour, tzinfo=UTC)
+    return {"event_type": "milestone_reached", "event_date": at, "metadata": {"growth_period": "7_days", **metadata}}
+
+
+@pytest.mark.parametrize(("hour", "day"), [(0, 24), (11, 24), (12, 25), (23, 25)])
+def test_growth_reported_from_noon_on_is_of_the_same_day_and_before_of_the_day_before(hour: int, day: int) -> None:
+    assert natural_key(growth_reported(hour, paying_growth=3)) == f"growth:paying:2025-12-{day}"
+
+
+def test_a_calendar_event_of_the_day_before_or_after_in_another_time_zone_has_the_key_of_its_date() -> None:
+    def key(month_day: str) -> str | None:
+        facts = {"event_date": CHRISTMAS, "metadata": {"special_date": month_day}}
+        return natural_key({"event_type": "marketing_campaign", **facts})
+
+    assert [key(f"12-{day}") for day in (24, 25, 26)] == [f"calendar:2025-12-{day}" for day in (24, 25, 26)]
+    assert key("12-23") is None
+    assert key("12-27") is None
+
+
+@pytest.mark.parametrize("license_key", [None, "", 7])
+def test_a_limited_sale_without_a_license_key_has_the_key_of_its_license(license_key: object) -> None:
+    assert list(limited_sale_keys(license_key, "L1")) == ["limited_sale:'L1'"]

@@ -137,3 +137,23 @@ def test_an_opening_balance_has_one_line_per_plan_in_use_and_one_without_a_plan(
     assert (agency.plan_id, agency.licenses, agency.one_time_cents) == ("agency", 3, 2900)
     assert (rest.plan_id, rest.customers, rest.paying_customers, rest.subscribers) == (None, 5, 4, 3)
     assert (rest.active_licenses, rest.mrr_cents, rest.one_time_cents) == (0, 0, 0)
+
+
+def test_a_license_that_changes_plan_while_the_balance_opens_leaves_one_line_and_joins_another() -> None:
+    moved = movements.opening_lines_of(replace(movement(PRO, AGENCY), customers=1))
+    left, joined = moved
+
+    assert (left.at, left.reason, left.cause) == (joined.at, joined.reason, joined.cause) == (T0, Reason.REPRICE, "82")
+    assert (left.plan_id, left.licenses, left.active_licenses, left.mrr_cents) == ("pro", -1, -1, -799)
+    assert (joined.licenses, joined.active_licenses, joined.mrr_cents, joined.customers) == (1, 1, 1999, 1)
+    assert (joined.kind, joined.before, joined.after) == (MovementKind.OPENING, None, None)
+
+
+def test_opening_balances_of_one_plan_are_one_line_with_their_sums() -> None:
+    opening = Movement(T0, MovementKind.OPENING, Reason.BOOTSTRAP, "82", plan_id="pro")
+    one = replace(opening, customers=1, paying_customers=1, subscribers=1, active_licenses=1, mrr_cents=799, licenses=1)
+    for line in (one, replace(one, one_time_cents=2900), replace(one, one_time_cents=100)):
+        movements.add_to_opening(opening, line)
+
+    assert (opening.customers, opening.paying_customers, opening.subscribers, opening.licenses) == (3, 3, 3, 3)
+    assert (opening.active_licenses, opening.mrr_cents, opening.one_time_cents) == (3, 2397, 3000)

@@ -1,5 +1,7 @@
 """Rates: the worked examples of their definitions, and None for undefined ones."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,3 +69,15 @@ def test_retention_and_gross_churn_agree_and_all_rates_are_finite(
     if expansion == reactivation == 0 and found.revenue_churn_rate is not None:
         assert found.net_revenue_retention is not None
         assert abs(found.net_revenue_retention + found.revenue_churn_rate - 1) < 2e-6
+
+
+def test_the_rates_of_a_period_are_its_four_rates_in_order() -> None:
+    start, lost = Start(10, 100_00), replace(sums(churn=10_00, expansion=5_00, new=25_00), churned_customers=1)
+
+    assert rates.of(start, lost) == Rates(
+        customer_churn_rate=0.1, revenue_churn_rate=0.1, net_revenue_retention=0.95, quick_ratio=3.0
+    )
+
+
+def test_one_subscriber_and_one_cent_are_enough_for_a_rate() -> None:
+    assert rates.of(Start(1, 1), DaySums()) == Rates(0.0, 0.0, 1.0, None)
