@@ -37,7 +37,7 @@ def rows(bench: Bench) -> list[Row]:
     count = bench.scaled(EVENTS, CHUNK)
     state.bootstrapped(bench.server, STOCK)
     newest = datetime.now(UTC)  # noqa: TID251 - the API uses the system clock
-    for chunk in _chunks(count, newest):
+    for chunk in chunks(count, newest, STOCK):
         bench.server.db.business_events.insert_many(chunk, ordered=False)
     return [_row(name, count, _measure(bench.server, question)) for name, question in QUERIES.items()]
 
@@ -48,16 +48,16 @@ def _row(name: str, count: int, milliseconds: list[float]) -> Row:
     return Row(f"get_recent_events over {count:,}: {name}, median", f"below {GOAL_MS:.0f} ms", found, took < GOAL_MS)
 
 
-def _chunks(count: int, newest: datetime) -> Iterator[list[dict[str, Any]]]:
-    """Yield events of all types, evenly distributed over the days."""
+def chunks(count: int, newest: datetime, customers: int) -> Iterator[list[dict[str, Any]]]:
+    """Yield events of all types, evenly distributed over the days and the customers."""
     step = timedelta(days=DAYS) / count
     for first in range(0, count, CHUNK):
-        yield [event_document(_event(n, newest - (count - n) * step)) for n in range(first, first + CHUNK)]
+        yield [event_document(_event(n, newest - (count - n) * step, customers)) for n in range(first, first + CHUNK)]
 
 
-def _event(number: int, at: datetime) -> Event:
+def _event(number: int, at: datetime, customers: int) -> Event:
     kind = next((rare for rare, every in EVERY.items() if number % every == 0), FREQUENT[number % len(FREQUENT)])
-    customer, license = shop.customer_id(number % STOCK), shop.license_id(number % STOCK)
+    customer, license = shop.customer_id(number % customers), shop.license_id(number % customers)
     return Event(f"bench:{number}", kind, at, f"Evento {number}", customer, license, "pro", 799)
 
 

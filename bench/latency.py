@@ -27,7 +27,8 @@ from bench.subject import ready
 from daemon.mongo.collections import event_id
 from daemon.mongo.types import Document
 
-STOCK = 4000
+STOCK = 1500
+"""A small shop, whose states the daemon keeps in memory (daemon/pipeline/state_memory.py)."""
 WRITES = 300
 PAUSE_SECONDS = 0.02
 POLL_SECONDS = 0.0003
