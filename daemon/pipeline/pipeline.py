@@ -1,8 +1,8 @@
 """Applies batches of changes in order: decide, then commit, one transaction each.
 
-Holds in memory only what the checkpoint holds, the plans, and when the next license ends. While more is waiting, a
-batch commits in the background and the next one is prepared on the state it will leave; never more than one commit is
-pending. Any error leaves the database at a checkpoint; the caller starts again from there.
+Holds in memory only what the checkpoint holds, the plans, when the next license ends, and the states of a small shop.
+While more is waiting, a batch commits in the background and the next one is prepared on the state it will leave; never
+more than one commit is pending. Any error leaves the database at a checkpoint; the caller starts again from there.
 """
 
 import threading
@@ -18,6 +18,7 @@ from daemon.pipeline import commit_log, expiry
 from daemon.pipeline.expiry import LicenseExpiry
 from daemon.pipeline.pending_commit import PendingCommit
 from daemon.pipeline.prefetch import Prefetcher
+from daemon.pipeline.state_memory import StateMemory
 from daemon.runtime import logs, metrics
 from daemon.runtime.health import Health, Instant
 from daemon.source.external_events import reported_externally
@@ -67,6 +68,7 @@ class Pipeline:
         self._has_changed = True
         self._pending: PendingCommit | None = None
         self._prefetcher = Prefetcher(reader)
+        self._memory = StateMemory(reader)
 
     def step(self) -> None:
         """Record progress; raise Stopped if the daemon is stopping. Called at every commit and during long reads."""
@@ -223,8 +225,11 @@ class Pipeline:
     ) -> None:
         """Commit one transaction. `position` None keeps the stream position, more of the same change follows."""
         pending = self._pending.decision if self._pending is not None else None
-        known = self.reader.load(changes, self._known(), loaded, self._prefetcher.sources(pending))
-        self._prefetcher.start(pending)
+        whole = self._memory.states
+        sources = self._prefetcher.sources(pending) if whole is None else ()
+        known = self.reader.load(changes, self._known(), loaded, sources, whole)
+        if whole is None:
+            self._prefetcher.start(pending)
         decision = decide(known, changes, self.settings)
         self._commit_decision(decision, known, changes, position, undecodable, revaluations)
 
@@ -242,6 +247,7 @@ class Pipeline:
         today = business_days.business_day(self._now(following), self.settings.zone)
         writes = self.committer.prepare(decision, known, following, today, undecodable)
         self._prefetcher.note(decision)
+        self._memory.note(decision)
         self.flush()
         self.checkpoint = following
         self.plans.update(decision.plans)

@@ -40,6 +40,7 @@ from tests.oracle import (
     recount,
     totals,
 )
+from tests.states import assert_memory_equals_mirror
 
 POISON: tuple[dict[str, Any], ...] = (
     {"status": "frozen"},
@@ -158,6 +159,7 @@ class Simulation:
             reconciliation={"max_deleted": 20},
             webhooks={"nowhere": {"url": "http://127.0.0.1:9/", "secret": f"whsec_{'A' * 32}"}},
         )
+        self.max_states = self.chance.choice((0, 20, 5000))
         self.dashboard = Dashboard(db, self.chance, pays=self.chance.random() < 0.5)
         self.inserted: Counter[tuple[str, ObjectId]] = Counter()
         self.daemon: Daemon | None = None
@@ -292,6 +294,8 @@ class Simulation:
         return totals(self.db) == recount(self.db)
 
     def _assert_consistent(self) -> None:
+        if self.daemon is not None and self.daemon.leader is not None and self.daemon.leader.pipeline is not None:
+            assert_memory_equals_mirror(self.daemon.leader.pipeline, self.db)
         assert_ledger_consistent(self.db)
         assert_customers_add_up(self.db)
         assert_each_event_once(self.db)

@@ -9,6 +9,7 @@ import pytest
 from daemon.demo.embedded_mongo import EmbeddedMongo
 from daemon.leader import term
 from daemon.mongo.types import Database
+from daemon.pipeline import state_memory
 from tests import shop
 from tests.simulation.story import Simulation
 
@@ -27,4 +28,5 @@ def test_the_ledger_is_consistent_and_each_event_recorded_once_after_random_faul
     print(f"replay with CHATELLO_TEST_SEED={seed} CHATELLO_TEST_STORIES=1")
     uri = f"{brittle.uri}&heartbeatFrequencyMS=500"  # injected errors cause no server event, so the driver must poll
     story = Simulation(shop_db, lambda **more: shop.config_for(uri, shop_db, **more), seed)
+    monkeypatch.setattr(state_memory, "MAX_STATES", story.max_states)
     story.run(steps=10)

@@ -33,10 +33,12 @@ class MirrorReader:
         mirror: Mirror,
         due: Iterable[LicenseState] = (),
         sources: Sequence[Decision | Mirror] = (),
+        whole: Mirror | None = None,
     ) -> Mirror:
         """Add to `mirror` every state that `required` names, until it names nothing new; return `mirror`.
 
-        `sources` (decisions not yet committed) take precedence over the database, the first over the others.
+        `sources` (decisions not yet committed) take precedence over the database, the first over the others. `whole`,
+        if given, has every state there is, so that the database is not read.
         """
         mirror.licenses.update((state.id, state) for state in due)
         while True:
@@ -48,14 +50,15 @@ class MirrorReader:
             )
             if not any(missing):
                 return mirror
+            if whole is not None:
+                _add_known(mirror, missing, whole)
+                continue
             for source in sources:
                 missing = _apply(mirror, missing, source)
             self._add(mirror, missing)
 
     def _add(self, mirror: Mirror, missing: Required) -> None:
-        mirror.customers.update(dict.fromkeys(missing.customers))
-        mirror.licenses.update(dict.fromkeys(missing.licenses))
-        mirror.payments.update(dict.fromkeys(missing.payments))
+        _add_known(mirror, missing, Mirror())
         ids = [mirror_id(Source.CUSTOMERS, doc_id) for doc_id in missing.customers]
         ids += [mirror_id(Source.LICENSES, doc_id) for doc_id in missing.licenses]
         ids += [mirror_id(Source.PAYMENTS, doc_id) for doc_id in missing.payments]
@@ -63,15 +66,29 @@ class MirrorReader:
             return
         with translated():
             for document in self.collection.find({"_id": {"$in": ids}}, batch_size=len(ids) + 1):
-                if document["_id"]["k"] == Source.CUSTOMERS:
-                    customer = customer_of(document)
-                    mirror.customers[customer.id] = customer
-                elif document["_id"]["k"] == Source.PAYMENTS:
-                    payment = payment_of(document)
-                    mirror.payments[payment.id] = payment
-                else:
-                    license = license_of(document, self.settings)
-                    mirror.licenses[license.id] = license
+                self._add_state(mirror, document)
+
+    def _add_state(self, mirror: Mirror, document: Document) -> None:
+        if document["_id"]["k"] == Source.CUSTOMERS:
+            customer = customer_of(document)
+            mirror.customers[customer.id] = customer
+        elif document["_id"]["k"] == Source.PAYMENTS:
+            payment = payment_of(document)
+            mirror.payments[payment.id] = payment
+        else:
+            license = license_of(document, self.settings)
+            mirror.licenses[license.id] = license
+
+    def all_states(self, most: int) -> Mirror | None:
+        """Return the states of all customers, licenses and payments; None if they are more than `most`."""
+        found = Mirror()
+        with translated():
+            query = {"_id.k": {"$ne": Source.PLANS}}
+            if self.collection.count_documents(query, limit=most + 1) > most:
+                return None
+            for document in self.collection.find(query, batch_size=BATCH_SIZE):
+                self._add_state(found, document)
+        return found
 
     def plans(self, session: ClientSession | None = None) -> dict[DocId, PlanState]:
         """Return all plans by id, deleted ones included; there are few."""
@@ -136,6 +153,13 @@ class MirrorReader:
         with translated():
             document = self.collection.find_one({"due": {"$gt": EPOCH}}, {"due": 1}, sort=[("due", 1)])
         return document["due"] if document else None
+
+
+def _add_known(mirror: Mirror, missing: Required, whole: Mirror) -> None:
+    """Copy missing states into `mirror`; None for those that `whole` does not have."""
+    mirror.customers.update({i: whole.customers.get(i) for i in missing.customers})
+    mirror.licenses.update({i: whole.licenses.get(i) for i in missing.licenses})
+    mirror.payments.update({i: whole.payments.get(i) for i in missing.payments})
 
 
 def _apply(mirror: Mirror, missing: Required, newer: Decision | Mirror) -> Required:

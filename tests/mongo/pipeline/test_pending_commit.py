@@ -8,6 +8,7 @@ import pytest
 
 from daemon.errors import Unavailable
 from daemon.mongo.types import Database
+from daemon.pipeline import state_memory
 from daemon.pipeline.pending_commit import PendingCommit
 from daemon.pipeline.prefetch import Prefetch
 from daemon.store.commit import Committer, Writes
@@ -15,6 +16,12 @@ from daemon.store.lease import LEASE_ID
 from rules.model.decision import Decision, Mirror
 from tests import shop
 from tests.oracle import assert_each_event_once, assert_ledger_consistent, events
+
+
+@pytest.fixture(autouse=True)
+def _no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read the states of each batch, as in a large shop."""
+    monkeypatch.setattr(state_memory, "MAX_STATES", 0)
 
 
 def backlog(db: Database, plans: dict[str, Any]) -> Any:
