@@ -1,10 +1,8 @@
-"""A backlog and the slowest pages with a million licenses and a million events, against ten thousand of each.
+"""A backlog with a million licenses and a million events, against ten thousand of each.
 
 The two shops are databases of one server. They keep what earlier rounds wrote: to restore a million would take longer.
 """
 
-import statistics
-import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
@@ -12,22 +10,13 @@ from itertools import count
 from bench import feed, shop
 from bench.measures import Bench, Row, Sample, median, print_line, run_rounds, with_server
 from bench.server import DATABASE, Server
-from bench.subject import Subject, ready, timestamp_of
+from bench.subject import Subject, timestamp_of
 from daemon.mongo.collections import CHECKPOINT
 from daemon.store.checkpoint import CHECKPOINT_ID
 
 MANY, FEW = 1_000_000, 10_000
 PER_CUSTOMER = 5
 CHANGES = 40_000
-READS = 10
-PAGES = (
-    "/analytics",
-    "/analytics/eventi",
-    "/analytics/clienti",
-    "/api/get_recent_events?days=7&limit=50",
-    "/api/customers?limit=50",
-    "/api/todo",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +57,6 @@ class Shop:
             ended = timestamp_of(subject.wait_for_changes(self.changes, 1800))
             return {"seconds": ended - began, "cpu_seconds": subject.cpu_seconds() - cpu}
 
-    def pages(self) -> Sample:
-        """Return the milliseconds of each page, the median of some reads."""
-        with ready(self.server.uri, MONGODB_DATABASE=self.server.database) as subject:
-            return {path: _milliseconds(subject, path) for path in PAGES}
-
-
-def _milliseconds(subject: Subject, path: str) -> float:
-    subject.get(path)
-    took = []
-    for _ in range(READS):
-        began = time.perf_counter()
-        subject.get(path)
-        took.append(1000 * (time.perf_counter() - began))
-    return statistics.median(took)
-
 
 def rows(bench: Bench) -> list[Row]:
     many, few = bench.scaled(MANY, feed.CHUNK), FEW
@@ -95,7 +69,7 @@ def rows(bench: Bench) -> list[Row]:
         one.open()
     small, large = shops
     samples = run_rounds(bench, {name: one.backlog for name, one in shops.items()})
-    return [_speed(changes, small, large, samples), *_page_rows(bench, shops)]
+    return [_speed(changes, small, large, samples)]
 
 
 def _speed(changes: int, small: str, large: str, samples: dict[str, list[Sample]]) -> Row:
@@ -103,17 +77,3 @@ def _speed(changes: int, small: str, large: str, samples: dict[str, list[Sample]
     what = f"{changes:,} changes waiting: speed with {large} licenses and events against {small} of each"
     found = f"{many / few:.2f} ({many:,.0f} changes per second against {few:,.0f})"
     return Row(what, "at least 0.8", found, many / few >= 0.8, samples)
-
-
-def _page_rows(bench: Bench, shops: dict[str, Shop]) -> list[Row]:
-    samples = run_rounds(replace(bench, repetitions=1), {name: one.pages for name, one in shops.items()})
-    small, large = shops
-    return [
-        Row(
-            f"`{path}` with {large} licenses and events against {small} of each",
-            "-",
-            f"{samples[large][0][path]:.0f} ms against {samples[small][0][path]:.0f} ms",
-            None,
-        )
-        for path in PAGES
-    ]
