@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from bson.datetime_ms import DatetimeMS
 from pymongo.collection import Collection
 
-from daemon.mongo.types import Document
+from daemon.mongo.types import ClientSession, Document
 
 LAST_DATE = datetime.max.replace(tzinfo=UTC)
 """Later dates cannot be represented in Python."""
@@ -26,9 +26,10 @@ def newest(
     query: Mapping[str, Any],
     limit: int,
     cursor: PageCursor | None,
+    session: ClientSession | None = None,
 ) -> list[Document]:
     """Return at most `limit` matching documents after a cursor; the first field of `order` is the date field."""
-    found = collection.find(up_to(order[0][0], query, cursor)).sort(list(order))
+    found = collection.find(up_to(order[0][0], query, cursor), session=session).sort(list(order))
     return list(found.skip(cursor.skip if cursor else 0).limit(limit))
 
 

@@ -188,6 +188,7 @@ def of_types(
     span: tuple[datetime, datetime],
     without: Sequence[str],
     limit: int,
+    session: ClientSession,
 ) -> list[Document]:
     """Return at most `limit` events of some types in an interval (end excluded), oldest first.
 
@@ -200,7 +201,8 @@ def of_types(
         **{f"metadata.{name}": {"$exists": False} for name in without},
     }
     with translated():
-        return list(database[EVENTS].find(query).sort([("event_date", 1), ("_id", 1)]).limit(limit))
+        found = database[EVENTS].find(query, session=session).sort([("event_date", 1), ("_id", 1)])
+        return list(found.limit(limit))
 
 
 def any_event_before(database: Database, start: datetime, session: ClientSession | None = None) -> bool:

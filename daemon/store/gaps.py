@@ -7,7 +7,7 @@ from daemon.mongo import pagination
 from daemon.mongo.client import translated
 from daemon.mongo.collections import GAPS
 from daemon.mongo.pagination import PageCursor
-from daemon.mongo.types import Database, Document
+from daemon.mongo.types import ClientSession, Database, Document
 from daemon.runtime import metrics
 from daemon.store import dead_letters
 
@@ -93,13 +93,15 @@ def count_open(database: Database) -> int:
         return database[GAPS].count_documents({"closed_at": None})
 
 
-def newest(database: Database, limit: int, cursor: PageCursor | None) -> list[Document]:
+def newest(
+    database: Database, limit: int, cursor: PageCursor | None, session: ClientSession | None = None
+) -> list[Document]:
     """Return open and closed gaps, newest first."""
     with translated():
-        return pagination.newest(database[GAPS], [("opened_at", -1), ("_id", -1)], {}, limit, cursor)
+        return pagination.newest(database[GAPS], [("opened_at", -1), ("_id", -1)], {}, limit, cursor, session)
 
 
-def between(database: Database, start: datetime, end: datetime) -> list[Document]:
+def between(database: Database, start: datetime, end: datetime, session: ClientSession) -> list[Document]:
     """Return the gaps that are interruptions and overlap an interval, oldest first."""
     query = {
         "cause": {"$nin": list(PLANNED)},
@@ -107,7 +109,7 @@ def between(database: Database, start: datetime, end: datetime) -> list[Document
         "$or": [{"closed_at": None}, {"until": {"$gt": start}}, {"until": None, "closed_at": {"$gt": start}}],
     }
     with translated():
-        return list(database[GAPS].find(query).sort("since", 1))
+        return list(database[GAPS].find(query, session=session).sort("since", 1))
 
 
 def export_counts(database: Database) -> None:

@@ -135,6 +135,20 @@ def test_a_wrong_parameter_is_refused(serve: Serve, followed: Database, query: d
     assert 'lang="it"' in answer.text
 
 
+def test_an_id_as_another_program_wrote_it_leads_to_the_customer(serve: Serve, followed: Database) -> None:
+    who = followed.customers.find_one({"name": "Rossi & Figli"})
+    assert who is not None
+    with serve() as client:
+        for text in (f"s-{who['_id']}", str(who["_id"])):
+            answer = client.get(f"{LIST}/{text}")
+            assert (answer.status_code, answer.headers["location"]) == (303, f"{LIST}/o-{who['_id']}")
+        day = page(client, f"/analytics/giorni/{clock.now():%Y-%m-%d}")
+        why, events = page(client, "/analytics/perche/adesso/mrr"), page(client, "/analytics/eventi")
+
+    for text in (day, why, events):
+        assert f'href="{LIST}/o-{who["_id"]}"' in text
+
+
 def test_pages_follow_each_other_to_the_end(serve: Serve, followed: Database) -> None:
     with serve() as client:
         seen: list[str] = []

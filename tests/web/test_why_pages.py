@@ -118,7 +118,7 @@ def test_every_link_of_an_explanation_leads_to_a_page(pages: httpx2.Client) -> N
         following = links(pages.get(start).text) - seen
         seen |= following
         for link in following:
-            assert pages.get(link).status_code == 200, link
+            assert pages.get(link, follow_redirects=True).status_code == 200, link
 
 
 def test_a_tampered_row_does_not_add_up_and_says_what_to_do(pages: httpx2.Client, database: Database) -> None:

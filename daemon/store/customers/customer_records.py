@@ -16,18 +16,25 @@ from rules.model.changes import DocId
 def of_customer(
     database: Database, customer_id: DocId, session: ClientSession, limit: int, until: datetime | None = None
 ) -> Records:
-    """Return at most `limit` ledger lines and as many events before `until`, newest first.
-
-    Other programs may have written the id as text into an event.
-    """
-    references = list({customer_id, shown_id(customer_id)})
-    of_events = {"customer_id": {"$in": references}, "metadata.source": {"$ne": SAMPLE_SOURCE}}
+    """Return at most `limit` ledger lines and as many events before `until`, newest first."""
+    of_events = _events_of(customer_id)
     with translated():
         lines = _newest(database, LEDGER, {"customer_id": customer_id}, ("at", until, limit), session)
         events = _newest(database, EVENTS, of_events, ("event_date", until, limit), session)
     cut = [found[-1].get(field) for found, field in ((lines, "at"), (events, "event_date")) if len(found) == limit]
     since = max((at for at in cut if isinstance(at, datetime)), default=None)
     return Records([Line(one["_id"], movement_of(one)) for one in lines], events, since)
+
+
+def has_events(database: Database, customer_id: DocId, session: ClientSession) -> bool:
+    with translated():
+        return database[EVENTS].find_one(_events_of(customer_id), {"_id": 1}, session=session) is not None
+
+
+def _events_of(customer_id: DocId) -> Document:
+    """Return the condition on the events of a customer, whose id other programs may have written as text."""
+    references = list({customer_id, shown_id(customer_id)})
+    return {"customer_id": {"$in": references}, "metadata.source": {"$ne": SAMPLE_SOURCE}}
 
 
 def _newest(

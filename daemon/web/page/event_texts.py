@@ -25,7 +25,7 @@ WITHDRAWN = (
 
 SOURCES = {"own": "sistema", "dashboard": "dashboard", "api": "a mano", "sample": "esempio"}
 BY_RULE = "regola"
-OF_CUSTOMER = "tutto del cliente"
+OF_CUSTOMER = "scheda del cliente"
 RECOVERED = "recuperato"
 RECOVERED_WHY = "Trovato dopo un’interruzione: l’ora è quella del recupero"
 

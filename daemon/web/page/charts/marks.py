@@ -53,7 +53,7 @@ def marked_days(snapshot: Snapshot, first: date, customers: Mapping[date, int]) 
     zone = snapshot.settings.zone
     start = business_days.start(max(first, events.EARLIEST.date()), zone)
     span = (start, business_days.start(snapshot.today + business_days.ONE_DAY, zone))
-    found = events.of_types(snapshot.database, TYPES, span, GENERATED, MAX_EVENTS)
+    found = events.of_types(snapshot.database, TYPES, span, GENERATED, MAX_EVENTS, snapshot.session)
     described = distinct(EventDescriber.of(snapshot.database, snapshot.settings).describe(found))
     days = groupby(described, key=lambda event: business_days.business_day(event["event_date"], zone))
     return [_marked_day(day, list(group), snapshot, customers) for day, group in days][::-1]
@@ -98,7 +98,7 @@ def _customers(change: int) -> str:
 def bands(snapshot: Snapshot) -> Iterator[Band]:
     """Yield the gaps in which the database could not be followed."""
     zone = snapshot.settings.zone
-    for gap in gaps.newest(snapshot.database, MAX_GAPS, None):
+    for gap in gaps.newest(snapshot.database, MAX_GAPS, None, snapshot.session):
         since, until = gap.get("since"), gap.get("closed_at")
         if gap.get("cause") in gaps.PLANNED or not isinstance(since, datetime):
             continue

@@ -9,6 +9,7 @@ from daemon.mongo.id_text import shown_id
 from daemon.store.events import ORIGIN
 from daemon.web.page import addresses, event_texts
 from rules import business_days
+from rules.model.documents import is_id
 from rules.model.events import EventType
 from rules.rows import daily_note
 from rules.settings import italian
@@ -49,7 +50,7 @@ def event_line(event: Mapping[str, Any], settings: Settings) -> EventLine:
         source=_source(metadata),
         is_recovered=metadata.get("recovered") is True,
         day_address=addresses.day(business_days.business_day(at, settings.zone)) if is_dated and at else "",
-        customer_address="" if customer is None else addresses.events(cliente=shown_id(customer)),
+        customer_address=addresses.customer(customer) if customer is not None and is_id(customer) else "",
     )
 
 

@@ -108,7 +108,7 @@ def _facts(snapshot: Snapshot, month: Month, listed: Sequence[Month], proof: str
         milestones=_lines(snapshot, [EventType.MILESTONE_REACHED], span, NOT_REACHED),
         marks=_lines(snapshot, MARKS, span, OF_THE_CALENDAR),
         corrections=corrections.lines(_corrections(snapshot, month, days, span), snapshot.today),
-        gaps=[status.closed_gap(gap, zone) for gap in gaps.between(snapshot.database, *span)],
+        gaps=[status.closed_gap(gap, zone) for gap in gaps.between(snapshot.database, *span, snapshot.session)],
         proof=proof,
     )
 
@@ -187,7 +187,7 @@ def _lines(
     snapshot: Snapshot, types: Sequence[str], span: tuple[datetime, datetime], without: Sequence[str]
 ) -> list[str]:
     """Return the events of some types as lines; one that was written twice is one line."""
-    found = events.of_types(snapshot.database, types, span, without, MAX_EVENTS)
+    found = events.of_types(snapshot.database, types, span, without, MAX_EVENTS, snapshot.session)
     described = distinct(EventDescriber.of(snapshot.database, snapshot.settings).describe(found))
     items = [feed.feed_item(event, snapshot.today, snapshot.settings) for event in described]
     return [one_line(f"{item.time} {item.emoji}{italian.NBSP}{item.text}", MAX_LINE) for item in items]

@@ -1,20 +1,24 @@
 """Clienti: the list with its sum, the list as a file, and one customer's history."""
 
 from collections.abc import Generator
+from contextlib import suppress
 from datetime import tzinfo
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter, Depends, Query, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import RedirectResponse, StreamingResponse
 
 from daemon.diagnostics.customers import CustomerLine, Customers, CustomersPage
 from daemon.export.cells import Cell, Column, Kind
 from daemon.mongo.client import bounded
+from daemon.mongo.id_text import shown_id
 from daemon.mongo.typed_ids import MAX_LENGTH, parsed, typed_id
+from daemon.store.customers import customer_details, customer_records
 from daemon.store.customers.customer_list import FEW, CustomerFilter, CustomerQuery, Order
 from daemon.store.customers.customer_search import TooManyFound
+from daemon.store.reference_lookup import AmbiguousId, UnknownId, reference_id
 from daemon.web.api.customers import HistoryCursor, instant
 from daemon.web.context import WebContext
 from daemon.web.download import Download
@@ -118,7 +122,7 @@ def router(context: WebContext) -> APIRouter:
         with renderer.snapshot() as snapshot:
             account = parts.reader(snapshot).account(known, instant(until)) if known is not None else None
             if account is None:
-                raise NOT_FOUND
+                return RedirectResponse(_other_address(snapshot, known, customer_id), HTTPStatus.SEE_OTHER)
             view = {"customer": parts.view(account, snapshot), "format_tick": METRICS["mrr"].format_tick}
             return renderer.page("customer.html", "customers", snapshot, view)
 
@@ -128,6 +132,20 @@ def router(context: WebContext) -> APIRouter:
             return Download(_file(context, filters.query()), "chatello-clienti.csv", "text/csv; charset=utf-8")
 
     return routes
+
+
+def _other_address(snapshot: Snapshot, known: DocId | None, text: str) -> str:
+    """Return where an id that is not a customer's leads: to the customer whose id another program stored as text, or
+    to the events of a customer of whom there is nothing else. Raises RequestRejected if there are none.
+    """
+    database, session = snapshot.database, snapshot.session
+    with suppress(UnknownId, AmbiguousId):
+        other = reference_id(database, "customer_id", known if isinstance(known, str) else text)
+        if customer_details.customers(database, [other], session):
+            return addresses.customer(other)
+    if known is None or not customer_records.has_events(database, known, session):
+        raise NOT_FOUND
+    return addresses.events(cliente=shown_id(known))
 
 
 def _parsed(text: str) -> DocId | None:
