@@ -1,5 +1,6 @@
 """Andamento in a real browser: the chart by keyboard, pointer and touch, without a script, marks, gaps and goals."""
 
+import io
 import math
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -10,6 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from pymongo import MongoClient
+from pypdf import PdfReader
 
 from daemon import clock
 from daemon.demo.embedded_mongo import wait_for
@@ -218,6 +220,22 @@ def test_the_chart_is_accessible_and_its_marks_are_large_enough(visitor: Visitor
         )
         assert min(sizes) >= 24
         assert all(math.isfinite(one) for one in sizes)
+
+
+def test_the_printed_page_has_chart_numbers_and_marks_in_dark_ink(visitor: Visitor) -> None:
+    with visitor.visit(TREND, color_scheme="dark") as page:
+        page.emulate_media(media="print", color_scheme="dark")
+        ink, paper = page.evaluate(
+            "[getComputedStyle(document.body).color, getComputedStyle(document.documentElement).backgroundColor]"
+        )
+        hidden = page.evaluate("getComputedStyle(document.querySelector('.reader')).display")
+        pdf = PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True)))
+
+    text = " ".join(" ".join(part.extract_text() for part in pdf.pages).replace(italian.NBSP, " ").split())
+    assert (ink, paper, hidden) == ("rgb(0, 0, 0)", "rgb(255, 255, 255)", "none")
+    assert {round(float(side)) for side in pdf.pages[0].mediabox[2:]} == {595, 842}
+    for shown in (trend_texts.MARKS_TITLE, "Campagna d’autunno", trend_texts.GOALS_TITLE, f"{day(3)}", "697,00"):
+        assert shown in text, shown
 
 
 @pytest.mark.parametrize("wrong", ["metrica=arr", "periodo=91", "confronto=no", "pagina=0", "grafico=1"])
