@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page
 from pypdf import PdfReader
 
 from daemon.mongo.types import Database
+from daemon.web.page import rendering
 from rules import business_days
 from rules.settings import italian, letter_texts
 from tests.browser import PHONE, Visitor, chromium
@@ -59,7 +60,9 @@ def fill(history: ShopHistory) -> None:
 
 
 @pytest.fixture
-def visitor(full: ShopHistory, serve: Serve, browser: Browser) -> Iterator[Visitor]:
+def visitor(full: ShopHistory, serve: Serve, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visitor]:
+    """Serve the letter, with time for a busy machine: on one with four processes per core a page was a 503 once."""
+    monkeypatch.setattr(rendering, "DATABASE_TIMEOUT_SECONDS", 60.0)
     with serve(headers={}) as client:
         yield Visitor(browser, str(client.base_url).rstrip("/"))
 

@@ -59,6 +59,7 @@ def test_a_note_is_split_into_facts_without_control_characters() -> None:
 
     assert facts == ["🎉\u00a0Nuovo cliente: AB", "💰\u00a0Pagamento", "IVA ok[0m"]
     assert sum(map(len, rows.facts("x • " * 1_000_000))) < rows.MAX_NOTE_LENGTH
+    assert rows.facts("💰 Pagamento: €7.99") == ["💰\xa0Pagamento: €\xa07,99"]
     assert rows.facts(None) == rows.facts({"$ne": 1}) == []
 
 

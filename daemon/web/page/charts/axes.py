@@ -18,7 +18,7 @@ class Box(NamedTuple):
 
     width: int = 640
     height: int = 260
-    left: int = 74
+    left: int = 96
     right: int = 614
     top: int = 18
     bottom: int = 222

@@ -15,7 +15,7 @@ from daemon.web.page.environment import page_url
 from daemon.web.page.parts.event_lines import EventLine, event_line
 from daemon.web.page.snapshot import Snapshot
 from rules import business_days
-from rules.insights.customer_history import Step
+from rules.insights.customer_history import Step, StoredEvent
 from rules.insights.todo import TodoGroup, TodoItem, TodoKind
 from rules.model.changes import DocId
 from rules.model.events import EventType
@@ -48,6 +48,7 @@ class StepRow(NamedTuple):
     change: str = italian.DASH
     mrr: str = italian.DASH
     line: int | None = None
+    events_address: str = ""
     place: Place | None = None
 
 
@@ -214,7 +215,15 @@ def _step(step: Step, settings: Settings) -> StepRow:
         change=italian.signed_cents(step.mrr_cents) if step.mrr_cents else italian.DASH,
         mrr=italian.cents(step.mrr_after),
         line=line.number if line is not None else None,
+        events_address=_events_address(event, settings.zone) if event is not None else "",
     )
+
+
+def _events_address(event: StoredEvent, zone: tzinfo) -> str:
+    """Return the address of the customer's events of the same type and day."""
+    kind, customer = event.get("event_type"), event.get("customer_id")
+    day = business_days.business_day(event["event_date"], zone)
+    return addresses.events(tipo=kind if kind in set(EventType) else "", giorno=day, cliente=shown_id(customer))
 
 
 def _movement_text(step: Step) -> str:

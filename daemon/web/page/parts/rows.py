@@ -92,9 +92,9 @@ def _date(document: ReadOnlyDocument) -> date | None:
 
 def facts(note: object) -> list[str]:
     """Split a note into its facts: each one line without invisible characters, with amounts in the readers' form."""
-    text = italian.with_readers_euros(note[:MAX_NOTE_LENGTH]) if isinstance(note, str) else ""
+    text = note[:MAX_NOTE_LENGTH] if isinstance(note, str) else ""
     parts = [one_line(part, MAX_NOTE_LENGTH) for line in text.splitlines() for part in line.split(SEPARATOR.strip())]
-    return [_keep_emoji_with_text(part) for part in parts if part][:MAX_FACTS]
+    return [_keep_emoji_with_text(italian.with_readers_euros(part)) for part in parts if part][:MAX_FACTS]
 
 
 def _keep_emoji_with_text(fact: str) -> str:
