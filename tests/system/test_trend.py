@@ -118,10 +118,11 @@ def test_the_keyboard_reaches_every_value_from_one_stop_of_the_tab_key(visitor: 
 def test_the_pointer_picks_the_nearest_day(visitor: Visitor, look: dict[str, Any]) -> None:
     with visitor.visit(TREND, **look) as page:
         box: Any = page.locator("#history svg").bounding_box()
-        x, y = box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.3
+        x, y = box["x"] + box["width"] * 0.31, box["y"] + box["height"] * 0.3
         page.touchscreen.tap(x, y) if look else page.mouse.move(x, y)
 
-        first, last, at = 74, 614, 0.3 * 640
+        line, at = page.locator("#history .axis.y line").first, 0.31 * 640
+        first, last = (int(line.get_attribute(edge) or 0) for edge in ("x1", "x2"))
         assert shown(page) == day(89 - round((at - first) / (last - first) * 89))
         expect(page.locator("#history .cursor")).to_have_attribute("visibility", "visible")
 
