@@ -24,6 +24,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     "page-dark.png": {"color_scheme": "dark"},
     "page-phone.png": {"color_scheme": "light", "viewport": PHONE, "is_mobile": True, "device_scale_factor": 1.5},
 }
+WHY = "page-why.png"
 PAST = timedelta(days=45)
 STEPS = 25
 
@@ -33,6 +34,10 @@ def take(visitor: Visitor) -> None:
         with visitor.visit(**look) as page:
             expect(page.locator("#link")).to_have_text(texts.FEED_LIVE)
             page.screenshot(path=DOCS / name)
+    with visitor.visit() as page:
+        page.locator("a.why").first.click()
+        expect(page.locator(".verdict.well")).to_be_visible()
+        page.screenshot(path=DOCS / WHY)
 
 
 def main() -> None:

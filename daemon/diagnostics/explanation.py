@@ -195,7 +195,7 @@ class Explanation:
             account.skip = skip
             if account.carried is not None:
                 account.open(self._totals_after(account.first - business_days.ONE_DAY, asked.line, session))
-            account_reader.fill(self.database, account, session, asked.line, by_day)
+        account_reader.fill(self.database, question.accounts, session, asked.line, by_day)
         row = self._row(asked, data, plans)
         stored = rows.get(self.database, asked.period, session) or {}
         reported = stored.get("first_reported") or {}

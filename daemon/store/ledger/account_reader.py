@@ -3,7 +3,7 @@
 The sums of the database are those of `rules.rows.shares`; a test over random histories compares both.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -21,24 +21,35 @@ from rules.rows.shares import PlanShare, Share
 
 def fill(
     database: Database,
-    account: Account,
+    accounts: Sequence[Account],
     session: ClientSession,
     line: int | None = None,
     by_day: Mapping[date, DaySums] | None = None,
 ) -> None:
-    """Add the movements of an account's days, up to a ledger line (None: all), in order of day and line.
+    """Add the movements of the accounts' days, up to a ledger line (None: all), in order of day and line.
 
     `by_day`: the sums of those days, if they are known; they hold the numbers of customers lost and regained.
     """
-    if account.first > account.last:
-        return
-    matching = _matching(account)
-    match = {**ledger.days_between(account.first, account.last, line), **matching}
-    is_known = by_day is not None and isinstance(account, CrossingAccount)
-    shares = _known_shares(account, by_day or {}) if is_known else _shares(database, account, match, session)
+    summed: dict[tuple[date, date], list[Account]] = {}
+    for account in accounts:
+        if account.first > account.last:
+            continue
+        if isinstance(account, CrossingAccount):
+            _add(database, account, _crossings(database, account, session, line, by_day), session, line)
+        else:
+            summed.setdefault((account.first, account.last), []).append(account)
+    for together in summed.values():
+        for account, shares in zip(together, _shares(database, together, session, line), strict=True):
+            _add(database, account, shares, session, line)
+
+
+def _add(
+    database: Database, account: Account, shares: Sequence[DayShare], session: ClientSession, line: int | None
+) -> None:
     for share in shares:
-        if account.lists(share):
-            _list(database, account, share, {**ledger.days_between(share.day, share.day, line), **matching}, session)
+        if share.number and account.lists(share):
+            match = {**ledger.days_between(share.day, share.day, line), **_matching(account)}
+            _list(database, account, share, match, session)
         else:
             account.book_day(share)
 
@@ -64,27 +75,44 @@ def _matching(account: Account) -> Document:
     return query if kinds is None else {**query, "kind": {"$in": [kind.value for kind, sign in kinds.items() if sign]}}
 
 
-def _known_shares(account: Account, by_day: Mapping[date, DaySums]) -> list[DayShare]:
+def _crossings(
+    database: Database,
+    account: Account,
+    session: ClientSession,
+    line: int | None,
+    by_day: Mapping[date, DaySums] | None,
+) -> list[DayShare]:
     """Return the numbers of customers lost or regained on each of an account's days, oldest first."""
-    counts = ((day, getattr(by_day[day], account.name)) for day in sorted(by_day))
+    if by_day is None:
+        match = ledger.days_between(account.first, account.last, line)
+        found: Mapping[date, Any] = day_sums.crossings(database, match, session)
+    else:
+        found = by_day
+    counts = [(day, getattr(found[day], account.name)) for day in sorted(found)]
     return [DayShare(day, count, count) for day, count in counts if account.first <= day <= account.last]
 
 
-def _shares(database: Database, account: Account, match: Document, session: ClientSession) -> list[DayShare]:
-    """Return the number and the sum of an account's lines of each day, oldest first."""
-    if isinstance(account, CrossingAccount):
-        crossings = day_sums.crossings(database, match, session)
-        return [DayShare(day, *(2 * (getattr(one, account.name),))) for day, one in sorted(crossings.items())]
-    amount = _amount(account.share)
-    number = {"$sum": {"$cond": [{"$ne": [amount, 0]}, 1, 0]}}
+def _shares(
+    database: Database, accounts: Sequence[Account], session: ClientSession, line: int | None
+) -> list[list[DayShare]]:
+    """Return the number and the sum of the lines of each day, oldest first, of accounts of the same days."""
+    sums: Document = {}
+    for position, account in enumerate(accounts):
+        amount = _amount(account.share)
+        sums[f"number{position}"] = {"$sum": {"$cond": [{"$ne": [amount, 0]}, 1, 0]}}
+        sums[f"amount{position}"] = {"$sum": amount}
     stages: list[Document] = [
-        {"$match": match},
-        {"$group": {"_id": "$day", "number": number, "amount": {"$sum": amount}}},
+        {"$match": ledger.days_between(accounts[0].first, accounts[0].last, line)},
+        {"$match": {"$or": [_matching(account) for account in accounts]}},
+        {"$group": {"_id": "$day", **sums}},
         {"$sort": {"_id": 1}},
     ]
     with translated():
-        found = database[LEDGER].aggregate(stages, session=session)
-        return [DayShare(day["_id"].date(), day["number"], day["amount"]) for day in found]
+        days = list(database[LEDGER].aggregate(stages, session=session))
+    return [
+        [DayShare(day["_id"].date(), day[f"number{position}"], day[f"amount{position}"]) for day in days]
+        for position in range(len(accounts))
+    ]
 
 
 def _amount(share: Share | PlanShare) -> Any:
