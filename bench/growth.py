@@ -26,6 +26,7 @@ class Shop:
     server: Server
     licenses: int
     changes: int
+    plans: dict[int, int] = field(default_factory=dict)
     numbers: count = field(default_factory=count)  # type: ignore[type-arg]  # generic only for type checkers
 
     def open(self) -> None:
@@ -43,7 +44,7 @@ class Shop:
         """Measure the daemon from the acquired lease to the commit of the last change."""
         stock = self.licenses + next(self.numbers) * self.changes // 4
         self._skip_to_now()
-        shop.Backlog(stock, self.changes).write(self.server.db)
+        shop.Backlog(stock, self.changes, plans=self.plans).write(self.server.db)
         return with_server(self.server, self._follow)
 
     def _skip_to_now(self) -> None:

@@ -70,9 +70,13 @@ def license(number: int, owner: int | None = None) -> Document:
 
 
 class Backlog:
-    """Changes: a quarter new customers, a quarter new licenses, half plan changes of old and new licenses."""
+    """Changes: a quarter new customers, a quarter new licenses, half plan changes of old and new licenses.
 
-    def __init__(self, stock: int, changes: int, seed: int = 8) -> None:
+    `plans` are the plans of the licenses that earlier backlogs of the same shop moved.
+    """
+
+    def __init__(self, stock: int, changes: int, seed: int = 8, plans: dict[int, int] | None = None) -> None:
+        self.plans = plans
         self.stock = stock
         self.changes = changes
         self.seed = seed
@@ -80,7 +84,7 @@ class Backlog:
     def chunks(self) -> Iterator[tuple[list[Document], list[Document], list[UpdateOne]]]:
         """Yield the changes by thousands, in the order of writing."""
         chance = Random(self.seed)
-        plan_of: dict[int, int] = {}
+        plan_of = {} if self.plans is None else self.plans
         quarter = CHUNK // 4
         for number in range(self.stock, self.stock + self.changes // 4, quarter):
             numbers = range(number, number + quarter)
