@@ -1,7 +1,7 @@
 """Delivered facts of payments and events of licenses: each fact has one id, whatever replaces its event."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -13,11 +13,11 @@ from daemon.mongo.collections import event_id
 from daemon.mongo.types import Document
 from daemon.store import event_facts
 from daemon.store.documents import event_document
-from rules.model.changes import Origin, Source
+from rules.model.changes import Change, Operation, Origin, Source
 from rules.model.decision import Decision
 from rules.model.facts import Fact, FactType
 from tests.rules.handlers.test_external_events import CAUSES, STEPS, changes_of
-from tests.rules.handlers.test_payments import PaymentStory, World, worlds
+from tests.rules.handlers.test_payments import GOOD, PaymentStory, World, worlds
 from tests.rules.histories import cuts
 from tests.rules.shop import Shop
 
@@ -57,6 +57,10 @@ class DeliveringShop(Shop):
 
 
 def story(order: str) -> DeliveringShop:
+    return story_and_steps(order)[0]
+
+
+def story_and_steps(order: str) -> tuple[DeliveringShop, dict[str, Callable[[], object]]]:
     """Return a shop after a payment was guessed (G), found as a document (P) and reported externally (E)."""
     shop = DeliveringShop()
     paid = PaymentStory(shop).customer("ada")
@@ -67,7 +71,7 @@ def story(order: str) -> DeliveringShop:
     }
     for step in order:
         steps[step]()
-    return shop
+    return shop, steps
 
 
 def payments_of(shop: DeliveringShop) -> list[tuple[FactType, str]]:
@@ -77,6 +81,20 @@ def payments_of(shop: DeliveringShop) -> list[tuple[FactType, str]]:
 @pytest.mark.parametrize("order", ["G", "GP", "GE", "GPE", "GEP"])
 def test_a_guessed_payment_is_one_fact_whatever_reports_it_later(order: str) -> None:
     assert payments_of(story(order)) == [(FactType.EVENT_RECORDED, str(event_id(GUESS)))]
+
+
+@pytest.mark.parametrize("order", ["P", "E", "PE", "EP"])
+def test_a_payment_that_a_former_version_guessed_keeps_its_id(order: str) -> None:
+    """That version stored no `first` with an observation."""
+    shop, steps = story_and_steps("G")
+    customer = shop.customers["ada"]
+    assert customer.recent is not None
+    former = tuple(one._replace(first="") for one in customer.recent.payments)
+    shop.customers["ada"] = replace(customer, recent=customer.recent._replace(payments=former))
+    for step in order:
+        steps[step]()
+
+    assert payments_of(shop) == [(FactType.EVENT_RECORDED, str(event_id(GUESS)))]
 
 
 @pytest.mark.parametrize("order", ["PG", "PGE", "PE"])
@@ -105,6 +123,18 @@ def test_a_guess_that_its_payment_contradicts_is_withdrawn(fields: dict[str, Any
 
     assert payments_of(shop)[:2] == [(FactType.EVENT_RECORDED, guess), (FactType.EVENT_WITHDRAWN, f"{guess}.withdrawn")]
     assert [kind for kind, _ in payments_of(shop)[2:]] == [FactType.EVENT_RECORDED]
+
+
+def test_a_guessed_payment_that_is_found_refunded_after_a_gap_was_made() -> None:
+    shop = DeliveringShop()
+    paid = PaymentStory(shop).customer("ada")
+    paid.license("L1")
+    refunded = {**GOOD, "status": "refunded"}
+    found = Change(Source.PAYMENTS, Operation.INSERT, "P1", paid.now, "reconciliation:1", refunded)
+    shop.apply([found._replace(origin=Origin.RECOVERED)])
+
+    assert payments_of(shop) == [(FactType.EVENT_RECORDED, str(event_id(GUESS)))]
+    assert [one.subject.type for one in shop.sent[-1:]] == ["payment_refunded"]  # type: ignore[union-attr]
 
 
 def test_a_second_document_of_one_transaction_adds_no_fact() -> None:
