@@ -94,7 +94,7 @@ def _row(found: dict[str, list[Sample]], without: str) -> Row:
     )
     index = "the indexes of the pages" if without == NONE else f"the index `{without}`"
     what = f"commit of {SOLD} new customers, each with a license: what {index} adds"
-    return Row(what, "-", text, None, {ALL: found[ALL], without: found[without]})
+    return Row(what, "-", text, None)
 
 
 def _decile(took: list[Sample]) -> float:

@@ -57,6 +57,9 @@ TOTALS_WITH_CHANGES = (
 )
 UNCHANGED = "="
 PLAN = "Il piano che porta di più è {plan}: {amount} di MRR, {share} del totale."
+LIMITED = "{plan}: {sold}, {left}."
+LIMITED_SOLD = ("1 venduto", "{count} venduti")
+LIMITED_LEFT, LIMITED_OVER = ("ne resta uno", "ne restano {count}"), "ora è esaurito"
 ONE_TIME = "Vendite una tantum: {amount}."
 RETENTION: Mapping[str, str] = {
     "above": "Retention netta (NRR) {rate}: chi c’era già oggi paga più di prima.",
@@ -67,6 +70,7 @@ QUICK = "Quick ratio {value}: è il rapporto tra quanto è entrato e quanto è u
 
 BEST_DAYS, WORST_DAYS = "Giorni migliori", "Giorni peggiori"
 NO_DAYS = "Nessuno."
+"""Also for milestones, which are masculine."""
 DAY_NEW = ("1 nuovo cliente", "{count} nuovi clienti")
 DAY_LOST = ("1 perso", "{count} persi")
 MILESTONES = "Traguardi"

@@ -134,6 +134,15 @@ def test_the_running_month_is_marked_and_computed_from_the_ledger(page: httpx2.C
     assert life.db.historical_analytics.count_documents({"period_type": "monthly"}) == 3
 
 
+def test_a_limited_plan_is_in_the_letter_of_the_month_that_sold_it(page: httpx2.Client, life: ShopHistory) -> None:
+    founders = {"_id": {"k": "plans", "id": "founders"}}
+    life.db.analytics_mirror.update_one(founders, {"$set": {"plan.limit": 500}})
+
+    assert ": 1 venduto , ne restano 499 ." in words(letter_of(page, "2025-05"))
+    for other in ("2025-03", "2025-04", "2025-06"):
+        assert "vendut" not in words(letter_of(page, other))
+
+
 def test_an_amended_month_shows_its_new_numbers_and_what_they_were(page: httpx2.Client, life: ShopHistory) -> None:
     before = row_of(life.db, MAY, "monthly")["mrr"]
     life.license(local(date(2025, 5, 20), 9), "L-late", "dario")
@@ -236,6 +245,20 @@ def test_months_of_the_dashboards_days_are_there_and_marked(page: httpx2.Client,
     assert "MRR da € 116,00 a € 144,00" in text
     assert "Sono arrivati 28 nuovi clienti." in text
     assert links(letter_of(page, "2025-02")) == []
+
+
+def test_no_number_before_the_ledger_leads_to_a_missing_page(page: httpx2.Client, life: ShopHistory) -> None:
+    numbers = {"total_customers": 9, "paying_customers": 5, "active_licenses": 5, "mrr": 40.0, "notes": ""}
+    early = [("daily", date(2025, 3, day)) for day in (11, 12, 13)] + [("monthly", date(2025, 2, 1))]
+    for kind, day in early:
+        row = {"date": business_days.stored(day), "period_type": kind, **numbers}
+        life.db.historical_analytics.insert_one(row)
+    for period in ("tutto", "mesi"):
+        text = page.get(f"/analytics/andamento?periodo={period}").text
+        found = {unescape(link) for link in re.findall(r'href="(/analytics/[^"]*2025-0[23][^"]*)"', text)}
+
+        assert any("2025-03-12" in link for link in found)
+        assert [link for link in found if page.get(link).status_code != 200] == []
 
 
 def test_rows_with_invalid_values_show_dashes(page: httpx2.Client, life: ShopHistory) -> None:

@@ -27,6 +27,14 @@ class Day(NamedTuple):
     lost: int = 0
 
 
+class LimitedSale(NamedTuple):
+    """The licenses of a limited plan that the month sold, and those that were left at its end."""
+
+    plan: str
+    sold: int
+    left: int
+
+
 class MonthFacts(NamedTuple):
     """What happened in a month.
 
@@ -42,6 +50,7 @@ class MonthFacts(NamedTuple):
     is_best: bool = False
     status: str = ""
     plans: Mapping[str, str] = {}
+    limited: Sequence[LimitedSale] = ()
     days: Sequence[Day] = ()
     milestones: Sequence[str] = ()
     marks: Sequence[str] = ()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from rules.messages.letter.facts import NUMBERS, MonthFacts, movements, start_and_end
+from rules.messages.letter.facts import NUMBERS, LimitedSale, MonthFacts, movements, start_and_end
 from rules.messages.letter.pieces import Piece, Sentence, counted, month_name, sentence
 from rules.model.ledger import MovementKind
 from rules.settings import italian, letter_texts
@@ -125,9 +125,17 @@ def _sales(facts: MonthFacts) -> Iterator[Sentence]:
                 amount=Piece(italian.cents(amounts[key]), f"piano.{key}"),
                 share=italian.percent(amounts[key] / mrr, 0),
             )
+    yield from map(_limited, facts.limited)
     one_time = cents(facts.row.get("one_time_revenue"))
     if one_time:
         yield sentence(letter_texts.ONE_TIME, amount=Piece(italian.cents(one_time), "una-tantum"))
+
+
+def _limited(sale: LimitedSale) -> Sentence:
+    left = italian.plural(letter_texts.LIMITED_LEFT, sale.left) if sale.left else letter_texts.LIMITED_OVER
+    return sentence(
+        letter_texts.LIMITED, plan=sale.plan, sold=italian.plural(letter_texts.LIMITED_SOLD, sale.sold), left=left
+    )
 
 
 def _rates(facts: MonthFacts) -> Iterator[Sentence]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.messages.letter import letter
-from rules.messages.letter.facts import NUMBERS, Day, MonthFacts
+from rules.messages.letter.facts import NUMBERS, Day, LimitedSale, MonthFacts
 from rules.messages.letter.letter import Letter
 from rules.messages.letter.pieces import plain
 from rules.messages.letter.waterfall import WIDTH, Step, waterfall
@@ -52,6 +52,18 @@ def prose(found: Letter) -> list[str]:
     return [
         " ".join(plain(sentence) for sentence in sentences).replace(italian.NBSP, " ") for sentences in found.paragraphs
     ]
+
+
+@pytest.mark.parametrize(
+    ("sale", "text"),
+    [
+        (LimitedSale("Founders Deal", 3, 468), "Founders Deal: 3 venduti, ne restano 468."),
+        (LimitedSale("Founders Deal", 1, 1), "Founders Deal: 1 venduto, ne resta uno."),
+        (LimitedSale("Founders Deal", 2, 0), "Founders Deal: 2 venduti, ora è esaurito."),
+    ],
+)
+def test_the_sales_of_a_limited_plan_are_one_sentence(sale: LimitedSale, text: str) -> None:
+    assert text in prose(composed(limited=[sale]))[3]
 
 
 def test_a_whole_letter() -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from daemon.mongo.types import ReadOnlyDocument
 from daemon.store import rows as row_store
 from daemon.web import goal_progress
-from daemon.web.page import texts, trend_texts
+from daemon.web.page import addresses, texts, trend_texts
 from daemon.web.page.charts import goals, marks
 from daemon.web.page.charts.lines import Drawn, LineChart, Point, line_chart, resample
 from daemon.web.page.charts.marks import MarkedDay
@@ -29,9 +29,12 @@ class Wanted(NamedTuple):
 
 
 class NumberRow(NamedTuple):
-    """A row of the table below a chart; `x` and `y` are the place in the chart, `when` names the day in addresses."""
+    """A row of the table below a chart; `x` and `y` are the place in the chart.
 
-    when: str
+    `address` leads to the explanation of the value, or to the day if the ledger does not have it.
+    """
+
+    address: str
     day: str
     value: str
     previous: str
@@ -132,7 +135,7 @@ def _table(chart: LineChart, previous: Sequence[Point], snapshot: Snapshot, metr
     before = {point.day: point.value for point in previous}
     return [
         NumberRow(
-            texts.NOW if point.day == snapshot.today and snapshot.current else str(point.day),
+            _address(point.day, snapshot, metric),
             texts.day(point.day),
             metric.format(point.value),
             metric.format(before.get(point.day)),
@@ -141,6 +144,14 @@ def _table(chart: LineChart, previous: Sequence[Point], snapshot: Snapshot, metr
         )
         for point, place in reversed(chart.places)
     ]
+
+
+def _address(day: date, snapshot: Snapshot, metric: Metric) -> str:
+    current = snapshot.current
+    if current is not None and day == snapshot.today:
+        return addresses.why(texts.NOW, metric.key, line=current.line)
+    is_known = current is not None and current.first_day is not None and current.first_day <= day
+    return addresses.why(day, metric.key) if is_known else addresses.day(day)
 
 
 def _summary(chart: LineChart, today: date, metric: Metric) -> str:

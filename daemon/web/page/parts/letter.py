@@ -12,6 +12,7 @@ from daemon.rollup.event_descriptions import EventDescriber
 from daemon.rollup.months import Month, Months, MonthSource
 from daemon.rollup.row_builder import distinct
 from daemon.store import events, gaps, month_rows
+from daemon.store.ledger import reader as ledger
 from daemon.store.mirror.reader import MirrorReader
 from daemon.web.page import assets, texts
 from daemon.web.page.environment import environment
@@ -21,8 +22,9 @@ from rules import business_days
 from rules.messages import corrections
 from rules.messages.corrections import Correction
 from rules.messages.letter import letter
-from rules.messages.letter.facts import Day, MonthFacts, movements
+from rules.messages.letter.facts import Day, LimitedSale, MonthFacts, movements
 from rules.messages.letter.letter import Letter
+from rules.model.changes import DocId
 from rules.model.events import EventType
 from rules.rows import announced, periods, row
 from rules.rows.periods import Period
@@ -104,6 +106,7 @@ def _facts(snapshot: Snapshot, month: Month, listed: Sequence[Month], proof: str
         is_best=is_best(month, listed),
         status=status_text(snapshot, month),
         plans=_plans(snapshot, period),
+        limited=tuple(_limited(snapshot, month)),
         days=tuple(day_changes(days, period.first)),
         milestones=_lines(snapshot, [EventType.MILESTONE_REACHED], span, NOT_REACHED),
         marks=_lines(snapshot, MARKS, span, OF_THE_CALENDAR),
@@ -158,6 +161,31 @@ def _plans(snapshot: Snapshot, period: Period) -> dict[str, str]:
     at = row.end(period, snapshot.settings)
     known = {row.plan_key(state, at): state.plan for state in plans.values()}
     return {key: plan.title for key, plan in known.items() if plan is not None and not plan.is_lifetime}
+
+
+def _limited(snapshot: Snapshot, month: Month) -> Iterator[LimitedSale]:
+    """Yield the limited plans that the month sold; nothing if the ledger has not all of the month."""
+    period, current = periods.month(month.first), snapshot.current
+    if current is None or current.first_day is None or current.first_day > period.first:
+        return
+    states = MirrorReader(snapshot.database, snapshot.settings).plans(snapshot.session)
+    limits = {plan_id: state.plan for plan_id, state in states.items() if state.plan and state.plan.limit}
+    if not limits:
+        return
+    before, after = (_licenses(snapshot, day) for day in (period.first - business_days.ONE_DAY, period.last))
+    for plan_id, plan in limits.items():
+        if (sold := after.get(plan_id, 0) - before.get(plan_id, 0)) > 0:
+            yield LimitedSale(snapshot.settings.plan_title(plan), sold, max(0, (plan.limit or 0) - after[plan_id]))
+
+
+def _licenses(snapshot: Snapshot, day: date) -> dict[DocId, int]:
+    """Return the licenses of each plan that were sold until the end of a day."""
+    assert snapshot.current is not None, "the ledger has begun"
+    session, line = snapshot.session, snapshot.current.line
+    found = snapshot.day_totals.after(day, line, session)
+    if found is None:
+        found = ledger.totals_after(snapshot.database, snapshot.current.totals, day, session)
+    return {plan_id: one.licenses for plan_id, one in found.by_plan.items()}
 
 
 def day_changes(days: Sequence[Document], first: date) -> Iterator[Day]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from daemon.mongo.types import ReadOnlyDocument
 from daemon.web.page import texts
 from daemon.web.page.snapshot import Snapshot
-from rules.rows import note_grammar
+from rules.rows import note_grammar, periods
 from rules.settings import italian
 from rules.settings.catalog import SEPARATOR
 from rules.text import one_line
@@ -47,7 +47,7 @@ class TableRow(NamedTuple):
 def daily(document: ReadOnlyDocument, snapshot: Snapshot | None = None) -> TableRow:
     """Return a row; today's has the totals of the snapshot, because the stored one is up to a minute old."""
     day = _date(document)
-    when = str(day) if day else ""
+    when = str(day) if day and (snapshot is None or _is_explained(day, snapshot)) else ""
     if snapshot is not None and snapshot.current is not None and day == snapshot.today:
         document, when = with_totals(document, snapshot), texts.NOW
     return _row(document, day, when, texts.weekday(day)[:3])
@@ -62,9 +62,16 @@ def with_totals(document: ReadOnlyDocument, snapshot: Snapshot) -> ReadOnlyDocum
     return {**document, **numbers, "mrr": totals.mrr_cents / 100}
 
 
-def monthly(document: ReadOnlyDocument) -> TableRow:
+def _is_explained(day: date, snapshot: Snapshot) -> bool:
+    """Return whether the ledger has the numbers of a day."""
+    current = snapshot.current
+    return current is not None and current.first_day is not None and current.first_day <= day
+
+
+def monthly(document: ReadOnlyDocument, snapshot: Snapshot) -> TableRow:
     day = _date(document)
-    row = _row(document, None, f"{day:%Y-%m}" if day else "", "")
+    is_explained = day is not None and _is_explained(periods.month(day).last, snapshot)
+    row = _row(document, None, f"{day:%Y-%m}" if is_explained else "", "")
     return row._replace(date=texts.month(day))
 
 

@@ -101,7 +101,7 @@ def table(snapshot: Snapshot, period: TrendPeriod, wanted_page: int) -> View:
     page = min(wanted_page, pages)
     part = ((page - 1) * ROWS_ON_A_PAGE, ROWS_ON_A_PAGE)
     stored = row_store.page(database, kind, first, part, session)
-    found = [rows.monthly(row) if kind is PeriodKind.MONTHLY else rows.daily(row, snapshot) for row in stored]
+    found = [rows.monthly(row, snapshot) if kind is PeriodKind.MONTHLY else rows.daily(row, snapshot) for row in stored]
     return {
         "rows": found,
         "page": page,
