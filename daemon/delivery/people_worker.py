@@ -10,7 +10,7 @@ from daemon.delivery.channels.notifier import Notifier
 from daemon.delivery.channels.outcome import OutcomeKind
 from daemon.delivery.target_store import TargetRecord
 from daemon.delivery.worker import Worker, WorkerContext
-from daemon.store import gaps, outbox
+from daemon.store import forgotten, gaps, outbox
 from daemon.store.outbox import OutboxEntry
 from rules.messages import instant, timing
 from rules.messages.instant import WaitingFact
@@ -108,6 +108,9 @@ class PeopleWorker(Worker):
             return record
         found = morning.collect(self.context.database, record.people.morning)
         if found.closed_at is not None and not self._is_time(found.closed_at + timing.COLLECT_ROWS):
+            return record
+        forgotten_at = forgotten.last_added_at(self.context.database)
+        if forgotten_at is not None and not self._is_time(forgotten_at + timing.REDACTION):
             return record
         after = record._replace(people=record.people._replace(morning=found.position, is_day_closed=False))
         settings = self.context.settings()

@@ -124,6 +124,13 @@ def add(database: Database, known: ErasureList, customer_id: object, now: dateti
     return _transaction(database, write)
 
 
+def last_added_at(database: Database) -> datetime | None:
+    """Return when the list was extended last; None if never."""
+    with translated():
+        found = database[ERASURE_LIST].find_one({"at": {"$exists": True}}, {"at": 1}, sort=[("at", -1)])
+    return found["at"] if found else None
+
+
 def has_to_announce(database: Database) -> bool:
     """Return whether a forgotten customer has to be announced to targets."""
     with translated():

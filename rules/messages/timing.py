@@ -9,6 +9,8 @@ COLLECT_AT_MOST = timedelta(seconds=60)
 """The first fact waits no longer than this."""
 COLLECT_ROWS = timedelta(minutes=1)
 """The message of the morning is made when no further row has become final for so long."""
+REDACTION = timedelta(minutes=10)
+"""After a customer is forgotten the message of the morning waits so long: the notes of rows are redacted one by one."""
 INTERRUPTION_AFTER = timedelta(minutes=15)
 """A gap that is closed within this time is no news."""
 

@@ -1,25 +1,29 @@
 """`forget` and deliveries: what was sent before is counted, and no later message contains the name."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from daemon import clock
 from daemon.delivery import target_store
+from daemon.delivery.people_worker import PeopleWorker
 from daemon.leader import announcements
 from daemon.mongo.types import Database
 from daemon.privacy.forget import ForgetRequest
 from daemon.rollup.rollup import Rollup
 from daemon.store import forgotten, outbox, rows
 from rules import business_days
+from rules.messages import timing
 from tests import shop
-from tests.mongo.delivery.conftest import SECRET, Receiver
+from tests.mongo.delivery.conftest import SECRET, Outbox, Receiver
 from tests.mongo.delivery.test_commits import wait_for
-from tests.mongo.delivery.test_people import Inbox, inbox
+from tests.mongo.delivery.test_people import DAY, Inbox, closed, inbox, person, store_row
+from tests.mongo.delivery.test_targets import alone
 from tests.mongo.privacy.test_forget import forget
 
-__all__ = ["inbox"]
+__all__ = ["alone", "inbox"]
 
 NAME = "Mario Rossi"
 
@@ -40,8 +44,14 @@ def running(config: Any, database: Database) -> Iterator[shop.Running]:
 
 
 def test_messages_with_the_name_are_counted_and_no_later_one_contains_it(
-    running: shop.Running, config: Any, database: Database, receiver: Receiver, inbox: Inbox
+    running: shop.Running,
+    config: Any,
+    database: Database,
+    receiver: Receiver,
+    inbox: Inbox,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(timing, "REDACTION", timedelta(0))
     plan = database.plans.find_one({"name": "pro"}) or {}
     owner = shop.customer(database, NAME)
     shop.license(database, owner, plan["_id"])
@@ -69,6 +79,26 @@ def test_messages_with_the_name_are_counted_and_no_later_one_contains_it(
     assert NAME not in f"{receiver.bodies} {inbox.messages}"
     erased = [body for body in receiver.bodies if body["type"].endswith("customer.forgotten")]
     assert [body["data"] for body in erased] == [{"customer_id": str(owner)}] * 2
+
+
+def test_the_message_of_the_morning_waits_until_the_name_of_a_forgotten_customer_is_out_of_the_rows(
+    alone: Callable[..., PeopleWorker],
+    inbox: Inbox,
+    written: Outbox,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    worker, now = alone(anna=person(inbox)), clock.now()
+    store_row(database, DAY, 7.99, "🎉 Nuovo cliente: Mario Rossi")
+    written.commit(closed(DAY), at=now - timedelta(hours=1))
+    forgotten.add(database, forgotten.prepare(database), "mario", now)
+    worker._step()
+    assert inbox.messages == []
+
+    store_row(database, DAY, 7.99, "🎉 Nuovo cliente: un cliente")
+    monkeypatch.setattr(clock, "now", lambda: now + timing.REDACTION)
+    worker._step()
+    assert ["Mario Rossi" in message for message in inbox.messages] == [False]
 
 
 def _close_today(running: shop.Running, database: Database) -> None:
