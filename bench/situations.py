@@ -196,7 +196,7 @@ def _lost_history(program: Program) -> str:
             _until(lambda: program.events("new_customer") == 6)
             return f"{program.events('new_customer')} events"
     except (RuntimeError, subprocess.SubprocessError) as problem:
-        return f"does not start: {str(problem)[:100]}"
+        return f"does not start: {str(problem)[:45]}"
 
 
 def _roll_oplog(server: Server) -> None:
