@@ -33,6 +33,7 @@ def pages(number: int) -> Mapping[str, str]:
     last_month = (datetime.now(UTC).replace(day=1) - timedelta(1)).strftime("%Y-%m")  # noqa: TID251 - as the rows
     frequent, customers = typed_id(shop.PLANS[0]), "/analytics/clienti"
     middle = typed_id(shop.customer_id(number))
+    old_month = (datetime.now(UTC) - years.SPAN / 2).strftime("%Y-%m")  # noqa: TID251 - as the rows
     return {
         "customers by MRR": customers,
         "customers by MRR, in the middle": f"{customers}?dopo={middle}",
@@ -53,6 +54,7 @@ def pages(number: int) -> Mapping[str, str]:
         "Andamento of all days": "/analytics/andamento?periodo=tutto",
         "the months": "/analytics/mesi",
         "the letter of the last month": f"/analytics/mesi/{last_month}",
+        "the letter of an old month": f"/analytics/mesi/{old_month}",
     }
 
 

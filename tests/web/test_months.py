@@ -16,6 +16,7 @@ from daemon.config.active import ActiveConfig
 from daemon.mongo.types import Database
 from daemon.rollup.rollup import Rollup
 from daemon.store import forgotten, indexes
+from daemon.store.ledger import reader as ledger
 from daemon.web.page import month_texts
 from rules import business_days
 from rules.model.changes import Change
@@ -141,6 +142,11 @@ def test_a_limited_plan_is_in_the_letter_of_the_month_that_sold_it(page: httpx2.
     assert ": 1 venduto , ne restano 499 ." in words(letter_of(page, "2025-05"))
     for other in ("2025-03", "2025-04", "2025-06"):
         assert "vendut" not in words(letter_of(page, other))
+    with life.db.client.start_session() as session:
+        for is_recent in (True, False):
+            days, now = (MAY, date(2025, 5, 31)), {"founders": 1, "pro": 4}
+            found = ledger.licenses_by_plan(life.db, now, days, session, is_recent=is_recent)
+            assert found["founders"] == (1, 1)
 
 
 def test_an_amended_month_shows_its_new_numbers_and_what_they_were(page: httpx2.Client, life: ShopHistory) -> None:

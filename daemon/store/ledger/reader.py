@@ -1,17 +1,19 @@
 """Queries of the ledger: movements of a day, totals at the end of a day, daily history."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 
 from pymongo.client_session import ClientSession
 
 from daemon.mongo.client import BATCH_SIZE, translated
 from daemon.mongo.collections import LEDGER
+from daemon.mongo.ids import canonical
 from daemon.mongo.types import Database, Document
 from daemon.store.documents import movement_of
 from daemon.store.ledger import line_groups
 from rules import business_days
 from rules.insights.trends import Day
+from rules.model.changes import DocId
 from rules.model.ledger import Movement, MovementKind, Reason, Totals
 from rules.revenue import movements
 from rules.rows import periods
@@ -188,6 +190,26 @@ def totals_after(
     later: Document = {"day": {"$gt": business_days.stored(day)}}
     match = later if line is None else {"$or": [later, {"_id": {"$gt": line}}]}
     return movements.combined(running, line_groups.sums(database, match, session), -1)
+
+
+def licenses_by_plan(
+    database: Database, now: Mapping[DocId, int], days: tuple[date, date], session: ClientSession, *, is_recent: bool
+) -> dict[DocId, tuple[int, int]]:
+    """Return by plan how many licenses the days from one to another added, and how many there were at their end.
+
+    `now`: how many there are. The server sums the lines since the first day if `is_recent`, else those until the last.
+    """
+    first, last = map(business_days.stored, days)
+    is_other = {"$gt": ["$day", last]} if is_recent else {"$lt": ["$day", first]}
+    sold, others = ({"$sum": {"$cond": [is_other, *either]}} for either in ([0, "$licenses"], ["$licenses", 0]))
+    stages: list[Document] = [
+        {"$match": {"day": {"$gte": first} if is_recent else {"$lte": last}, "plan_id": {"$in": list(now)}}},
+        {"$group": {"_id": "$plan_id", "sold": sold, "others": others}},
+    ]
+    with translated():
+        found = {canonical(one["_id"]): one for one in database[LEDGER].aggregate(stages, session=session)}
+    ends = {key: now[key] - one["others"] if is_recent else one["others"] + one["sold"] for key, one in found.items()}
+    return {key: (one["sold"], ends[key]) for key, one in found.items()}
 
 
 def history(database: Database, running: Totals, first: date, last: date) -> list[Day]:

@@ -24,7 +24,6 @@ from rules.messages.corrections import Correction
 from rules.messages.letter import letter
 from rules.messages.letter.facts import Day, LimitedSale, MonthFacts, movements
 from rules.messages.letter.letter import Letter
-from rules.model.changes import DocId
 from rules.model.events import EventType
 from rules.rows import announced, periods, row
 from rules.rows.periods import Period
@@ -172,20 +171,14 @@ def _limited(snapshot: Snapshot, month: Month) -> Iterator[LimitedSale]:
     limits = {plan_id: state.plan for plan_id, state in states.items() if state.plan and state.plan.limit}
     if not limits:
         return
-    before, after = (_licenses(snapshot, day) for day in (period.first - business_days.ONE_DAY, period.last))
-    for plan_id, plan in limits.items():
-        if (sold := after.get(plan_id, 0) - before.get(plan_id, 0)) > 0:
-            yield LimitedSale(snapshot.settings.plan_title(plan), sold, max(0, (plan.limit or 0) - after[plan_id]))
-
-
-def _licenses(snapshot: Snapshot, day: date) -> dict[DocId, int]:
-    """Return the licenses of each plan that were sold until the end of a day."""
-    assert snapshot.current is not None, "the ledger has begun"
-    session, line = snapshot.session, snapshot.current.line
-    found = snapshot.day_totals.after(day, line, session)
-    if found is None:
-        found = ledger.totals_after(snapshot.database, snapshot.current.totals, day, session)
-    return {plan_id: one.licenses for plan_id, one in found.by_plan.items()}
+    now = {plan_id: sums.licenses for plan_id, sums in current.totals.by_plan.items() if plan_id in limits}
+    is_recent = snapshot.today - period.last < period.first - current.first_day
+    days = period.first, period.last
+    found = ledger.licenses_by_plan(snapshot.database, now, days, snapshot.session, is_recent=is_recent)
+    for plan_id, (sold, at_end) in found.items():
+        if sold > 0:
+            plan = limits[plan_id]
+            yield LimitedSale(snapshot.settings.plan_title(plan), sold, max(0, (plan.limit or 0) - at_end))
 
 
 def day_changes(days: Sequence[Document], first: date) -> Iterator[Day]:
