@@ -95,35 +95,45 @@ def _crossings(
 def _shares(
     database: Database, accounts: Sequence[Account], session: ClientSession, line: int | None
 ) -> list[list[DayShare]]:
-    """Return the number and the sum of the lines of each day, oldest first, of accounts of the same days."""
+    """Return the number and the sum of the lines of each day, oldest first, of accounts of the same days.
+
+    The database sums each kind of lines without its sign, so accounts of one field share a sum.
+    """
+    amounts: list[Any] = []
+    for account in accounts:
+        if (amount := _amount(account.share)) not in amounts:
+            amounts.append(amount)
     sums: Document = {}
-    for position, account in enumerate(accounts):
-        amount = _amount(account.share)
+    for position, amount in enumerate(amounts):
         sums[f"number{position}"] = {"$sum": {"$cond": [{"$ne": [amount, 0]}, 1, 0]}}
         sums[f"amount{position}"] = {"$sum": amount}
-    stages: list[Document] = [
-        {"$match": ledger.days_between(accounts[0].first, accounts[0].last, line)},
-        {"$match": {"$or": [_matching(account) for account in accounts]}},
-        {"$group": {"_id": "$day", **sums}},
-        {"$sort": {"_id": 1}},
-    ]
+    first = accounts[0]
+    match = ledger.days_between(first.first, first.last, line) | (_matching(first) if len(accounts) == 1 else {})
+    group = {"_id": {"day": "$day", "kind": "$kind"}, **sums}
     with translated():
-        days = list(database[LEDGER].aggregate(stages, session=session))
-    return [
-        [DayShare(day["_id"].date(), day[f"number{position}"], day[f"amount{position}"]) for day in days]
-        for position in range(len(accounts))
-    ]
+        found = list(database[LEDGER].aggregate([{"$match": match}, {"$group": group}], session=session))
+    return [_day_shares(account.share, found, amounts.index(_amount(account.share))) for account in accounts]
+
+
+def _day_shares(share: Share | PlanShare, found: Sequence[Document], position: int) -> list[DayShare]:
+    """Return the days of one account from the sums of each day and kind."""
+    signs = None if isinstance(share, PlanShare) else share.signs
+    days: dict[date, DayShare] = {}
+    for line in found:
+        sign = 1 if signs is None else signs.get(MovementKind(line["_id"]["kind"]), 0)
+        if sign and line[f"number{position}"]:
+            day = line["_id"]["day"].date()
+            _, number, amount = days.get(day, DayShare(day, 0, 0))
+            number, amount = number + line[f"number{position}"], amount + sign * line[f"amount{position}"]
+            days[day] = DayShare(day, number, amount)
+    return [days[day] for day in sorted(days)]
 
 
 def _amount(share: Share | PlanShare) -> Any:
-    """Return the expression of the amount that a ledger line adds."""
+    """Return the expression of the amount that a ledger line adds, without the sign of its kind."""
     if isinstance(share, PlanShare):
         return _plan_amount(share)
-    field = {"$ifNull": ["$count", 1]} if share.of == "count" else line_groups.COUNTS.get(share.of, f"${share.of}")
-    if share.signs is None:
-        return field
-    branches = [{"case": {"$eq": ["$kind", kind.value]}, "then": sign} for kind, sign in share.signs.items()]
-    return {"$multiply": [{"$switch": {"branches": branches, "default": 0}}, field]}
+    return {"$ifNull": ["$count", 1]} if share.of == "count" else line_groups.COUNTS.get(share.of, f"${share.of}")
 
 
 def _plan_amount(share: PlanShare) -> Any:
