@@ -91,6 +91,8 @@ def test_lines_that_are_not_listed_are_summed_by_the_database_as_by_the_rules(li
         at = local(TODAY - timedelta(nth % 2), 9, nth)
         life.customer(at, f"c{nth}")
         life.license(at, f"L-c{nth}", f"c{nth}", ("pro", "agency", "founders")[nth % 3])
+    for minute, name in enumerate(("L-carla", "L-bruno", "L-ada")):
+        life.set(local(TODAY, 10, minute), name, status="cancelled")
     life.store(local(TODAY, 12))
     every, first = (Explanation(life.db, Settings(), limit) for limit in (10_000, 1))
     for number in (*NUMBERS, "vendite", "cancellazioni"):
