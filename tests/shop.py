@@ -15,6 +15,7 @@ from typing import Any, Self
 from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
 
 from daemon import clock
 from daemon.config.active import ActiveConfig
@@ -26,7 +27,7 @@ from daemon.leader.lease_renewal import LeaseRenewer
 from daemon.leader.term import LeaderTerm
 from daemon.mongo.client import CODEC, connect
 from daemon.mongo.client import database as open_database
-from daemon.mongo.types import Database
+from daemon.mongo.types import Database, Document
 from daemon.runtime import metrics
 from daemon.runtime.health import Health
 from daemon.store import indexes
@@ -155,6 +156,12 @@ def running(config: Config) -> Iterator[Running]:
         run.thread.join(30)
     if run.error is not None:
         raise run.error
+
+
+def operations(db: Database, *stages: Document) -> list[Document]:
+    """Return the server's operations by these stages; $currentOp refuses the read concern of the tests' client."""
+    admin = db.client.get_database("admin", read_concern=ReadConcern("local"))
+    return list(admin.aggregate([*stages]))
 
 
 def until(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:

@@ -183,9 +183,10 @@ class Worker(ABC):
 
     def _measure(self, position: OutboxPosition) -> None:
         """Export how much waits, and since when."""
+        waiting = outbox.count(self.context.database, position)  # read first: what is counted has an oldest entry
         oldest = None if self._is_early() else next(outbox.read(self.context.database, position, 1), None)
         metrics.DELIVERY_OLDEST.labels(self.name).set(_seconds(oldest.at if oldest else None))
-        metrics.DELIVERY_WAITING.labels(self.name).set(outbox.count(self.context.database, position))
+        metrics.DELIVERY_WAITING.labels(self.name).set(waiting)
 
     def _is_early(self) -> bool:
         """Return whether the next message waits for its time, such as the end of quiet hours."""

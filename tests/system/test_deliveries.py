@@ -64,9 +64,10 @@ def test_the_commands_control_a_running_daemon(
         assert deliveries("pause", "n8n")[0] == 0
         shop.customer(database, "Bea")
         wait_for(lambda: value(daemon.port, f'{STATE}{{state="paused",target="n8n"}}') == 1, "the pause")
-        wait_for(lambda: value(daemon.port, 'chatello_analytics_delivery_waiting{target="n8n"}') == 1, "it to wait")
+        wait_for(lambda: value(daemon.port, 'chatello_analytics_delivery_waiting{target="n8n"}') >= 1, "it to wait")
         assert value(daemon.port, 'chatello_analytics_delivery_oldest_timestamp_seconds{target="n8n"}') > 0
-        assert "n8n: paused, 1 commits wait since " in deliveries("list")[1]
+        listed = deliveries("list")[1]
+        assert re.search("^n8n: paused, [12] commits wait since ", listed), listed  # some dates have an event, too
         assert new_customers(receiver) == 1
         deliveries("resume", "n8n")
         shop.customer(database, "Cleo")

@@ -237,7 +237,7 @@ def test_without_clients_no_change_stream_is_open(http_client: httpx2.Client, da
 
 def streams(db: Database) -> int:
     """Return the number of change streams open on this test's database, as listed by $currentOp."""
-    operations = db.client.admin.aggregate([{"$currentOp": {"idleCursors": True, "allUsers": True}}])
+    operations = shop.operations(db, {"$currentOp": {"idleCursors": True, "allUsers": True}})
     return sum(1 for one in operations if one.get("ns") == f"{db.name}.business_events" and "cursor" in one)
 
 

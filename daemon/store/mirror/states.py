@@ -16,7 +16,7 @@ from daemon.store.documents import license_value_document, license_value_of
 from daemon.store.mirror.recent import recent_document, recent_of
 from rules import name_search, text
 from rules.handlers import license_documents
-from rules.model.changes import DocId, Fields, Payment, PaymentStatus, Plan, Source
+from rules.model.changes import DocId, Fields, License, Payment, PaymentStatus, Plan, Source
 from rules.model.documents import AMOUNTS
 from rules.model.states import CustomerState, FormerName, LicenseState, PaymentState, PlanState
 from rules.settings.settings import Settings
@@ -61,6 +61,8 @@ def _differ_in_fields(before: Fields, after: Fields, changed: Document, unset: D
 
 
 _ABSENT = object()
+MANUAL = "is_manual"
+"""Field of the last valid version of a license; the documents that are mirrored have no such field."""
 
 
 def _plain(fields: Fields) -> Document:
@@ -181,7 +183,7 @@ def _last_valid(state: LicenseState) -> Document | None:
         "status": license.status.value,
         "expires_at": license.expires_at,
     }
-    return good | ({"metadata": state.fields.get("metadata")} if license.is_manual else {})
+    return good | ({MANUAL: True} if license.is_manual else {})
 
 
 def license_of(document: Mapping[str, Any], settings: Settings) -> LicenseState:
@@ -190,13 +192,18 @@ def license_of(document: Mapping[str, Any], settings: Settings) -> LicenseState:
     return LicenseState(
         document["_id"]["id"],
         document["fields"],
-        license_documents.read_license(valid, settings) if valid is not None else None,
+        _license(valid, settings) if valid is not None else None,
         license_value_of(document["worth"]),
         document["started"],
         held,
         _sold(document),
         deleted,
     )
+
+
+def _license(valid: Mapping[str, Any], settings: Settings) -> License:
+    license = license_documents.read_license(valid, settings)
+    return license._replace(is_manual=True) if valid.get(MANUAL) else license
 
 
 def _sold(document: Mapping[str, Any]) -> tuple[DocId, ...]:

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.store.mirror import states
-from rules.model.changes import License, LicenseStatus, LicenseValue
+from rules.model.changes import License, LicenseStatus, LicenseValue, Source
 from rules.model.events import EventType
 from rules.model.ledger import MovementKind, Reason
 from rules.model.recent import FactObservation, PendingSwitch, RecentActivity
 from rules.model.states import CustomerState, LicenseState
+from rules.settings.settings import Settings
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
@@ -84,3 +85,13 @@ def test_a_licences_stored_document_becomes_that_of_the_next_state(before: Licen
 
     assert updated(states.license_document(before), update) == states.license_document(after)
     assert bool(update) == (states.license_document(before) != states.license_document(after))
+
+
+@given(licenses)
+def test_the_last_valid_version_of_a_stored_license_is_read_as_it_was(state: LicenseState) -> None:
+    """Of one that is held or deleted; another one has the fields of its document."""
+    if state.held is None:
+        state.deleted = True
+    document = {**states.license_document(state), "_id": states.mirror_id(Source.LICENSES, state.id)}
+
+    assert states.license_of(document, Settings()).license == state.license

@@ -399,7 +399,7 @@ def test_ctrl_c_also_ends_the_servers_operation_and_the_next_run_completes_it(
 
     assert (process.returncode, "run the same command again to continue" in stderr) == (130, True), stderr
     assert 0 < at_stop < 3900
-    running = database.client.admin.aggregate([{"$currentOp": {}}, {"$match": {"command.aggregate": "licenses"}}])
+    running = shop.operations(database, {"$currentOp": {}}, {"$match": {"command.aggregate": "licenses"}})
     assert [op for op in running if op.get("ns", "").startswith(database.name)] == []
     assert run_once("backfill", MONGODB_URI=mongo_uri, MONGODB_DATABASE=database.name)[0] == 0
     assert database.historical_analytics.count_documents({"period_type": "daily"}) == 4000
