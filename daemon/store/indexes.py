@@ -34,6 +34,12 @@ BY_NAME = IndexModel(
     partialFilterExpression={"_id.k": Source.CUSTOMERS.value},
 )
 
+BY_REGISTRATION = IndexModel(
+    [("fields.created_at", DESCENDING), ("_id", ASCENDING)],
+    name="customers_by_registration",
+    partialFilterExpression={"_id.k": Source.CUSTOMERS.value},
+)
+
 RETURNS = IndexModel(
     [("customer_id", ASCENDING), ("kind", ASCENDING)],
     name="returns",
@@ -41,7 +47,11 @@ RETURNS = IndexModel(
 )
 
 FOR_PAGES: dict[str, tuple[IndexModel, ...]] = {
-    MIRROR: (IndexModel([("fields.customer_id", ASCENDING)], name="customer", sparse=True), BY_NAME),
+    MIRROR: (
+        IndexModel([("fields.customer_id", ASCENDING)], name="customer", sparse=True),
+        BY_NAME,
+        BY_REGISTRATION,
+    ),
     LEDGER: (IndexModel([("customer_id", ASCENDING)], name="customer"), RETURNS),
     EVENTS: tuple(IndexModel([(name, ASCENDING)], name=f"{name}_1") for name in ("customer_id", "license_id")),
 }

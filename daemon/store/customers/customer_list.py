@@ -1,9 +1,9 @@
 """The list of customers: in one of three orders, with filters, page after page in both directions.
 
 A page begins after or ends before a customer, not after a number of them, so that a later page costs no more than the
-first. By name an index has the order; by MRR and by registration the server sorts the customers of the mirror: an index
-for each of them would slow down every sale (docs/decisions.md). Where few customers can match (a search, a rare plan)
-only these are read.
+first. By name and by registration an index has the order; by MRR the server sorts the customers of the mirror, because
+an index would slow down every sale (docs/decisions.md). Where few customers can match (a search, a rare plan) only
+these are read.
 """
 
 from collections.abc import Iterable, Iterator
@@ -47,8 +47,10 @@ KEYS: dict[Order, str] = {
     Order.REGISTERED: "fields.created_at",
 }
 """The field that each order compares."""
+WALKED = (Order.NAME, Order.REGISTERED)
+"""The orders that have an index."""
 IS_CUSTOMER: Document = {"_id.k": Source.CUSTOMERS.value}
-"""As the index by name has it."""
+"""As the indexes of the orders have it."""
 
 
 class CustomerFilter(StrEnum):
@@ -162,7 +164,7 @@ class CustomerList:
 
     def _sorted(self, condition: Document, order: Order, query: CustomerQuery, limit: int | None) -> Iterable[Document]:
         """Return the customers after the position, or backwards those before it, at most `limit`."""
-        is_walked = order is Order.NAME and not condition and query.only not in CONDITIONS
+        is_walked = order in WALKED and not condition and query.only not in CONDITIONS
         these = IS_CUSTOMER if is_walked else range_of(Source.CUSTOMERS)
         conditions = (these, LISTED, CONDITIONS.get(query.only, {}), condition, self._position(order, query))
         direction = 1 if (order is Order.NAME) is not query.is_backward else -1
@@ -183,7 +185,10 @@ class CustomerList:
         further = {"$gt" if rises else "$lt": [field, {"$literal": found["key"]}]}
         tied = {"$lt" if query.is_backward else "$gt": ["$_id", {"$literal": found["_id"]}]}
         beyond = {"$expr": {"$or": [further, {"$and": [{"$eq": [field, {"$literal": found["key"]}]}, tied]}]}}
-        return {**beyond, KEYS[order]: {"$gte" if rises else "$lte": found["key"]}} if order is Order.NAME else beyond
+        # for the index; `$not`, because a comparison leaves out values of other types, such as no date
+        return (
+            {**beyond, KEYS[order]: {"$not": {"$lt" if rises else "$gt": found["key"]}}} if order in WALKED else beyond
+        )
 
     def _states(self, found: Iterable[Document], owned: list[Owned]) -> Iterator[CustomerState]:
         documents = iter(found)

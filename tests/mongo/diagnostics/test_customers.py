@@ -1,7 +1,7 @@
 """Customers of a running shop: list, filters, search, history, and what to do today, against the source."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -15,7 +15,7 @@ from daemon.mongo.types import Database
 from daemon.runtime import metrics
 from daemon.store import forgotten
 from daemon.store.customers import customer_list, customer_search, todo_reader
-from daemon.store.customers.customer_list import CustomerFilter, CustomerQuery, Order
+from daemon.store.customers.customer_list import CustomerFilter, CustomerList, CustomerQuery, Order
 from daemon.store.customers.customer_search import CustomerSearch, TooManyFound
 from rules.insights.todo import TodoKind
 from rules.settings.settings import Settings
@@ -23,6 +23,7 @@ from tests import oracle, shop
 from tests.customers import assert_customers_add_up, customers
 from tests.system.test_process import run_once
 
+NOON = datetime(2026, 11, 27, 11, tzinfo=UTC)
 HOSTILE = ("<script>alert(1)</script>", "=HYPERLINK(1)", "\u202eevil", "{{ 7*7 }}", "a\nb\x00c", "A" * 40_000)
 
 
@@ -121,7 +122,8 @@ def test_pages_of_any_size_contain_every_customer_once(
     pro, strange = plan(daemon, "pro"), [7, "s.1", Binary(b"x" * 16, 4), Decimal128("1.5"), {"$date": 0}["$date"]]
     for number, doc_id in enumerate([*strange, *(ObjectId() for _ in range(12))]):
         named: Any = {"name": f"N{number % 4}"} if number % 5 else {"name": number} if number % 2 else {}
-        daemon.customers.insert_one({"_id": doc_id, "email": f"{number}@x.it", **named})
+        dated: Any = {"created_at": [NOON, "ieri", NOON - timedelta(days=number)][number % 3]} if number % 4 else {}
+        daemon.customers.insert_one({"_id": doc_id, "email": f"{number}@x.it", **named, **dated})
         shop.license(daemon, doc_id, pro)
     caught_up(daemon)
 
@@ -140,6 +142,19 @@ def test_pages_of_any_size_contain_every_customer_once(
             page = found.page(query._replace(after=None, before=page.lines[0].id), 4)
     assert len(seen) == len(set(map(str, seen))) == 17
     assert [line.id for line in page.lines] + back == seen
+
+
+@pytest.mark.parametrize("order", [Order.NAME, Order.REGISTERED])
+def test_an_index_has_the_order_by_name_and_by_registration(daemon: Database, order: Order) -> None:
+    first, last = (shop.customer(daemon, name) for name in "ab")
+    caught_up(daemon)
+
+    with daemon.client.start_session() as session:
+        listed = CustomerList(daemon, session, CustomerSearch(daemon, forgotten.load(daemon)), clock.now())
+        for query in (CustomerQuery(order), CustomerQuery(order, after=first), CustomerQuery(order, before=last)):
+            found: Any = listed._sorted({}, order, query, None)
+            stages = found.explain()["queryPlanner"]["winningPlan"].raw
+            assert b"customers_by_" in stages and b"SORT\0" not in stages
 
 
 def test_a_page_before_the_second_customer_is_the_first_page(daemon: Database) -> None:
