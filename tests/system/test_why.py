@@ -79,6 +79,7 @@ def assert_adds_up(page: Page) -> None:
 
 
 def test_every_number_on_every_page_is_explained_by_lines_that_add_up(visitor: Visitor, db: Database) -> None:
+    wait_for(lambda: oracle.totals(db) == oracle.recount(db), "the daemon to follow")
     expected = oracle.recount(db)
     with visitor.visit(java_script_enabled=False) as page:
         shown = numbers_of(page)
