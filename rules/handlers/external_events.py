@@ -46,8 +46,7 @@ def _observe(batch: Batch, change: Change, kind: EventType, at: datetime) -> str
         return None
     cents = fact_matching.cents_or_none(change.fields.get("amount")) if kind in PAYMENT_EVENTS else None
     external = documents.id_key(change.id)
-    observation = FactObservation(at, license_id, kind, cents, external=external, first=external)
-    return fact_matching.observe_external(batch, owner, observation)
+    return fact_matching.observe_external(batch, owner, FactObservation(at, license_id, kind, cents, external=external))
 
 
 def _is_early(batch: Batch, event: Fields, key: str) -> bool:

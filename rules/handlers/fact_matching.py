@@ -94,9 +94,7 @@ def emit_unless_reported(batch: Batch, change: Change, event: Event, cents: int 
     """
     if change.origin is Origin.BOOTSTRAP:
         return
-    observation = FactObservation(
-        event.at, event.license_id, event.type, cents, event.key, since=change.since, first=event.key
-    )
+    observation = FactObservation(event.at, event.license_id, event.type, cents, guess=event.key, since=change.since)
     known = observations_of(batch, event.customer_id)
     index = match(batch, known, observation, "guess")
     remember(batch, event.customer_id, known, index, observation)

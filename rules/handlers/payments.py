@@ -204,7 +204,7 @@ def _replace_guess(batch: Batch, change: Change, payment: Payment) -> None:
         stands = is_paid and guess.cents == payment.cents and not _is_duplicate(known, observation)
         batch.withdraw(guess.guess, guess.at, WithdrawalKind.REPLACED if stands else WithdrawalKind.CORRECTED)
         if not stands:
-            known = (*known[:index], guess._replace(first=observation.first), *known[index + 1 :])
+            known = (*known[:index], guess._replace(first=observation.payment_key), *known[index + 1 :])
     fact_matching.remember(batch, owner, known, index, observation)
 
 
@@ -238,7 +238,6 @@ def _observation(change: Change, payment: Payment, kind: EventType) -> FactObser
         payment_key=key,
         transaction=payment.transaction,
         since=change.since,
-        first=key,
     )
 
 

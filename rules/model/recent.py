@@ -28,8 +28,8 @@ class FactObservation(NamedTuple):
 
     `guess` is the key of the event inferred from a license, `payment_key` that of the event of a payment document,
     `external` the id of the external event, as text ("" if there is none); `first` is that of the three by which the
-    fact became known. `since` is the earliest time of a fact found after a gap, whose own time is not known; `at` is
-    then the latest.
+    fact became known, once there are several. `since` is the earliest time of a fact found after a gap, whose own time
+    is not known; `at` is then the latest.
     """
 
     at: datetime
