@@ -167,7 +167,7 @@ class CustomerList:
         is_walked = order in WALKED and not condition and query.only not in CONDITIONS
         these = IS_CUSTOMER if is_walked else range_of(Source.CUSTOMERS)
         conditions = (these, LISTED, CONDITIONS.get(query.only, {}), condition, self._position(order, query))
-        direction = 1 if (order is Order.NAME) is not query.is_backward else -1
+        direction = 1 if _rises(order, query) else -1
         found = self.mirror.find({"$and": [*filter(None, conditions)]}, session=self.session, batch_size=CHUNK)
         found = found.sort([(KEYS[order], direction), ("_id", -1 if query.is_backward else 1)])
         return found.allow_disk_use(True).limit(limit or 0)
@@ -181,14 +181,13 @@ class CustomerList:
         found = self.mirror.find_one({"_id": last}, {"key": field}, session=self.session)
         if found is None:
             return {}
-        rises = (order is Order.NAME) is not query.is_backward
+        rises = _rises(order, query)
         further = {"$gt" if rises else "$lt": [field, {"$literal": found["key"]}]}
         tied = {"$lt" if query.is_backward else "$gt": ["$_id", {"$literal": found["_id"]}]}
         beyond = {"$expr": {"$or": [further, {"$and": [{"$eq": [field, {"$literal": found["key"]}]}, tied]}]}}
         # for the index; `$not`, because a comparison leaves out values of other types, such as no date
-        return (
-            {**beyond, KEYS[order]: {"$not": {"$lt" if rises else "$gt": found["key"]}}} if order in WALKED else beyond
-        )
+        bound = {KEYS[order]: {"$not": {"$lt" if rises else "$gt": found["key"]}}} if order in WALKED else {}
+        return {**beyond, **bound}
 
     def _states(self, found: Iterable[Document], owned: list[Owned]) -> Iterator[CustomerState]:
         documents = iter(found)
@@ -198,3 +197,8 @@ class CustomerList:
                 owners = [one.of(ids) for one in owned]
                 states = map(customer_of, chunk)
                 yield from (state for state in states if all(canonical(state.id) in one for one in owners))
+
+
+def _rises(order: Order, query: CustomerQuery) -> bool:
+    """Return whether the key of the order grows in the direction of reading."""
+    return (order is Order.NAME) is not query.is_backward
