@@ -25,8 +25,6 @@ from rules.model.changes import DocId, Source
 from rules.model.states import CustomerState
 
 CHUNK = 200
-FEW = 2000
-"""Up to so many licenses of a plan, or ends within `EXPIRING`, their customers are read first."""
 EXPIRING = timedelta(days=14)
 FIRST_READ = 1000
 """Customers that are compared with a condition on licenses before all are sorted: usually they fill a page."""
@@ -158,7 +156,7 @@ class CustomerList:
         """Return the only customers that can match if they are few, else None."""
         if query.wanted:
             return set(map(canonical, self.search.find(query.wanted, self.session)))
-        return next((few for one in owned if (few := one.few(FEW)) is not None), None)
+        return next((few for one in owned if (few := one.few()) is not None), None)
 
     # -- reading ----------------------------------------------------------------------------------------------
 

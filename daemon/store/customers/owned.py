@@ -15,12 +15,17 @@ from daemon.store.mirror.states import mirror_id
 from rules.model.changes import DocId, Source
 from rules.model.ledger import MovementKind
 
+FEW_LICENSES = 2000
+"""Up to so many licenses of a plan, or that end soon, their customers are read first."""
+FEW_RETURNED = 20_000
+"""Up to so many returned customers, these are read first; the server reads all returns to count them anyway."""
+
 
 class Owned(Protocol):
     """A condition on what belongs to a customer."""
 
-    def few(self, limit: int) -> set[DocId] | None:
-        """Return all customers that fulfill it if they are at most `limit`, else None."""
+    def few(self) -> set[DocId] | None:
+        """Return all customers that fulfill it if they are few, else None."""
 
     def of(self, customer_ids: Iterable[DocId]) -> set[DocId]:
         """Return those of the customers that fulfill it."""
@@ -34,10 +39,10 @@ class License:
         self.session = session
         self.condition = condition
 
-    def few(self, limit: int) -> set[DocId] | None:
+    def few(self) -> set[DocId] | None:
         condition = self.condition if "due" in self.condition else {**self.condition, **range_of(Source.LICENSES)}
-        owners = self._owners(condition, limit + 1)
-        return None if len(owners) > limit else set(owners)
+        owners = self._owners(condition, FEW_LICENSES + 1)
+        return None if len(owners) > FEW_LICENSES else set(owners)
 
     def of(self, customer_ids: Iterable[DocId]) -> set[DocId]:
         return set(self._owners({"fields.customer_id": {"$in": [*customer_ids]}, **self.condition}))
@@ -55,9 +60,9 @@ class Return:
         self.ledger = database[LEDGER]
         self.session = session
 
-    def few(self, limit: int) -> set[DocId] | None:
-        found = self._owners([{"$sort": {"customer_id": 1}}], [{"$limit": limit + 1}])  # as the index of returns
-        return None if len(found) > limit else found
+    def few(self) -> set[DocId] | None:
+        found = self._owners([{"$sort": {"customer_id": 1}}], [{"$limit": FEW_RETURNED + 1}])  # as the index of returns
+        return None if len(found) > FEW_RETURNED else found
 
     def of(self, customer_ids: Iterable[DocId]) -> set[DocId]:
         return self._owners([{"$match": {"customer_id": {"$in": [*customer_ids]}}}], [])

@@ -14,7 +14,7 @@ from daemon.diagnostics.customers import Customers, Standing, export_todo
 from daemon.mongo.types import Database
 from daemon.runtime import metrics
 from daemon.store import forgotten
-from daemon.store.customers import customer_list, customer_search, todo_reader
+from daemon.store.customers import customer_list, customer_search, owned, todo_reader
 from daemon.store.customers.customer_list import CustomerFilter, CustomerList, CustomerQuery, Order
 from daemon.store.customers.customer_search import CustomerSearch, TooManyFound
 from rules.insights.todo import TodoKind
@@ -117,7 +117,7 @@ def test_pages_of_any_size_contain_every_customer_once(
     daemon: Database, monkeypatch: pytest.MonkeyPatch, order: Order, few: int
 ) -> None:
     """With many customers of one plan their list is walked, with few these are read: both give the same."""
-    monkeypatch.setattr(customer_list, "FEW", few)
+    monkeypatch.setattr(owned, "FEW_LICENSES", few)
     monkeypatch.setattr(customer_list, "CHUNK", 3)
     pro, strange = plan(daemon, "pro"), [7, "s.1", Binary(b"x" * 16, 4), Decimal128("1.5"), {"$date": 0}["$date"]]
     for number, doc_id in enumerate([*strange, *(ObjectId() for _ in range(12))]):
@@ -171,7 +171,7 @@ def test_a_page_before_the_second_customer_is_the_first_page(daemon: Database) -
 def test_customers_who_pay_again_after_a_time_without_are_the_returned_ones(
     mongo_uri: str, database: Database, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
-    monkeypatch.setattr(customer_list, "FEW", few)
+    monkeypatch.setattr(owned, "FEW_RETURNED", few)
     pro = shop.plans(database)["pro"]
     config = shop.config_for(mongo_uri, database, rules={"thresholds": {"plan_change_minutes": 0}})
     with shop.running(config):

@@ -16,8 +16,9 @@ from daemon.mongo.client import bounded
 from daemon.mongo.id_text import shown_id
 from daemon.mongo.typed_ids import MAX_LENGTH, parsed, typed_id
 from daemon.store.customers import customer_details, customer_records
-from daemon.store.customers.customer_list import FEW, CustomerFilter, CustomerQuery, Order
+from daemon.store.customers.customer_list import CustomerFilter, CustomerQuery, Order
 from daemon.store.customers.customer_search import TooManyFound
+from daemon.store.customers.owned import FEW_LICENSES
 from daemon.store.reference_lookup import AmbiguousId, UnknownId, reference_id
 from daemon.web.api.customers import HistoryCursor, instant
 from daemon.web.context import WebContext
@@ -166,7 +167,9 @@ def _list(found: Customers, filters: Filters, query: CustomerQuery) -> View:
         "plans": [(typed_id(plan_id), title) for plan_id, title in found.plans_of_licenses()],
         "customers": [parts.row(line, found.settings.zone) for line in page.lines],
         "is_too_many": is_too_many,
-        "notice": "" if page.order is query.order else customer_texts.ORDERED_BY_NAME.format(few=italian.integer(FEW)),
+        "notice": ""
+        if page.order is query.order
+        else customer_texts.ORDERED_BY_NAME.format(few=italian.integer(FEW_LICENSES)),
         "has_payments": any(line.paid_cents is not None for line in page.lines),
         "mrr": italian.cents(found.mrr_cents()),
         "previous": _beside(page, "prima", shown) if page.has_previous else "",
