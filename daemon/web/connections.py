@@ -1,13 +1,15 @@
 """The connections of the HTTP server: their number is limited, and no visitor can hold one without a request.
 
 A connection waits while its visitor has to act: send the rest of a request, or read the response. One more than the
-limit closes the connection that has waited longest, so a probe always gets in. Requests at work are limited elsewhere
+limit closes the connection that has waited longest, so a probe always gets in; one whose bytes have arrived, but are
+not read yet, is closed last. Requests at work are limited elsewhere
 (`middleware.request_limits`, `broadcast.MAX_SUBSCRIBERS`) to less than the number of connections.
 """
 
 import asyncio
 import errno
 import resource
+import select
 from collections.abc import Iterable
 from typing import Any
 
@@ -78,6 +80,12 @@ class VisitorProtocol(H11Protocol):
         is_sending = self.conn.their_state is h11.SEND_BODY
         return self.conn.our_state not in AT_WORK or is_sending or self.flow.write_paused
 
+    def has_unread(self) -> bool:
+        """Whether bytes of the visitor are in the socket: a crowd can come in before the first of it is read."""
+        arrived = select.poll()
+        arrived.register(self.transport.get_extra_info("socket"), select.POLLIN)
+        return bool(arrived.poll(0))
+
     def abort(self) -> None:
         """Close the connection without sending what is left; its descriptor is free after the current callback."""
         self.connections.discard(self)
@@ -105,7 +113,7 @@ def close_longest_waiting(connections: Iterable[Any]) -> None:
     """Close the connection that has waited longest for its visitor, if any waits."""
     waiting = [one for one in connections if one.is_waiting()]
     if waiting:
-        min(waiting, key=lambda one: one.waiting_since).abort()
+        min(waiting, key=lambda one: (one.has_unread(), one.waiting_since)).abort()
 
 
 def on_loop_error(connections: Iterable[Any], context: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """The number and the time of connections are limited, so that a probe always gets in."""
 
 import resource
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tests.web.test_broadcast import create_event, listening, received_event
 from tests.web.visitors import HALF_SENT, is_open
 
 PROBES = ("/healthz", "/readyz", "/metrics")
+WHOLE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 LARGE = b"GET /docs/assets/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -60,6 +62,21 @@ def test_the_longest_waiting_connection_is_closed_first_and_an_event_stream_is_n
     assert sum(opened) > limits.MAX_CONNECTIONS - 10
 
 
+def test_a_request_that_is_not_read_yet_is_answered_although_a_crowd_came_after_it(
+    http_client: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    has_come = threading.Event()
+    monkeypatch.setattr(limits, "connection_limit", lambda: limits.MIN_CONNECTIONS if has_come.wait(20) else 0)
+    port = port_of(http_client)
+    with (
+        visitors.connections(port, 1),  # the server accepts the others after it has counted this one
+        visitors.connect(port, WHOLE) as first,
+        visitors.connections(port, 100),
+    ):
+        has_come.set()
+        assert first.recv(100).startswith(b"HTTP/1.1 200")
+
+
 @pytest.mark.parametrize("sent", [b"", HALF_SENT], ids=["idle", "half-sent"])
 def test_a_connection_without_a_whole_head_is_closed_in_time_even_if_bytes_arrive(
     http_client: httpx2.Client, sent: bytes, monkeypatch: pytest.MonkeyPatch
@@ -82,8 +99,7 @@ def test_a_second_request_on_a_connection_has_the_same_time_for_its_head(
     http_client: httpx2.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "HEAD_SECONDS", 0.5)
-    whole = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    answer = visitors.response(port_of(http_client), whole + HALF_SENT)
+    answer = visitors.response(port_of(http_client), WHOLE + HALF_SENT)
 
     assert answer.startswith(b"HTTP/1.1 200") and answer.count(b"HTTP/1.1") == 1
 
@@ -105,7 +121,6 @@ def test_few_descriptors_leave_most_of_them_to_the_database(monkeypatch: pytest.
         assert limits.connection_limit() == expected
 
 
-SMUGGLED = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 BOTH = b"Host: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
 
 
@@ -114,7 +129,7 @@ BOTH = b"Host: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\
 def test_a_request_with_two_lengths_is_refused_and_its_connection_closed(
     http_client: httpx2.Client, method: bytes, path: bytes
 ) -> None:
-    answer = visitors.response(port_of(http_client), method + b" " + path + b" HTTP/1.1\r\n" + BOTH + SMUGGLED)
+    answer = visitors.response(port_of(http_client), method + b" " + path + b" HTTP/1.1\r\n" + BOTH + WHOLE)
 
     assert answer.startswith(b"HTTP/1.1 400") and answer.count(b"HTTP/1.1") == 1
     assert b"both Content-Length and Transfer-Encoding" in answer
