@@ -144,8 +144,7 @@ def _numbers(
 def _interrupted(database: Database, start: datetime, end: datetime) -> float:
     """Return the seconds between two instants in which the stream was not followed."""
     seconds = 0.0
-    for gap in gaps.newest(database, 100, None):
-        since, until = gap.get("since"), gap.get("until") or gap.get("closed_at") or end
-        if since is not None:
-            seconds += max(0.0, (min(until, end) - max(since, start)).total_seconds())
+    for gap in gaps.between(database, start, end):
+        until = gap.get("until") or gap.get("closed_at") or end
+        seconds += (min(until, end) - max(gap["since"], start)).total_seconds()
     return seconds

@@ -13,6 +13,10 @@ from daemon.store import dead_letters
 
 PLANNED = ("first_start", "upgrade")
 """Causes of gaps that are no interruption."""
+INTERRUPTION: Document = {
+    "$or": [{"cause": {"$nin": [*PLANNED]}}, {"further_causes": {"$elemMatch": {"$nin": [*PLANNED]}}}]
+}
+"""Condition on gaps that `cause_of_interruption` has a cause for."""
 
 
 def open_gap(database: Database, cause: str, detail: str, since: datetime | None, now: datetime) -> Any:
@@ -101,13 +105,10 @@ def newest(
         return pagination.newest(database[GAPS], [("opened_at", -1), ("_id", -1)], {}, limit, cursor, session)
 
 
-def between(database: Database, start: datetime, end: datetime, session: ClientSession) -> list[Document]:
+def between(database: Database, start: datetime, end: datetime, session: ClientSession | None = None) -> list[Document]:
     """Return the gaps that are interruptions and overlap an interval, oldest first."""
-    query = {
-        "cause": {"$nin": list(PLANNED)},
-        "since": {"$lt": end},
-        "$or": [{"closed_at": None}, {"until": {"$gt": start}}, {"until": None, "closed_at": {"$gt": start}}],
-    }
+    is_open_or_later = [{"closed_at": None}, {"until": {"$gt": start}}, {"until": None, "closed_at": {"$gt": start}}]
+    query = {"$and": [INTERRUPTION, {"since": {"$lt": end}, "$or": is_open_or_later}]}
     with translated():
         return list(database[GAPS].find(query, session=session).sort("since", 1))
 

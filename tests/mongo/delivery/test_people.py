@@ -1,7 +1,7 @@
 """Messages to people, sent by real child processes to a receiver on loopback."""
 
 from collections.abc import Callable
-from datetime import date, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -136,6 +136,30 @@ def test_the_message_of_the_morning_has_the_corrections_and_the_day(
         "🎉 Nuovo cliente: TechCorp",
         "💰 Pagamento ricevuto: € 7,99",
     ]
+
+
+@pytest.mark.parametrize(
+    ("causes", "is_interruption"),
+    [
+        (["history_lost"], True),
+        (["upgrade", "history_lost"], True),
+        (["upgrade"], False),
+        (["first_start", "upgrade"], False),
+    ],
+)
+def test_the_message_of_the_morning_names_an_interruption_but_no_upgrade(
+    term: Term, database: Database, inbox: Inbox, written: Outbox, causes: list[str], is_interruption: bool
+) -> None:
+    began = datetime(2026, 11, 25, 11, tzinfo=UTC)
+    times = {"since": began, "until": began + timedelta(minutes=12), "closed_at": NOON, "opened_at": began}
+    database["analytics_gaps"].insert_one({"cause": causes[0], "further_causes": causes[1:], **times})
+    store_row(database, DAY, 7.99)
+    dispatcher = started(term(anna=person(inbox, now=[])), database, "anna")
+    written.commit(closed(DAY))
+    dispatcher.wake()
+    wait_for(lambda: bool(inbox.messages))
+
+    assert ("interruzione di 12 minuti" in inbox.messages[0]) is is_interruption
 
 
 def test_a_message_that_fails_is_sent_later_with_everything_that_came_since(

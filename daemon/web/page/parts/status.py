@@ -127,12 +127,12 @@ def _verification(context: WebContext, now: datetime) -> Iterator[StatusLine]:
 
 
 def _gaps(context: WebContext, now: datetime) -> Iterator[StatusLine]:
-    """Yield open gaps, or a summary of those of the last 30 days without the first start."""
+    """Yield open gaps, or a summary of the interruptions of the last 30 days."""
     zone = context.config().time.zone
     oldest, newest_gaps = now - timedelta(GAPS_SHOWN_DAYS), gaps.newest(context.database, GAPS_READ, None)
     found = [gap for gap in newest_gaps if gap.get("closed_at") is None or gap["opened_at"] >= oldest]
     still_open = [gap for gap in found if gap.get("closed_at") is None]
-    closed = [gap for gap in found if gap.get("closed_at") is not None and gap.get("cause") != "first_start"]
+    closed = [gap for gap in found if gap.get("closed_at") is not None and gaps.cause_of_interruption(gap)]
     for gap in still_open:
         since = texts.day_and_time(italian.DAL, gap.get("opened_at"), now)
         text = system_texts.GAP_OPEN.format(since=since, cause=_cause(gap))
