@@ -66,10 +66,12 @@ class SystemdNotifier:
 
 def status(health: Health, now: float) -> str:
     """Return the line that `systemctl status` shows: the role, and the position or the problem."""
-    problems = [*health.stalled(now), *health.expired_lease(now)]
+    stalled, expired = health.stalled(now), health.expired_lease(now)
     role, reason = health.role, health.reason
-    if problems:
-        text = f"stalled: {'; '.join(problems)}"
+    if stalled:
+        text = f"stalled: {'; '.join([*stalled, *expired])}"
+    elif expired:
+        text = f"not ready: {expired[0]}"
     elif role == "leader":
         text = f"leader, {health.lag_seconds():.0f} s behind; "
         text += f"last event {_instant(health, Instant.EVENT, 'not since the start')}; "

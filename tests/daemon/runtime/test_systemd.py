@@ -107,7 +107,7 @@ def test_the_status_of_a_leader_whose_lease_expired_says_so() -> None:
     health.hold_lease(8)
 
     assert status(health, 8).startswith("leader, ")
-    assert status(health, 11) == "stalled: the lease expired 3 seconds ago and could not be renewed"
+    assert status(health, 11) == "not ready: the lease expired 3 seconds ago and could not be renewed"
 
 
 def test_the_status_is_one_line_whatever_the_reason_holds() -> None:
