@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from daemon.mongo.id_text import shown_id
 from daemon.runtime import logs
-from rules.handlers.decide import Decision
 from rules.model.changes import Change
+from rules.model.decision import Decision
 from rules.model.events import Event
 
 log = logs.get("pipeline")

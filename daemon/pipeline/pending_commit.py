@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from daemon.runtime import metrics
 from daemon.store.commit import Committer, Writes
-from rules.handlers.decide import Decision
 from rules.model.changes import Change
+from rules.model.decision import Decision
 
 
 class PendingCommit:

@@ -29,9 +29,9 @@ from daemon.store.commit import Committer
 from daemon.store.mirror.reader import MirrorReader
 from rules import business_days
 from rules.handlers import payments
-from rules.handlers.decide import Decision, Mirror, decide
+from rules.handlers.decide import decide
 from rules.model.changes import Change, Discontinuity, DocId, Operation, Origin, Source, Undecodable
-from rules.model.decision import Memories, Revaluation
+from rules.model.decision import Decision, Memories, Mirror, Revaluation
 from rules.model.events import Event
 from rules.model.facts import Fact
 from rules.model.states import LicenseState

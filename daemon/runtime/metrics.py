@@ -19,9 +19,9 @@ from prometheus_client.registry import Collector
 
 from daemon import clock
 from daemon.runtime.health import Health, Instant
-from rules.handlers.decide import Decision
 from rules.insights.todo import TodoKind
 from rules.model.changes import Change, DocId, Origin, Source
+from rules.model.decision import Decision
 from rules.model.events import EventType
 from rules.model.ledger import MovementKind, PlanTotals, Totals
 from rules.model.states import PlanState
@@ -67,7 +67,9 @@ def _histogram(name: str, text: str, buckets: tuple[float, ...], labels: tuple[s
 BUILD = Info(f"{PREFIX}_build", "Version of the daemon.", registry=REGISTRY)
 ROLE = _gauge("role", "1 for the current role of this daemon, 0 for all other roles.", ("role",))
 LEADER = _gauge("leader", "1 while this daemon holds the lease.")
-READY = _gauge("ready", "1 while /readyz answers 200: leader with a renewed lease or standby, and all components make progress.")
+READY = _gauge(
+    "ready", "1 while /readyz answers 200: leader with a renewed lease or standby, and all components make progress."
+)
 HEALTHY = _gauge(
     "healthy", "1 while all components make progress (same condition as /healthz and the systemd watchdog)."
 )

@@ -28,8 +28,8 @@ from daemon.store.lease import Lease
 from daemon.store.mirror.writes import MirrorWrites, inserts, mirror_writes
 from daemon.store.outbox_writer import OutboxWriter
 from rules import business_days
-from rules.handlers.decide import Decision, Mirror
 from rules.model.changes import Undecodable
+from rules.model.decision import Decision, Mirror
 from rules.model.facts import Fact
 from rules.settings.settings import Settings
 

@@ -11,8 +11,8 @@ from daemon.mongo.collections import DEAD_LETTERS
 from daemon.mongo.pagination import PageCursor
 from daemon.mongo.types import Database, Document
 from daemon.store.mirror import states
-from rules.handlers.decide import Decision, HeldDocument
 from rules.model.changes import DocId, Source, Undecodable
+from rules.model.decision import Decision, HeldDocument
 
 
 def held(database: Database) -> Iterator[Document]:

@@ -17,11 +17,9 @@ from rules.handlers.customers import apply_customer
 from rules.handlers.external_events import apply_external_event
 from rules.handlers.plans import apply_plan
 from rules.model.changes import Change, Operation, Origin, Source
-from rules.model.decision import Decision, HeldDocument, Mirror, required
+from rules.model.decision import Decision, Mirror
 from rules.settings import custom_rules
 from rules.settings.settings import Settings
-
-__all__ = ["Decision", "HeldDocument", "Mirror", "decide", "required"]
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 

@@ -9,9 +9,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from rules.handlers.decide import Decision, HeldDocument, Mirror, decide, required
+from rules.handlers.decide import decide
 from rules.model.changes import Change, Operation, Source
-from rules.model.decision import ExternalFact, Memories, Revaluation, WithdrawalKind
+from rules.model.decision import (
+    Decision,
+    ExternalFact,
+    HeldDocument,
+    Memories,
+    Mirror,
+    Revaluation,
+    WithdrawalKind,
+    required,
+)
 from rules.model.events import Event
 from rules.model.ledger import Movement, Totals
 from rules.model.states import CustomerState, LicenseState, PaymentState, PlanState

@@ -11,9 +11,8 @@ from daemon.mongo.client import BATCH_SIZE, translated
 from daemon.mongo.collections import MIRROR
 from daemon.mongo.types import Database, Document
 from daemon.store.mirror.states import customer_of, decoded_fields, license_of, mirror_id, payment_of, plan_of
-from rules.handlers.decide import Decision, Mirror, required
 from rules.model.changes import Change, DocId, Fields, Source
-from rules.model.decision import Required
+from rules.model.decision import Decision, Mirror, Required, required
 from rules.model.states import CustomerState, LicenseState, PaymentState, PlanState
 from rules.settings.settings import Settings
 

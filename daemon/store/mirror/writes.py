@@ -7,8 +7,8 @@ from typing import Generic, NamedTuple, TypeVar
 from daemon.mongo.collections import MIRROR
 from daemon.mongo.types import Document
 from daemon.store.mirror import states
-from rules.handlers.decide import Decision, Mirror
 from rules.model.changes import DocId, Source
+from rules.model.decision import Decision, Mirror
 from rules.model.states import CustomerState, LicenseState, PaymentState, PlanState
 
 State = TypeVar("State", CustomerState, LicenseState, PlanState, PaymentState)

@@ -6,8 +6,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from daemon.pipeline import commit_log
-from rules.handlers.decide import Decision
 from rules.model.changes import Change, Operation, Source
+from rules.model.decision import Decision
 from rules.model.events import Event, EventType
 from rules.model.ledger import Totals
 

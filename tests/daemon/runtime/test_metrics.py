@@ -15,8 +15,8 @@ from daemon.runtime import metrics
 from daemon.runtime.health import Health, Instant
 from daemon.runtime.metrics import BUSINESS, REGISTRY
 from daemon.web.middleware.request_metrics import RequestMetrics
-from rules.handlers.decide import Decision
 from rules.model.changes import Change, DocId, Operation, Plan, Source
+from rules.model.decision import Decision
 from rules.model.events import Event, EventType
 from rules.model.ledger import Movement, MovementKind, PlanTotals, Reason, Totals
 from rules.model.states import PlanState

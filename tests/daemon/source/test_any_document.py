@@ -14,8 +14,8 @@ from daemon.source.decode import Decoder
 from daemon.store import documents as records
 from daemon.store.mirror import states
 from rules import business_days
-from rules.handlers.decide import Decision
 from rules.model.changes import Change, Source, Undecodable
+from rules.model.decision import Decision
 from rules.model.documents import CARRIED, TRACKED
 from rules.settings.settings import Settings
 from tests.rules.shop import Shop

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.handlers.decide import Mirror, decide
+from rules.handlers.decide import decide
 from rules.model.changes import Change, Operation, Source
+from rules.model.decision import Mirror
 from rules.model.events import Event, EventType
 from rules.settings import custom_rules
 from rules.settings.custom_rules import CustomRule, rendered
