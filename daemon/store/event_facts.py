@@ -3,7 +3,7 @@
 An event that replaces another one of the same fact adds nothing: the fact stands, under the id that it always had.
 """
 
-import math
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
@@ -16,11 +16,14 @@ from rules.model.decision import Decision, ExternalFact, WithdrawalKind
 from rules.model.documents import id_key
 from rules.model.events import EventType
 from rules.model.facts import EventFact, Fact, FactType
+from rules.settings import catalog
 from rules.text import MAX_NAME, note_text
 
 _KINDS = frozenset(EventType)
 MAX_NUMBERS = 20
 """Numbers of an event's metadata that are delivered."""
+MAX_LENGTH = 200
+"""Longest id, or name of a number, that is delivered; an event with a longer `_id` is known by its hash."""
 
 
 def recorded(decision: Decision, events: Iterable[Document], stored: Mapping[Any, Document]) -> Iterator[Fact]:
@@ -53,7 +56,9 @@ def external(decision: Decision, stored: Mapping[Any, Document], events: Mapping
 
 
 def _external_id(one: ExternalFact) -> str:
-    return id_key(one.id) if one.key is None else str(event_id(one.key))
+    if one.key is not None:
+        return str(event_id(one.key))
+    return id_key(one.id) if _is_short(one.id) else _hash(one.id)
 
 
 def event_fact(event: Mapping[str, Any]) -> EventFact | None:
@@ -63,12 +68,12 @@ def event_fact(event: Mapping[str, Any]) -> EventFact | None:
         return None
     facts = metadata if isinstance(metadata, Mapping) else {}
     return EventFact(
-        event["_id"],
+        event["_id"] if _is_short(event["_id"]) else _hash(event["_id"]),
         EventType(kind),
         _id(event.get("customer_id")),
         _id(event.get("license_id")),
         note_text(event.get("plan_name"), MAX_NAME) or None,
-        _cents(event.get("amount")),
+        catalog.cents(event.get("amount")),
         note_text(event.get("currency"), 3).upper() or "EUR",
         dict(list(_numbers(facts))[:MAX_NUMBERS]),
         bool(facts.get("recovered")),
@@ -77,17 +82,20 @@ def event_fact(event: Mapping[str, Any]) -> EventFact | None:
 
 def _id(value: object) -> DocId:
     with suppress(UnusableId):
-        return None if value is None else canonical(value)
+        return canonical(value) if _is_short(value) else None
     return None
 
 
-def _cents(amount: object) -> int | None:
-    if isinstance(amount, bool) or not isinstance(amount, int | float) or not math.isfinite(amount):
-        return None
-    return round(amount * 100)
+def _is_short(value: object) -> bool:
+    """Return whether an outbox document may contain a value: a commit adds thousands of them to one."""
+    return not isinstance(value, str | bytes) or len(value) <= MAX_LENGTH
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(repr(value).encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
 def _numbers(metadata: Mapping[Any, Any]) -> Iterator[tuple[str, int | float]]:
     for name, value in metadata.items():
-        if isinstance(name, str) and isinstance(value, int | float) and not isinstance(value, bool):
+        if _is_short(name) and isinstance(value, int | float) and not isinstance(value, bool):
             yield name, value

@@ -70,7 +70,7 @@ def _without_none(fields: Mapping[str, Any]) -> Document:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _fact(entry: Mapping[str, Any]) -> Fact:
+def fact_of(entry: Mapping[str, Any]) -> Fact:
     return Fact(entry["id"], FactType(entry["type"]), entry["time"], _subject_of(entry))
 
 
@@ -115,7 +115,7 @@ def _read(
     with translated():
         for found in _majority(database).aggregate(stages):
             position = OutboxPosition(found["_id"], found["entry"] + 1)
-            yield OutboxEntry(position, found["at"], _fact(found["entries"]))
+            yield OutboxEntry(position, found["at"], fact_of(found["entries"]))
 
 
 def _majority(database: Database) -> Collection[Document]:

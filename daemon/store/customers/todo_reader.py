@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
-from typing import Any
 
 from bson.max_key import MaxKey
 from bson.min_key import MinKey
@@ -24,6 +23,7 @@ from rules.model.documents import is_id
 from rules.model.events import EventType
 from rules.model.ledger import MovementKind, Reason
 from rules.model.states import CustomerState
+from rules.settings import catalog
 from rules.settings.settings import Settings
 
 MOST = 200
@@ -72,7 +72,7 @@ class TodoReader:
             customer_id, license_id = event.get("customer_id"), event.get("license_id")
             if customer_id is not None and is_id(customer_id) and isinstance(event["event_date"], datetime):
                 license_id = license_id if is_id(license_id) else None
-                yield TodoItem(customer_id, event["event_date"], _cents(event.get("amount")), license_id)
+                yield TodoItem(customer_id, event["event_date"], catalog.cents(event.get("amount")), license_id)
 
     # -- licenses that end ------------------------------------------------------------------------------------
 
@@ -158,8 +158,3 @@ class TodoReader:
 def _ending(document: Document) -> TodoItem:
     owner, worth = document["fields"].get("customer_id"), document["worth"]
     return TodoItem(owner, document["due"], worth["mrr_cents"], canonical(document["_id"]["id"]), worth["plan_id"])
-
-
-def _cents(amount: Any) -> int | None:
-    is_number = isinstance(amount, int | float) and not isinstance(amount, bool) and abs(amount) < 1e12
-    return round(amount * 100) if is_number else None

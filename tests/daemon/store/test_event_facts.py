@@ -2,20 +2,26 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC
 from functools import partial
 from typing import Any
 
+import bson
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from daemon.delivery.channels import cloud_event
+from daemon.mongo.client import CODEC
 from daemon.mongo.collections import event_id
+from daemon.mongo.ids import canonical
 from daemon.mongo.types import Document
-from daemon.store import event_facts
+from daemon.store import event_facts, outbox
 from daemon.store.documents import event_document
 from rules.model.changes import Change, Operation, Origin, Source
-from rules.model.decision import Decision
+from rules.model.decision import Decision, ExternalFact
 from rules.model.facts import Fact, FactType
+from tests.daemon.source.test_any_document import BEGIN, IDS, ODD
 from tests.rules.handlers.test_external_events import CAUSES, STEPS, changes_of
 from tests.rules.handlers.test_payments import GOOD, PaymentStory, World, worlds
 from tests.rules.histories import cuts
@@ -170,3 +176,40 @@ def test_each_event_of_a_license_is_one_fact_and_one_found_again_keeps_its_id(
     found = [one for one in changes[-5:] if one.source is Source.EVENTS]
     alone.apply([one._replace(origin=Origin.RECOVERED, cause="reconciliation:1") for one in found])
     assert set(alone.recorded()) == known
+
+
+AMOUNTS = (1.797e308, -1.797e308, 9.3e16, 1e17, 2**62, 7.99)
+LONG = "x" * 20_000
+VALUES = st.sampled_from((*ODD, *IDS, *AMOUNTS))
+NAMES = st.sampled_from(("test", "", "a.b", "$inc", "$ref", "$id", LONG)) | st.text(
+    st.characters(exclude_characters="\0")
+)
+EVENTS = st.fixed_dictionaries(
+    {"_id": st.sampled_from((*IDS, LONG, LONG.encode()))},
+    optional={
+        **dict.fromkeys(("customer_id", "license_id"), VALUES | st.just(LONG)),
+        **dict.fromkeys(("amount", "currency", "plan_name", "event_type"), VALUES),
+        "metadata": VALUES | st.dictionaries(NAMES, VALUES, max_size=30),
+    },
+)
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(EVENTS, st.sampled_from(["payment_completed", "marketing_campaign"]))
+def test_any_external_event_is_a_small_fact_that_can_be_stored_and_sent(event: dict[str, Any], kind: str) -> None:
+    stored = bson.decode(bson.encode({"event_type": kind, **event}), codec_options=CODEC)
+    reported = ExternalFact(canonical(stored["_id"]), kind, BEGIN)
+
+    facts = list(event_facts.external(Decision(external=[reported]), {}, {reported.id: stored}))
+    document = bson.encode(outbox.document(1, BEGIN, facts))
+    assert len(document) < 10_000
+    for entry in bson.decode(document, codec_options=CODEC)["entries"]:
+        assert cloud_event.body(outbox.fact_of(entry), "shop", UTC)
+
+
+@pytest.mark.parametrize(("amount", "cents"), [*((amount, None) for amount in AMOUNTS[:-1]), (7.99, 799)])
+def test_an_impossible_amount_is_left_out(amount: float, cents: int | None) -> None:
+    found = event_facts.event_fact({"_id": 1, "event_type": "payment_completed", "amount": amount})
+
+    assert found is not None
+    assert found.amount_cents == cents

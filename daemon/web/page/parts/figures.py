@@ -10,7 +10,7 @@ from rules.model.changes import DocId
 from rules.model.ledger import Totals
 from rules.model.states import PlanState
 from rules.rows import row
-from rules.settings import italian
+from rules.settings import catalog, italian
 from rules.settings.settings import Settings
 
 YESTERDAY, A_WEEK = 1, 7
@@ -72,7 +72,7 @@ MEASURES = (
         "mrr",
         texts.MRR,
         lambda totals: totals.mrr_cents,
-        lambda row: _cents(row.get("mrr")),
+        lambda row: catalog.cents(row.get("mrr")),
         italian.cents,
         italian.signed_cents,
     ),
@@ -104,16 +104,11 @@ MEASURES = (
         "arr",
         texts.ARR,
         lambda totals: totals.mrr_cents * 12,
-        lambda row: _cents(row.get("arr")),
+        lambda row: catalog.cents(row.get("arr")),
         italian.cents,
         italian.signed_cents,
     ),
 )
-
-
-def _cents(amount: object) -> int | None:
-    known = italian.number(amount)
-    return None if known is None else round(known * 100)
 
 
 def figures(current: CurrentTotals, rows: Mapping[int, ReadOnlyDocument]) -> list[Figure]:
