@@ -64,7 +64,7 @@ def _external_id(one: ExternalFact) -> str:
 def event_fact(event: Mapping[str, Any]) -> EventFact | None:
     """Return what is delivered of a stored event: ids and numbers; None if its type is none of ours."""
     kind, metadata = event.get("event_type"), event.get("metadata")
-    if not isinstance(kind, str) or kind not in _KINDS:
+    if type(kind) is not str or kind not in _KINDS:  # JavaScript code is a str, too
         return None
     facts = metadata if isinstance(metadata, Mapping) else {}
     return EventFact(
