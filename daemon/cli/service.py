@@ -17,7 +17,7 @@ from daemon.errors import ChatelloError
 
 if TYPE_CHECKING:
     from daemon.config.schema import Http
-    from daemon.diagnostics.preflight import CheckResult
+    from daemon.runtime.check_result import CheckResult
 
 
 @click.command()
@@ -96,8 +96,8 @@ def _print(result: "CheckResult") -> None:
 
 def _check_port(config: "Http", configuration: Path) -> "CheckResult":
     """Check that the HTTP server can listen, or that the service already does."""
-    from daemon.diagnostics.preflight import CheckResult
     from daemon.runtime import port_use
+    from daemon.runtime.check_result import CheckResult
     from daemon.web import listener
 
     subject = f"port {config.port}"

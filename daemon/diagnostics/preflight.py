@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from daemon.config.schema import Config
 from daemon.delivery import target_check
@@ -25,6 +24,7 @@ from daemon.mongo.collections import (
     WRITTEN_ROWS,
 )
 from daemon.mongo.types import Database, Document
+from daemon.runtime.check_result import CheckResult
 from daemon.source import api_usage, custom_rules
 from daemon.source.filter import WATCHED, stages
 from daemon.store import checkpoint, gaps, indexes
@@ -63,14 +63,6 @@ def required_privileges(config: Config) -> dict[str, tuple[str, ...]]:
     return needed
 
 
-class CheckResult(NamedTuple):
-    """Result of one check; `hint` is empty if the check passed."""
-
-    subject: str
-    found: str
-    hint: str = ""
-
-
 def run_checks(
     database: Database,
     rules: Sequence[CustomRule] = (),
@@ -104,7 +96,7 @@ def check_targets(config: Config, path: Path) -> Iterator[CheckResult]:
 
     `path` is the configuration file.
     """
-    yield from (CheckResult(*one) for one in target_check.check_targets(config, path))
+    yield from target_check.check_targets(config, path)
     if config.webhooks or config.notify:
         unit = address_filter.unit_of(path)
         for name in address_filter.forbidden(config, address_filter.read(unit)):

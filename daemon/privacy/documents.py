@@ -9,8 +9,6 @@ from typing import Any
 from unicodedata import normalize
 
 import bson
-from bson.max_key import MaxKey
-from bson.min_key import MinKey
 
 from daemon.mongo.client import BATCH_SIZE, translated
 from daemon.mongo.collections import DEAD_LETTERS, EVENTS, GAPS, MIRROR, ROWS, SOURCE_NAME, WRITTEN_ROWS
@@ -18,7 +16,7 @@ from daemon.mongo.id_text import shown_id
 from daemon.mongo.types import Database, Document
 from daemon.source import reads
 from daemon.store.events import ORIGIN
-from daemon.store.mirror.states import mirror_id
+from daemon.store.mirror.states import ids_of, mirror_id
 from rules.model.changes import Fields, Source
 from rules.privacy import erasure
 from rules.text import MAX_NAME, customer_name, one_line
@@ -121,10 +119,11 @@ def customers_with(database: Database, customer_id: object, names: Iterable[str]
     pattern = {"$regex": "|".join(filter(None, parts)), "$options": "i"}
     if not pattern["$regex"]:
         return
-    customer_ids = {"$gte": mirror_id(Source.CUSTOMERS, MinKey()), "$lte": mirror_id(Source.CUSTOMERS, MaxKey())}
     named = {"$or": [{"fields.name": pattern}, {"fields.company": pattern}]}
     with translated():
-        found = database[MIRROR].find({"_id": customer_ids, "_id.id": {"$ne": customer_id}, **named}, {"fields": 1})
+        found = database[MIRROR].find(
+            {"_id": ids_of(Source.CUSTOMERS), "_id.id": {"$ne": customer_id}, **named}, {"fields": 1}
+        )
         yield from ((one["_id"]["id"], name) for one in found if (name := customer_name(one["fields"])))
 
 

@@ -16,13 +16,13 @@ from rules.model.events import Event, EventType
 from rules.text import MAX_NAME, note_text, one_line
 
 MANUAL_TYPES = (
+    EventType.MARKETING_CAMPAIGN,
     EventType.FEATURE_RELEASED,
     EventType.PARTNERSHIP,
     EventType.MEDIA_MENTION,
     EventType.SUPPORT_TICKET,
     EventType.SERVER_ISSUE,
     EventType.MAINTENANCE,
-    EventType.MARKETING_CAMPAIGN,
 )
 """Types of events created by users and custom rules: none that the daemon emits itself."""
 

@@ -4,15 +4,13 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from bson.max_key import MaxKey
-from bson.min_key import MinKey
 from pymongo.client_session import ClientSession
 
 from daemon.mongo.client import translated
 from daemon.mongo.collections import MIRROR
 from daemon.mongo.ids import canonical
 from daemon.mongo.types import Database, Document
-from daemon.store.mirror.states import customer_of, license_of, mirror_id
+from daemon.store.mirror.states import customer_of, ids_of, license_of, mirror_id
 from rules.model.changes import DocId, PaymentStatus, Source
 from rules.model.states import CustomerState, LicenseState
 from rules.settings.settings import Settings
@@ -61,9 +59,8 @@ def _details(found: Document) -> CustomerDetails:
 
 def keeps_payments(database: Database, session: ClientSession) -> bool:
     """Return whether the shop has ever stored a payment."""
-    bounds = {"$gte": mirror_id(Source.PAYMENTS, MinKey()), "$lte": mirror_id(Source.PAYMENTS, MaxKey())}
     with translated():
-        return database[MIRROR].find_one({"_id": bounds}, {"_id": 1}, session=session) is not None
+        return database[MIRROR].find_one({"_id": ids_of(Source.PAYMENTS)}, {"_id": 1}, session=session) is not None
 
 
 def customer(database: Database, customer_id: DocId, session: ClientSession) -> CustomerState | None:

@@ -7,7 +7,7 @@ these are read.
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 from typing import NamedTuple
@@ -19,13 +19,13 @@ from daemon.mongo.collections import MIRROR
 from daemon.mongo.ids import canonical
 from daemon.mongo.types import Database, Document
 from daemon.store.customers.customer_search import CustomerSearch
-from daemon.store.customers.owned import License, Owned, Return, range_of
-from daemon.store.mirror.states import customer_of, mirror_id
+from daemon.store.customers.owned import License, Owned, Return
+from daemon.store.mirror.states import customer_of, ids_of, mirror_id
+from rules.insights import todo
 from rules.model.changes import DocId, Source
 from rules.model.states import CustomerState
 
 CHUNK = 200
-EXPIRING = timedelta(days=14)
 FIRST_READ = 1000
 """Customers that are compared with a condition on licenses before all are sorted: usually they fill a page."""
 
@@ -54,7 +54,7 @@ IS_CUSTOMER: Document = {"_id.k": Source.CUSTOMERS.value}
 class CustomerFilter(StrEnum):
     """Filters by state; see `CONDITIONS`.
 
-    RETURNED: has MRR again, after a time without. EXPIRING: an active license ends within `EXPIRING`.
+    RETURNED: has MRR again, after a time without. EXPIRING: an active license ends within `todo.EXPIRING_WITHIN`.
     """
 
     ALL = "all"
@@ -147,7 +147,8 @@ class CustomerList:
 
     def _owned(self, query: CustomerQuery) -> list[Owned]:
         """Return what each listed customer has to own."""
-        ends = {"due": {"$gt": self.now, "$lte": self.now + EXPIRING}} if query.only is CustomerFilter.EXPIRING else {}
+        soon = {"due": {"$gt": self.now, "$lte": self.now + todo.EXPIRING_WITHIN}}
+        ends = soon if query.only is CustomerFilter.EXPIRING else {}
         plan = {} if query.plan_id is None else {"worth.plan_id": query.plan_id, "worth.active": True}
         found: list[Owned] = [License(self.database, self.session, {**ends, **plan})] if ends or plan else []
         return [*found, Return(self.database, self.session)] if query.only is CustomerFilter.RETURNED else found
@@ -163,7 +164,7 @@ class CustomerList:
     def _sorted(self, condition: Document, order: Order, query: CustomerQuery, limit: int | None) -> Iterable[Document]:
         """Return the customers after the position, or backwards those before it, at most `limit`."""
         is_walked = order in WALKED and not condition and query.only not in CONDITIONS
-        these = IS_CUSTOMER if is_walked else range_of(Source.CUSTOMERS)
+        these = IS_CUSTOMER if is_walked else {"_id": ids_of(Source.CUSTOMERS)}
         conditions = (these, LISTED, CONDITIONS.get(query.only, {}), condition, self._position(order, query))
         direction = 1 if _rises(order, query) else -1
         found = self.mirror.find({"$and": [*filter(None, conditions)]}, session=self.session, batch_size=CHUNK)

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from bson.max_key import MaxKey
-from bson.min_key import MinKey
 from pymongo.client_session import ClientSession
 
 from daemon import clock
@@ -13,7 +11,7 @@ from daemon.mongo.client import BATCH_SIZE, translated
 from daemon.mongo.collections import MIRROR
 from daemon.mongo.types import Database, Document
 from daemon.store.forgotten import ErasureList
-from daemon.store.mirror.states import mirror_id
+from daemon.store.mirror.states import ids_of
 from rules import name_search
 from rules.model.changes import DocId, Source
 from rules.settings.catalog import MARKS
@@ -51,9 +49,8 @@ class CustomerSearch:
 
     def _candidates(self, text: str, session: ClientSession) -> Iterator[Document]:
         pattern = {"$regex": name_search.candidates_pattern(text), "$options": "i"}
-        customers = {"$gte": mirror_id(Source.CUSTOMERS, MinKey()), "$lte": mirror_id(Source.CUSTOMERS, MaxKey())}
         stages: list[Document] = [
-            {"$match": {"_id": customers}},
+            {"$match": {"_id": ids_of(Source.CUSTOMERS)}},
             {"$match": {"$or": [{f"fields.{name}": pattern} for name in NAMES]}},
             {"$project": {"_id": 0, "id": "$_id.id", **{name: f"$fields.{name}" for name in NAMES}}},
         ]

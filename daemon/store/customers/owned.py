@@ -3,15 +3,13 @@
 from collections.abc import Iterable
 from typing import Protocol
 
-from bson.max_key import MaxKey
-from bson.min_key import MinKey
 from pymongo.client_session import ClientSession
 
 from daemon.mongo.client import BATCH_SIZE
 from daemon.mongo.collections import LEDGER, MIRROR
 from daemon.mongo.ids import canonical
 from daemon.mongo.types import Database, Document
-from daemon.store.mirror.states import mirror_id
+from daemon.store.mirror.states import ids_of
 from rules.model.changes import DocId, Source
 from rules.model.ledger import MovementKind
 
@@ -40,7 +38,7 @@ class License:
         self.condition = condition
 
     def few(self) -> set[DocId] | None:
-        condition = self.condition if "due" in self.condition else {**self.condition, **range_of(Source.LICENSES)}
+        condition = self.condition if "due" in self.condition else {**self.condition, "_id": ids_of(Source.LICENSES)}
         owners = self._owners(condition, FEW_LICENSES + 1)
         return None if len(owners) > FEW_LICENSES else set(owners)
 
@@ -76,8 +74,3 @@ class Return:
             *after,
         ]
         return {canonical(one["_id"]) for one in self.ledger.aggregate(stages, session=self.session)}
-
-
-def range_of(source: Source) -> Document:
-    """Return the condition on the mirror's documents of one source collection."""
-    return {"_id": {"$gte": mirror_id(source, MinKey()), "$lte": mirror_id(source, MaxKey())}}

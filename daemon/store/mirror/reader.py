@@ -10,7 +10,7 @@ from pymongo.client_session import ClientSession
 from daemon.mongo.client import BATCH_SIZE, translated
 from daemon.mongo.collections import MIRROR
 from daemon.mongo.types import Database, Document
-from daemon.store.mirror.states import customer_of, decoded_fields, license_of, mirror_id, payment_of, plan_of
+from daemon.store.mirror.states import customer_of, decoded_fields, ids_of, license_of, mirror_id, payment_of, plan_of
 from rules.model.changes import Change, DocId, Fields, Source
 from rules.model.decision import Decision, Mirror, Required, required
 from rules.model.states import CustomerState, LicenseState, PaymentState, PlanState
@@ -95,9 +95,10 @@ class MirrorReader:
 
     def documents(self, source: Source, session: ClientSession | None = None) -> Iterator[Document]:
         """Yield the mirror documents of one collection in the source's `_id` order."""
-        bounds = {"$gte": mirror_id(source, MinKey()), "$lte": mirror_id(source, MaxKey())}
         with translated():
-            yield from self.collection.find({"_id": bounds}, session=session, batch_size=BATCH_SIZE).sort("_id", 1)
+            yield from self.collection.find({"_id": ids_of(source)}, session=session, batch_size=BATCH_SIZE).sort(
+                "_id", 1
+            )
 
     def fields(self, source: Source, session: ClientSession | None = None) -> Iterator[tuple[DocId, Fields]]:
         """Yield id and fields of every mirror document that is present in the source, in its `_id` order."""

@@ -10,6 +10,8 @@ from operator import attrgetter
 from typing import Any
 
 from bson import Decimal128
+from bson.max_key import MaxKey
+from bson.min_key import MinKey
 
 from daemon.mongo.types import Document
 from daemon.store.documents import license_value_document, license_value_of
@@ -24,6 +26,11 @@ from rules.settings.settings import Settings
 
 def mirror_id(source: Source, doc_id: object) -> Document:
     return {"k": source.value, "id": doc_id}
+
+
+def ids_of(source: Source) -> Document:
+    """Return the condition on the `_id` of the mirror's documents of one source collection."""
+    return {"$gte": mirror_id(source, MinKey()), "$lte": mirror_id(source, MaxKey())}
 
 
 def difference(before: Document, after: Document) -> Document:

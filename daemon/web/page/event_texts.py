@@ -46,15 +46,6 @@ NOT_KEY = "Il modulo non è più valido: ricarica la pagina e riprova."
 USED_KEY = "Questo modulo ha già aggiunto un altro evento: ricaricalo per aggiungerne uno nuovo."
 READ_ONLY = "Qui si può solo leggere: per aggiungere eventi serve un token nella sezione [http] della configurazione."
 
-MANUAL_TYPES = (
-    EventType.MARKETING_CAMPAIGN,
-    EventType.FEATURE_RELEASED,
-    EventType.PARTNERSHIP,
-    EventType.MEDIA_MENTION,
-    EventType.SUPPORT_TICKET,
-    EventType.SERVER_ISSUE,
-    EventType.MAINTENANCE,
-)
 TYPES = {
     EventType.NEW_CUSTOMER: "Nuovo cliente",
     EventType.LICENSE_CREATED: "Nuova licenza",

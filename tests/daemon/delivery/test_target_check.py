@@ -8,7 +8,8 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from daemon.config.loader import load
-from daemon.delivery.target_check import TargetCheck, check_targets
+from daemon.delivery.target_check import check_targets
+from daemon.runtime.check_result import CheckResult
 from tests.daemon.config.test_targets import SECRET
 from tests.daemon.delivery.conftest import raw_server
 
@@ -25,7 +26,7 @@ def write_secret(file: Path, name: str, text: str) -> None:
     secret.write_text(text)
 
 
-def checked(file: Path, text: str) -> list[TargetCheck]:
+def checked(file: Path, text: str) -> list[CheckResult]:
     file.write_text(text)
     return list(check_targets(load(file, {}), file))
 
@@ -44,7 +45,7 @@ def test_a_webhook_is_connected_to_without_a_request(file: Path, httpserver: HTT
     write_secret(file, "n8n", SECRET)
     (found,) = checked(file, f'[webhooks.n8n]\nurl = "{httpserver.url_for("/canary")}"')
 
-    assert found == TargetCheck("target n8n", "localhost is reached; to send a test message: deliveries test n8n")
+    assert found == CheckResult("target n8n", "localhost is reached; to send a test message: deliveries test n8n")
     assert httpserver.log == []
 
 
@@ -65,6 +66,6 @@ def test_a_service_is_not_tried_and_a_wrong_url_is_not_shown(file: Path) -> None
     write_secret(file, "phone", "tgramm://canary-token/12345678")
     telegram, phone = checked(file, "[notify.telegram]\n[notify.phone]\n")
 
-    assert telegram == TargetCheck("target telegram", "Telegram: URL understood, not tried: deliveries test telegram")
+    assert telegram == CheckResult("target telegram", "Telegram: URL understood, not tried: deliveries test telegram")
     assert phone.hint.startswith("the URL is not understood")
     assert "canary" not in repr(phone)

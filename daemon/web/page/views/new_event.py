@@ -21,6 +21,7 @@ from daemon.web.page.rendering import DATABASE_TIMEOUT_SECONDS, Renderer
 from daemon.web.page.snapshot import Snapshot
 from rules import business_days
 from rules.settings import italian
+from rules.settings.custom_rules import MANUAL_TYPES
 from rules.text import one_line
 
 ADDRESS = f"{addresses.EVENTS}/nuovo"
@@ -39,7 +40,7 @@ class Draft(NamedTuple):
 
     def problem(self, today: date) -> str:
         """Return what is wrong with the fields, "" if nothing is."""
-        if self.kind not in event_texts.MANUAL_TYPES:
+        if self.kind not in MANUAL_TYPES:
             return event_texts.NOT_TYPE
         if not self.text or len(self.text) > store.MAX_DESCRIPTION:
             return event_texts.NOT_TEXT.format(limit=italian.integer(store.MAX_DESCRIPTION))
@@ -87,7 +88,7 @@ def _form(
     view = {
         "draft": draft,
         "problem": problem,
-        "types": [(kind.value, event_texts.TYPES[kind]) for kind in event_texts.MANUAL_TYPES],
+        "types": [(kind.value, event_texts.TYPES[kind]) for kind in MANUAL_TYPES],
         "limit": store.MAX_DESCRIPTION,
         "added": added,
         "confirmation": _confirmation(snapshot, added) if added else "",
