@@ -164,6 +164,13 @@ def operations(db: Database, *stages: Document) -> list[Document]:
     return list(admin.aggregate([*stages]))
 
 
+def wait_until_committed(db: Database, seconds: float = 60) -> None:
+    """Insert a customer and wait for its event: everything written before it is then committed."""
+    mark = customer(db, "the last one")
+    event = {"event_type": "new_customer", "customer_id": mark}
+    until(lambda: db.business_events.count_documents(event) == 1, "the last event", seconds)
+
+
 def until(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
     wait_for(condition, what, seconds)
 

@@ -4,7 +4,7 @@ The memory holds for each goal whether it was reached. A goal that is configured
 event, and neither does a fall and a new rise.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from itertools import pairwise
@@ -156,8 +156,3 @@ def _compared(soonest: date | None, latest: date | None, by: date) -> PaceState:
     if soonest is None or soonest > by:
         return PaceState.BEHIND
     return PaceState.AHEAD if latest is not None and latest <= by else PaceState.ON_PACE
-
-
-def span_ages() -> Sequence[int]:
-    """Return the ages in days of the numbers that a pace compares with today's."""
-    return [number * SPAN_DAYS for number in range(1, SPANS + 1)]

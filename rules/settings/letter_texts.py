@@ -15,7 +15,7 @@ FROM_DAYS = (
 )
 
 WATERFALL = "Da dove viene l’MRR"
-STEP, BAR, AMOUNT = "Voce", "Barra", "Importo"
+STEP, AMOUNT = "Voce", "Importo"
 ENDS = {"start": "inizio", "end": "fine"}
 START_OF_LEDGER = "inizio dei conti"
 MOVEMENTS: Mapping[MovementKind, str] = {

@@ -98,13 +98,6 @@ def wait_until_consistent(db: Database, daemon: shop.Process | None = None, seco
     measurements.record(recovery_seconds=clock.monotonic() - began)
 
 
-def wait_until_committed(db: Database, seconds: float = 60) -> None:
-    """Insert a customer and wait for its event: everything written before it is then committed."""
-    mark = shop.customer(db, "the last one")
-    event = {"event_type": "new_customer", "customer_id": mark}
-    shop.until(lambda: db.business_events.count_documents(event) == 1, "the last event", seconds)
-
-
 def assert_nothing_lost_or_duplicated(db: Database) -> None:
     missing, duplicated = missing_and_duplicated(db)
     recorded = db.business_events.count_documents({})

@@ -13,7 +13,6 @@ from tests.faults.injection import (
     assert_nothing_lost_or_duplicated,
     fail_point_hits,
     failing,
-    wait_until_committed,
     wait_until_consistent,
     wait_until_ready,
 )
@@ -83,7 +82,7 @@ def test_the_process_survives_a_server_error(
     with failing(db, command.split(), times=2, **fault):
         made = [shop.license(db, shop.customer(db, f"C{n}"), plans[n % len(plans)]) for n in range(4)]
         db.licenses.update_one({"_id": made[0]}, {"$set": {"status": "suspended"}})
-    wait_until_committed(db, 40)
+    shop.wait_until_committed(db, 40)
 
     assert survivor.is_running()
     assert events(db)["license_suspended", made[0]] == 1
@@ -100,7 +99,7 @@ def test_an_error_that_ends_the_stream_is_recorded_as_a_gap_and_reconciled(
     with failing(db, ["getMore"], errorCode=code):
         customer = shop.customer(db, "A")
     wait_until_consistent(db, survivor)
-    wait_until_committed(db)
+    shop.wait_until_committed(db)
 
     assert db.analytics_gaps.count_documents({}) == gaps + 1
     assert events(db)["new_customer", customer] == 1
@@ -115,7 +114,7 @@ def test_after_a_kill_during_a_commit_the_next_daemon_commits_within_ten_seconds
     plans = shop.plans(db)
     with shop.process(brittle.uri, db.name) as daemon:
         wait_until_ready(daemon)
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
         with failing(db, [held], times=1000, blockConnection=True, blockTimeMS=4_000):
             before = fail_point_hits(db)
             license = shop.license(db, shop.customer(db, "A"), plans["pro"])
@@ -127,7 +126,7 @@ def test_after_a_kill_during_a_commit_the_next_daemon_commits_within_ten_seconds
         shop.until(lambda: events(db)["license_created", license] == 1, "the next daemon's commit", 20)
         took = clock.monotonic() - killed
         measurements.record(commit_after_kill_seconds=took)
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
         daemon.send(signal.SIGTERM)
         daemon.wait()
 

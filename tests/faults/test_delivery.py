@@ -16,7 +16,7 @@ from werkzeug import Request, Response
 
 from daemon.mongo.types import Database
 from tests import measurements, shop
-from tests.faults.injection import Load, wait_until_committed, wait_until_consistent
+from tests.faults.injection import Load, wait_until_consistent
 from tests.oracle import assert_each_fact_once_in_the_outbox
 
 KILLS = int(os.environ.get("CHATELLO_TEST_KILLS", "50"))
@@ -91,7 +91,7 @@ def test_after_fifty_kills_each_committed_fact_has_arrived_in_order_and_nothing_
         for receiver in receivers.values():
             receiver.accepts_all = True
         wait_until_consistent(db, seconds=120)
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
         try_now(db)
         shop.until(lambda: _all_arrived(db, receivers), "all facts to arrive", 120)
         assert [daemon.stop() for daemon in daemons] == [0, 0]

@@ -10,7 +10,6 @@ from tests import measurements, shop
 from tests.faults.injection import (
     Load,
     assert_nothing_lost_or_duplicated,
-    wait_until_committed,
     wait_until_consistent,
     wait_until_ready,
 )
@@ -41,7 +40,7 @@ def test_a_leader_stopped_for_longer_than_its_lease_resumes_as_standby(
             shop.until(lambda: role(holder) == "standby", "the stale leader to become a standby", 20)
             load.more(50)
         wait_until_consistent(db)
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
         assert (role(holder), role(other)) == ("standby", "leader")
 
     assert_nothing_lost_or_duplicated(db)
@@ -66,12 +65,12 @@ def test_a_standby_leads_and_commits_while_the_former_leader_stays_away(
                 shop.until(lambda until=renewed_until: lease(db)["expires_at"] > until, "a renewal", 10)  # type: ignore[misc]
                 load.more(20)
         wait_until_consistent(db, other)
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
         held = lease(db)
         assert_nothing_lost_or_duplicated(db)
         former.send(signal.SIGCONT)
         shop.until(lambda: role(former) == "standby", "the former leader to become a standby", 20)
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
         assert (role(former), role(other)) == ("standby", "leader")
 
     assert held["epoch"] == epoch + 1
@@ -97,7 +96,7 @@ def test_another_of_three_daemons_takes_over_each_time_the_leader_is_killed(
             shop.until(lambda: role(daemons[0]) == "leader", "the last one to become leader", 30)
             load.more(40)
         wait_until_consistent(db)
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
         assert daemons[0].stop() == 0
 
     assert_nothing_lost_or_duplicated(db)
@@ -116,7 +115,7 @@ def test_with_the_lease_as_shipped_a_standby_commits_within_ten_seconds_of_the_h
             shop.until(lambda: lease(db)["expires_at"] > renewed_until, "the lease to be renewed", 10)
             holder.kill()
             killed = clock.monotonic()
-            wait_until_committed(db, 20)
+            shop.wait_until_committed(db, 20)
             took = clock.monotonic() - killed
             measurements.record(takeover_seconds=took)
 
@@ -147,7 +146,7 @@ def test_a_second_sigterm_ends_the_process_immediately_and_the_next_one_resumes(
                 wait_until_ready(daemon)
     with shop.process(brittle.uri, db.name) as daemon:
         wait_until_consistent(db, daemon)
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
         assert daemon.stop() == 0
 
     assert sum(count for (kind, _), count in events(db).items() if kind == "license_created") >= 50

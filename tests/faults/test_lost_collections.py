@@ -14,7 +14,6 @@ from tests import shop
 from tests.faults.injection import (
     assert_nothing_lost_or_duplicated,
     gap,
-    wait_until_committed,
     wait_until_consistent,
     wait_until_ready,
 )
@@ -33,7 +32,7 @@ def insert_emitted_shop(db: Database, licenses: int = MANY) -> list[Any]:
     """Insert licenses while the daemon follows the stream, and wait for their events; return the license ids."""
     plans = list(shop.plans(db).values())
     licenses_made = [shop.license(db, shop.customer(db, f"C{n}"), plans[n % len(plans)]) for n in range(licenses)]
-    wait_until_committed(db)
+    shop.wait_until_committed(db)
     return licenses_made
 
 
@@ -67,7 +66,7 @@ def test_a_dropped_collection_restored_in_two_steps_emits_no_cancellation(
         db[lost].insert_many(saved[-3:])
         wait_until_consistent(db)
         assert events(db) == before
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
 
     assert asked["cause"] == "drop"
     assert f"of {len(saved)} {lost} disappeared" in asked["waiting"]
@@ -84,7 +83,7 @@ def test_an_intended_drop_is_applied_once_an_operator_approves_it(brittle: Embed
         wait_for_question(db)
         assert gaps.accept_deletions(db)
         wait_until_consistent(db)
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
 
     recorded = events(db)
     assert {recorded["license_cancelled", one] for one in licenses} == {1}
@@ -116,7 +115,7 @@ def test_the_role_stays_waiting_during_further_reconciliations(
         asked, reason = list(roles), run.health.reason
         db.licenses.insert_many(saved)
         wait_until_consistent(db)
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
 
     assert set(asked) == {"waiting"}
     assert "disappeared" in reason
@@ -148,7 +147,7 @@ def test_a_collection_renamed_away_and_back_emits_no_cancellation(brittle: Embed
         db.licenses_away.rename("licenses")
         wait_until_consistent(db)
         assert events(db) == before
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
 
     assert gap(db, "rename")["closed_at"] is not None
     assert_nothing_lost_or_duplicated(db)
@@ -195,7 +194,7 @@ def test_after_a_database_is_dropped_the_daemon_starts_again_from_an_empty_shop(
         shop.until(lambda: "due" in db.analytics_mirror.index_information(), "the daemon's indexes", 20)
         shop.until(lambda: totals(db) == dict.fromkeys(totals(db), 0) != {}, "an empty shop", 20)
         insert_emitted_shop(db, 5)
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
         wait_until_consistent(db, daemon)
         daemon.stop()
 

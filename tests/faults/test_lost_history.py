@@ -14,7 +14,6 @@ from tests.faults.injection import (
     insert_shop,
     roll_oplog,
     wait_for_no_open_read,
-    wait_until_committed,
     wait_until_consistent,
     wait_until_ready,
 )
@@ -61,14 +60,14 @@ def test_history_lost_while_down_is_recorded_as_one_gap_and_a_target_that_was_do
     with shop.process(forgetful.uri, db.name, arguments) as daemon:
         wait_until_ready(daemon)
         shop.until(lambda: db.analytics_targets.count_documents({}) == 1, "the target to begin")
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
         daemon.stop()
         ids = change_everything(db, licenses)
         roll_oplog(db)
         daemon.start()
         wait_until_ready(daemon)
         wait_until_consistent(db, daemon)
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
         assert set(receiver.arrived) == {committed(db, "n8n")[0]}
         receiver.accepts_all = True
         try_now(db)
@@ -85,7 +84,7 @@ def test_history_lost_while_lagging_is_recorded_as_one_gap(forgetful: EmbeddedMo
     licenses = insert_shop(db, 8)
     with shop.process(forgetful.uri, db.name) as daemon:
         wait_until_ready(daemon)
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
         daemon.send(signal.SIGSTOP)
         wait_for_no_open_read(db)
         ids = change_everything(db, licenses)
@@ -93,7 +92,7 @@ def test_history_lost_while_lagging_is_recorded_as_one_gap(forgetful: EmbeddedMo
         daemon.send(signal.SIGCONT)
         shop.until(lambda: db.analytics_gaps.count_documents({"cause": "history_lost"}) == 1, "the gap", 30)
         wait_until_consistent(db, daemon)
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
         daemon.stop()
 
     assert_recovered(db, ids)

@@ -19,7 +19,6 @@ from tests.faults.injection import (
     assert_nothing_lost_or_duplicated,
     gap,
     insert_shop,
-    wait_until_committed,
     wait_until_consistent,
     wait_until_ready,
 )
@@ -50,13 +49,13 @@ def test_a_mass_deletion_waits_for_approval_and_is_then_applied_once(brittle: Em
         gone = delete(db, "licenses", DELETED)
         asked = wait_for_question(db)
         assert cancellations(db) == APPLIED
-        wait_until_committed(db)  # everything else is applied
+        shop.wait_until_committed(db)  # everything else is applied
         assert cancellations(db) == APPLIED
         shop.until(lambda: run.health.role == "waiting", "the daemon to be not ready")
         _accept(brittle, db)
         wait_until_consistent(db)
         delete(db, "licenses", 5)
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
 
     recorded = events(db)
     assert asked["cause"] == "mass_deletion"
@@ -94,7 +93,7 @@ def test_a_mass_deletion_that_is_undone_leaves_the_numbers_as_they_were(
         db.licenses.insert_many(gone)
         wait_until_consistent(db)
         assert totals(db) == before
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
 
     assert cancellations(db) == 0  # a license that returns within the replacement window was not canceled
     assert gap(db, "mass_deletion")["recovered"] == {"licenses_insert": APPLIED}
@@ -184,7 +183,7 @@ def test_deletions_below_the_limit_are_applied_without_a_question(brittle: Embed
     with shop.running(shop.config_for(brittle.uri, db)):
         insert_emitted_shop(db, 12)
         delete(db, "licenses", 5)
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
 
     assert cancellations(db) == 5
     assert db.analytics_gaps.count_documents({"cause": "mass_deletion"}) == 0

@@ -10,7 +10,6 @@ from daemon.mongo.types import Database
 from tests import measurements, shop
 from tests.faults.injection import (
     assert_nothing_lost_or_duplicated,
-    wait_until_committed,
     wait_until_consistent,
     wait_until_ready,
 )
@@ -45,14 +44,14 @@ def test_a_hundred_thousand_changes_are_processed_in_bounded_memory(
     db.licenses.insert_many(licenses)
     with shop.process(brittle.uri, db.name, **UNLIMITED) as daemon:
         wait_until_ready(daemon, PATIENCE_SECONDS)
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
         idle = peak_mb(daemon)
         if flood == "deletes":
             db.licenses.delete_many({})
         else:
             for n in range(FLOOD // few):
                 db.licenses.update_many({}, {"$set": {"plan_id": (other, plan)[n % 2]}})
-        wait_until_committed(db, PATIENCE_SECONDS)
+        shop.wait_until_committed(db, PATIENCE_SECONDS)
         wait_until_consistent(db, daemon)
         measurements.record(idle_peak_mb=idle, peak_mb=peak_mb(daemon))
         assert peak_mb(daemon) < idle + IN_FLIGHT_MB
@@ -70,17 +69,17 @@ def test_deleting_a_plan_with_active_licenses_leaves_the_totals_unchanged(
     with shop.running(shop.config_for(brittle.uri, db)):
         plans = shop.plans(db)
         kept = shop.license(db, shop.customer(db, "A"), plans["pro"])
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
         before, recorded = totals(db), events(db)
         pro = db.plans.find_one_and_delete({"name": "pro"})
         assert pro is not None
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
         assert totals(db) == {**before, "customers": before["customers"] + 1}
         assert ledger_sums(db) == totals(db)
         db.licenses.update_one({"_id": kept}, {"$set": {"status": "suspended"}})
         db.licenses.update_one({"_id": kept}, {"$set": {"status": "active"}})
         db.plans.insert_one(pro)
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
 
     assert events(db)["license_created", kept] == recorded["license_created", kept] == 1
     assert_ledger_consistent(db)

@@ -11,7 +11,6 @@ from tests import shop
 from tests.faults.injection import (
     Load,
     assert_nothing_lost_or_duplicated,
-    wait_until_committed,
     wait_until_consistent,
     wait_until_ready,
 )
@@ -42,7 +41,7 @@ def test_connections_cut_inside_a_message_lose_and_duplicate_nothing(proxy: Prox
                 proxy.cut_after = None
                 load.more(50)
         wait_until_consistent(db, daemon)
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
         assert daemon.stop() == 0
 
     assert_nothing_lost_or_duplicated(db)
@@ -57,7 +56,7 @@ def test_the_daemon_follows_a_slow_connection(proxy: Proxy, shop_db: Database) -
         with Load(db, []) as load:
             load.more(60)
         wait_until_consistent(db, daemon)
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
         assert daemon.is_running()
 
     assert_nothing_lost_or_duplicated(db)
@@ -99,7 +98,7 @@ def test_a_privilege_revoked_while_running_ends_the_process_with_status_77_and_a
     uri = f"mongodb://daemon:canary-secret@{host}:{port}/?replicaSet=embedded&authSource={db.name}"
     with shop.process(uri, db.name) as daemon:
         wait_until_ready(daemon)
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
         revoked = [{"resource": resource, "actions": [action]}]
         db.command("revokePrivilegesFromRole", "analytics", privileges=revoked)
         shop.customer(db, "not received")
@@ -108,7 +107,7 @@ def test_a_privilege_revoked_while_running_ends_the_process_with_status_77_and_a
         daemon.start()
         wait_until_ready(daemon)
         wait_until_consistent(db, daemon)
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
         output = "".join(daemon.lines)
         assert daemon.stop() == 0
 

@@ -16,7 +16,6 @@ from tests import measurements, shop
 from tests.faults.injection import (
     assert_nothing_lost_or_duplicated,
     insert_shop,
-    wait_until_committed,
     wait_until_consistent,
     wait_until_ready,
 )
@@ -93,7 +92,7 @@ def test_a_leader_whose_server_is_gone_is_not_ready_by_the_end_of_its_lease(
     ):
         wait_until_ready(daemon)
         insert_shop(db, 5)
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
         shop.until(lambda: status_line.read().startswith("leader"), "the status line of a leader")
         signs = {
             "readyz": lambda: get(daemon.port, "/readyz")[0] == 503,
@@ -109,7 +108,7 @@ def test_a_leader_whose_server_is_gone_is_not_ready_by_the_end_of_its_lease(
         _end_outage(mongo, number, stopped)
         wait_until_ready(daemon)
         wait_until_consistent(db, daemon)
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
         assert_nothing_lost_or_duplicated(db)
         assert daemon.stop() == 0
 

@@ -14,7 +14,6 @@ from tests import shop
 from tests.faults.injection import (
     Load,
     assert_nothing_lost_or_duplicated,
-    wait_until_committed,
     wait_until_consistent,
     wait_until_ready,
 )
@@ -39,7 +38,7 @@ def start_daemon(three: EmbeddedMongo, db: Database) -> Any:
 
 def assert_survived(db: Database, daemon: shop.Process) -> None:
     wait_until_consistent(db, daemon)
-    wait_until_committed(db)
+    shop.wait_until_committed(db)
     assert daemon.stop() == 0
     assert db.analytics_gaps.count_documents({"cause": {"$ne": "first_start"}}) == 0
     assert_nothing_lost_or_duplicated(db)

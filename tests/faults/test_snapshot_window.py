@@ -2,7 +2,7 @@
 
 from daemon.demo.embedded_mongo import EmbeddedMongo
 from tests import shop
-from tests.faults.injection import failing, wait_until_committed, wait_until_consistent, wait_until_ready
+from tests.faults.injection import failing, wait_until_consistent, wait_until_ready
 from tests.oracle import assert_ledger_consistent
 
 CUSTOMERS = 4_000
@@ -21,7 +21,7 @@ def test_a_first_start_longer_than_the_snapshot_window_completes() -> None:
             with failing(db, ["commitTransaction"], times=60, **slow):
                 wait_until_ready(daemon)
             wait_until_consistent(db, daemon)
-            wait_until_committed(db)
+            shop.wait_until_committed(db)
             assert daemon.stop() == 0
             output = "".join(daemon.lines)
             (found,) = db.analytics_gaps.find()

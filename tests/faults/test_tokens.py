@@ -13,7 +13,6 @@ from tests.faults.injection import (
     assert_nothing_lost_or_duplicated,
     gap,
     operation_time,
-    wait_until_committed,
     wait_until_consistent,
 )
 from tests.oracle import events
@@ -114,7 +113,7 @@ def test_an_invalid_position_is_recorded_as_one_gap_and_reconciled(
     config = shop.config_for(brittle.uri, db)
     with shop.running(config):
         seen = shop.license(db, shop.customer(db, "seen"), plans["pro"])
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
     stored = db.analytics_checkpoint.find_one({"_id": "checkpoint"})
     assert stored is not None
     damaged = damage(db, stored["token"], stored["cluster_time"])
@@ -123,7 +122,7 @@ def test_an_invalid_position_is_recorded_as_one_gap_and_reconciled(
     db.licenses.update_one({"_id": seen}, {"$set": {"status": "suspended"}})
     with shop.running(config):
         wait_until_consistent(db)
-        wait_until_committed(db)
+        shop.wait_until_committed(db)
 
     found = gap(db, cause)
     assert found["since"] is not None

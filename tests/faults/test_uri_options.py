@@ -17,7 +17,7 @@ from daemon.mongo.client import database as open_database
 from daemon.mongo.types import Database
 from daemon.runtime.health import Health
 from tests import shop
-from tests.faults.injection import assert_nothing_lost_or_duplicated, wait_until_committed
+from tests.faults.injection import assert_nothing_lost_or_duplicated
 from tests.system.test_process import run_once
 
 WORKING = [
@@ -73,7 +73,7 @@ LOGINS = {
 def test_the_daemon_works_whatever_the_option(brittle: EmbeddedMongo, shop_db: Database, option: str) -> None:
     with shop.running(shop.config_for(f"{brittle.uri}&{option}", shop_db)):
         shop.license(shop_db, shop.customer(shop_db, "A"), shop.plans(shop_db)["pro"])
-        wait_until_committed(shop_db, 10)
+        shop.wait_until_committed(shop_db, 10)
 
     assert_nothing_lost_or_duplicated(shop_db)
 

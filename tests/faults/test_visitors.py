@@ -16,7 +16,6 @@ from tests import measurements, shop
 from tests.faults.injection import (
     Load,
     assert_nothing_lost_or_duplicated,
-    wait_until_committed,
     wait_until_consistent,
     wait_until_ready,
 )
@@ -116,7 +115,7 @@ def test_two_thousand_idle_and_half_sent_connections_during_a_restart_of_mongodb
             load.more(30)
             slowest = max(slowest, probe_for(daemon.port, 2))
         wait_until_consistent(db, daemon, 10)
-        wait_until_committed(db, 10)
+        shop.wait_until_committed(db, 10)
         assert daemon.stop() == 0
         lines = [line for line in daemon.lines if "connections.exhausted" in line]
     measurements.record(slowest_probe_seconds=slowest)
@@ -140,7 +139,7 @@ def test_few_descriptors_are_enough_for_probes_and_for_following_a_restarted_mon
             load.more(30)
             slowest = max(slowest, probe_for(daemon.port, 1))
         wait_until_consistent(db, daemon, 10)
-        wait_until_committed(db, 10)
+        shop.wait_until_committed(db, 10)
         assert daemon.stop() == 0
         lines = [line for line in daemon.lines if "Too many open files" in line]
 
@@ -164,7 +163,7 @@ def test_after_exhausted_descriptors_the_daemon_continues_when_some_are_free(
             limit_descriptors(daemon, 1024)
             load.more(30)
         wait_until_consistent(db, daemon, 10)
-        wait_until_committed(db, 10)
+        shop.wait_until_committed(db, 10)
         assert daemon.stop() == 0
         lines = [line for line in daemon.lines if "connections.exhausted" in line]
 

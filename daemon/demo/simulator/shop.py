@@ -143,10 +143,6 @@ class Shop:
         if self.triggers is not None:
             self.triggers.write_event(kind, description, now, facts)
 
-    def prices(self) -> dict[ObjectId, tuple[str, float, bool]]:
-        """Return name, price in euros and whether it is a lifetime plan, by plan id."""
-        return {p["_id"]: (name, p["price"], p["is_lifetime"]) for name, p in self.plans.items()}
-
     def remember(self, customers: Sequence[Document], licenses: Sequence[tuple[Document, str]]) -> None:
         """Add inserted customers and licenses to the registries; licenses are given with their plan's name."""
         for customer in customers:

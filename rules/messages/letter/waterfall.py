@@ -18,11 +18,10 @@ class Step(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """A bar on a scale from 0 to `WIDTH`; `is_level` for start and end."""
+    """A bar on a scale from 0 to `WIDTH`."""
 
     x: int
     width: int
-    is_level: bool
 
 
 class Waterfall(NamedTuple):
@@ -40,9 +39,7 @@ def waterfall(steps: Sequence[Step]) -> Waterfall:
     is_cut = lowest > 0 and highest - lowest < MIN_MOVED * highest
     base = max(0, lowest - max(highest - lowest, highest // 10)) if is_cut else min(0, lowest)
     scale = WIDTH / max(1, max(highest, 0) - base)
-    ends = (0, len(spans) - 1)
-    bars = [_bar(low, high, base, scale, is_level=number in ends) for number, (low, high) in enumerate(spans)]
-    return Waterfall(tuple(bars), is_cut)
+    return Waterfall(tuple(_bar(low, high, base, scale) for low, high in spans), is_cut)
 
 
 def _spans(steps: Sequence[Step]) -> list[tuple[int, int]]:
@@ -58,10 +55,10 @@ def _ordered(one: int, other: int) -> tuple[int, int]:
     return min(one, other), max(one, other)
 
 
-def _bar(low: int, high: int, base: int, scale: float, *, is_level: bool) -> Bar:
+def _bar(low: int, high: int, base: int, scale: float) -> Bar:
     """Return a bar inside the scale; no bar for a change of zero."""
     if low == high:
-        return Bar(0, 0, is_level)
+        return Bar(0, 0)
     start, end = (round((max(level, base) - base) * scale) for level in (low, high))
     width = max(MIN_BAR, end - start)
-    return Bar(min(start, WIDTH - width), width, is_level)
+    return Bar(min(start, WIDTH - width), width)

@@ -12,18 +12,13 @@ from daemon.delivery.target_check import check_targets
 from daemon.runtime.check_result import CheckResult
 from tests.daemon.config.test_targets import SECRET
 from tests.daemon.delivery.conftest import raw_server
+from tests.targets import write_secret
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     (tmp_path / "targets").mkdir(mode=0o700)
     return tmp_path / "config.toml"
-
-
-def write_secret(file: Path, name: str, text: str) -> None:
-    secret = file.parent / "targets" / name
-    secret.touch(mode=0o600)
-    secret.write_text(text)
 
 
 def checked(file: Path, text: str) -> list[CheckResult]:

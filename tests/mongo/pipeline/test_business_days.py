@@ -26,12 +26,6 @@ def opened(db: Database, **how: Any) -> Dashboard:
     return dashboard
 
 
-def settle(db: Database) -> None:
-    """Wait until everything written so far is committed."""
-    last = shop.customer(db, "the last one")
-    wait_for(lambda: events(db)["new_customer", last] == 1, "the last customer")
-
-
 def told_of(db: Database, license_id: ObjectId | None) -> list[str]:
     return sorted(event["event_type"] for event in db.business_events.find({"license_id": license_id}))
 
@@ -54,7 +48,7 @@ def test_the_founders_deal_counts_down_and_sells_out_and_hand_entered_ones_pay_n
         bought = dashboard.create_license(clock.now(), "founders", buyer).license_id
         by_hand = dashboard.insert_manual_license(clock.now()).license_id
         instead = dashboard.insert_manual_license(clock.now())
-        settle(database)
+        shop.wait_until_committed(database)
 
     sales = list(
         database.business_events.find({"metadata.founders_remaining": {"$exists": True}}).sort("event_date", 1)
@@ -89,7 +83,7 @@ def test_renewals_and_returns_are_told_and_only_new_terms_are_paid(mongo_uri: st
         dashboard.insert_manual_license(clock.now(), key)
         dashboard.cancel(clock.now())
         dashboard.reactivate(clock.now())
-        settle(database)
+        shop.wait_until_committed(database)
 
     told = events(database)
     counts = {
@@ -107,7 +101,7 @@ def test_a_jump_over_several_levels_is_told_as_the_highest(mongo_uri: str, datab
     with shop.running(shop.config_for(mongo_uri, database)):
         for number, plan in enumerate((plans["pro"], dear)):
             shop.license(database, shop.customer(database, f"c{number}"), plan)
-        settle(database)
+        shop.wait_until_committed(database)
 
     told = [event["description"] for event in database.business_events.find({"event_type": "milestone_reached"})]
     assert told == ["Raggiunti €500 di MRR!"]
@@ -123,7 +117,7 @@ def test_an_event_of_the_dashboard_that_comes_before_its_document_in_another_bat
         database.business_events.insert_one({**theirs, "event_type": "new_customer"})
         for kind in ("license_created", "payment_completed"):
             database.business_events.insert_one({**theirs, "event_type": kind, "license_id": license})
-        settle(database)
+        shop.wait_until_committed(database)
         shop.customer(database, "Ada", _id=ada)
         shop.license(database, ada, plans["pro"], _id=license)
         wait_for(lambda: totals(database) == recount(database), "the license")
@@ -155,7 +149,7 @@ def test_a_shop_that_does_everything_tells_each_fact_once_in_a_readable_note(
     with shop.running(config):
         for _ in range(150):
             dashboard.step(clock.now(), weights)
-        settle(database)
+        shop.wait_until_committed(database)
         wait_for(lambda: totals(database) == recount(database), "the books")
 
     told = events(database)
@@ -179,6 +173,6 @@ def test_events_of_others_dated_at_the_ends_of_the_calendar_do_no_harm(mongo_uri
             for kind in ("new_customer", "license_created", "payment_completed", "payment_failed", "milestone_reached"):
                 metadata = {"growth_period": 7, "mrr_growth": 1, "special_date": "12-31"}
                 database.business_events.insert_one({**about, "event_type": kind, "metadata": metadata})
-        settle(database)
+        shop.wait_until_committed(database)
 
     assert database.business_events.count_documents({}) == 11

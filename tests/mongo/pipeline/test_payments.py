@@ -50,12 +50,6 @@ def told(db: Database) -> list[str]:
     ]
 
 
-def follow(db: Database) -> None:
-    """Wait until everything written so far is committed."""
-    last = shop.customer(db, "the last one")
-    wait_for(lambda: events(db)["new_customer", last] == 1, "the last customer")
-
-
 @pytest.mark.parametrize("batch_size", [1, 800])
 def test_a_license_deleted_and_inserted_again_is_the_same_license_and_emits_no_payment_anew(
     mongo_uri: str, database: Database, batch_size: int
@@ -72,7 +66,7 @@ def test_a_license_deleted_and_inserted_again_is_the_same_license_and_emits_no_p
     sold = database.licenses.find_one_and_delete({"_id": license}) or {}
     database.licenses.insert_one({**sold, "status": "active"})
     with shop.running(config):
-        follow(database)
+        shop.wait_until_committed(database)
 
     assert events(database)["license_created", license] == 1
     assert events(database)["payment_completed", license] == 0
@@ -153,7 +147,7 @@ def test_a_first_start_over_payments_is_silent_and_takes_them_for_used(mongo_uri
     pay(database, old, ada, "pending")
     with shop.running(shop.config_for(mongo_uri, database)):
         shop.license(database, ada, plans["starter"])
-        follow(database)
+        shop.wait_until_committed(database)
         silent = told(database)
         database.payments.update_one({"_id": payment}, {"$set": {"status": "refunded"}})
         wait_for(lambda: events(database)["payment_refunded", old] == 1, "the refund")
@@ -171,7 +165,7 @@ def test_an_installation_that_did_not_know_payments_takes_over_the_old_ones_in_s
     with shop.running(config):
         license = shop.license(database, ada := shop.customer(database, "Ada"), plans["pro"])
         wait_for(lambda: events(database)["payment_completed", license] == 1, "the guess")
-        follow(database)
+        shop.wait_until_committed(database)
     for number in range(30):
         pay(database, license, ada, created_at=clock.now() - timedelta(days=number, hours=1))
     database[CHECKPOINT].update_one(
@@ -179,7 +173,7 @@ def test_an_installation_that_did_not_know_payments_takes_over_the_old_ones_in_s
     )
     during = pay(database, None, ada, "failed")
     with shop.running(config):
-        follow(database)
+        shop.wait_until_committed(database)
         after = pay(database, None, ada, amount=1.23)
         wait_for(lambda: len(told(database)) == 3, "the payment after")
 
@@ -203,23 +197,23 @@ def test_a_payment_the_dashboard_tells_too_stands_once(mongo_uri: str, database:
     theirs = {"event_type": "payment_completed", "customer_id": ada, "amount": 7.99, "description": "loro"}
     with shop.running(config):
         license = shop.license(database, ada, plans["pro"])
-        follow(database)
+        shop.wait_until_committed(database)
         if order == "theirs first":
             database.business_events.insert_one({**theirs, "license_id": license, "event_date": clock.now()})
-            follow(database)
+            shop.wait_until_committed(database)
             pay(database, license, ada)
         elif order == "ours first":
             pay(database, license, ada)
             wait_for(lambda: len(told(database)) == 1, "ours")
             database.business_events.insert_one({**theirs, "license_id": license, "event_date": clock.now()})
             wait_for(lambda: told(database) == ["loro"], "ours to be withdrawn")
-        follow(database)
+        shop.wait_until_committed(database)
     if order == "while we were away":
         pay(database, license, ada)
         database.business_events.insert_one({**theirs, "license_id": license, "event_date": clock.now()})
         database[CHECKPOINT].update_one({"_id": "checkpoint"}, {"$set": {"fingerprint": "another filter"}})
         with shop.running(config):
-            follow(database)
+            shop.wait_until_committed(database)
 
     assert told(database) == ["loro"]
 
@@ -230,15 +224,15 @@ def test_a_guess_that_somebody_told_in_a_gap_is_theirs_when_its_payment_comes_to
     plans = shop.plans(database)
     config = shop.config_for(mongo_uri, database)
     with shop.running(config):
-        follow(database)
+        shop.wait_until_committed(database)
     license = shop.license(database, ada := shop.customer(database, "Ada"), plans["pro"])
     theirs = {"event_type": "payment_completed", "customer_id": ada, "license_id": license, "amount": 7.99}
     database.business_events.insert_one({**theirs, "event_date": clock.now(), "description": "loro"})
     database[CHECKPOINT].update_one({"_id": "checkpoint"}, {"$set": {"fingerprint": "another filter"}})
     with shop.running(config):
-        follow(database)
+        shop.wait_until_committed(database)
         pay(database, license, ada)
-        follow(database)
+        shop.wait_until_committed(database)
 
     assert told(database) == ["loro"]
 
@@ -252,7 +246,7 @@ def test_payments_found_after_lost_history_are_told_once_each_and_dropped_ones_a
         license = shop.license(database, ada := shop.customer(database, "Ada"), plans["pro"])
         first = pay(database, license, ada, "pending", transaction_id="one")
         wait_for(lambda: database.analytics_mirror.count_documents({"_id.k": "payments"}) == 1, "the payment")
-        follow(database)
+        shop.wait_until_committed(database)
     database.payments.update_one({"_id": first}, {"$set": {"status": "completed"}})
     database.payments.insert_one({"_id": "P2", "status": "completed", "amount": 5, "customer_id": ada})
     database[CHECKPOINT].update_one({"_id": "checkpoint"}, {"$set": {"fingerprint": "another filter"}})
@@ -276,7 +270,7 @@ def test_a_busy_shop_that_uses_payments_tells_each_once(mongo_uri: str, database
     with shop.running(shop.config_for(mongo_uri, database, stream={"batch_size": batch_size})):
         for _ in range(200):
             dashboard.step(clock.now(), PAYING_WEIGHTS)
-        follow(database)
+        shop.wait_until_committed(database)
         wait_for(lambda: totals(database) == recount(database), "the books")
 
     assert_each_payment_once(database)

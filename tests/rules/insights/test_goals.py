@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.insights.goals import GoalTracker, Pace, PaceState, Progress, pace, seed, span_ages
+from rules.insights.goals import GoalTracker, Pace, PaceState, Progress, pace, seed
 from rules.model.changes import Change
 from rules.model.decision import Memory
 from rules.model.events import Event, EventType
@@ -187,10 +187,6 @@ def test_two_goals_of_one_metric_and_value_are_refused_and_so_are_too_many() -> 
     with pytest.raises(ValueError, match="at most 20 goals, got 21"):
         goal_rules.check([goal(value=number) for number in range(1, 22)])
     goal_rules.check([goal(), goal("paying"), goal(value=101)])
-
-
-def test_a_pace_compares_with_the_numbers_30_60_and_90_days_ago() -> None:
-    assert list(span_ages()) == [30, 60, 90]
 
 
 def test_a_goal_reached_on_its_last_day_is_on_pace_and_at_the_soonest_before_it_ahead() -> None:
