@@ -4,6 +4,7 @@ A day is stored as its calendar date at 00:00 UTC, because the dashboard formats
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 ONE_DAY = timedelta(days=1)
@@ -20,6 +21,18 @@ def business_days(instants: Sequence[datetime], zone: tzinfo) -> list[date]:
         return []
     first, last = business_day(min(instants), zone), business_day(max(instants), zone)
     return [first] * len(instants) if first == last else [business_day(at, zone) for at in instants]
+
+
+def parsed(text: str) -> date:
+    """Return a day written as 2026-11-23. Raises ValueError for any other text.
+
+    Days of the first and the last year of the calendar are refused: they may have no start in UTC, or no day before.
+    """
+    with suppress(ValueError):
+        day = date.fromisoformat(text)
+        if str(day) == text and date.min.year < day.year < date.max.year:
+            return day
+    raise ValueError("must be a date such as 2026-11-23")
 
 
 def stored(day: date) -> datetime:

@@ -269,10 +269,10 @@ def parsed_period(when: str) -> Period:
     """Return the period of a day or a month. Raises NotExplained."""
     try:
         if len(when) == len("YYYY-MM"):
-            return periods.month(date.fromisoformat(f"{when}-01"))
+            return periods.month(business_days.parsed(f"{when}-01"))
         if len(when) == len("YYYY-MM-DD"):
-            return periods.day(date.fromisoformat(when))
-    except (ValueError, OverflowError):
+            return periods.day(business_days.parsed(when))
+    except ValueError:
         pass
     raise NotExplained(Obstacle.INVALID_TIME)
 

@@ -90,3 +90,29 @@ def test_times_of_any_days_have_their_own_days() -> None:
         date(2025, 8, 20),
         date(2025, 8, 21),
     ]
+
+
+@given(st.dates())
+def test_a_day_is_read_in_one_form_and_has_neighbors_in_any_zone(day: date) -> None:
+    is_within = date.min.year < day.year < date.max.year
+    if not is_within:
+        with pytest.raises(ValueError, match="must be a date such as 2026-11-23"):
+            business_days.parsed(str(day))
+        return
+
+    assert business_days.parsed(str(day)) == day
+    for name in ("Pacific/Kiritimati", "Etc/GMT+12"):
+        assert business_days.start(day, ZoneInfo(name)) < business_days.start(day + timedelta(1), ZoneInfo(name))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "2026-02-30", "20260223", "2026-W01-1", "2026-2-3", "2026-02-23T00:00", " 2026-02-23"]
+)
+def test_a_day_in_another_form_is_refused_without_repeating_it(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^must be a date such as 2026-11-23$"):
+        business_days.parsed(text)
+
+
+@pytest.mark.parametrize("day", [date(2, 1, 1), date(9998, 12, 31)])
+def test_the_second_year_and_the_last_but_one_are_whole(day: date) -> None:
+    assert business_days.parsed(str(day)) == day

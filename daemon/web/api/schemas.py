@@ -14,6 +14,7 @@ from fastapi.security import HTTPBasic, HTTPBearer
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from daemon.mongo.id_text import MAX_LENGTH, shown_id
+from rules import business_days
 from rules.text import one_line, without_private_parts
 
 PREFIX = "/api"
@@ -38,6 +39,8 @@ def _require_iso_date(value: object) -> object:
 
 
 Day = Annotated[date, BeforeValidator(_require_iso_date)]
+BusinessDay = Annotated[date, BeforeValidator(business_days.parsed)]
+"""A day of which there can be rows and events."""
 Id = Annotated[str, StringConstraints(max_length=MAX_LENGTH)]
 """An id as responses show it. The empty text, which forms send, means no id."""
 

@@ -13,6 +13,7 @@ from daemon.mongo.client import bounded
 from daemon.runtime import logs
 from daemon.store import comments as store
 from daemon.store.rows import NoteOutcome
+from daemon.web.api.schemas import BusinessDay
 from daemon.web.context import WebContext
 from daemon.web.errors import RequestRejected
 from daemon.web.page import addresses, event_texts
@@ -33,7 +34,7 @@ def router(context: WebContext) -> APIRouter:
     routes = APIRouter()
 
     @routes.post(f"{addresses.DAYS}/{{day}}/commento")
-    def save(day: date, fields: Fields) -> Response:
+    def save(day: BusinessDay, fields: Fields) -> Response:
         """Save the comment unless it changed since the form was loaded, or undo the last edit."""
         text, is_undo = clean_note(fields.get("testo", "")), "annulla" in fields
         if len(text) > MAX_NOTE_LENGTH:

@@ -16,6 +16,7 @@ from daemon.store import rows as row_store
 from daemon.store.events import EventFilter
 from daemon.store.ledger import reader as ledger
 from daemon.web.api.explain import MAX_SKIP
+from daemon.web.api.schemas import BusinessDay
 from daemon.web.context import WebContext
 from daemon.web.page import addresses
 from daemon.web.page.environment import page_url
@@ -40,13 +41,13 @@ def router(context: WebContext) -> APIRouter:
     renderer, routes = Renderer(context), APIRouter()
 
     @routes.get(f"{addresses.DAYS}/{{day}}")
-    def show(day: date, skip: Skip = 0, saved: Saved = None) -> Response:
+    def show(day: BusinessDay, skip: Skip = 0, saved: Saved = None) -> Response:
         with renderer.snapshot() as snapshot:
             found = view(context, snapshot, day, skip)
             return renderer.page("day.html", "", snapshot, {**found, "outcome": saved})
 
     @routes.get("/analytics/notes/{day}")
-    def moved(day: date, _period: OldPeriod = None, _page: OldPage = None) -> Response:
+    def moved(day: BusinessDay, _period: OldPeriod = None, _page: OldPage = None) -> Response:
         """Lead the address of the former form of a note on to the comment of its day."""
         return RedirectResponse(page_url(addresses.day(day), "commento"), HTTPStatus.MOVED_PERMANENTLY)
 
@@ -57,7 +58,7 @@ def view(context: WebContext, snapshot: Snapshot, day: date, skip: int = 0) -> V
     row = row_store.get(snapshot.database, periods.day(day), snapshot.session)
     return {
         "day": day,
-        "yesterday": day - business_days.ONE_DAY if day > date.min else None,
+        "yesterday": day - business_days.ONE_DAY,
         "tomorrow": day + business_days.ONE_DAY if day < snapshot.today else None,
         "has_row": row is not None,
         "confirmations": comments.CONFIRMATIONS,
@@ -111,17 +112,13 @@ def _facts(snapshot: Snapshot, day: date, row: Document | None) -> list[facts.Li
 
 
 def _events(snapshot: Snapshot, day: date) -> View:
-    start, end = (business_days.start(one, snapshot.settings.zone) for one in (day, _following(day)))
+    start, end = (business_days.start(one, snapshot.settings.zone) for one in (day, day + business_days.ONE_DAY))
     found = event_store.listed(snapshot.database, EventFilter(start=start, end=end), SHOWN)
     describer = EventDescriber.of(snapshot.database, snapshot.settings)
     return {
         "events": [event_line(event, snapshot.settings) for event in describer.describe(found)],
         "event_count": event_store.count_between(snapshot.database, start, end),
     }
-
-
-def _following(day: date) -> date:
-    return day + business_days.ONE_DAY if day < date.max else day
 
 
 def _movements(explanation: Explanation, snapshot: Snapshot, day: date, skip: int) -> dict[str, Any]:

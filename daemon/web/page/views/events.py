@@ -7,6 +7,7 @@ from typing import Annotated, NamedTuple
 from unicodedata import normalize
 
 from fastapi import APIRouter, Query, Response
+from pydantic import BeforeValidator
 
 from daemon.mongo.id_text import id_candidates
 from daemon.mongo.pagination import PageCursor
@@ -16,6 +17,7 @@ from daemon.store import event_search
 from daemon.store import events as store
 from daemon.store.events import EventFilter
 from daemon.web.api.events import format_cursor, parse_cursor
+from daemon.web.api.schemas import BusinessDay
 from daemon.web.context import WebContext
 from daemon.web.page import addresses, event_texts
 from daemon.web.page.parts.event_lines import EventLine, event_line
@@ -32,7 +34,7 @@ MILLISECOND = timedelta(milliseconds=1)
 """The difference of two dates of the database."""
 
 Kind = Annotated[str, Query(alias="tipo", max_length=50)]
-Day = Annotated[str, Query(alias="giorno", pattern=r"^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")]
+Day = Annotated[BusinessDay | None, BeforeValidator(lambda text: text or None), Query(alias="giorno")]
 Customer = Annotated[str, Query(alias="cliente", max_length=1000)]
 Words = Annotated[str, Query(alias="cerca", max_length=100)]
 Position = Annotated[str | None, Query(alias="pagina", pattern=r"^[0-9]{1,14}\.[0-9]{1,7}$")]
@@ -42,16 +44,15 @@ class Filters(NamedTuple):
     """The filters as given; empty ones do not restrict."""
 
     tipo: str = ""
-    giorno: str = ""
+    giorno: date | None = None
     cliente: str = ""
     cerca: str = ""
 
     def stored(self, snapshot: Snapshot) -> EventFilter:
         start = end = None
         if self.giorno:
-            day = date.fromisoformat(self.giorno)
-            start = business_days.start(day, snapshot.settings.zone)
-            end = business_days.start(day + timedelta(1), snapshot.settings.zone)
+            start = business_days.start(self.giorno, snapshot.settings.zone)
+            end = business_days.start(self.giorno + business_days.ONE_DAY, snapshot.settings.zone)
         ids = [self.cliente, *id_candidates(self.cliente)] if self.cliente else []
         return EventFilter((self.tipo,) if self.tipo else (), start, end, ids)
 
@@ -73,7 +74,7 @@ def router(context: WebContext) -> APIRouter:
 
     @routes.get(addresses.EVENTS)
     def show(
-        kind: Kind = "", day: Day = "", customer: Customer = "", words: Words = "", position: Position = None
+        kind: Kind = "", day: Day = None, customer: Customer = "", words: Words = "", position: Position = None
     ) -> Response:
         filters = Filters(kind, day, customer, one_line(words, 100))
         with renderer.snapshot() as snapshot:

@@ -13,6 +13,7 @@ from daemon import clock
 from daemon.errors import IdempotencyKeyConflict
 from daemon.mongo.client import bounded
 from daemon.store import events as store
+from daemon.web.api.schemas import BusinessDay
 from daemon.web.context import WebContext
 from daemon.web.page import addresses, event_texts
 from daemon.web.page.environment import page_url
@@ -27,7 +28,7 @@ from rules.text import one_line
 ADDRESS = f"{addresses.EVENTS}/nuovo"
 
 Fields = Annotated[Mapping[str, str], Depends(form_fields)]
-Added = Annotated[date | None, Query(alias="aggiunto")]
+Added = Annotated[BusinessDay | None, Query(alias="aggiunto")]
 
 
 class Draft(NamedTuple):
@@ -122,7 +123,7 @@ def _noon(day: date, snapshot: Snapshot) -> datetime:
 
 def _date(text: str) -> date | None:
     try:
-        return date.fromisoformat(text)
+        return business_days.parsed(text)
     except ValueError:
         return None
 

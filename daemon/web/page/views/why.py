@@ -12,6 +12,7 @@ from daemon.diagnostics.explanation import Asked, Explanation, NotExplained, Obs
 from daemon.diagnostics.note_explanation import NoteExplanation
 from daemon.store.ledger import reader as ledger
 from daemon.web.api.explain import MAX_SKIP
+from daemon.web.api.schemas import BusinessDay
 from daemon.web.context import WebContext
 from daemon.web.page import addresses, texts, why_texts
 from daemon.web.page.parts import facts as fact_parts
@@ -20,6 +21,7 @@ from daemon.web.page.parts.why import WhyView, field_name
 from daemon.web.page.rendering import Renderer, View
 from daemon.web.page.snapshot import Snapshot
 from daemon.web.page.views import months
+from rules import business_days
 from rules.rows import number_names
 from rules.rows.periods import Period, PeriodKind
 from rules.settings import italian
@@ -52,7 +54,7 @@ def router(context: WebContext) -> APIRouter:
     renderer, routes = Renderer(context), APIRouter()
 
     @routes.get(f"{addresses.WHY}/{{day}}/nota/{{part:path}}")
-    def show_fact(day: date, part: Annotated[str, Path(max_length=200)]) -> Response:
+    def show_fact(day: BusinessDay, part: Annotated[str, Path(max_length=200)]) -> Response:
         """Show the events of one fact of a day's note."""
         with renderer.snapshot() as snapshot:
             explanation = NoteExplanation(context.database, snapshot.settings, SHOWN)
@@ -88,7 +90,7 @@ def _obstacle(when: str, number: str, problem: NotExplained, snapshot: Snapshot)
 
 def _day_of(when: str) -> date | None:
     with suppress(ValueError):
-        return date.fromisoformat(when)
+        return business_days.parsed(when)
     return None
 
 
