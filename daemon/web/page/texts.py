@@ -119,6 +119,7 @@ BY_DASHBOARD_WHY = "Riga scritta dalla dashboard"
 NOT_EDITABLE = "Per modificare le note serve un token: si imposta nella sezione [http] della configurazione."
 
 FEED = "Ultimi eventi"
+FEED_ALL = "tutti"
 FEED_EMPTY = "Nessun evento negli ultimi 30 giorni."
 FEED_LIVE = "collegato"
 FEED_WAITING = "in attesa di collegamento"

@@ -4,11 +4,15 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import NamedTuple
 
-from daemon.diagnostics.note_explanation import NoteSource
+from daemon.diagnostics.note_explanation import NoteExplanation, NoteSource
 from daemon.mongo.id_text import shown_id
+from daemon.mongo.types import Document
+from daemon.store import comments
 from daemon.web.page import addresses, why_texts
+from daemon.web.page.environment import page_url
 from daemon.web.page.parts import rows
 from daemon.web.page.parts.event_lines import EventLine, event_line
+from daemon.web.page.snapshot import Snapshot
 from rules.model.ledger import Movement
 from rules.rows.daily_note import NoteLine
 from rules.settings import italian
@@ -31,6 +35,20 @@ class FactSource(NamedTuple):
     events: list[tuple[EventLine, list[str]]]
     omitted: str
     gone: list[str]
+
+
+def of_day(snapshot: Snapshot, day: date, note: object) -> list[LinkedFact]:
+    """Return the facts of the stored note of a day with what the day's events give now."""
+    lines = NoteExplanation(snapshot.database, snapshot.settings, 0).note_lines(day) if note else []
+    return linked(note, day, lines)
+
+
+def of_whole_note(snapshot: Snapshot, day: date, row: Document) -> list[LinkedFact]:
+    """Return the facts of a day's note and what a person wrote into it, which leads to its form."""
+    written = comments.written(snapshot.database, row, snapshot.session)
+    own = [] if written.text.is_whole else of_day(snapshot, day, written.generated)
+    form = page_url(addresses.day(day), "commento")
+    return own + [LinkedFact(fact, form) for fact in rows.facts(written.text.text)]
 
 
 def linked(note: object, day: date, lines: Iterable[NoteLine]) -> list[LinkedFact]:

@@ -4,35 +4,32 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from daemon.mongo.id_text import shown_id
 from daemon.web.page import texts
+from daemon.web.page.parts.event_lines import event_line
 from rules import business_days
-from rules.rows import daily_note
-from rules.settings import italian
 from rules.settings.settings import Settings
-from rules.text import note_text
 
 
 class FeedItem(NamedTuple):
-    """One event; the page's script recognizes it by `id`."""
+    """One event; the page's script recognizes it by `id`. `address` is its customer's, else its day's."""
 
     id: str
     at: str
     time: str
     emoji: str
     text: str
+    address: str
 
 
 def feed_item(event: Mapping[str, Any], today: date, settings: Settings) -> FeedItem:
-    at, kind, metadata = event.get("event_date"), str(event.get("event_type")), event.get("metadata")
-    facts = metadata if isinstance(metadata, Mapping) else {}
-    emoji, text = daily_note.split_emoji(kind, facts, note_text(event.get("description")), settings)
+    line, at = event_line(event, settings), event.get("event_date")
     return FeedItem(
-        id=shown_id(event.get("_id")),
-        at=at.isoformat() if isinstance(at, datetime) else "",
+        id=line.id,
+        at=line.at,
         time=_time(at, today, settings) if isinstance(at, datetime) else "",
-        emoji=emoji,
-        text=italian.with_readers_euros(text),
+        emoji=line.emoji,
+        text=line.text,
+        address=line.customer_address or line.day_address,
     )
 
 

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import RedirectResponse
 
 from daemon.diagnostics.explanation import Asked, Explanation
-from daemon.diagnostics.note_explanation import NoteExplanation
 from daemon.mongo.types import Document
 from daemon.rollup.event_descriptions import EventDescriber
 from daemon.store import events as event_store
@@ -67,7 +66,7 @@ def view(context: WebContext, snapshot: Snapshot, day: date, skip: int = 0) -> V
         "numbers": _numbers(context.explanation(SHOWN), snapshot, day, row),
         "rates": _rates(context.explanation(SHOWN), snapshot, day, row),
         "rates_days": periods.RATES_DAYS,
-        "facts": _facts(snapshot, day, row),
+        "facts": facts.of_day(snapshot, day, comments.own_note(snapshot, row) if row else ""),
         "comment": comments.view(snapshot, day, row) if row else None,
         "reported_at": italian.moment((_first(row)).get("updated_at"), snapshot.settings.zone),
         **_events(snapshot, day),
@@ -103,12 +102,6 @@ def _rates(explanation: Explanation, snapshot: Snapshot, day: date, row: Documen
 def _is_explained(snapshot: Snapshot, day: date) -> bool:
     first_day = snapshot.current.first_day if snapshot.current is not None else None
     return first_day is not None and first_day <= day <= snapshot.today
-
-
-def _facts(snapshot: Snapshot, day: date, row: Document | None) -> list[facts.LinkedFact]:
-    note = comments.own_note(snapshot, row) if row else ""
-    lines = NoteExplanation(snapshot.database, snapshot.settings, SHOWN).note_lines(day) if note else []
-    return facts.linked(note, day, lines)
 
 
 def _events(snapshot: Snapshot, day: date) -> View:

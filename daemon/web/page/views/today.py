@@ -17,7 +17,7 @@ from daemon.web.context import WebContext
 from daemon.web.page import texts
 from daemon.web.page.charts import history
 from daemon.web.page.environment import page_url
-from daemon.web.page.parts import customers, feed, figures, months, rates, rows
+from daemon.web.page.parts import customers, facts, feed, figures, months, rates
 from daemon.web.page.rendering import Renderer, View
 from daemon.web.page.snapshot import Snapshot
 from daemon.web.page.views import trend
@@ -56,7 +56,7 @@ def _moved(period: str | None, page: str | None) -> str:
 def view(context: WebContext, snapshot: Snapshot) -> View:
     current = snapshot.current
     plans = MirrorReader(snapshot.database, snapshot.settings).plans(snapshot.session) if current else {}
-    row = row_store.daily_row(snapshot.database, snapshot.today, snapshot.session)
+    row = row_store.get(snapshot.database, periods.day(snapshot.today), snapshot.session)
     return {
         "figures": figures.figures(current, _earlier_rows(current, snapshot)) if current else [],
         "no_comparison": _no_comparison(current),
@@ -64,7 +64,7 @@ def view(context: WebContext, snapshot: Snapshot) -> View:
         "rates_title": texts.RATES_TITLE.format(days=periods.RATES_DAYS),
         "todo": customers.todo(snapshot) if current else [],
         "backfill_hint": months.backfill_hint(snapshot),
-        "facts_today": rows.facts(row.get("notes")) if row else [],
+        "facts_today": facts.of_whole_note(snapshot, snapshot.today, row) if row else [],
         "feed": _feed(snapshot),
         "plans": figures.plan_lines(current.totals, plans, snapshot.settings) if current else [],
         "deals": figures.deals(current.totals, plans, snapshot.settings) if current else [],
