@@ -164,12 +164,12 @@ def test_a_page_loaded_while_the_database_is_down_tries_again(browser: Browser) 
             expect(page.locator("#numbers")).to_be_visible(timeout=90_000)
 
 
-def test_the_events_can_be_paused_and_the_numbers_then_stand_still(
+def test_a_paused_page_keeps_its_numbers_and_still_shows_an_outage_and_its_end(
     mongo_uri: str, database: Database, browser: Browser
 ) -> None:
     with running(mongo_uri, database) as daemon:
         wait_for_totals(database)
-        with Visitor(browser, f"http://127.0.0.1:{daemon.port}").visit() as page:
+        with opened(browser, f"http://127.0.0.1:{daemon.port}") as page:
             expect(page.locator("#link")).to_have_text(texts.FEED_LIVE)
             pause = page.get_by_role("button", name=texts.PAUSE)
             pause.press("Enter")
@@ -177,7 +177,14 @@ def test_the_events_can_be_paused_and_the_numbers_then_stand_still(
             with page.expect_response(lambda answer: answer.url.endswith("/analytics")):
                 shop.customer(database, "Durante la pausa")
             wait_for(lambda: database.business_events.count_documents({}) > 0, "the event")
-            page.wait_for_timeout(1500)
+            expect(page.locator("#pill")).to_have_text(texts.FEED_PAUSED)
+            expect(page.locator("#pill")).to_have_class("pill paused")
+            daemon.kill()
+            expect_old(page, "offline")
+            daemon.start()
+            expect(page.locator("#alarm .alarm")).to_have_count(0, timeout=LIMIT_MS)
+            expect(page.locator("#pill")).to_have_text(texts.FEED_PAUSED)
             expect(page.locator("#feed")).not_to_contain_text("Durante la pausa")
             pause.press("Enter")
             expect(page.locator("#feed")).to_contain_text("Durante la pausa")
+            expect_well(page)

@@ -15,9 +15,12 @@ const feed = document.getElementById("feed");
 const connection = document.getElementById("link");
 const pause = document.getElementById("pause");
 
+let lastHeard = Date.now();
+
 // Resolves to the status and the document, or rejects: a tunnel that drops packets answers nothing at all.
 const fetchPage = async (url) => {
   const response = await fetch(url, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(ABORT_MS) });
+  lastHeard = Date.now();
   return { status: response.status, page: new DOMParser().parseFromString(await response.text(), "text/html") };
 };
 
@@ -65,8 +68,15 @@ const reloadForNewDay = () => unsavedForms.some(isUnsaved) || location.reload();
 
 const isPaused = () => pause?.getAttribute("aria-pressed") === "true";
 
+const showPill = (kind, text) => {
+  const pill = document.getElementById("pill");
+  pill.className = `pill ${kind}`;
+  pill.textContent = text;
+};
+
 const showPage = (fresh) => {
   showAlarm(fresh.getElementById("alarm"));
+  if (isPaused()) return showPausedPill(fresh.getElementById("pill"));
   if (fresh.getElementById("main").dataset.day !== main.dataset.day) return reloadForNewDay();
   for (const old of document.querySelectorAll("[data-live]")) {
     const next = fresh.getElementById(old.id);
@@ -75,13 +85,17 @@ const showPage = (fresh) => {
   if (feed) mergeFeed(fresh.getElementById("feed"));
 };
 
+// While the numbers stand still, a system in order is no "all is well".
+const showPausedPill = (next) => {
+  const isWell = next.classList.contains("well");
+  showPill(isWell ? "paused" : "unwell", isWell ? connection.dataset.pausedText : next.textContent);
+};
+
 // Numbers that are no longer up to date must be recognizable, and so must an outdated "all is well".
 const showOutdated = (reason) => {
   const template = document.getElementById(reason);
   showAlarm(template);
-  const pill = document.getElementById("pill");
-  pill.className = "pill unwell";
-  pill.textContent = template.dataset.word;
+  showPill("unwell", template.dataset.word);
   showConnection(false);
 };
 
@@ -99,7 +113,7 @@ const refresh = async () => {
   const isPage = page.querySelector("main[data-stream]"); // also one that says why something is not available
   if (!isPage) return showOutdated(status === 503 ? "alarm-database" : "alarm-offline");
   lastGood = Date.now();
-  if (!isPaused()) showPage(page);
+  showPage(page);
   showConnection(stream?.readyState === EventSource.OPEN);
 };
 
@@ -144,7 +158,7 @@ const listen = () => {
 const check = () => {
   const now = Date.now();
   const isSilent = now - lastByte > SILENT_MS;
-  if (isSilent || now - lastGood > SILENT_MS + ABORT_MS) showOutdated("alarm-offline");
+  if (isSilent || now - lastHeard > SILENT_MS + ABORT_MS) showOutdated("alarm-offline");
   if (isSilent || stream.readyState === EventSource.CLOSED) setTimeout(listen, RETRY_MS), (lastByte = now);
   if (now - lastGood > REFRESH_MS) scheduleRefresh();
 };
