@@ -10,9 +10,11 @@ import httpx2
 import pytest
 
 from daemon.config.active import ActiveConfig
+from daemon.demo.embedded_mongo import wait_for
 from daemon.mongo.types import Database
 from daemon.rollup.rollup import Rollup
-from daemon.web.page import why_texts
+from daemon.store.ledger.day_totals import DayTotals
+from daemon.web.page import error_texts, texts, why_texts
 from rules import business_days
 from rules.settings import italian, letter_texts
 from tests.shop_history import ShopHistory, config_of, local, row_of, spring_history
@@ -216,6 +218,23 @@ def test_what_cannot_be_explained_says_why(pages: httpx2.Client, path: str, stat
     answer = pages.get(path)
 
     assert (answer.status_code, text in answer.text) == (status, True), answer.text
+
+
+def test_a_number_that_is_still_being_summed_appears_by_itself_or_by_a_link(
+    serve: Serve, shop_of_spring: ShopHistory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DayTotals.__init__, "__defaults__", (1,))  # more than one line is summed by a thread
+    monkeypatch.setattr("daemon.diagnostics.explanation.MAX_DIRECT_LINES", -1)
+    address = "/analytics/perche/2025-05-10/mrr"
+    with serve() as client:
+        answer = client.get(address)
+        wait_for(lambda: client.get(address).status_code == 200, "the sums")
+        never = client.get("/analytics/perche/2024-01-01/mrr")
+
+    assert (answer.status_code, texts.COUNTING in answer.text) == (503, True)
+    assert re.search(r"<main [^>]*data-retry>", answer.text)
+    assert f'<a class="button" href="">{error_texts.AGAIN}</a>' in answer.text
+    assert "data-retry" not in never.text and error_texts.AGAIN not in never.text
 
 
 def test_each_fact_of_a_note_leads_to_its_events_and_movements(pages: httpx2.Client) -> None:

@@ -85,7 +85,12 @@ def _obstacle(when: str, number: str, problem: NotExplained, snapshot: Snapshot)
     if not text and first is not None:
         text = why_texts.TOO_EARLY.format(dal_day=italian.with_article(italian.DAL, first, snapshot.today))
     field = number_names.field_of(number)
-    return {"text": text, "name": field_name(field) if field else "", "day": _day_of(when)}
+    return {
+        "text": text,
+        "name": field_name(field) if field else "",
+        "day": _day_of(when),
+        "is_temporary": problem.obstacle is Obstacle.SUMMING,
+    }
 
 
 def _day_of(when: str) -> date | None:
