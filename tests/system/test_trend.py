@@ -92,6 +92,11 @@ def day(ago: int) -> str:
     return texts.day(today() - timedelta(ago))
 
 
+def with_articles(first: int, last: int) -> str:
+    begin, end = (today() - timedelta(ago) for ago in (first, last))
+    return f"{italian.with_article(italian.DAL, begin, today())} {italian.with_article(italian.AL, end, today())}"
+
+
 def test_the_keyboard_reaches_every_value_from_one_stop_of_the_tab_key(visitor: Visitor) -> None:
     with visitor.visit(TREND) as page:
         expect(page.locator(READING)).to_have_text(f"{day(0)}: MRR € 7,99".replace("€ ", "€\u00a0"))
@@ -172,7 +177,11 @@ def test_marks_say_what_came_after_without_a_cause_and_gaps_are_bands(visitor: V
         expect(recent).to_contain_text("Troppo presto per un confronto: giorni passati 2 su 7.")
         expect(page.get_by_text("Oggi è festa")).to_have_count(0)
         assert page.locator("#history .band").count() == 1
-        assert "Interruzione" in (page.locator("#history .band title").text_content() or "")
+        title = page.locator("#history .band title").text_content() or ""
+        assert title == f"Interruzione: {with_articles(52, 50)}"
+        page.get_by_role("link", name=trend_texts.BANDS_LINK).click()
+        expect(page.locator("#interruzioni")).to_have_text(title)
+        expect(page.locator("#interruzioni")).to_be_in_viewport()
         assert page.locator("#history .stroke.current").count() == 2
 
 

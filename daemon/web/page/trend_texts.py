@@ -15,6 +15,7 @@ COMPARE = "Confronta con il periodo prima"
 COMPARED = "Togli il confronto"
 NOT_FROM_ZERO = "asse non da zero"
 BANDS_KEY = "Fasce: interruzioni, in cui i numeri possono mancare."
+BANDS_LINK = "Quali giorni"
 GAP = "Interruzione: {days}"
 GAP_OPEN = "Interruzione in corso {since}"
 

@@ -112,4 +112,6 @@ def bands(snapshot: Snapshot) -> Iterator[Band]:
 
 
 def _days(first: date, last: date, today: date) -> str:
-    return italian.day_and_month(first, today) if first == last else italian.date_range(first, last)
+    if first == last:
+        return italian.day_and_month(first, today)
+    return f"{italian.with_article(italian.DAL, first, today)} {italian.with_article(italian.AL, last, today)}"
