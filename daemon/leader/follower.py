@@ -1,6 +1,7 @@
 """Follows the change stream: a reader thread fills the queue, the calling thread handles it batch by batch."""
 
 import itertools
+import math
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -92,7 +93,8 @@ class Follower:
             changes.fail(error)
 
     def _handle(self, pipeline: Pipeline, changes: ChangeQueue) -> None:
-        stored, batches = clock.monotonic(), 0
+        """Handle batches until `stop` is set. The first position is stored at once: the checkpoint is old."""
+        stored, batches = -math.inf, 0
         while not self.stop.is_set():
             items = changes.get_batch(self.config.stream.batch_size, timeout=1.0)
             pipeline.step()
@@ -103,7 +105,7 @@ class Follower:
                 has_committed = batches > 1 or not pipeline.is_behind
                 if self.health.is_recovering and has_committed:
                     self.health.set_role("leader", clock.monotonic())
-            if clock.monotonic() - stored >= self.config.stream.checkpoint_seconds:
+            if batches and clock.monotonic() - stored >= self.config.stream.checkpoint_seconds:
                 self._store_position(pipeline)
                 stored = clock.monotonic()
 

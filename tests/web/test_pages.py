@@ -5,9 +5,11 @@ from typing import Any
 
 import httpx2
 import pytest
+from bson.timestamp import Timestamp
 
 from daemon import clock
 from daemon.config.active import ActiveConfig
+from daemon.mongo.cluster_time import newest
 from daemon.mongo.types import Database
 from daemon.runtime.health import Health
 from daemon.web.context import WebContext
@@ -314,12 +316,20 @@ def _since(context: WebContext) -> str:
     return texts.day_and_time(italian.DAL, gap["opened_at"], now)
 
 
-def test_old_totals_are_an_alarm_and_the_pill_has_its_word(context: WebContext, serve: Serve) -> None:
+def age_totals(database: Database, seconds: int) -> None:
+    at = Timestamp(newest(database).time - seconds, 1)
+    database.analytics_checkpoint.update_one({"_id": "checkpoint"}, {"$set": {"cluster_time": at}})
+
+
+def test_old_totals_are_an_alarm_and_the_pill_has_its_word(mongo_uri: str, context: WebContext, serve: Serve) -> None:
     run_daemon(context, 1)
     database = context.database
-    stored = database.analytics_checkpoint.find_one({"_id": "checkpoint"}) or {}
-    old = stored["cluster_time"].__class__(stored["cluster_time"].time - 600, 1)
-    database.analytics_checkpoint.update_one({"_id": "checkpoint"}, {"$set": {"cluster_time": old}})
+    rarely = shop.config_for(mongo_uri, database, stream={"checkpoint_seconds": 60})
+    patient = WebContext(database, ActiveConfig(rarely), context.health)
+    age_totals(database, 36)
+    assert worst(context) is None, "so old are the totals of an idle shop"
+    age_totals(database, 46)
+    assert ((worst(context) or ("",))[0], worst(patient)) == ("not_following", None)
     with serve() as client:
         page = client.get("/analytics/sistema").text
 

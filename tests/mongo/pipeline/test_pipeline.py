@@ -122,6 +122,19 @@ def test_a_stopped_daemon_catches_up_from_its_checkpoint(mongo_uri: str, databas
     assert database.analytics_gaps.count_documents({}) == 1, "only the first start is a gap"
 
 
+def test_a_restarted_daemon_stores_the_first_position_that_it_reaches(mongo_uri: str, database: Database) -> None:
+    rarely = shop.config_for(mongo_uri, database, stream={"checkpoint_seconds": 3600})
+    with shop.running(rarely):
+        pass
+    before = checkpoint_time(database)
+    with shop.running(rarely):
+        wait_for(lambda: checkpoint_time(database) > before, "the checkpoint to move", 10)
+
+
+def checkpoint_time(db: Database) -> Any:
+    return (db.analytics_checkpoint.find_one({"_id": "checkpoint"}) or {})["cluster_time"]
+
+
 def test_the_last_check_flood_neither_reaches_us_nor_makes_us_write_while_the_checkpoint_advances(
     mongo_uri: str, database: Database
 ) -> None:

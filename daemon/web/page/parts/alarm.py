@@ -1,7 +1,6 @@
 """The alarm of a page: the worst thing that makes its numbers old, incomplete or not final, and what to do about it."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import NamedTuple
 
 from daemon import clock
@@ -15,7 +14,6 @@ from daemon.web.page.snapshot import Snapshot
 from rules.settings import italian
 from rules.text import one_line
 
-OLD_AFTER = timedelta(seconds=status.LATE_SECONDS)
 NOT_FOLLOWING = ("starting", "retrying")
 
 
@@ -42,7 +40,7 @@ def current(context: WebContext, snapshot: Snapshot) -> Alarm | None:
         return _alarm("not_following", snapshot.time_text, problems)
     if gap is not None:
         return _of_gap(gap, snapshot)
-    if snapshot.current is not None and snapshot.now - snapshot.current.at > OLD_AFTER:
+    if snapshot.current is not None and snapshot.now - snapshot.current.at > status.late_after(context):
         return _alarm("not_following", snapshot.time_text)
     missing = status.missing_day(context, snapshot.now)
     if missing is None:

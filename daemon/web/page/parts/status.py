@@ -21,8 +21,11 @@ from rules import business_days
 from rules.settings import italian
 from rules.text import one_line
 
-LATE_SECONDS = 120.0
-"""On an idle server the checkpoint is up to half a minute old: ten seconds of the daemon, ten of the server."""
+LATE_SECONDS = 45.0
+"""By default an idle checkpoint is up to 36 seconds old: 21 until it is stored, 5 of a wait for the stream, and 10
+between the writes of an idle server."""
+SLACK_SECONDS = 20.0
+"""What is added to longer intervals of the configuration: the writes of an idle server, and as much again."""
 GRACE = timedelta(minutes=5)
 """A row due for less than this is being written and not reported as missing."""
 GAPS_SHOWN_DAYS = 30
@@ -58,6 +61,12 @@ def summary(lines: Sequence[StatusLine]) -> str:
     return italian.plural(system_texts.ITEMS_TO_CHECK, problems) if problems else system_texts.ALL_WELL
 
 
+def late_after(context: WebContext) -> timedelta:
+    """Return the age at which the checkpoint is old: more than it can reach while all is well."""
+    stream = context.config().stream
+    return timedelta(seconds=max(LATE_SECONDS, stream.checkpoint_seconds + stream.await_seconds + SLACK_SECONDS))
+
+
 def role_text(health: Health) -> str:
     """Return what the daemon does at the moment; a leader whose lease expired cannot work."""
     if health.expired_lease(clock.monotonic()):
@@ -82,7 +91,7 @@ def _lag(context: WebContext, now: datetime) -> Iterator[StatusLine]:
     if checkpoint is None or checkpoint.at is None:
         return
     seconds = max(0.0, (now - checkpoint.at).total_seconds())
-    is_late = seconds > LATE_SECONDS
+    is_late = seconds > late_after(context).total_seconds()
     yield StatusLine(
         system_texts.LAG,
         italian.duration(seconds) if seconds >= 1 else system_texts.LAG_NONE,
