@@ -152,7 +152,8 @@ def plan_change(
     """Yield an upgrade if `new` is more expensive than `old`, a downgrade if it is cheaper.
 
     Plans of the same price are compared by the configured order; plans that are equal in both yield nothing.
-    `license_id` is the license on the new plan, `facts` are added to the metadata.
+    `license_id` is the license on the new plan, `facts` are added to the metadata. If another license ended, its id is
+    in the key: a reconciliation may also find a change of plan of the license itself, with the same cause.
     """
     before, after = _rank(old, transition.settings), _rank(new, transition.settings)
     if old.id == new.id or before == after:
@@ -160,7 +161,8 @@ def plan_change(
     kind = EventType.PLAN_UPGRADED if after > before else EventType.PLAN_DOWNGRADED
     titles = (transition.plan_title(old), transition.plan_title(new))
     text = catalog.plan_changed(*titles, transition.name, after > before, transition.settings.texts)
-    key = f"{kind}:{documents.id_key(license_id)}:{transition.cause}"
+    licenses = dict.fromkeys(map(documents.id_key, (license_id, transition.license_id)))
+    key = ":".join((kind, *licenses, transition.cause))
     event = _event(transition, kind, key, new, text, {"previous_plan": old.name} | facts)
     event.license_id = license_id
     yield event

@@ -296,6 +296,19 @@ def test_a_licenses_transitions_are_emitted_once_or_as_a_change_of_plan(history:
     assert all(not same(e.metadata["previous_license"], e.license_id) for e in changes)
 
 
+def test_a_reconciliation_that_finds_two_changes_to_the_same_plan_records_both() -> None:
+    """B goes back to Pro and replaces A: both are downgrades of B, with the cause of the reconciliation."""
+    story = (
+        Story().customer("ada").license("A", "agency").wait(1).license("B").wait(1).set("B", plan_id="agency").wait(1)
+    )
+    found = Change(Source.LICENSES, Operation.REPLACE, "B", story.now, "reconciliation:1", origin=Origin.RECOVERED)
+    story.shop.apply([found._replace(fields={**story.shop.licenses["B"].fields, "plan_id": "pro"})])
+    story.shop.apply([found._replace(id="A", op=Operation.DELETE)])
+
+    changes = [event for event in story.shop.events if event.type is EventType.PLAN_DOWNGRADED]
+    assert [event.metadata.get("previous_license") for event in changes] == [None, "A"]
+
+
 def test_a_bootstrap_completes_no_change_of_plan() -> None:
     story = Story().license("A").set("A", status="cancelled")
     found = Change(
