@@ -148,8 +148,9 @@ def test_an_approval_that_nothing_asked_for_changes_nothing(brittle: EmbeddedMon
     opened = db.analytics_gaps.insert_one({"cause": "requested", "closed_at": None, "accept_deletions": False})
     again = _reconcile(brittle, db, "--accept-deletions")
 
-    assert (result.exit_code, result.output) == (1, "no deletions are waiting for approval; nothing was changed\n")
-    assert again.exit_code == 1
+    assert (result.exit_code, again.exit_code) == (1, 1)
+    answer = "no deletions are waiting for approval; nothing was changed"
+    assert answer in result.output.splitlines()  # among them is the log of the daemon, which runs in this process
     assert db.analytics_gaps.count_documents({"_id": opened.inserted_id, "accept_deletions": False}) == 1
 
 

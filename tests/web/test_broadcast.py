@@ -191,7 +191,8 @@ def test_an_invalid_last_event_id_is_a_reset_and_the_stream_continues(
             assert client.descriptions("reset") == ["reset"], odd[:9]
 
 
-def test_too_long_an_absence_is_a_reset(database: Database) -> None:
+def test_too_long_an_absence_is_a_reset(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broadcast, "CATCH_UP_SECONDS", 60)
     create_event(database, "erste")
     stop = threading.Event()
     tokens = store.follow(database, None, stop)
