@@ -10,7 +10,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from rules.settings.catalog import SEPARATOR
+from rules.text import one_line
 
+MAX_LENGTH = 5000
+"""Maximum number of characters of a note that is shown, or that a person stores."""
 COMMENT_MARK = " | "
 
 CRON_COMMENT = "Dati raccolti automaticamente via cron job"
@@ -160,3 +163,9 @@ def _ends(patterns: tuple[str, ...], text: str, start: int) -> Iterator[int]:
 @lru_cache(maxsize=64)
 def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
+
+
+def cleaned(text: str) -> str:
+    """Return a person's text as it is stored: line breaks kept, ends trimmed, invisible characters removed."""
+    lines = (one_line(line, MAX_LENGTH + 1) for line in text.replace("\r\n", "\n").split("\n"))
+    return "\n".join(lines).strip()

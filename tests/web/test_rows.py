@@ -15,6 +15,7 @@ from daemon.store.rows import NoteOutcome
 from daemon.web.page import addresses, texts
 from daemon.web.page.parts import rows
 from rules import business_days
+from rules.rows import note_grammar
 from rules.settings import italian
 
 DAY = date(2026, 11, 23)
@@ -58,7 +59,7 @@ def test_a_note_is_split_into_facts_without_control_characters() -> None:
     facts = rows.facts("🎉 Nuovo cliente: A\u202eB • 💰 Pagamento\nIVA ok\x1b[0m • ")
 
     assert facts == ["🎉\u00a0Nuovo cliente: AB", "💰\u00a0Pagamento", "IVA ok[0m"]
-    assert sum(map(len, rows.facts("x • " * 1_000_000))) < rows.MAX_NOTE_LENGTH
+    assert sum(map(len, rows.facts("x • " * 1_000_000))) < note_grammar.MAX_LENGTH
     assert rows.facts("💰 Pagamento: €7.99") == ["💰\xa0Pagamento: €\xa07,99"]
     assert rows.facts(None) == rows.facts({"$ne": 1}) == []
 
@@ -70,7 +71,7 @@ def test_a_row_with_invalid_values_shows_dashes() -> None:
 
 
 def test_a_manual_note_keeps_its_lines_and_loses_invisible_characters() -> None:
-    assert rows.clean_note("  Uno\r\n\u202eDue\x00 \r\n") == "Uno\nDue"
+    assert note_grammar.cleaned("  Uno\r\n\u202eDue\x00 \r\n") == "Uno\nDue"
 
 
 def test_a_manual_note_replaces_only_an_automatic_note_or_the_one_that_was_seen(database: Database) -> None:

@@ -34,7 +34,6 @@ from daemon.web.context import WebContext
 from daemon.web.download import Download
 from daemon.web.errors import RequestRejected
 from daemon.web.json_body import StrictRoute
-from daemon.web.page.parts.rows import MAX_NOTE_LENGTH, clean_note
 from rules import business_days
 from rules.revenue.rates import Rates
 from rules.rows import note_grammar
@@ -47,7 +46,7 @@ WRITE_SECONDS = 60.0
 """Timeout of a rewrite and of an export: a day may have very many movements."""
 MAX_ROWS = 1000
 
-Note = Annotated[str, StringConstraints(max_length=MAX_NOTE_LENGTH)]
+Note = Annotated[str, StringConstraints(max_length=note_grammar.MAX_LENGTH)]
 
 
 class NewRow(Strict):
@@ -246,7 +245,7 @@ def _require_ledger_day(context: WebContext, day: date, today: date) -> None:
 def write_note(context: WebContext, day: date, notes: str) -> str | None:
     """Set the manual note of a row; return its note afterwards. Raises RequestRejected (404, 409)."""
     row = rows.daily_row(context.database, day) or {}
-    text = note_grammar.personal_text(clean_note(notes), [row.get("auto_notes")])
+    text = note_grammar.personal_text(note_grammar.cleaned(notes), [row.get("auto_notes")])
     outcome = rows.set_note(context.database, day, text, row.get("notes"), clock.now())
     if outcome is NoteOutcome.NO_ROW:
         raise RequestRejected(HTTPStatus.NOT_FOUND, "Record not found: no row for this day; use save_daily_analytics")
@@ -254,7 +253,7 @@ def write_note(context: WebContext, day: date, notes: str) -> str | None:
         raise RequestRejected(
             HTTPStatus.CONFLICT, "the note was changed at the same time by another request; reload it and try again"
         )
-    log.info("note.edited", day=str(day), reset=not clean_note(notes))
+    log.info("note.edited", day=str(day), reset=not note_grammar.cleaned(notes))
     return _lines((rows.daily_row(context.database, day) or {}).get("notes"))
 
 
@@ -287,4 +286,4 @@ def _plan(plan: Any) -> RowPlanRevenue:
 
 
 def _lines(value: Any) -> str | None:
-    return clean_note(value[: 2 * MAX_NOTE_LENGTH]) if isinstance(value, str) else None
+    return note_grammar.cleaned(value[: 2 * note_grammar.MAX_LENGTH]) if isinstance(value, str) else None

@@ -8,8 +8,9 @@ from daemon.mongo.types import Document
 from daemon.store import comments
 from daemon.web.page import event_texts, texts
 from daemon.web.page.parts import rows
-from daemon.web.page.parts.rows import MAX_NOTE_LENGTH, Tag
+from daemon.web.page.parts.rows import Tag
 from daemon.web.page.snapshot import Snapshot
+from rules.rows import note_grammar
 from rules.settings import italian
 
 
@@ -40,7 +41,7 @@ class CommentView(NamedTuple):
     label: str
     hint: str
     undo: str
-    limit: int = MAX_NOTE_LENGTH
+    limit: int = note_grammar.MAX_LENGTH
     problem: str = ""
     stored: str = ""
 
@@ -52,11 +53,11 @@ def view(snapshot: Snapshot, day: date, row: Document) -> CommentView:
     del_day = italian.with_article(italian.DEL, day, snapshot.today)
     return CommentView(
         title=_title(row, is_whole=is_whole),
-        text=found.text.text[:MAX_NOTE_LENGTH],
+        text=found.text.text[: note_grammar.MAX_LENGTH],
         seen=found.digest,
         is_whole=is_whole,
         label=event_texts.WHOLE_NOTE if is_whole else event_texts.COMMENT_LABEL.format(del_day=del_day),
-        hint=hint.format(limit=italian.integer(MAX_NOTE_LENGTH)),
+        hint=hint.format(limit=italian.integer(note_grammar.MAX_LENGTH)),
         undo=_undo(found),
     )
 

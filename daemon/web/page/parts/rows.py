@@ -14,8 +14,6 @@ from rules.settings import italian
 from rules.settings.catalog import SEPARATOR
 from rules.text import one_line
 
-MAX_NOTE_LENGTH = 5000
-"""Maximum number of characters of a note shown or stored."""
 MAX_FACTS = 200
 
 
@@ -99,8 +97,10 @@ def _date(document: ReadOnlyDocument) -> date | None:
 
 def facts(note: object) -> list[str]:
     """Split a note into its facts: each one line without invisible characters, with amounts in the readers' form."""
-    text = note[:MAX_NOTE_LENGTH] if isinstance(note, str) else ""
-    parts = [one_line(part, MAX_NOTE_LENGTH) for line in text.splitlines() for part in line.split(SEPARATOR.strip())]
+    text = note[: note_grammar.MAX_LENGTH] if isinstance(note, str) else ""
+    parts = [
+        one_line(part, note_grammar.MAX_LENGTH) for line in text.splitlines() for part in line.split(SEPARATOR.strip())
+    ]
     return [_keep_emoji_with_text(italian.with_readers_euros(part)) for part in parts if part][:MAX_FACTS]
 
 
@@ -128,9 +128,3 @@ def author(document: ReadOnlyDocument) -> Tag:
     if note_grammar.personal_text(document.get("notes"), [document["auto_notes"]]).is_whole:
         return Tag(texts.BY_HAND, texts.BY_HAND_WHY, "hand")
     return Tag(texts.AUTO, texts.AUTO_WHY, "auto")
-
-
-def clean_note(text: str) -> str:
-    """Return a manual note as it is stored: line breaks kept, ends trimmed, invisible characters removed."""
-    lines = (one_line(line, MAX_NOTE_LENGTH + 1) for line in text.replace("\r\n", "\n").split("\n"))
-    return "\n".join(lines).strip()

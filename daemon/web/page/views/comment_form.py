@@ -20,9 +20,9 @@ from daemon.web.page import addresses, event_texts
 from daemon.web.page.environment import page_url
 from daemon.web.page.forms import form_fields
 from daemon.web.page.parts.comments import CommentView, Outcome
-from daemon.web.page.parts.rows import MAX_NOTE_LENGTH, clean_note
 from daemon.web.page.rendering import DATABASE_TIMEOUT_SECONDS, Renderer
 from daemon.web.page.views import day as day_page
+from rules.rows import note_grammar
 from rules.settings import italian
 
 log = logs.get("http")
@@ -36,8 +36,8 @@ def router(context: WebContext) -> APIRouter:
     @routes.post(f"{addresses.DAYS}/{{day}}/commento")
     def save(day: BusinessDay, fields: Fields) -> Response:
         """Save the comment unless it changed since the form was loaded, or undo the last edit."""
-        text, is_undo = clean_note(fields.get("testo", "")), "annulla" in fields
-        if len(text) > MAX_NOTE_LENGTH:
+        text, is_undo = note_grammar.cleaned(fields.get("testo", "")), "annulla" in fields
+        if len(text) > note_grammar.MAX_LENGTH:
             return _again(context, day, text, _too_long(text), HTTPStatus.UNPROCESSABLE_ENTITY)
         with bounded(DATABASE_TIMEOUT_SECONDS):
             written = None if is_undo else text
@@ -60,7 +60,9 @@ def _confirmed(outcome: NoteOutcome, text: str, *, is_undo: bool) -> str:
 
 
 def _too_long(text: str) -> str:
-    return event_texts.COMMENT_TOO_LONG.format(count=italian.integer(len(text)), limit=italian.integer(MAX_NOTE_LENGTH))
+    return event_texts.COMMENT_TOO_LONG.format(
+        count=italian.integer(len(text)), limit=italian.integer(note_grammar.MAX_LENGTH)
+    )
 
 
 def _again(context: WebContext, day: date, text: str, problem: str, status: int) -> Response:
