@@ -12,6 +12,8 @@ from rules.revenue.day_sums import DaySums
 from rules.revenue.pricing import round_half_even
 
 PLACES = 6
+MIN_SUBSCRIBERS = 10
+"""With fewer subscribers at the start of a period a percentage says nothing: its fraction stands alone."""
 
 
 class Start(NamedTuple):

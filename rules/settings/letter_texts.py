@@ -45,10 +45,13 @@ NOTHING_OUT = "Non è uscito nulla: nessun abbandono e nessuna contrazione."
 NEW = ("Nessun nuovo cliente.", "È arrivato {count} nuovo cliente.", "Sono arrivati {count} nuovi clienti.")
 LOST = (
     "Nessun cliente perso.",
-    "{count} cliente se n’è andato (churn {rate}).",
-    "{count} clienti se ne sono andati (churn {rate}).",
+    "{count} cliente se n’è andato (churn {rate}{fraction}).",
+    "{count} clienti se ne sono andati (churn {rate}{fraction}).",
 )
 LOST_WITHOUT_RATE = ("", "{count} cliente se n’è andato.", "{count} clienti se ne sono andati.")
+PART_OF = "{part} su {whole}"
+FRACTION = ", {fraction}"
+"""After a percentage; of few subscribers the fraction stands in its place."""
 BACK = ("", "{count} cliente è tornato.", "{count} clienti sono tornati.")
 TOTALS = "Clienti totali {customers}, paganti {paying}, licenze attive {licenses}."
 TOTALS_WITH_CHANGES = (
@@ -62,9 +65,9 @@ LIMITED_SOLD = ("1 venduto", "{count} venduti")
 LIMITED_LEFT, LIMITED_OVER = ("ne resta uno", "ne restano {count}"), "ora è esaurito"
 ONE_TIME = "Vendite una tantum: {amount}."
 RETENTION: Mapping[str, str] = {
-    "above": "Retention netta (NRR) {rate}: chi c’era già oggi paga più di prima.",
-    "even": "Retention netta (NRR) {rate}: chi c’era già paga quanto prima.",
-    "below": "Retention netta (NRR) {rate}: tra abbandoni e contrazioni, chi c’era già paga meno di prima.",
+    "above": "Retention netta (NRR) {rate}{fraction}: chi c’era già oggi paga più di prima.",
+    "even": "Retention netta (NRR) {rate}{fraction}: chi c’era già paga quanto prima.",
+    "below": "Retention netta (NRR) {rate}{fraction}: tra abbandoni e contrazioni, chi c’era già paga meno di prima.",
 }
 QUICK = "Quick ratio {value}: è il rapporto tra quanto è entrato e quanto è uscito."
 

@@ -116,6 +116,17 @@ def test_every_number_of_a_letter_leads_to_its_explanation_and_is_the_explained_
         assert explained["adds_up"], (address, explained)
 
 
+@pytest.mark.parametrize("number", ["churn-clienti", "retention"])
+def test_a_rate_of_a_few_subscribers_is_the_fraction_that_its_explanation_shows(
+    page: httpx2.Client, number: str
+) -> None:
+    address = f"/analytics/perche/2025-04/{number}"
+    [shown] = re.findall(rf'href="{address}">([^<]+)<', letter_of(page, "2025-04"))
+
+    assert " su " in shown
+    assert f"perché {shown}?" in page.get(address).text
+
+
 def test_the_first_month_is_partial_and_begins_with_the_opening_balance(page: httpx2.Client) -> None:
     text = words(letter_of(page, "2025-03"))
 

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from rules.model.ledger import MovementKind
-from rules.settings import letter_texts
+from rules.settings import italian, letter_texts
 from rules.settings.catalog import cents
 
 NUMBERS: Mapping[MovementKind, str] = {
@@ -72,6 +72,12 @@ def movements(row: Mapping[str, Any]) -> dict[MovementKind, int] | None:
     found = {kind: _amount(stored.get(kind.value)) for kind in letter_texts.MOVEMENTS}
     known = {kind: amount for kind, amount in found.items() if amount is not None}
     return known if len(known) == len(found) else None
+
+
+def subscribers_at_start(facts: MonthFacts) -> int | None:
+    """Return the subscribers at the end of the month before; None if unknown."""
+    known = italian.number(facts.before.get("subscribers"))
+    return None if known is None else round(known)
 
 
 def _amount(stored: object) -> int | None:

@@ -5,9 +5,17 @@ from datetime import date
 from typing import NamedTuple
 
 from rules.messages.letter import prose, waterfall
-from rules.messages.letter.facts import NUMBERS, Day, MonthFacts, movements, start_and_end
+from rules.messages.letter.facts import (
+    NUMBERS,
+    Day,
+    MonthFacts,
+    movements,
+    start_and_end,
+    subscribers_at_start,
+)
 from rules.messages.letter.pieces import Listed, Piece, Sentence, month_name, shortened, weekday_and_day
 from rules.messages.letter.waterfall import Bar, Step
+from rules.revenue.rates import MIN_SUBSCRIBERS
 from rules.settings import italian, letter_texts
 
 DAYS = 3
@@ -103,9 +111,16 @@ def _headline(facts: MonthFacts) -> str:
     if ends is None:
         return ""
     start, end = ends
-    share = f"{'+' if end > start else ''}{italian.percent((end - start) / start)}" if start >= MIN_BASE_CENTS else ""
-    percent = letter_texts.PERCENT.format(percent=share) if share else ""
+    percent = ""
+    if start >= MIN_BASE_CENTS and not _has_few_subscribers(facts):
+        share = f"{'+' if end > start else ''}{italian.percent((end - start) / start)}"
+        percent = letter_texts.PERCENT.format(percent=share)
     return letter_texts.HEADLINE.format(start=italian.cents(start), end=italian.cents(end), percent=percent)
+
+
+def _has_few_subscribers(facts: MonthFacts) -> bool:
+    subscribers = subscribers_at_start(facts)
+    return subscribers is not None and subscribers < MIN_SUBSCRIBERS
 
 
 def _days(days: Sequence[Day]) -> tuple[DayLine, ...]:

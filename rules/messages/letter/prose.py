@@ -3,16 +3,22 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from rules.messages.letter.facts import NUMBERS, LimitedSale, MonthFacts, movements, start_and_end
+from rules.messages.letter.facts import (
+    NUMBERS,
+    LimitedSale,
+    MonthFacts,
+    movements,
+    start_and_end,
+    subscribers_at_start,
+)
 from rules.messages.letter.pieces import Piece, Sentence, counted, month_name, sentence
 from rules.model.ledger import MovementKind
+from rules.revenue import rates
 from rules.settings import italian, letter_texts
 from rules.settings.catalog import cents
 
 WON = (MovementKind.NEW, MovementKind.EXPANSION, MovementKind.REACTIVATION)
 LOST = (MovementKind.CONTRACTION, MovementKind.CHURN)
-MIN_BASE = 10
-"""No percent of fewer customers."""
 LEVELS = {
     "customers": ("total_customers", "clienti"),
     "paying": ("paying_customers", "paganti"),
@@ -79,18 +85,30 @@ def _customers(facts: MonthFacts) -> Iterator[Sentence]:
     if new is not None:
         yield counted(letter_texts.NEW, new, "nuovi")
     if lost is not None:
-        rate = row.get("customer_churn_rate")
-        forms = letter_texts.LOST if not lost or _has_base(lost, rate) else letter_texts.LOST_WITHOUT_RATE
-        yield counted(forms, lost, "persi", rate=Piece(italian.percent(rate), "churn-clienti"))
+        yield _lost(facts, lost)
     if back:
         yield counted(letter_texts.BACK, back, "tornati")
     yield _totals(facts)
 
 
-def _has_base(part: int, rate: object) -> bool:
-    """Return whether a rate is known and a share of at least `MIN_BASE`."""
-    known = italian.number(rate)
-    return known is not None and 0 < known <= part / MIN_BASE
+def _lost(facts: MonthFacts, lost: int) -> Sentence:
+    """Return the sentence on lost customers, with their share if that is the rate of the row."""
+    rate, whole = italian.number(facts.row.get("customer_churn_rate")), subscribers_at_start(facts)
+    if lost and (not whole or rate != round(lost / whole, rates.PLACES)):
+        return counted(letter_texts.LOST_WITHOUT_RATE, lost, "persi")
+    parts = italian.integer(lost), italian.integer(whole)
+    return counted(letter_texts.LOST, lost, "persi", **_share(facts, rate, "churn-clienti", parts))
+
+
+def _share(facts: MonthFacts, rate: float | None, number: str, parts: tuple[str, str]) -> dict[str, Piece | str]:
+    """Return a rate as a percentage, and its fraction; the fraction alone unless the subscribers are enough."""
+    fraction, subscribers = letter_texts.PART_OF.format(part=parts[0], whole=parts[1]), subscribers_at_start(facts)
+    if subscribers is None or subscribers < rates.MIN_SUBSCRIBERS:
+        return {"rate": Piece(fraction, number), "fraction": ""}
+    return {
+        "rate": Piece(italian.percent(rate), number),
+        "fraction": letter_texts.FRACTION.format(fraction=fraction),
+    }
 
 
 def _count(value: object) -> int | None:
@@ -140,10 +158,13 @@ def _limited(sale: LimitedSale) -> Sentence:
 
 def _rates(facts: MonthFacts) -> Iterator[Sentence]:
     rate = italian.number(facts.row.get("net_revenue_retention"))
-    if rate is not None:
+    ends, moved = start_and_end(facts), movements(facts.row)
+    if rate is not None and ends is not None and moved is not None:
         shown = round(rate, 3)
         tone = "above" if shown > 1 else "below" if shown < 1 else "even"
-        yield sentence(letter_texts.RETENTION[tone], rate=Piece(italian.percent(rate), "retention"))
+        retained = ends[1] - moved[MovementKind.NEW]
+        parts = italian.cents(retained), italian.cents(ends[0])
+        yield sentence(letter_texts.RETENTION[tone], **_share(facts, rate, "retention", parts))
     quick = italian.number(facts.row.get("quick_ratio"))
     if quick is not None:
         yield sentence(letter_texts.QUICK, value=Piece(italian.decimal(quick), "quick-ratio"))

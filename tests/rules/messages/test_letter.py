@@ -17,7 +17,8 @@ from rules.settings import italian, letter_texts
 
 NOVEMBER = date(2026, 11, 1)
 MOVED = {"new": 183.7, "expansion": 49.91, "contraction": -12.0, "churn": -43.2, "reactivation": 7.99}
-BEFORE = {"total_customers": 479, "paying_customers": 323, "active_licenses": 395}
+BEFORE = {"total_customers": 479, "paying_customers": 323, "active_licenses": 395, "subscribers": 327}
+FEW = {**BEFORE, "subscribers": 9}
 
 
 def moved(**amounts: float) -> dict[str, Any]:
@@ -34,7 +35,7 @@ def row(**more: Any) -> dict[str, Any]:
         "new_customers": 24,
         "churned_customers": 5,
         "reactivated_customers": 1,
-        "customer_churn_rate": 0.0153,
+        "customer_churn_rate": 0.015291,
         "net_revenue_retention": 1.001,
         "quick_ratio": 4.4,
         "one_time_revenue": 87.0,
@@ -78,12 +79,12 @@ def test_a_whole_letter() -> None:
             "È uscito € 55,20: contrazioni € 12,00, abbandoni € 43,20."
         ),
         (
-            "Sono arrivati 24 nuovi clienti. 5 clienti se ne sono andati (churn 1,5%). 1 cliente è tornato. "
+            "Sono arrivati 24 nuovi clienti. 5 clienti se ne sono andati (churn 1,5%, 5 su 327). 1 cliente è tornato. "
             "Clienti totali 503 (+24), paganti 341 (+18), licenze attive 395 (=)."
         ),
         "Il piano che porta di più è Agency: € 1.459,27 di MRR, 50% del totale. Vendite una tantum: € 87,00.",
         (
-            "Retention netta (NRR) 100,1%: chi c’era già oggi paga più di prima. "
+            "Retention netta (NRR) 100,1%, € 2.706,64 su € 2.703,94: chi c’era già oggi paga più di prima. "
             "Quick ratio 4,4: è il rapporto tra quanto è entrato e quanto è uscito."
         ),
     ]
@@ -101,8 +102,15 @@ def test_a_whole_letter() -> None:
         ({"row": row(new_customers=0, churned_customers=0)}, "Nessun nuovo cliente. Nessun cliente perso."),
         ({"row": row(new_customers=1, churned_customers=1)}, "È arrivato 1 nuovo cliente. 1 cliente se n’è andato"),
         ({"row": row(customer_churn_rate=None)}, "5 clienti se ne sono andati. 1"),
-        ({"row": row(customer_churn_rate=5 / 9)}, "5 clienti se ne sono andati. 1"),
-        ({"row": row(customer_churn_rate=5 / 10)}, "5 clienti se ne sono andati (churn 50,0%)."),
+        ({"before": {}}, "5 clienti se ne sono andati. 1"),
+        ({"before": {**BEFORE, "subscribers": 326}}, "5 clienti se ne sono andati. 1"),
+        ({"before": FEW, "row": row(customer_churn_rate=0.555556)}, "5 clienti se ne sono andati (churn 5 su 9)."),
+        (
+            {"before": {**BEFORE, "subscribers": 10}, "row": row(customer_churn_rate=0.5)},
+            "5 clienti se ne sono andati (churn 50,0%, 5 su 10).",
+        ),
+        ({"before": FEW}, "Retention netta (NRR) € 2.706,64 su € 2.703,94: chi c’era già oggi paga più di prima."),
+        ({"before": {}}, "Retention netta (NRR) € 2.706,64 su € 2.703,94: chi c’era già oggi paga più di prima."),
         ({"before": {}}, "Clienti totali 503, paganti 341, licenze attive 395."),
         ({"row": row(net_revenue_retention=0.9)}, "chi c’era già paga meno di prima"),
         ({"row": row(net_revenue_retention=1.0001)}, "chi c’era già paga quanto prima"),
@@ -112,6 +120,13 @@ def test_a_whole_letter() -> None:
 )
 def test_sentences(more: dict[str, Any], sentence: str) -> None:
     assert sentence in " ".join(prose(composed(**more)))
+
+
+def test_a_letter_with_fewer_than_ten_subscribers_at_the_start_has_no_percentage_of_them() -> None:
+    few = composed(before=FEW, row=row(customer_churn_rate=0.555556, revenue_by_plan={}))
+
+    assert "%" not in few.headline + " ".join(prose(few))
+    assert "%" in composed(before={**FEW, "subscribers": 10}).headline
 
 
 def test_a_row_that_holds_anything_has_a_letter() -> None:

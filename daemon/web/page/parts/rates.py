@@ -17,9 +17,6 @@ from rules.revenue.rates import Rates, Start
 from rules.rows import number_names, number_values, periods, row
 from rules.settings import italian
 
-FEW_SUBSCRIBERS = 10
-"""With fewer at the start a percentage says nothing: the fraction stands alone."""
-
 
 class RateLine(NamedTuple):
     """One rate: `key` is its name in addresses, `number` its value, None if it is unknown; `reason` says why."""
@@ -113,7 +110,7 @@ def _of_revenue(start: Start, sums: DaySums, known: Rates) -> Iterator[RateLine]
 
 def _share(key: str, rate: float | None, parts: tuple[str, str], start: Start) -> RateLine:
     fraction = texts.PART_OF.format(part=parts[0], whole=parts[1])
-    if start.subscribers < FEW_SUBSCRIBERS:
+    if start.subscribers < rates.MIN_SUBSCRIBERS:
         return RateLine(key, texts.RATES[key], fraction, "", number=rate)
     return RateLine(key, texts.RATES[key], italian.percent(rate), fraction, number=rate)
 

@@ -10,6 +10,7 @@ from daemon.web.page import addresses, texts, why_texts
 from rules import business_days
 from rules.model.changes import DocId
 from rules.model.ledger import Movement
+from rules.revenue import rates
 from rules.rows import number_names
 from rules.rows.accounts import Account, RestOfDay, Unit
 from rules.rows.number_values import MRR_SUMS
@@ -17,7 +18,6 @@ from rules.settings import italian
 
 PERCENTS = ("customer_churn_rate", "revenue_churn_rate", "net_revenue_retention", "gross_revenue_retention")
 MONEY = ("mrr", "arr", "one_time_revenue", "arpa", *MRR_SUMS)
-FEW_SUBSCRIBERS = 10
 
 Names = tuple[Mapping[DocId, str], Mapping[DocId, str]]
 """The names of customers and of plans, by id."""
@@ -93,7 +93,7 @@ class WhyView:
 
     def is_small(self) -> bool:
         subscribers = self.source.subscribers
-        return subscribers is not None and subscribers < FEW_SUBSCRIBERS
+        return subscribers is not None and subscribers < rates.MIN_SUBSCRIBERS
 
     def reason(self) -> str:
         """Return why a rate has no value, or none as a percentage; "" otherwise."""
