@@ -18,7 +18,9 @@ BOX = Box()
 
 numbers = st.one_of(st.none(), st.floats(-1e9, 1e9), st.integers(0, 900).map(float))
 days = st.integers(0, 800).map(lambda ago: DAY - timedelta(ago))
-series = st.lists(st.builds(Point, days, numbers, st.booleans()), unique_by=lambda point: point.day, max_size=60)
+series = st.lists(
+    st.builds(Point, days, numbers, st.booleans(), st.booleans()), unique_by=lambda point: point.day, max_size=60
+)
 
 
 def points(count: int, first: float = 100.0) -> list[Point]:
@@ -80,7 +82,7 @@ def test_a_hole_is_a_hole_and_no_known_day_is_left_out_of_the_line(drawn: Drawn)
 
     assert drawn_places == set(by_day.values())
     for before, after in pairwise(drawn.points):
-        joined = before.value is not None and after.value is not None
+        joined = before.value is not None and after.value is not None and before.dashboard == after.dashboard
         assert joined == ((by_day.get(before.day), by_day.get(after.day)) in steps)
 
 
@@ -111,6 +113,14 @@ def test_reconstructed_days_are_a_stroke_of_their_own_that_meets_the_observed_on
     assert (dashed.kind, observed.kind) == ("reconstructed", "current")
     assert (len(dashed.places), len(observed.places)) == (11, 10)
     assert dashed.places[-1] == observed.places[0]
+
+
+def test_days_that_the_dashboard_counted_are_a_stroke_that_does_not_meet_ours() -> None:
+    known = [point._replace(dashboard=number < 10) for number, point in enumerate(points(20))]
+    dashboard, ours = line_chart(Drawn(known)).strokes
+
+    assert [(stroke.kind, len(stroke.places)) for stroke in (dashboard, ours)] == [("dashboard", 10), ("current", 10)]
+    assert not set(dashboard.places) & set(ours.places)
 
 
 def test_a_day_between_unknown_days_is_a_dot() -> None:

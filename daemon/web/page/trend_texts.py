@@ -11,6 +11,7 @@ READING = "Grafico: {metric}. Frecce per scorrere i giorni, Invio per il perché
 READING_MONTHS = "Grafico: {title}. Frecce per scorrere i mesi, Invio per il perché."
 PREVIOUS = "Periodo prima"
 PREVIOUS_KEY = "Linea a punti: il periodo prima."
+DASHBOARD_KEY = "Tratti lunghi: giorni contati dalla dashboard, in un altro modo."
 COMPARE = "Confronta con il periodo prima"
 COMPARED = "Togli il confronto"
 NOT_FROM_ZERO = "asse non da zero"

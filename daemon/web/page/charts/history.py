@@ -12,6 +12,7 @@ from daemon.web.page.charts import goals, marks
 from daemon.web.page.charts.lines import Drawn, LineChart, Point, line_chart, resample
 from daemon.web.page.charts.marks import MarkedDay
 from daemon.web.page.charts.metrics import METRICS, Metric
+from daemon.web.page.parts import figures
 from daemon.web.page.snapshot import Snapshot
 from rules.settings import italian
 
@@ -31,13 +32,15 @@ class Wanted(NamedTuple):
 class NumberRow(NamedTuple):
     """A row of the table below a chart; `x` and `y` are the place in the chart.
 
-    `address` leads to the explanation of the value, or to the day if the ledger does not have it.
+    `address` leads to the explanation of the value, or to the day if the ledger does not have it; `previous_address` to
+    that of the day before by a period, "" if its value is unknown.
     """
 
     address: str
     day: str
     value: str
     previous: str
+    previous_address: str
     x: float
     y: float
 
@@ -51,6 +54,7 @@ class History(NamedTuple):
     summary: str
     has_previous: bool
     has_reconstructed: bool
+    has_dashboard: bool
     marked: list[MarkedDay]
     goals: list[goals.GoalText]
 
@@ -62,7 +66,7 @@ def history(snapshot: Snapshot, wanted: Wanted) -> History:
     progress = goal_progress.read(snapshot.database, snapshot.settings, snapshot.current, snapshot.session)
     goal_texts = [goals.goal_text(one) for one in progress]
     if len(shown) < 2:
-        return History(wanted.metric, None, [], "", False, False, [], goal_texts)
+        return History(wanted.metric, None, [], "", False, False, False, [], goal_texts)
     previous = _previous(days, snapshot, wanted)
     marked = marks.marked_days(snapshot, shown[0].day, _customers(days, snapshot))
     chart = line_chart(
@@ -77,10 +81,11 @@ def history(snapshot: Snapshot, wanted: Wanted) -> History:
     return History(
         wanted.metric,
         chart,
-        _table(chart, previous, snapshot, wanted.metric),
+        _table(chart, previous, snapshot, wanted),
         _summary(chart, snapshot.today, wanted.metric),
         bool(previous),
         any(point.reconstructed for point in shown),
+        any(point.dashboard for point in shown),
         marked,
         goal_texts,
     )
@@ -104,7 +109,7 @@ def _points(
 ) -> list[Point]:
     """Return the number of the rows since `first`, and for today that of the totals."""
     points = [
-        Point(day, metric.value_of(row), bool(row.get("reconstructed")))
+        Point(day, metric.value_of(row), bool(row.get("reconstructed")), not figures.is_comparable(row))
         for day, row in days.items()
         if first is None or day >= first
     ]
@@ -114,13 +119,17 @@ def _points(
 
 
 def _previous(days: Mapping[date, ReadOnlyDocument], snapshot: Snapshot, wanted: Wanted) -> list[Point]:
-    """Return the numbers of the period before, on the days that they are compared with; a missing day is unknown."""
+    """Return the numbers of the period before, on the days that they are compared with.
+
+    One that is missing, or was counted by other rules than the day's, is unknown.
+    """
     if not wanted.compares or wanted.days is None:
         return []
     span, first = timedelta(wanted.days), snapshot.today - timedelta(wanted.days - 1)
+    shown = [(day, days.get(day - span, {})) for day in (first + timedelta(number) for number in range(wanted.days))]
     found = [
-        Point(day, wanted.metric.value_of(days.get(day - span, {})))
-        for day in (first + timedelta(number) for number in range(wanted.days))
+        Point(day, wanted.metric.value_of(row) if figures.are_comparable(row, days.get(day, row)) else None)
+        for day, row in shown
     ]
     return found if any(point.value is not None for point in found) else []
 
@@ -130,15 +139,17 @@ def _customers(days: Mapping[date, ReadOnlyDocument], snapshot: Snapshot) -> dic
     return {point.day: round(point.value) for point in _points(days, snapshot, metric, None) if point.value is not None}
 
 
-def _table(chart: LineChart, previous: Sequence[Point], snapshot: Snapshot, metric: Metric) -> list[NumberRow]:
+def _table(chart: LineChart, previous: Sequence[Point], snapshot: Snapshot, wanted: Wanted) -> list[NumberRow]:
     """Return a row for each point of the chart, newest first."""
-    before = {point.day: point.value for point in previous}
+    metric, span = wanted.metric, timedelta(wanted.days or 0)
+    before = {point.day: point.value for point in previous if point.value is not None}
     return [
         NumberRow(
             _address(point.day, snapshot, metric),
             texts.day(point.day),
             metric.format(point.value),
             metric.format(before.get(point.day)),
+            _address(point.day - span, snapshot, metric) if point.day in before else "",
             place.x,
             place.y,
         )
@@ -155,7 +166,8 @@ def _address(day: date, snapshot: Snapshot, metric: Metric) -> str:
 
 
 def _summary(chart: LineChart, today: date, metric: Metric) -> str:
-    (start, _), (end, _) = chart.places[0], chart.places[-1]
+    end = chart.places[-1][0]
+    start = next(point for point, _ in chart.places if point.dashboard == end.dashboard)
     return trend_texts.SUMMARY.format(
         metric=metric.name,
         first=italian.with_article(italian.DAL, start.day, today),

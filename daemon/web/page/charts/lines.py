@@ -17,11 +17,15 @@ LABEL_ROOM = 16.0
 
 
 class Point(NamedTuple):
-    """The number at the end of a day; None if it is unknown."""
+    """The number at the end of a day; None if it is unknown.
+
+    `dashboard`: the dashboard counted it, by other rules, so it is not connected with a number of ours.
+    """
 
     day: date
     value: float | None
     reconstructed: bool = False
+    dashboard: bool = False
 
 
 class Goal(NamedTuple):
@@ -55,7 +59,7 @@ class Drawn(NamedTuple):
 
 
 class Stroke(NamedTuple):
-    """Connected places; `kind` is current, reconstructed or previous."""
+    """Connected places; `kind` is current, reconstructed, dashboard or previous."""
 
     kind: str
     places: list[Place]
@@ -127,11 +131,7 @@ def line_chart(drawn: Drawn, box: Box = Box()) -> LineChart:  # noqa: B008 - a t
         area=[_closed(run, box) for run in runs if starts_at_zero],
         strokes=[
             *(Stroke("previous", _run(run, across, up)) for run in _runs(previous)),
-            *(
-                Stroke("reconstructed" if dashed else "current", _run(part, across, up))
-                for run in _runs(drawn.points)
-                for dashed, part in _parts(run)
-            ),
+            *(Stroke(kind, _run(part, across, up)) for run in _runs(drawn.points) for kind, part in _parts(run)),
         ],
         goals=[_goal_line(goal, up, box) for goal in drawn.goals],
         marks=list(_fold([mark for mark in drawn.marks if first <= mark.day <= last], across)),
@@ -145,21 +145,26 @@ def _values(points: Sequence[Point]) -> Iterator[float]:
 
 
 def _runs(points: Sequence[Point]) -> Iterator[list[Point]]:
-    """Yield the known points between unknown ones."""
-    for is_known, run in groupby(points, lambda point: point.value is not None):
+    """Yield the known points between unknown ones that were counted by the same rules."""
+    for (is_known, _), run in groupby(points, lambda point: (point.value is not None, point.dashboard)):
         if is_known:
             yield list(run)
 
 
-def _parts(run: list[Point]) -> Iterator[tuple[bool, list[Point]]]:
-    """Split a run where reconstructed days begin or end; the parts meet in a point."""
+def _parts(run: list[Point]) -> Iterator[tuple[str, list[Point]]]:
+    """Split a run where reconstructed days begin or end, with the kind of each stroke; the parts meet in a point."""
     if len(run) == 1:
-        yield run[0].reconstructed, run
+        yield _kind(run[0]), run
         return
-    steps = groupby(pairwise(run), lambda step: step[0].reconstructed or step[1].reconstructed)
-    for dashed, group in steps:
+    for kind, group in groupby(pairwise(run), lambda step: _kind(*step)):
         pairs = list(group)
-        yield dashed, [pairs[0][0], *(after for _, after in pairs)]
+        yield kind, [pairs[0][0], *(after for _, after in pairs)]
+
+
+def _kind(*points: Point) -> str:
+    if points[0].dashboard:
+        return "dashboard"
+    return "reconstructed" if any(point.reconstructed for point in points) else "current"
 
 
 def _run(points: Sequence[Point], across: Scale, up: Scale) -> list[Place]:

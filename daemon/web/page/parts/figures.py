@@ -136,7 +136,12 @@ def _earlier_values(measure: Measure, current: CurrentTotals, rows: Mapping[int,
 
 def is_comparable(row: ReadOnlyDocument) -> bool:
     """Whether a row was counted by our rules: the dashboard's rows count free and lifetime licenses differently."""
-    return "active_licenses" in row
+    return row.get("active_licenses") is not None
+
+
+def are_comparable(before: ReadOnlyDocument, after: ReadOnlyDocument) -> bool:
+    """Whether two rows were counted by the same rules."""
+    return is_comparable(before) == is_comparable(after)
 
 
 def _change(now: int, earlier: int, since: str, format_change: Callable[[int], str]) -> FigureChange:

@@ -16,7 +16,7 @@ from daemon.store.ledger import reader as ledger
 from daemon.store.mirror.reader import MirrorReader
 from daemon.web.page import assets, texts
 from daemon.web.page.environment import environment
-from daemon.web.page.parts import feed, status
+from daemon.web.page.parts import feed, figures, status
 from daemon.web.page.snapshot import Snapshot
 from rules import business_days
 from rules.messages import corrections
@@ -96,11 +96,12 @@ def _facts(snapshot: Snapshot, month: Month, listed: Sequence[Month], proof: str
     period, zone = periods.month(month.first), snapshot.settings.zone
     span = (business_days.start(period.first, zone), row.end(period, snapshot.settings))
     days = month_rows.days(snapshot.database, period.first - business_days.ONE_DAY, period.last, snapshot.session)
-    previous = next((one.row for one in listed if one.first == periods.months_before(month.first, 1)), {})
+    first_before = periods.months_before(month.first, 1)
+    previous = next((one.row for one in listed if one.first == first_before), {})
     return MonthFacts(
         month.first,
         month.row,
-        previous,
+        previous if figures.are_comparable(previous, month.row) else {},
         is_running=month.source is MonthSource.OPEN,
         is_best=is_best(month, listed),
         status=status_text(snapshot, month),
@@ -147,11 +148,18 @@ def status_text(snapshot: Snapshot, month: Month) -> str:
 
 def is_best(month: Month, listed: Sequence[Month]) -> bool:
     """Return whether MRR grew more than in each month before, of at least `MIN_MONTHS`."""
-    levels = {one.first: cents(one.row.get("mrr")) for one in listed if one.first <= month.first}
-    changes = [
-        after - before for before, after in pairwise(levels.values()) if before is not None and after is not None
-    ]
-    return len(changes) >= MIN_MONTHS and changes[-1] > max(0, *changes[:-1])
+    changes = [mrr_change(before, after) for before, after in pairwise(listed) if after.first <= month.first]
+    own = changes.pop() if changes else None
+    earlier = [change for change in changes if change is not None]
+    return own is not None and len(earlier) >= MIN_MONTHS - 1 and own > max(0, *earlier)
+
+
+def mrr_change(before: Month, month: Month) -> int | None:
+    """Return the change of MRR between two months; None if they are not adjacent or not counted by the same rules."""
+    if periods.next_month(before.first) != month.first or not figures.are_comparable(before.row, month.row):
+        return None
+    earlier, later = cents(before.row.get("mrr")), cents(month.row.get("mrr"))
+    return None if earlier is None or later is None else later - earlier
 
 
 def _plans(snapshot: Snapshot, period: Period) -> dict[str, str]:
@@ -192,7 +200,9 @@ def day_changes(days: Sequence[Document], first: date) -> Iterator[Day]:
 
 def _difference(before: Mapping[str, Any], day: Mapping[str, Any]) -> int | None:
     earlier, later = cents(before.get("mrr")), cents(day.get("mrr"))
-    if earlier is None or later is None or day["date"] - before["date"] != business_days.ONE_DAY:
+    if earlier is None or later is None or not figures.are_comparable(before, day):
+        return None
+    if day["date"] - before["date"] != business_days.ONE_DAY:
         return None
     return later - earlier
 

@@ -16,7 +16,6 @@ from daemon.web.page.snapshot import Snapshot
 from rules import business_days
 from rules.rows import periods
 from rules.settings import italian
-from rules.settings.catalog import cents
 
 
 class MonthLine(NamedTuple):
@@ -56,11 +55,9 @@ def _line(snapshot: Snapshot, months: Months, before: Month | None, month: Month
 
 
 def _change(before: Month | None, month: Month) -> str:
-    """Return the change since the month before, if that is in the list."""
-    if before is None or periods.next_month(before.first) != month.first:
-        return italian.DASH
-    earlier, later = cents(before.row.get("mrr")), cents(month.row.get("mrr"))
-    return italian.DASH if earlier is None or later is None else italian.signed_cents(later - earlier)
+    """Return the change since the month before, if that is in the list and was counted by the same rules."""
+    change = letter.mrr_change(before, month) if before is not None else None
+    return italian.DASH if change is None else italian.signed_cents(change)
 
 
 def _tags(snapshot: Snapshot, month: Month) -> Iterator[Tag]:
