@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from daemon.store.ledger.totals import Months
+from daemon.store.ledger.totals import CurrentTotals, Months
 from daemon.web.page import texts
 from daemon.web.page.charts import columns
 from rules.model.ledger import MovementKind
@@ -16,8 +16,9 @@ NAMES = {kind: number_names.name_of(f"mrr_movements.{kind}.amount") for kind in 
 """The names of the movements in addresses."""
 
 
-def movements(found: Months | None, today: date, first_day: date | None) -> View:
-    """Return the movements by month; `found` is None while they are still being summed."""
+def movements(found: Months | None, today: date, current: CurrentTotals | None) -> View:
+    """Return the movements by month up to the line of `current`; `found` is None while they are still being summed."""
+    first_day = current.first_day if current else None
     months = found or {}
     shown = columns.recent_months(months, today)
     nets = [sum(months.get(month, {}).values()) for month in shown]
@@ -27,6 +28,10 @@ def movements(found: Months | None, today: date, first_day: date | None) -> View
         is_known = first_day is None or month >= first_day.replace(day=1)
         return italian.signed_cents(cents) if is_known else italian.DASH
 
+    def line(month: date) -> int | None:
+        """Return the ledger line at which the numbers of the running month stand."""
+        return current.line if current and month == today.replace(day=1) else None
+
     return {
         "movements_chart": chart,
         "movements_summary": _summary(shown, nets) if shown else "",
@@ -35,6 +40,7 @@ def movements(found: Months | None, today: date, first_day: date | None) -> View
         "kinds": [(kind.value, NAMES[kind], texts.KINDS[kind]) for kind in columns.SHOWN_KINDS],
         "kind_names": NAMES,
         "bar_title": bar_title,
+        "bar_line": line,
         "movements_tick": lambda value: italian.euro(value, 0),
         "movement_rows": [
             (
@@ -42,6 +48,7 @@ def movements(found: Months | None, today: date, first_day: date | None) -> View
                 texts.month(month),
                 [shown_amount(month, months.get(month, {}).get(kind, 0)) for kind in columns.SHOWN_KINDS],
                 shown_amount(month, net),
+                line(month),
                 tick.at,
             )
             for month, net, tick in zip(shown, nets, chart.months, strict=True)

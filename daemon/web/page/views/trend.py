@@ -91,7 +91,7 @@ def chart(snapshot: Snapshot, metric: TrendMetric, period: TrendPeriod, *, compa
 def movements(snapshot: Snapshot, months: MovementsByMonth) -> View:
     current = snapshot.current
     found = months.read(COUNTING_SECONDS, current.line) if current else {}
-    return movement_parts.movements(found, snapshot.today, current.first_day if current else None)
+    return movement_parts.movements(found, snapshot.today, current)
 
 
 def table(snapshot: Snapshot, period: TrendPeriod, wanted_page: int) -> View:
