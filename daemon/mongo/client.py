@@ -139,8 +139,10 @@ def database(client: MongoClient[Document], config: Mongodb) -> Database:
 
 
 @contextmanager
-def bounded(seconds: float) -> Iterator[None]:
-    """Limit all database operations of the block to so many seconds in total; raise Unavailable after that."""
+def bounded(seconds: float | None) -> Iterator[None]:
+    """Limit all database operations of the block to so many seconds in total (None: no limit); raise Unavailable after
+    that.
+    """
     with pymongo.timeout(seconds), translated():
         yield
 

@@ -11,6 +11,7 @@ DAYS = "/analytics/giorni"
 EVENTS = "/analytics/eventi"
 CUSTOMERS = "/analytics/clienti"
 MONTHS = "/analytics/mesi"
+LETTER_FILE = "/analytics/scarica/lettera-"
 
 
 def why(when: object, number: str, *, line: int | None = None, skip: int = 0) -> str:
@@ -31,6 +32,11 @@ def day(day: date) -> str:
 def month(day: date) -> str:
     """Return the address of the letter of the month of a day."""
     return f"{MONTHS}/{day:%Y-%m}"
+
+
+def letter_file(day: date) -> str:
+    """Return the address of the letter of the month of a day as a file."""
+    return f"{LETTER_FILE}{day:%Y-%m}.html"
 
 
 def customer(customer_id: DocId) -> str:

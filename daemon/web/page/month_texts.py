@@ -5,6 +5,7 @@ EMPTY = "Ancora nessun mese. La prima riga arriva il primo giorno del mese pross
 COLUMNS = ("Mese", "MRR a fine mese", "Variazione", "Clienti", "Nuovi", "Persi")
 SHORT_COLUMNS = ("", "MRR", "variazione", "clienti", "nuovi", "persi")
 DOWNLOAD, CSV, EXCEL = "Scarica i mesi", "CSV", "Excel"
+DOWNLOAD_LETTER = "Scarica la lettera come un solo file"
 PRINT = "Stampa o salva in PDF dal menu del browser: al massimo due pagine."
 PREVIOUS, NEXT = "← {month}", "{month} →"
 OTHER_MONTHS = "Altri mesi"

@@ -11,6 +11,7 @@ from daemon.mongo.types import Document
 from daemon.rollup.event_descriptions import EventDescriber
 from daemon.rollup.months import Month, Months, MonthSource
 from daemon.rollup.row_builder import distinct
+from daemon.runtime.health import Health, Instant
 from daemon.store import events, gaps, month_rows
 from daemon.store.ledger import reader as ledger
 from daemon.store.mirror.reader import MirrorReader
@@ -124,6 +125,16 @@ def document(month: MonthLetter) -> str:
     """Return the letter as one file that needs nothing else."""
     styles = Markup("\n".join((assets.FOLDER / name).read_text(encoding="utf-8") for name in STYLES))  # noqa: S704
     return environment().get_template("letter_file.html").render(month=month, styles=styles, is_file=True)
+
+
+def proof(health: Health, snapshot: Snapshot) -> str:
+    """Return the outcome of the last verification by this process."""
+    if health.mismatches:
+        return italian.plural(letter_texts.PROOF_FAILED, health.mismatches)
+    if not health.at(Instant.VERIFICATION):
+        return letter_texts.PROOF_MISSING
+    at = datetime.fromtimestamp(health.at(Instant.VERIFICATION), snapshot.settings.zone)
+    return letter_texts.PROOF.format(il_moment=texts.day_and_time(italian.IL, at, snapshot.local_now))
 
 
 # -- the month ----------------------------------------------------------------------------------------------

@@ -16,11 +16,10 @@ from daemon.web.api.schemas import BusinessDay
 from daemon.web.context import WebContext
 from daemon.web.page import addresses, texts, why_texts
 from daemon.web.page.parts import facts as fact_parts
-from daemon.web.page.parts import plan_titles
+from daemon.web.page.parts import letter, plan_titles
 from daemon.web.page.parts.why import WhyView, field_name
 from daemon.web.page.rendering import Renderer, View
 from daemon.web.page.snapshot import Snapshot
-from daemon.web.page.views import months
 from rules import business_days
 from rules.rows import number_names
 from rules.rows.periods import Period, PeriodKind
@@ -71,7 +70,7 @@ def router(context: WebContext) -> APIRouter:
             try:
                 asked = explanation.ask(when, line)
                 view = _number(explanation, number, asked, skip, snapshot)
-                view["proof"] = months.proof(context.health, snapshot) if asked.is_live else ""
+                view["proof"] = letter.proof(context.health, snapshot) if asked.is_live else ""
             except NotExplained as problem:
                 status = STATUSES.get(problem.obstacle, HTTPStatus.NOT_FOUND)
                 return renderer.page("why_not.html", "", snapshot, _obstacle(when, number, problem, snapshot), status)
