@@ -100,7 +100,7 @@ DEAD_LETTERS = _gauge("dead_letters", "Number of held documents (dead letters), 
 TODO = _gauge(
     "todo",
     "Number of failed payments, expiring licenses, lost customers and customers without a license that the page lists "
-    "as to do today, by kind, refreshed every ten minutes.",
+    "as to do today, by kind, at most 200 except the licenses, refreshed every ten minutes.",
     ("kind",),
 )
 

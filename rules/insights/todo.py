@@ -39,36 +39,38 @@ class TodoItem(NamedTuple):
 
 
 class TodoGroup(NamedTuple):
-    """At most `SHOWN` items of one kind, and how many there are in all.
+    """At most `SHOWN` items of one kind, and how many there are in all; with `has_more` there are more than `total`.
 
-    `habitual` of them are left out because they are usually renewed. `cents` are those of all others, None if unknown.
+    `habitual` of them are left out because they are usually renewed; of `unread` ones that is not known. `cents` are
+    those of all others, None if unknown.
     """
 
     kind: TodoKind
     items: list[TodoItem]
     total: int
     habitual: int = 0
+    unread: int = 0
     cents: int | None = None
+    has_more: bool = False
 
     @property
     def others(self) -> int:
-        """The number of items that are neither shown nor habitual."""
-        return self.total - self.habitual - len(self.items)
+        """The number of items that are neither shown nor habitual, as far as that is known."""
+        return self.total - self.habitual - self.unread - len(self.items)
 
 
-def group(kind: TodoKind, items: list[TodoItem]) -> TodoGroup:
-    """Return a group of items that are all known."""
+def group(kind: TodoKind, items: list[TodoItem], *, has_more: bool = False) -> TodoGroup:
+    """Return a group of all items, or with `has_more` of those that were read."""
     amounts = [item.cents for item in items]
-    cents = None if None in amounts else sum(amount or 0 for amount in amounts)
-    return TodoGroup(kind, items[:SHOWN], len(items), cents=cents)
+    cents = None if has_more or None in amounts else sum(amount or 0 for amount in amounts)
+    return TodoGroup(kind, items[:SHOWN], len(items), cents=cents, has_more=has_more)
 
 
-def expiring(items: list[TodoItem], renewals: Mapping[DocId, int], total: int) -> TodoGroup:
-    """Return the licenses that end soon, without the habitual ones; `items` are the next of `total`."""
-    unusual = [item for item in items if renewals.get(item.license_id, 0) < RENEWED_BY_HABIT]
-    found = group(TodoKind.EXPIRING, unusual)
-    is_whole = len(items) == total
-    return found._replace(total=total, habitual=len(items) - len(unusual), cents=found.cents if is_whole else None)
+def expiring(unusual: list[TodoItem], habitual: int, total: int) -> TodoGroup:
+    """Return the licenses that end soon, without the habitual ones; both are those among the next of `total`."""
+    unread = total - len(unusual) - habitual
+    found = group(TodoKind.EXPIRING, unusual, has_more=unread > 0)
+    return found._replace(total=total, habitual=habitual, unread=unread, has_more=False)
 
 
 def not_recovered(failures: Iterable[TodoItem], completed: Mapping[DocId, datetime]) -> list[TodoItem]:

@@ -14,12 +14,14 @@ from daemon import clock
 from daemon.diagnostics import customers
 from daemon.mongo.types import Database
 from daemon.store import forgotten
+from daemon.store.customers import todo_reader
 from tests import oracle, shop
 from tests.customers import mrr_by_customer
 from tests.shop_history import local
 from tests.web.conftest import Serve
 
 LIST = "/analytics/clienti"
+DAY = timedelta(1)
 HOSTILE = ("<script>alert(1)</script>", '=HYPERLINK("http://evil.invalid")', "{{ 7*7 }}", "Mario <mario@example.com>")
 
 
@@ -212,6 +214,29 @@ def test_what_to_do_today_is_on_the_main_page_and_in_the_api(mongo_uri: str, ser
     (group,) = found["groups"]
     assert (group["kind"], group["total"], len(group["items"]), group["amount"]) == ("expiring", 7, 5, 55.93)
     assert "Scade" not in metrics
+
+
+def test_what_is_only_counted_is_said(
+    mongo_uri: str, serve: Serve, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(todo_reader, "MOST_EXPIRING", 2)
+    monkeypatch.setattr(todo_reader, "MOST", 2)
+    plans, now = shop.plans(database), clock.now()
+    with shop.running(shop.config_for(mongo_uri, database)):
+        for number in range(3):
+            shop.license(database, shop.customer(database, f"Scade {number}"), plans["pro"], expires_at=now + DAY)
+            shop.customer(database, f"Senza {number}", created_at=now - 10 * DAY)
+        shop.until(lambda: oracle.totals(database) == oracle.recount(database), "the totals")
+    with serve() as client:
+        text, groups = page(client, "/analytics"), client.get("/api/todo").json()["groups"]
+
+    assert "3 scadenze entro 14 giorni</h3>" in text
+    assert "Distinte solo le prime 2 a scadere: l’altra può essere" in text
+    assert "oltre 2 clienti registrati da più di 7 giorni senza licenza" in text
+    assert [(one["kind"], one["total"], one["has_more"], one["unread"], one["amount"]) for one in groups] == [
+        ("expiring", 3, False, 1, None),
+        ("without_license", 2, True, 0, None),
+    ]
 
 
 def test_an_empty_shop_shows_no_section_and_an_empty_list(serve: Serve, database: Database) -> None:

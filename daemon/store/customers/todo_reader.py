@@ -27,7 +27,26 @@ from rules.settings import catalog
 from rules.settings.settings import Settings
 
 MOST = 200
-"""Items of each kind that are read; a shop with more needs no list of them."""
+"""Items of each kind that are read; of more than these the group only says that there are more."""
+MOST_EXPIRING = 500
+"""Licenses of which the renewals are read, which takes 45 ms; the others are only counted."""
+
+
+RENEWALS: Document = {
+    "$lookup": {
+        "from": EVENTS,
+        "localField": "_id.id",
+        "foreignField": "license_id",
+        "pipeline": [
+            # an expression, so that the server does not look through all renewals by the index of the type
+            {"$match": {"$expr": {"$in": ["$event_type", [EventType.LICENSE_RENEWED.value]]}}},
+            {"$limit": todo.RENEWED_BY_HABIT},
+            {"$project": {"_id": 1}},
+        ],
+        "as": "renewals",
+    }
+}
+"""Stage that adds the renewals of a license, no more than make it habitual."""
 
 
 class TodoReader:
@@ -51,22 +70,30 @@ class TodoReader:
         failures = list(self._payments(EventType.PAYMENT_FAILED, {"event_date": {"$gte": now - todo.FAILED_SINCE}}))
         items = todo.not_recovered(failures, self._completed(failures))
         customers = self._existing(item.customer_id for item in items)
-        return todo.group(TodoKind.PAYMENT_FAILED, [item for item in items if item.customer_id in customers])
+        known = [item for item in items if item.customer_id in customers]
+        return todo.group(TodoKind.PAYMENT_FAILED, known, has_more=len(failures) == MOST)
 
     def _completed(self, failures: list[TodoItem]) -> dict[DocId, datetime]:
+        """Return the time of the newest completed payment of each license and customer since the oldest failure."""
         if not failures:
             return {}
         customers = list({failure.customer_id for failure in failures})
         later = {"customer_id": {"$in": customers}, "event_date": {"$gte": failures[-1].at}}
+        of = {"customer": "$customer_id", "license": "$license_id"}
+        stages: list[Document] = [
+            {"$match": _of_payments(EventType.PAYMENT_COMPLETED, later)},
+            {"$group": {"_id": of, "at": {"$max": "$event_date"}}},
+        ]
         found: dict[DocId, datetime] = {}
-        for payment in self._payments(EventType.PAYMENT_COMPLETED, later):
-            for key in {payment.license_id, payment.customer_id} - {None}:
-                found.setdefault(key, payment.at)
+        for one in self.database[EVENTS].aggregate(stages, session=self.session):
+            for key in one["_id"].values():
+                if key is not None and is_id(key) and isinstance(one["at"], datetime):
+                    found[key] = max(one["at"], found.get(key, one["at"]))
         return found
 
     def _payments(self, kind: EventType, condition: Document) -> Iterator[TodoItem]:
         """Yield payments of known customers, newest first."""
-        wanted = {"event_type": kind.value, "metadata.source": {"$ne": SAMPLE_SOURCE}, **condition}
+        wanted = _of_payments(kind, condition)
         events = self.database[EVENTS].find(wanted, session=self.session).sort("event_date", -1).limit(MOST)
         for event in events:
             customer_id, license_id = event.get("customer_id"), event.get("license_id")
@@ -78,19 +105,12 @@ class TodoReader:
 
     def _expiring(self, now: datetime) -> TodoGroup:
         mirror, soon = self.database[MIRROR], {"due": {"$gt": now, "$lte": now + todo.EXPIRING_WITHIN}}
-        found = mirror.find(soon, session=self.session).sort("due", 1).limit(MOST)  # as its index
-        items = [_ending(document) for document in found]
-        total = len(items) if len(items) < MOST else mirror.count_documents(soon, session=self.session)
-        return todo.expiring(items, self._renewals(item.license_id for item in items), total)
-
-    def _renewals(self, license_ids: Iterable[DocId]) -> dict[DocId, int]:
-        is_renewal = {"$eq": ["$event_type", EventType.LICENSE_RENEWED.value]}
-        stages: list[Document] = [
-            {"$match": {"license_id": {"$in": list(license_ids)}}},  # alone, so that the index of the type is not used
-            {"$group": {"_id": "$license_id", "count": {"$sum": {"$cond": [is_renewal, 1, 0]}}}},
-        ]
-        found = self.database[EVENTS].aggregate(stages, session=self.session)
-        return {canonical(one["_id"]): one["count"] for one in found}
+        stages: list[Document] = [{"$match": soon}, {"$sort": {"due": 1}}, {"$limit": MOST_EXPIRING}, RENEWALS]
+        found = list(mirror.aggregate(stages, session=self.session))
+        unusual = [_ending(document) for document in found if len(document["renewals"]) < todo.RENEWED_BY_HABIT]
+        is_all = len(found) < MOST_EXPIRING
+        total = len(found) if is_all else mirror.count_documents(soon, session=self.session)
+        return todo.expiring(unusual, len(found) - len(unusual), total)
 
     # -- customers --------------------------------------------------------------------------------------------
 
@@ -104,25 +124,25 @@ class TodoReader:
             {"$group": {"_id": "$customer_id", **sums}},
             {"$match": {"count": {"$gt": 0}}},
             {"$sort": {"at": -1}},
-            {"$limit": MOST},
+            {"$limit": MOST + 1},
         ]
         by_day = {"day": 1}  # else the server may sort by reading the whole ledger by `_id`
         found = list(self.database[LEDGER].aggregate(stages, session=self.session, hint=by_day))
         customers = self._known(canonical(one["_id"]) for one in found)
         items = [TodoItem(canonical(one["_id"]), one["at"], one["mrr"][0]) for one in found]
         gone = [one for one in items if one.customer_id in customers and not customers[one.customer_id].mrr_cents]
-        return todo.group(TodoKind.LOST, gone)
+        return todo.group(TodoKind.LOST, gone[:MOST], has_more=len(found) > MOST)
 
     def _without_license(self, now: datetime) -> TodoGroup:
         """Return customers without a license of any kind; the placeholder of licenses entered by hand is none."""
         since, until = now - todo.WITHOUT_LICENSE_UNTIL, now - todo.WITHOUT_LICENSE_AFTER
         wanted: Document = {"mrr_cents": 0, "present": True, "active_licenses": 0, "ever_mrr": False}
         wanted |= {"fields.created_at": {"$gt": since, "$lte": until}, "_id": self._registered_since(since)}
-        found = self.database[MIRROR].find(wanted, session=self.session).limit(MOST)
+        found = list(self.database[MIRROR].find(wanted, session=self.session).limit(MOST))
         states = [state for state in map(customer_of, found) if self._is_person(state)]
         owners = self._owners([state.id for state in states])
         without = [TodoItem(one.id, one.fields["created_at"]) for one in states if canonical(one.id) not in owners]
-        return todo.group(TodoKind.WITHOUT_LICENSE, without)
+        return todo.group(TodoKind.WITHOUT_LICENSE, without, has_more=len(found) == MOST)
 
     def _registered_since(self, since: datetime) -> Document:
         """Return what the mirror ids of the customers registered since then fulfill.
@@ -153,6 +173,10 @@ class TodoReader:
     def _is_person(self, state: CustomerState) -> bool:
         is_placeholder = state.fields.get("email") == self.settings.manual_email
         return not is_placeholder and not self.forgotten.contains(state.id)
+
+
+def _of_payments(kind: EventType, condition: Document) -> Document:
+    return {"event_type": kind.value, "metadata.source": {"$ne": SAMPLE_SOURCE}, **condition}
 
 
 def _ending(document: Document) -> TodoItem:

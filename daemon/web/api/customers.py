@@ -94,7 +94,9 @@ class TodoEntry(BaseModel):
 class TodoGroupItem(BaseModel):
     kind: TodoKind
     total: int
+    has_more: bool = Field(description="Whether there are more than `total`, of which only 200 were read.")
     habitual: int = Field(description="Licenses that are not listed because they were renewed at least twice.")
+    unread: int = Field(description="Licenses of `total` of which it is not known whether they are habitual.")
     amount: float | None = Field(description="Euros of all that are not habitual; null if unknown.")
     items: list[TodoEntry]
 
@@ -235,4 +237,12 @@ def _group(group: TodoGroup, lines: Mapping[DocId, CustomerLine], found: Custome
         for item in group.items
     ]
     amount = None if group.cents is None else group.cents / 100
-    return TodoGroupItem(kind=group.kind, total=group.total, habitual=group.habitual, amount=amount, items=items)
+    return TodoGroupItem(
+        kind=group.kind,
+        total=group.total,
+        has_more=group.has_more,
+        habitual=group.habitual,
+        unread=group.unread,
+        amount=amount,
+        items=items,
+    )

@@ -112,5 +112,10 @@ TODO_WHY = {
 TODO_OTHERS = ("e un altro", "e altri {count}")
 TODO_OTHER_LICENSES = ("e un’altra", "e altre {count}")
 TODO_HABITUAL = ("1 si rinnova di solito", "{count} si rinnovano di solito")
+TODO_MORE_THAN = "oltre {count}"
+TODO_UNREAD = (
+    "Distinte solo le prime {read} a scadere: l’altra può essere una che si rinnova di solito.",
+    "Distinte solo le prime {read} a scadere: fra le altre {count} ci sono anche quelle che si rinnovano di solito.",
+)
 TODO_ALL = {TodoKind.EXPIRING: ("elenco", "in-scadenza"), TodoKind.LOST: ("elenco dei persi", "persi")}
 """The list of customers that contains all of a kind: the text of the link, and the filter."""

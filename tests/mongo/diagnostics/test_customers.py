@@ -354,7 +354,7 @@ def test_what_to_do_today(daemon: Database) -> None:
 
 
 def test_more_than_five_of_a_kind_are_counted(daemon: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(todo_reader, "MOST", 10)
+    monkeypatch.setattr(todo_reader, "MOST_EXPIRING", 10)
     now, pro = clock.now(), plan(daemon, "pro")
     for number in range(12):
         shop.license(daemon, shop.customer(daemon, f"N{number}"), pro, expires_at=now + timedelta(1 + number / 10))
@@ -362,7 +362,50 @@ def test_more_than_five_of_a_kind_are_counted(daemon: Database, monkeypatch: pyt
 
     with customers(daemon) as found:
         (group,) = found.todo(now.date())
-    assert (len(group.items), group.total, group.others, group.cents) == (5, 12, 7, None)
+    assert (len(group.items), group.total, group.others, group.unread, group.cents) == (5, 12, 5, 2, None)
+
+
+def test_the_licenses_of_a_large_shop_that_are_not_renewed_by_habit_are_found(daemon: Database) -> None:
+    now, pro = clock.now(), plan(daemon, "pro")
+    one = shop.license(daemon, shop.customer(daemon, "Ultimo"), pro, expires_at=now + timedelta(13))
+    caught_up(daemon)
+    last = daemon.analytics_mirror.find_one({"_id.id": one})
+    assert last is not None
+    ids = [ObjectId() for _ in range(400)]
+    others = [{**last, "_id": {**last["_id"], "id": other}, "due": now + timedelta(1)} for other in ids]
+    daemon.analytics_mirror.insert_many(others)
+    renewal = {"event_type": "license_renewed", "event_date": now, "metadata": {}}
+    daemon.business_events.insert_many([{**renewal, "license_id": other} for other in ids * 2])
+
+    with customers(daemon) as found:
+        (group,) = found.todo(now.date())
+    assert [item.license_id for item in group.items] == [one]
+    assert (group.total, group.habitual, group.others, group.unread, group.cents) == (401, 400, 0, 0, 799)
+
+
+def test_a_payment_behind_many_others_recovers_and_more_failures_than_are_read_are_said(
+    daemon: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, who = clock.now(), shop.customer(daemon, "Tanti")
+    caught_up(daemon)
+    for license in ("a", "b"):
+        _event(daemon, "payment_failed", who, license, now - timedelta(9), 7.99)
+    _event(daemon, "payment_completed", who, "a", now - timedelta(8), 7.99)
+    of_others = {
+        "event_type": "payment_completed",
+        "event_date": now - timedelta(1),
+        "customer_id": who,
+        "amount": 7.99,
+    }
+    daemon.business_events.insert_many([{**of_others, "license_id": f"c{number}"} for number in range(250)])
+    with customers(daemon) as found:
+        (all_read,) = found.todo(now.date())
+    monkeypatch.setattr(todo_reader, "MOST", 2)
+    with customers(daemon) as found:
+        (some_read,) = found.todo(now.date())
+
+    assert ([item.license_id for item in all_read.items], all_read.has_more, all_read.cents) == (["b"], False, 799)
+    assert (some_read.total, some_read.has_more, some_read.cents) == (1, True, None)
 
 
 def test_the_metrics_count_what_is_to_do_without_names(daemon: Database) -> None:

@@ -11,15 +11,17 @@ from rules.insights.todo import TodoItem, TodoKind
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 
 
-@given(st.lists(st.integers(0, 4), max_size=20), st.integers(0, 100))
-def test_shown_habitual_and_others_are_all_that_expire(renewals: list[int], unread: int) -> None:
-    items = [TodoItem(number, NOW, 100, number) for number in range(len(renewals))]
-    found = todo.expiring(items, dict(enumerate(renewals)), len(items) + unread)
+@given(st.integers(0, 20), st.integers(0, 20), st.integers(0, 100))
+def test_shown_habitual_others_and_unread_are_all_that_expire(unusual: int, habitual: int, unread: int) -> None:
+    items = [TodoItem(number, NOW, 100, number) for number in range(unusual)]
+    found = todo.expiring(items, habitual, unusual + habitual + unread)
 
-    assert found.total == len(found.items) + found.habitual + found.others
-    assert found.habitual == sum(count >= todo.RENEWED_BY_HABIT for count in renewals)
-    assert len(found.items) == min(todo.SHOWN, len(items) - found.habitual)
-    assert found.cents == (None if unread else 100 * (len(items) - found.habitual))
+    assert found.total == unusual + habitual + unread
+    assert (found.kind, found.habitual, found.unread) == (TodoKind.EXPIRING, habitual, unread)
+    assert len(found.items) + found.others == unusual
+    assert len(found.items) == min(todo.SHOWN, unusual)
+    assert found.cents == (None if unread else 100 * unusual)
+    assert not found.has_more
 
 
 def test_a_failure_is_recovered_by_a_later_payment_of_the_license_or_without_one_of_the_customer() -> None:
@@ -48,11 +50,10 @@ def test_a_group_without_amounts_has_a_sum_of_zero_and_its_kind() -> None:
     assert (found.kind, found.cents, found.total) == (TodoKind.EXPIRING, 0, 2)
 
 
-def test_a_license_renewed_once_or_never_is_shown() -> None:
-    items = [TodoItem("c", NOW, 799, license_id="new"), TodoItem("c", NOW, 799, license_id="renewed")]
-    found = todo.expiring(items, {"renewed": todo.RENEWED_BY_HABIT}, 2)
+def test_the_amount_of_more_than_were_read_is_unknown() -> None:
+    found = todo.group(TodoKind.LOST, [TodoItem("c", NOW, 799)], has_more=True)
 
-    assert (found.kind, [item.license_id for item in found.items], found.habitual) == (TodoKind.EXPIRING, ["new"], 1)
+    assert (found.total, found.has_more, found.cents) == (1, True, None)
 
 
 def test_a_payment_at_the_instant_of_the_failure_recovers_it() -> None:

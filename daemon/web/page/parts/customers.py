@@ -93,6 +93,7 @@ class TodoSection(NamedTuple):
     lines: list[TodoLine]
     others: str
     habitual: str
+    unread: str
     list_text: str
     list_address: str
 
@@ -266,15 +267,28 @@ def _section(
     amount = customer_texts.TODO_AMOUNTS.get(group.kind, "")
     return TodoSection(
         kind=group.kind.value,
-        title=italian.plural(customer_texts.TODO_TITLES[group.kind], group.total),
+        title=_title(group),
         amount=amount.format(amount=italian.cents(group.cents)) if group.cents else "",
         why=customer_texts.TODO_WHY[group.kind],
         lines=[_todo_line(item, group.kind, lines.get(item.customer_id), found, snapshot) for item in group.items],
         others=italian.plural(others, group.others) if group.others else "",
         habitual=italian.plural(customer_texts.TODO_HABITUAL, group.habitual) if group.habitual else "",
+        unread=_unread(group) if group.unread else "",
         list_text=list_text,
         list_address=f"{addresses.CUSTOMERS}?stato={state}" if state else "",
     )
+
+
+def _title(group: TodoGroup) -> str:
+    forms = customer_texts.TODO_TITLES[group.kind]
+    if group.has_more:
+        return forms[1].format(count=customer_texts.TODO_MORE_THAN.format(count=italian.integer(group.total)))
+    return italian.plural(forms, group.total)
+
+
+def _unread(group: TodoGroup) -> str:
+    read = italian.integer(group.total - group.unread)
+    return customer_texts.TODO_UNREAD[group.unread > 1].format(read=read, count=italian.integer(group.unread))
 
 
 def _todo_line(
