@@ -16,6 +16,8 @@ from rules.settings import italian, message_texts
 MAX_DAYS = 35
 """Older days are not corrected in messages."""
 MAX_MONTHS = 13
+MAX_RUNS = 8
+"""Lines with a difference in one message."""
 
 NetChange = tuple[int | float | None, int | float | None]
 """A number as it was sent, and as it is now."""
@@ -72,12 +74,15 @@ def lines(corrections: Sequence[Correction], today: date, late: Sequence[LateFac
 
     Each late fact is the reason of one run: the first one that does not begin before it.
     """
+    runs = _runs(corrections)
+    shown = runs if len(runs) <= MAX_RUNS else runs[: MAX_RUNS - 1]
     found, rest = list[str](), list(late)
-    for run in _runs(corrections):
+    for run in shown:
         causes = [one for one in rest if _is_cause(one, run[0])]
         rest = [one for one in rest if one not in causes]
         found += [_line(run, today), *_reason(causes)]
-    return found
+    omitted = len(runs) - len(shown)
+    return [*found, italian.plural(message_texts.MORE_CORRECTIONS, omitted)] if omitted else found
 
 
 def _is_cause(late: LateFact, first: Correction) -> bool:

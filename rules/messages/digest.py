@@ -11,6 +11,8 @@ from rules.settings import italian, message_texts
 
 MAX_FACTS = 12
 """Facts of one period that are listed; a phone shows no more."""
+MAX_DAYS, MAX_BLOCKS = 10, 3
+"""Days with a line, and weeks and months with a block of their own; after a long pause the newest ones are listed."""
 
 
 class Morning(NamedTuple):
@@ -33,11 +35,19 @@ def message(morning: Morning, *, silent_days: bool = False) -> Message | None:
     loud = [one for one in morning.periods if silent_days or not one.is_quiet]
     if not loud and not morning.corrected:
         return None
-    blocks = [corrections.lines(morning.corrected, morning.today, morning.late), *_day_blocks(morning.days)]
-    for week in morning.weeks:
-        days = italian.date_range(week.first, week.last)
-        blocks.append(_period_lines(message_texts.WEEK.format(range=days), week))
-    blocks += [_period_lines(message_texts.MONTH.format(Month=_month(month.first)), month) for month in morning.months]
+    weeks = [_period_lines(_week_title(week), week) for week in morning.weeks[-MAX_BLOCKS:]]
+    months = [
+        _period_lines(message_texts.MONTH.format(Month=_month(month.first)), month)
+        for month in morning.months[-MAX_BLOCKS:]
+    ]
+    blocks = [
+        corrections.lines(morning.corrected, morning.today, morning.late),
+        *_day_blocks(morning.days),
+        *weeks,
+        _omitted(message_texts.MORE_WEEKS, len(morning.weeks) - len(weeks)),
+        *months,
+        _omitted(message_texts.MORE_MONTHS, len(morning.months) - len(months)),
+    ]
     text = "\n\n".join("\n".join(block) for block in blocks if block)
     return Message(_key(morning), _subject(morning), text)
 
@@ -47,7 +57,16 @@ def _day_blocks(days: Sequence[PeriodNumbers]) -> Iterator[list[str]]:
     if len(days) == 1:
         yield _day_lines(days[0])
     elif days:
-        yield [_day_line(day) for day in days]
+        shown = days[-MAX_DAYS:]
+        yield [*map(_day_line, shown), *_omitted(message_texts.MORE_DAYS, len(days) - len(shown))]
+
+
+def _omitted(forms: tuple[str, str], count: int) -> list[str]:
+    return [italian.plural(forms, count)] if count else []
+
+
+def _week_title(week: PeriodNumbers) -> str:
+    return message_texts.WEEK.format(range=italian.date_range(week.first, week.last))
 
 
 def _day_lines(day: PeriodNumbers) -> list[str]:

@@ -33,6 +33,9 @@ WEEK = "📅 Settimana {range}"
 MONTH = "📅 {Month}"
 QUIET_DAY = "Giornata tranquilla: nessun evento."
 DAY_LINE = "📅 {short_day}: MRR {mrr} ({change})"
+MORE_DAYS = ("… e il giorno precedente", "… e altri {count} giorni precedenti")
+MORE_WEEKS = ("… e la settimana precedente", "… e altre {count} settimane precedenti")
+MORE_MONTHS = ("… e il mese precedente", "… e altri {count} mesi precedenti")
 INCOMPLETE = "⚠️ Numeri forse incompleti: c’è stata un’interruzione di {duration}."
 
 CORRECTION = "✏️ Rettifica {del_day}: {differences}"
@@ -40,6 +43,7 @@ CORRECTION_RUN = "✏️ Rettifica {dal_day} {al_day}: {differences} (per esempi
 CORRECTION_DIFFERENCE = "{name} {before} → {after}"
 CORRECTION_STEP = "{name} {step}"
 CORRECTION_MONTH = "✏️ Rettifica di {month}: {differences}"
+MORE_CORRECTIONS = ("… e un’altra rettifica", "… e altre {count} rettifiche")
 CORRECTION_WHY = "Motivo: {reason}"
 LATE_FACTS = ("1 evento arrivato in ritardo", "{count} eventi arrivati in ritardo")
 RECOVERED_FACTS = ("1 evento recuperato dopo un’interruzione", "{count} eventi recuperati dopo un’interruzione")

@@ -18,7 +18,8 @@ def send(url: str, subject: str, text: str, _message_id: str) -> str:
     service = _service(url)
     sender = Apprise(asset=service.asset)
     sender.add(service)
-    if not sender.notify(body=inert(text), title=inert(subject), body_format=NotifyFormat.TEXT):
+    title, body = _fitted(service, inert(subject), inert(text))
+    if not sender.notify(body=body, title=title, body_format=NotifyFormat.TEXT):
         raise NotSent(f"{service.service_name}: {'; '.join(problems) or 'refused without a reason'}")
     return ""
 
@@ -35,6 +36,28 @@ def check(url: str) -> str:
 def inert(text: str) -> str:
     """Return text that is no link, mention or code in any service: it may contain a customer's name."""
     return text.translate(_INERT).replace("](", "] (")
+
+
+def _fitted(service: NotifyBase, title: str, body: str) -> tuple[str, str]:
+    """Return title and text within the limits of a service: it would refuse a longer message at each attempt.
+
+    A service without titles gets none, because the text is complete without it.
+    """
+    title = _cut(title, service.title_maxlen) if service.title_maxlen > 0 else ""
+    return title, _cut(body, service.body_maxlen - (len(title) + 2 if service.overflow_amalgamate_title else 0))
+
+
+def _cut(text: str, longest: int) -> str:
+    """Return the first lines of a text that fit (if there is only one, its beginning), with "…" if there are more.
+
+    Characters beyond U+FFFF, such as emoji, count twice: Telegram measures in UTF-16.
+    """
+    encoded = text.encode("utf-16-le", "replace")
+    if len(encoded) <= 2 * longest:
+        return text
+    start = encoded[: 2 * (longest - 2)].decode("utf-16-le", "ignore")
+    lines = start.rpartition("\n")[0]
+    return f"{lines}\n…" if lines else f"{start}…"
 
 
 def _service(url: str) -> NotifyBase:

@@ -1,6 +1,6 @@
 """The message of the morning, in full."""
 
-from datetime import date
+from datetime import date, timedelta
 
 from rules.messages import corrections, digest
 from rules.messages.digest import Morning
@@ -83,3 +83,28 @@ def test_at_most_twelve_facts_are_listed() -> None:
     assert found is not None
     assert found.text.splitlines()[-1] == "… e altri 29 eventi"
     assert len(found.text.splitlines()) == 5 + 12
+
+
+def test_after_a_long_pause_the_newest_periods_are_listed_and_all_others_counted() -> None:
+    days = [THURSDAY - timedelta(days=count) for count in range(300, -1, -1)]
+    rows = [RowFact(one, 1, changes=(Difference("mrr_cents", 1000, 900 + number),)) for number, one in enumerate(days)]
+    found = digest.message(
+        Morning(
+            date(2026, 11, 27),
+            tuple(map(day, days)),
+            weeks=tuple(map(day, days[::7])),
+            months=tuple(map(day, days[::30])),
+            corrected=tuple(corrections.net(rows, THURSDAY)),
+        )
+    )
+
+    assert found is not None
+    lines = found.text.splitlines()
+    assert [line for line in lines if line.startswith("…")] == [
+        "… e altre 29 rettifiche",
+        "… e altri 291 giorni precedenti",
+        "… e altre 40 settimane precedenti",
+        "… e altri 8 mesi precedenti",
+    ]
+    assert lines[18].startswith("📅 gio 26 nov")
+    assert len(lines) < 70

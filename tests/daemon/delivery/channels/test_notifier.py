@@ -156,3 +156,16 @@ def test_every_part_of_a_url_is_removed_as_written_and_decoded(text: str, url: s
 
 def test_inert_text_keeps_what_is_harmless() -> None:
     assert services.inert("📈 MRR € 217,70 (+7,99) • 50 % [Pro]") == "📈 MRR € 217,70 (+7,99) • 50 % [Pro]"
+
+
+def test_a_message_that_is_too_long_for_a_service_is_cut_at_a_line(httpserver: HTTPServer) -> None:
+    """Mattermost takes 4,000 characters and no title; a longer message would be refused at each attempt."""
+    httpserver.expect_request(re.compile(".*")).respond_with_json({})
+    lines = [f"✏️ Rettifica {number:03}: MRR € 10,00 → € 9,00" for number in range(200)]
+    url = f"mmost://127.0.0.1:{httpserver.port}/3ccdd113474722377935511fc85d3dd4"
+    sent = Notifier("desk", url).send(Message("k", "✏️ Rettifica di 200 giorni", "\n".join(lines)))
+    text = httpserver.log[0][0].get_json()["text"]
+
+    assert sent.kind is OutcomeKind.DELIVERED
+    assert 3900 < len(text) <= 4000
+    assert text.splitlines() == [*lines[: text.count("\n")], "…"]
