@@ -57,7 +57,9 @@ def list_targets(context: CommandContext) -> None:
 
 
 def _summary(context: CommandContext, record: "TargetRecord") -> str:
-    waiting, oldest = _waiting(context, record)
+    from daemon.delivery import backlog
+
+    waiting, oldest = backlog.of(context.database, record)
     return ", ".join(
         (
             record.target.state.value,
@@ -67,14 +69,6 @@ def _summary(context: CommandContext, record: "TargetRecord") -> str:
             *([f"problem: {record.target.last_error}"] if record.target.last_error else ()),
         )
     )
-
-
-def _waiting(context: CommandContext, record: "TargetRecord") -> tuple[int, datetime | None]:
-    """Return the number of commits that wait, and the time of the oldest one."""
-    from daemon.store import outbox
-
-    oldest = next(outbox.read(context.database, record.position, 1), None)
-    return outbox.count(context.database, record.position), oldest.at if oldest else None
 
 
 @deliveries.command("show")
@@ -87,9 +81,11 @@ def show(context: CommandContext, name: str) -> None:
     Example:
       chatello-analytics deliveries show n8n
     """
+    from daemon.delivery import backlog
+
     record = _record(context, name)
     target = record.target
-    waiting, oldest = _waiting(context, record)
+    waiting, oldest = backlog.of(context.database, record)
     for title, value in (
         ("state", f"{target.state.value} since {_local(context, target.since)}"),
         ("waiting", f"{waiting} commits"),

@@ -10,7 +10,7 @@ from typing import Self
 from daemon import clock
 from daemon.config.active import ActiveConfig
 from daemon.config.schema import Config
-from daemon.delivery import target_store
+from daemon.delivery import backlog, target_store
 from daemon.delivery.channels.heartbeat import send_heartbeat
 from daemon.delivery.people_worker import PeopleWorker
 from daemon.delivery.target_store import Changed
@@ -114,10 +114,10 @@ class Dispatcher(AbstractContextManager["Dispatcher"]):
 
     def _drop(self, name: str, before: outbox.OutboxPosition) -> None:
         record = target_store.load(self.database, name)
-        if record is None or record.position >= before:
+        if record is None or record.begins >= before:
             return
-        lost = outbox.count(self.database, record.position, before)
-        target_store.save(self.database, record._replace(position=before))
+        lost = backlog.count(self.database, record, before)
+        target_store.save(self.database, record.beginning_at(before))
         if lost:
             metrics.DELIVERIES.labels(name, "dropped").inc(lost)
             log.error("delivery.dropped", target=name, commits=lost, hint="raise delivery.keep_days or fix the target")

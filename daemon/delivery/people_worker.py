@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from daemon import clock
 from daemon.config.targets import APPROVAL, INTERRUPTION, Notify
 from daemon.delivery import fact_texts, morning
+from daemon.delivery.backlog import CLOSED
 from daemon.delivery.channels.notifier import Notifier
 from daemon.delivery.channels.outcome import OutcomeKind
 from daemon.delivery.target_store import TargetRecord
@@ -20,7 +22,6 @@ from rules.model.facts import EventFact, FactType, GapFact
 
 ENTRIES = 10_000
 """Facts that are read for one message."""
-CLOSED = (FactType.DAY_CLOSED, FactType.MONTH_CLOSED)
 
 
 class PeopleWorker(Worker):
@@ -76,7 +77,8 @@ class PeopleWorker(Worker):
         if self.notify.quiet is not None and self._is_quiet(now):
             self._wait_until(self.notify.quiet.ends(now, self.context.zone))
             return record
-        entries = list(outbox.read(self.context.database, record.position, ENTRIES))
+        found = outbox.read(self.context.database, record.position, ENTRIES)
+        entries = list(takewhile(lambda entry: not self._is_unsent_question(entry, record), found))
         chosen = _standing([entry for entry in entries if self._is_chosen(entry, record)])
         if not entries or (chosen and not self._is_time(timing.send_at(chosen[0].at, chosen[-1].at))):
             return record
@@ -85,6 +87,11 @@ class PeopleWorker(Worker):
             people = people._replace(is_day_closed=True)
         after = record._replace(position=entries[-1].position, people=people)
         return self._send(record, after, lambda: self._instant(chosen)) if chosen else self.save(after)
+
+    def _is_unsent_question(self, entry: OutboxEntry, record: TargetRecord) -> bool:
+        """Return whether an entry is a question that came after the questions were sent: it has to be sent first."""
+        is_question = entry.fact.type is FactType.APPROVAL_REQUESTED and APPROVAL in self.notify.now
+        return is_question and entry.position > record.people.urgent
 
     def _is_time(self, due: datetime) -> bool:
         if due > clock.now():

@@ -50,6 +50,17 @@ class TargetRecord(NamedTuple):
     epoch: int = 0
     version: int = 0
 
+    @property
+    def begins(self) -> OutboxPosition:
+        """The position of the first fact that may be needed for a message."""
+        return min(self.position, self.people.morning) if self.people.is_day_closed else self.position
+
+    def beginning_at(self, first: OutboxPosition) -> "TargetRecord":
+        """Return the record with no position before `first`: what is there will be deleted."""
+        people = self.people
+        people = people._replace(morning=max(people.morning, first), urgent=max(people.urgent, first))
+        return self._replace(position=max(self.position, first), people=people)
+
 
 class Changed(Exception):
     """The record was changed by another process since it was read."""

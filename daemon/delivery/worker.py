@@ -11,7 +11,7 @@ from typing import Protocol
 
 from daemon import clock
 from daemon.config.active import ActiveConfig
-from daemon.delivery import schedule, target_store
+from daemon.delivery import backlog, schedule, target_store
 from daemon.delivery.channels.outcome import Outcome, OutcomeKind
 from daemon.delivery.schedule import State, Step
 from daemon.delivery.target_store import Changed, TargetRecord
@@ -19,7 +19,6 @@ from daemon.errors import ChatelloError, LeaseLost
 from daemon.mongo.types import Database
 from daemon.runtime import logs, metrics
 from daemon.store import outbox
-from daemon.store.outbox import OutboxPosition
 from rules.settings.settings import Settings
 
 LOOK_SECONDS = 30.0
@@ -179,14 +178,13 @@ class Worker(ABC):
         self._is_measured = clock.monotonic() - self._measured_at >= MEASURE_SECONDS
         if self._is_measured:
             self._measured_at = clock.monotonic()
-            self._measure(record.position)
+            self._measure(record)
 
-    def _measure(self, position: OutboxPosition) -> None:
+    def _measure(self, record: TargetRecord) -> None:
         """Export how much waits, and since when."""
-        waiting = outbox.count(self.context.database, position)  # read first: what is counted has an oldest entry
-        oldest = None if self._is_early() else next(outbox.read(self.context.database, position, 1), None)
-        metrics.DELIVERY_OLDEST.labels(self.name).set(_seconds(oldest.at if oldest else None))
-        metrics.DELIVERY_WAITING.labels(self.name).set(waiting)
+        waiting = backlog.of(self.context.database, record)
+        metrics.DELIVERY_OLDEST.labels(self.name).set(_seconds(None if self._is_early() else waiting.since))
+        metrics.DELIVERY_WAITING.labels(self.name).set(waiting.commits)
 
     def _is_early(self) -> bool:
         """Return whether the next message waits for its time, such as the end of quiet hours."""

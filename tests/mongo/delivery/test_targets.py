@@ -11,7 +11,7 @@ from daemon import clock
 from daemon.config.active import ActiveConfig
 from daemon.config.schema import Config
 from daemon.config.targets import Webhook
-from daemon.delivery import target_store
+from daemon.delivery import backlog, target_store
 from daemon.delivery.channels import cloud_event
 from daemon.delivery.dispatcher import Dispatcher
 from daemon.delivery.people_worker import PeopleWorker
@@ -21,6 +21,7 @@ from daemon.delivery.worker import LOOK_SECONDS, MEASURE_SECONDS
 from daemon.leader import announcements
 from daemon.mongo.collections import OUTBOX, TARGETS
 from daemon.mongo.types import Database
+from daemon.runtime import metrics
 from daemon.runtime.health import Health
 from daemon.store import outbox, rows
 from daemon.store.outbox import OutboxPosition
@@ -210,6 +211,61 @@ def test_a_first_start_is_no_interruption_but_one_that_happens_in_it_is(
     database["analytics_gaps"].update_one({"_id": known}, {"$set": {"further_causes": ["history_lost"]}})
     worker._step()
     assert len(inbox.messages) == 1
+
+
+def measured(worker: PeopleWorker) -> tuple[float, float]:
+    """Look once; return how many commits wait, and since when."""
+    worker._measured_at = -MEASURE_SECONDS
+    worker._step()
+    return tuple(one.labels(worker.name)._value.get() for one in (metrics.DELIVERY_WAITING, metrics.DELIVERY_OLDEST))  # type: ignore[return-value]
+
+
+def test_a_failing_message_of_the_morning_waits_and_is_counted_when_its_days_are_deleted(
+    alone: Callable[..., PeopleWorker], inbox: Inbox, written: Outbox, database: Database
+) -> None:
+    old = clock.now() - timedelta(days=40)
+    worker = alone(anna=person(inbox, now=["license_cancelled"]))
+    store_row(database, DAY, 7.99, "🎉 Nuovo cliente: TechCorp")
+    inbox.answers = [500]
+    written.commit(sold("not chosen"), at=old - timedelta(hours=9))
+    written.commit(closed(DAY), at=old)
+    written.commit(sold("not chosen"))
+    waiting, since = measured(worker)
+    assert state_of(database, "anna").target.state is State.FAILING
+    assert state_of(database, "anna").position == (3, 1), "only the message of the morning waits"
+    assert (waiting, since) == (1, pytest.approx(old.timestamp(), abs=0.001))
+
+    before = OutboxPosition(3, 0)
+    Dispatcher(database, worker.context.config, 1, Health())._drop("anna", before)
+    assert metrics.DELIVERIES.labels("anna", "dropped")._value.get() == 1
+    assert backlog.count(database, state_of(database, "anna")) == 0
+
+
+def test_an_interruption_that_cannot_be_reported_waits_without_a_fact(
+    alone: Callable[..., PeopleWorker], inbox: Inbox, database: Database
+) -> None:
+    opened = clock.now() - timedelta(minutes=20)
+    gap = {"cause": "history_lost", "detail": "", "since": opened, "opened_at": opened, "closed_at": None}
+    database["analytics_gaps"].insert_one(gap)
+    inbox.answers = [500]
+    worker = alone(anna=person(inbox, now=["interruption"]))
+
+    assert measured(worker)[1] == pytest.approx(state_of(database, "anna").target.since.timestamp(), abs=0.001)
+
+
+def test_a_question_that_comes_while_facts_are_sent_stays_before_the_position(
+    alone: Callable[..., PeopleWorker], inbox: Inbox, written: Outbox, database: Database
+) -> None:
+    worker = alone(anna=person(inbox))
+    written.commit(sold("not chosen"))
+    asked = GapFact("g", "upgrade", NOON, missing={"customers": 30})
+    written.commit(Fact("g.approval", FactType.APPROVAL_REQUESTED, NOON, asked))
+    record = worker._send_now(worker._record())
+
+    assert record.position == (1, 1)
+    worker._step()
+    assert len(inbox.messages) == 1
+    assert state_of(database, "anna").position == (2, 1)
 
 
 def test_rows_that_become_final_one_after_the_other_are_one_message(

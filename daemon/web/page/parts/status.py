@@ -6,12 +6,12 @@ from itertools import islice
 from typing import NamedTuple
 
 from daemon import clock
-from daemon.delivery import target_store
+from daemon.delivery import backlog, target_store
 from daemon.delivery.target_store import TargetRecord
 from daemon.mongo.types import Document
 from daemon.runtime.health import Health, Instant
 from daemon.store import checkpoint as checkpoints
-from daemon.store import dead_letters, gaps, outbox
+from daemon.store import dead_letters, gaps
 from daemon.store import rows as row_store
 from daemon.store.ledger import reader as ledger
 from daemon.web.context import WebContext
@@ -196,7 +196,7 @@ def _deliveries(context: WebContext, now: datetime) -> Iterator[StatusLine]:
 
 def _delivered(context: WebContext, record: TargetRecord, now: datetime) -> str:
     """Return the state of a target, what waits for it, and when it last received something."""
-    target, waiting = record.target, outbox.count(context.database, record.position)
+    target, waiting = record.target, backlog.count(context.database, record)
     last = texts.day_and_time(italian.IL, target.last_success_at, now) if target.last_success_at else ""
     parts = (
         system_texts.DELIVERY_STATES[target.state],
