@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import NamedTuple
 
+from rules.settings import message_texts
+
 
 class Message(NamedTuple):
     """A message: `text` has one fact a line and is complete without the subject. `key` is the same for a repetition."""
@@ -30,5 +32,9 @@ class PeriodNumbers(NamedTuple):
 
     @property
     def is_quiet(self) -> bool:
-        """Return whether nothing happened: no event, and no number changed."""
-        return not self.facts and all(self.before.get(name) == value for name, value in self.numbers.items())
+        """Return whether nothing happened: no event, levels such as the MRR as before, nothing counted of the period."""
+        is_changed = any(
+            self.before.get(name) != value if name in message_texts.NUMBERS else value
+            for name, value in self.numbers.items()
+        )
+        return not self.facts and not is_changed

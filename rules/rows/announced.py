@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rules.model.facts import Difference
+from rules.settings import catalog
 
 _COUNTS = (
     "total_customers",
@@ -19,8 +20,9 @@ _MONEY = ("mrr", "one_time_revenue")
 
 def numbers(row: Mapping[str, Any]) -> dict[str, int]:
     """Return the announced numbers that a row has."""
-    cents = {f"{name}_cents": round(row[name] * 100) for name in _MONEY if isinstance(row.get(name), int | float)}
-    return {**cents, **{name: row[name] for name in _COUNTS if isinstance(row.get(name), int)}}
+    money = {f"{name}_cents": catalog.cents(row.get(name)) for name in _MONEY}
+    known = {name: cents for name, cents in money.items() if cents is not None}
+    return {**known, **{name: row[name] for name in _COUNTS if isinstance(row.get(name), int)}}
 
 
 def differences(before: Mapping[str, int], after: Mapping[str, int]) -> tuple[Difference, ...]:

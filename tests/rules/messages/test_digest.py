@@ -42,6 +42,17 @@ def test_a_day_without_event_and_change_is_silent_unless_asked_for() -> None:
     assert found.text.endswith("Giornata tranquilla: nessun evento.")
 
 
+def test_a_quiet_day_after_an_eventful_one_is_silent() -> None:
+    """What the day before counted, such as its new customers, is no level that could change."""
+    eventful = {**NUMBERS, "new_customers": 3, "churned_customers": 1, "one_time_revenue_cents": 19900}
+    nothing = dict.fromkeys(("new_customers", "churned_customers", "one_time_revenue_cents"), 0)
+    quiet = PeriodNumbers(THURSDAY, THURSDAY, {**NUMBERS, **nothing}, eventful)
+
+    assert digest.message(Morning(date(2026, 11, 27), (quiet,))) is None
+    replaced = quiet._replace(numbers={**NUMBERS, **nothing, "new_customers": 1, "churned_customers": 1})
+    assert digest.message(Morning(date(2026, 11, 27), (replaced,))) is not None
+
+
 def test_a_number_that_changed_without_an_event_is_no_quiet_day() -> None:
     assert digest.message(Morning(date(2026, 11, 27), (day(facts=(), new=0),))) is not None
 
