@@ -5,7 +5,7 @@ from daemon.config.targets import Webhook
 from daemon.delivery import fact_texts
 from daemon.delivery.channels import cloud_event
 from daemon.delivery.channels.cloud_event import Names
-from daemon.delivery.channels.outcome import OutcomeKind
+from daemon.delivery.channels.outcome import Outcome, OutcomeKind
 from daemon.delivery.channels.webhook import WebhookSender
 from daemon.delivery.target_store import ParkedMessage, TargetRecord
 from daemon.delivery.worker import Worker, WorkerContext
@@ -54,16 +54,20 @@ class WebhookWorker(Worker):
 
     def _send(self, record: TargetRecord, entry: OutboxEntry) -> tuple[TargetRecord, bool]:
         """Send one fact; return the record after it, and whether to go on with the next one."""
-        body = cloud_event.body(entry.fact, self.context.database.name, self.context.zone, self._names(entry.fact))
-        outcome = self.sender.send(cloud_event.message_id(entry.fact), body)
-        step, now = self.settle(record, outcome), clock.now()
-        if outcome.kind is OutcomeKind.DELIVERED:
-            metrics.DELIVERY_SECONDS.observe(max(0.0, (now - entry.at).total_seconds()))
+        outcome = self._attempt(entry)
+        step = self.settle(record, outcome)
         record = record._replace(target=step.target)
         if step.is_parked:
-            parked = ParkedMessage(entry.position, cloud_event.message_id(entry.fact), outcome.status, now)
-            record = record._replace(parked=(*record.parked, parked))
+            message = ParkedMessage(entry.position, cloud_event.message_id(entry.fact), outcome.status, clock.now())
+            record = record._replace(parked=(*record.parked, message))
         return record, step.is_passed
+
+    def _attempt(self, entry: OutboxEntry) -> Outcome:
+        body = cloud_event.body(entry.fact, self.context.database.name, self.context.zone, self._names(entry.fact))
+        outcome = self.sender.send(cloud_event.message_id(entry.fact), body)
+        if outcome.kind is OutcomeKind.DELIVERED:
+            metrics.DELIVERY_SECONDS.observe(max(0.0, (clock.now() - entry.at).total_seconds()))
+        return outcome
 
     def _names(self, fact: Fact) -> Names | None:
         """Return name and text if this receiver may have them; read again if a customer was forgotten meanwhile."""
@@ -76,20 +80,30 @@ class WebhookWorker(Worker):
         return Names(found.customer_name, found.text)
 
     def _resend(self, record: TargetRecord) -> TargetRecord:
-        """Send the parked messages that a person wants to be sent again; what fails is parked again."""
-        while record.resent and not self.context.is_stopping():
+        """Send the parked messages that a person wants to be sent again, until the target fails.
+
+        A message that is refused again is parked again: these are different messages, so the target does not fail.
+        """
+        while record.resent and record.target.is_sending and not self.context.is_stopping():
             parked, *rest = record.resent
-            record = self._resend_one(record, parked)
-            record = self._save(record._replace(resent=tuple(rest)))
+            entry = self._entry_of(parked)
+            outcome = None if entry is None else self._attempt(entry)
+            if outcome is None:
+                record = record._replace(resent=tuple(rest))  # pruned meanwhile
+            elif outcome.kind is OutcomeKind.DELIVERED:
+                record = record._replace(target=self.settle(record, outcome).target, resent=tuple(rest))
+            elif outcome.kind is OutcomeKind.REFUSED:
+                metrics.DELIVERIES.labels(self.name, "parked").inc()
+                record = _parked_again(record, 1)
+            elif not self.context.is_stopping():
+                record = _parked_again(record._replace(target=self.settle(record, outcome).target), len(record.resent))
+            record = self._save(record)
         return record
 
-    def _resend_one(self, record: TargetRecord, parked: ParkedMessage) -> TargetRecord:
+    def _entry_of(self, parked: ParkedMessage) -> OutboxEntry | None:
         before = parked.position._replace(entry=parked.position.entry - 1)
         entry = next(outbox.read(self.context.database, before, 1), None)
-        if entry is None or entry.position != parked.position:
-            return record  # pruned meanwhile
-        record, is_passed = self._send(record, entry)
-        return record if is_passed else record._replace(parked=(*record.parked, parked._replace(at=clock.now())))
+        return entry if entry is not None and entry.position == parked.position else None
 
     def _save_sometimes(self, record: TargetRecord) -> TargetRecord:
         self._unsaved += 1
@@ -100,6 +114,14 @@ class WebhookWorker(Worker):
     def _save(self, record: TargetRecord) -> TargetRecord:
         self._unsaved, self._saved_at = 0, clock.monotonic()
         return self.save(record)
+
+
+def _parked_again(record: TargetRecord, count: int) -> TargetRecord:
+    """Return the record with the first `count` messages that were to be sent again among the parked ones."""
+    again = tuple(one._replace(at=clock.now()) for one in record.resent[:count])
+    parked = (*record.parked, *again)
+    target = record.target._replace(parked=len(parked))
+    return record._replace(target=target, parked=parked, resent=record.resent[count:])
 
 
 def is_chosen(fact: Fact, webhook: Webhook) -> bool:

@@ -16,6 +16,7 @@ from daemon.delivery.channels import cloud_event
 from daemon.delivery.dispatcher import Dispatcher
 from daemon.delivery.people_worker import PeopleWorker
 from daemon.delivery.schedule import State
+from daemon.delivery.target_store import ParkedMessage
 from daemon.delivery.webhook_worker import WebhookWorker
 from daemon.delivery.worker import LOOK_SECONDS, MEASURE_SECONDS
 from daemon.leader import announcements
@@ -140,6 +141,54 @@ def test_an_attempt_that_the_end_of_the_term_cuts_short_is_no_failure(
 
     assert state_of(database).target.state is State.ACTIVE
     assert state_of(database).position < (1, 1)
+
+
+@pytest.fixture
+def parked(alone: Callable[..., WebhookWorker], receiver: Receiver, written: Outbox) -> WebhookWorker:
+    """A target that was asked to send six parked messages again, with a new one behind them."""
+    worker = alone(n8n=webhook(receiver))
+    written.commit(*(sold(f"poisoned-{number}") for number in range(6)))
+    written.commit(sold("new"))
+    record = worker._record()
+    poisoned = (ParkedMessage(OutboxPosition(1, entry), f"poisoned-{entry - 1}", 422, NOON) for entry in range(1, 7))
+    worker.save(record._replace(position=OutboxPosition(1, 6), resent=tuple(poisoned)))
+    return worker
+
+
+def test_parked_messages_that_are_refused_again_do_not_make_the_target_fail(
+    parked: WebhookWorker, receiver: Receiver, database: Database
+) -> None:
+    receiver.refused = {f"poisoned-{number}" for number in (0, 1, 2, 4, 5)}
+    parked._step()
+
+    record = state_of(database)
+    assert receiver.ids == ["poisoned-3", "new"]
+    assert [one.id for one in record.parked] == [f"poisoned-{number}" for number in (0, 1, 2, 4, 5)]
+    assert record.resent == ()
+    assert (record.target.state, record.target.attempts, record.target.refusals) == (State.ACTIVE, 0, (0, None))
+
+
+@pytest.mark.parametrize(("status", "state"), [(500, State.FAILING), (410, State.DISABLED)])
+def test_the_first_failure_ends_the_sending_of_parked_messages(
+    parked: WebhookWorker, receiver: Receiver, database: Database, status: int, state: State
+) -> None:
+    receiver.answers = [422, status]
+    parked._step()
+
+    record = state_of(database)
+    assert receiver.ids == []
+    assert (record.target.state, record.target.parked, record.resent) == (state, 6, ())
+
+
+def test_parked_messages_are_still_to_be_sent_if_the_term_ends(
+    parked: WebhookWorker, receiver: Receiver, database: Database
+) -> None:
+    receiver.answers = [422, 500]
+    receiver.before_answer = lambda: parked.context.stop.set() if len(receiver.answers) == 1 else None
+    parked._step()
+
+    record = state_of(database)
+    assert (len(record.parked), len(record.resent), record.target.state) == (1, 5, State.ACTIVE)
 
 
 def test_a_target_without_news_writes_nothing(
