@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from daemon.delivery.schedule import State
 from daemon.delivery.target_store import TargetRecord
 from daemon.mongo.types import Database
 from daemon.store import outbox
@@ -21,13 +20,11 @@ class Backlog(NamedTuple):
 
 
 def of(database: Database, record: TargetRecord) -> Backlog:
-    """Return what waits; a failing target has a message that waits, also if it is about no fact of the outbox."""
+    """Return what waits."""
     commits = count(database, record)  # read first: what is counted has an oldest entry
     passed = _passed(database, record)
     oldest = passed[0] if passed else next(outbox.read(database, record.position, 1), None)
-    if oldest is not None:
-        return Backlog(commits, oldest.at)
-    return Backlog(commits, record.target.since if record.target.state is State.FAILING else None)
+    return Backlog(commits, None if oldest is None else oldest.at)
 
 
 def count(database: Database, record: TargetRecord, before: OutboxPosition | None = None) -> int:

@@ -181,9 +181,13 @@ class Worker(ABC):
             self._measure(record)
 
     def _measure(self, record: TargetRecord) -> None:
-        """Export how much waits, and since when."""
-        waiting = backlog.of(self.context.database, record)
-        metrics.DELIVERY_OLDEST.labels(self.name).set(_seconds(None if self._is_early() else waiting.since))
+        """Export how much waits, and since when.
+
+        A failing target has a message that waits, even if that is about no fact, such as an open interruption.
+        """
+        waiting, is_failing = backlog.of(self.context.database, record), record.target.state is State.FAILING
+        since = waiting.since or (record.target.since if is_failing else None)
+        metrics.DELIVERY_OLDEST.labels(self.name).set(_seconds(None if self._is_early() else since))
         metrics.DELIVERY_WAITING.labels(self.name).set(waiting.commits)
 
     def _is_early(self) -> bool:

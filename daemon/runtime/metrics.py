@@ -149,7 +149,8 @@ DELIVERY_WAITING = _gauge(
 )
 DELIVERY_OLDEST = _gauge(
     "delivery_oldest_timestamp_seconds",
-    "Unix time of the oldest commit that waits for a target; 0 if none, or if its message is not due yet.",
+    "Unix time of the oldest commit that waits for a target, or of the beginning of its failure; 0 if there is "
+    "neither, or if its message is not due yet.",
     ("target",),
 )
 DELIVERY_STATE = _gauge("delivery_state", "1 for the current state of a target, 0 for the others.", ("target", "state"))
