@@ -32,7 +32,7 @@ class PeriodNumbers(NamedTuple):
 
     @property
     def is_quiet(self) -> bool:
-        """Return whether nothing happened: no event, levels such as the MRR as before, nothing counted of the period."""
+        """Return whether nothing happened: no event, levels (the MRR) as before, nothing counted of the period."""
         is_changed = any(
             self.before.get(name) != value if name in message_texts.NUMBERS else value
             for name, value in self.numbers.items()
