@@ -57,7 +57,7 @@ def test_a_file_without_a_verification_now_has_the_last_one_of_the_process(life:
     assert "8 novembre alle 06:03" in last
 
 
-def test_a_file_is_verified_when_it_is_made(
+def test_a_file_is_verified_when_it_is_made_if_there_is_time_for_it(
     mongo_uri: str, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verification, "RETRY_SECONDS", 0.0)
@@ -69,9 +69,10 @@ def test_a_file_is_verified_when_it_is_made(
         shop.until(lambda: database.analytics_checkpoint.find_one(counted) is not None, "the totals")
     context = WebContext(database, ActiveConfig(config), Health())
     first = business_days.business_day(clock.now(), Settings().zone).replace(day=1)
-    passed = letter_file.document(context, first) or ""
+    passed, late = (letter_file.document(context, first, seconds) or "" for seconds in (20.0, 1e-6))
     database.analytics_checkpoint.update_one({"_id": "checkpoint"}, {"$inc": {"totals.customers": 1}})
     failed = letter_file.document(context, first) or ""
 
     assert letter_texts.PROOF.partition(" {")[0] in passed
+    assert letter_texts.PROOF_MISSING in late
     assert italian.plural(letter_texts.PROOF_FAILED, 2) in failed
