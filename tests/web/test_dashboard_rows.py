@@ -80,6 +80,15 @@ def test_a_month_whose_month_before_the_dashboard_counted_has_no_headline(life: 
     assert (second.letter.headline, second.letter.lines) == ("", ())
 
 
+def test_a_day_after_one_that_the_dashboard_counted_has_no_change() -> None:
+    february = [business_days.stored(date(2025, 2, number)) for number in range(1, 5)]
+    dashboard, ours = {"mrr": 900.0}, {"mrr": 10.0, "active_licenses": 1}
+    rows = [dashboard, {"mrr": 910.0}, ours, {"mrr": 15.0, "active_licenses": 2}]
+    days = [{"date": day, **row} for day, row in zip(february, rows, strict=True)]
+
+    assert [(one.day.day, one.mrr_cents) for one in letter.day_changes(days, date(2025, 2, 1))] == [(2, 1000), (4, 500)]
+
+
 def charted(life: ShopHistory, wanted: Wanted) -> History:
     with open_snapshot(context_of(life.db)) as snapshot:
         return history(snapshot, wanted)
