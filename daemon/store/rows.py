@@ -23,12 +23,13 @@ from rules.rows import amendment
 from rules.rows.amendment import Amendment, FieldDifference
 from rules.rows.note_grammar import COMMENT_MARK, PersonalText
 from rules.rows.periods import Period, PeriodKind
+from rules.rows.row import NUMBERS
 
 MAX_ATTEMPTS = 100
 PROJECTION = dict.fromkeys(
     (
-        *("date", "total_customers", "paying_customers", "mrr", "arr"),
-        *("active_licenses", "notes", "auto_notes", "final", "revision", "reconstructed", "updated_at"),
+        *("date", *NUMBERS, "notes", "auto_notes"),
+        *("final", "revision", "first_reported", "reconstructed", "updated_at"),
     ),
     1,
 )

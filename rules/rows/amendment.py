@@ -77,6 +77,12 @@ def as_reported(row: Row) -> dict[str, Any]:
     return {name: row[name] for name in (*REPORTED, "updated_at") if name in row}
 
 
+def is_of_the_note_only(row: Row) -> bool:
+    """Return whether an amended row still has the numbers that it first reported."""
+    first = row.get("first_reported")
+    return isinstance(first, Mapping) and "auto_notes" in first and not any(differences(first, row, NUMBERS))
+
+
 def personal_text(computed: Row, stored: Row | None, own_copy: Row | None) -> PersonalText:
     """Return what a person wrote into the stored row's note.
 

@@ -170,6 +170,30 @@ def test_an_amended_row_shows_the_old_number_and_the_new_one(pages: httpx2.Clien
     assert '<td class="number first">€\u00a01,00</td>' in day
 
 
+def test_a_late_event_that_changes_no_number_is_a_correction_of_the_note_only(
+    pages: httpx2.Client, database: Database
+) -> None:
+    day, other = date(2025, 6, 27), date(2025, 6, 26)
+    of = {one: {"date": business_days.stored(one), "period_type": "daily"} for one in (day, other)}
+    late = {"event_type": "media_mention", "event_date": local(day), "description": "Articolo su Wired"}
+    database.business_events.insert_one(late)
+    entry = {"day": business_days.stored(day), "seq": 0, "moved": False}
+    database.analytics_checkpoint.update_one({"_id": "checkpoint"}, {"$push": {"reopened": entry}})
+    Rollup(database, ActiveConfig(config_of(database))).close_missing(NOW)
+    first = {"mrr": 1.0, "auto_notes": row_of(database, other)["auto_notes"], "updated_at": NOW}
+    database.historical_analytics.update_one(of[other], {"$set": {"first_reported": first, "revision": 1}})
+    note, number = (pages.get(f"/analytics/giorni/{one}").text for one in (day, other))
+    table = pages.get("/analytics/andamento?periodo=tutto").text
+
+    assert f'title="{texts.REVISED_NOTE_WHY}"' in note
+    assert f"<p>{texts.REVISED_NOTE_WHY}</p>" in note
+    assert re.search(r"Prima versione, \d\d/\d\d/\d{4} alle \d\d:\d\d: nessun evento\.", note)
+    assert texts.REVISED_WHY not in note
+    assert f'title="{texts.REVISED_WHY}"' in number
+    assert "Prima versione, " not in number
+    assert table.count(texts.REVISED_NOTE_WHY) == table.count(texts.REVISED_WHY) == 1
+
+
 def test_a_sale_in_between_does_not_change_the_page_of_a_line(
     pages: httpx2.Client, shop_of_spring: ShopHistory
 ) -> None:

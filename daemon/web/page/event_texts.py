@@ -82,6 +82,8 @@ DAY_NO_ROW = "Per questo giorno non c’è nessuna riga."
 DAY_BEFORE, DAY_AFTER = "giorno prima", "giorno dopo"
 DAY_ALL_EVENTS = "Tutti gli eventi del giorno"
 CORRECTION_FIRST = "Rettificata: nella colonna di destra la prima versione, del {moment}."
+CORRECTION_FIRST_NOTE = "Prima versione, {moment}:"
+CORRECTION_FIRST_EMPTY = "nessun evento."
 
 COMMENT = "Commento"
 COMMENT_LABEL = "Commento alla giornata {del_day}"

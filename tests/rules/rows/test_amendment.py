@@ -37,6 +37,15 @@ def test_a_first_row_is_not_an_amendment() -> None:
     assert (done.differences, done.restored, "first_reported" in done.row) == ([], False, False)
 
 
+def test_an_amendment_is_of_the_note_only_while_the_numbers_are_those_first_reported() -> None:
+    first = written(computed(revenue_by_plan={"pro": {"count": 1}})).row
+    note = written(computed(auto_notes="altra", revenue_by_plan={"pro": {"count": 1}}), first, first).row
+    number = written(computed(auto_notes="altra", revenue_by_plan={"pro": {"count": 2}}), note, note).row
+
+    found = [amendment.is_of_the_note_only(row) for row in (first, note, number, {**note, "first_reported": {}})]
+    assert found == [False, True, False, False]
+
+
 def test_a_live_row_changes_without_a_revision() -> None:
     live = written(computed(), final=False).row
 

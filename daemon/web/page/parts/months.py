@@ -10,7 +10,7 @@ from daemon.rollup.months import Month, Months, MonthSource
 from daemon.store import month_rows
 from daemon.store.ledger import reader as ledger
 from daemon.web.page import month_texts, texts
-from daemon.web.page.parts import letter
+from daemon.web.page.parts import letter, rows
 from daemon.web.page.parts.rows import Tag
 from daemon.web.page.snapshot import Snapshot
 from rules import business_days
@@ -69,8 +69,7 @@ def _tags(snapshot: Snapshot, month: Month) -> Iterator[Tag]:
         day = business_days.business_day(begin, snapshot.settings.zone)
         since = italian.with_article(italian.DAL, day, snapshot.today)
         yield Tag(month_texts.PARTIAL, month_texts.PARTIAL_WHY.format(dal_day=since), "partial")
-    if isinstance(month.row.get("revision"), int) and month.row["revision"] > 0:
-        yield Tag(texts.REVISED, texts.REVISED_WHY, "revised")
+    yield from rows.revised(month.row)
 
 
 def _state(snapshot: Snapshot, month: Month) -> str:

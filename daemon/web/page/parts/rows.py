@@ -9,7 +9,7 @@ from typing import NamedTuple
 from daemon.mongo.types import ReadOnlyDocument
 from daemon.web.page import texts
 from daemon.web.page.snapshot import Snapshot
-from rules.rows import note_grammar, periods
+from rules.rows import amendment, note_grammar, periods
 from rules.settings import italian
 from rules.settings.catalog import SEPARATOR
 from rules.text import one_line
@@ -116,9 +116,15 @@ def tags(document: ReadOnlyDocument) -> list[Tag]:
         found.append(Tag(texts.RUNNING, "", "running"))
     if document.get("reconstructed"):
         found.append(Tag(texts.RECONSTRUCTED, texts.RECONSTRUCTED_WHY, "reconstructed"))
-    if isinstance(document.get("revision"), int) and document["revision"] > 0:
-        found.append(Tag(texts.REVISED, texts.REVISED_WHY, "revised"))
-    return found
+    return found + revised(document)
+
+
+def revised(document: ReadOnlyDocument) -> list[Tag]:
+    """Return the label of an amended row."""
+    if not isinstance(document.get("revision"), int) or document["revision"] < 1:
+        return []
+    why = texts.REVISED_NOTE_WHY if amendment.is_of_the_note_only(document) else texts.REVISED_WHY
+    return [Tag(texts.REVISED, why, "revised")]
 
 
 def author(document: ReadOnlyDocument) -> Tag:

@@ -25,7 +25,7 @@ from daemon.web.page.parts.why import WhyLine, movement_line
 from daemon.web.page.rendering import Renderer, View
 from daemon.web.page.snapshot import Snapshot
 from rules import business_days
-from rules.rows import periods
+from rules.rows import amendment, periods
 from rules.settings import italian
 
 SHOWN = 50
@@ -67,6 +67,8 @@ def view(context: WebContext, snapshot: Snapshot, day: date, skip: int = 0) -> V
         "rates": _rates(context.explanation(SHOWN), snapshot, day, row),
         "rates_days": periods.RATES_DAYS,
         "facts": facts.of_day(snapshot, day, comments.own_note(snapshot, row) if row else ""),
+        "first_facts": _first_facts(snapshot, day, row or {}),
+        "is_of_the_note_only": amendment.is_of_the_note_only(row or {}),
         "comment": comments.view(snapshot, day, row) if row else None,
         "reported_at": italian.moment((_first(row)).get("updated_at"), snapshot.settings.zone),
         **_events(snapshot, day),
@@ -77,6 +79,13 @@ def view(context: WebContext, snapshot: Snapshot, day: date, skip: int = 0) -> V
 def _first(row: Document | None) -> Document:
     found = (row or {}).get("first_reported")
     return found if isinstance(found, dict) else {}
+
+
+def _first_facts(snapshot: Snapshot, day: date, row: Document) -> list[facts.LinkedFact] | None:
+    """Return the facts of the note that an amended row had first; None if the note is still the same."""
+    note = _first(row).get("auto_notes")
+    is_other = isinstance(note, str) and note != row.get("auto_notes")
+    return facts.of_day(snapshot, day, note) if is_other else None
 
 
 def _numbers(
