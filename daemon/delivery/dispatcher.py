@@ -23,6 +23,8 @@ from daemon.runtime.health import Health
 from daemon.store import outbox
 
 HEARTBEAT_SECONDS = 300.0
+NOT_READY_SECONDS = 5.0
+"""A term begins before the daemon is ready: it is looked at more often until then."""
 PRUNE_SECONDS = 3600.0
 JOIN_SECONDS = 3.0
 """How long a stopping term waits for a running attempt after it was cancelled."""
@@ -86,12 +88,13 @@ class Dispatcher(AbstractContextManager["Dispatcher"]):
         """Request the heartbeat URL every five minutes while ready, and prune the outbox every hour."""
         pruned_at = None
         while not self._stop.is_set():
-            if not self.health.not_ready(clock.monotonic()):
+            is_ready = not self.health.not_ready(clock.monotonic())
+            if is_ready:
                 self._send_heartbeat(self.config.current.delivery.heartbeat_url.get_secret_value())
             if self.workers and (pruned_at is None or clock.monotonic() - pruned_at >= PRUNE_SECONDS):
                 pruned_at = clock.monotonic()
                 self._prune(self.config.current)
-            self._stop.wait(HEARTBEAT_SECONDS)
+            self._stop.wait(HEARTBEAT_SECONDS if is_ready else NOT_READY_SECONDS)
 
     def _send_heartbeat(self, url: str) -> None:
         problem = send_heartbeat(url) if url else ""

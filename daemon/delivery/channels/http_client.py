@@ -37,14 +37,20 @@ class Answer(NamedTuple):
 
 
 class HttpClient:
-    """Sends one request at a time to the server of `url`. `cancel` may be called from another thread."""
+    """Sends one request at a time to the server of `url`. `cancel` may be called from another thread.
+
+    Raises RequestFailed if the URL, which may come from a redirect, is not valid.
+    """
 
     def __init__(self, url: str, seconds: float = 15) -> None:
-        parts = urlsplit(url)
-        self.host = parts.hostname or ""
+        try:
+            parts = urlsplit(url)
+            self.host = parts.hostname or ""
+            self._connection = _Connection(self.host, parts.port, is_encrypted=parts.scheme == "https")
+        except (ValueError, HTTPException):
+            raise RequestFailed("the address is not a valid URL; check host and port") from None
         self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._seconds = seconds
-        self._connection = _Connection(self.host, parts.port, is_encrypted=parts.scheme == "https")
 
     def request(self, method: str, headers: Mapping[str, str], body: bytes | None = None) -> Answer:
         """Send a request and return the answer. Raises RequestFailed."""

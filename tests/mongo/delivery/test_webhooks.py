@@ -1,17 +1,22 @@
 """Delivery to webhooks: every fact once, in order, and across failures, restarts and two leaders."""
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from pytest_httpserver import HTTPServer
 
 from daemon import clock
+from daemon.config.active import ActiveConfig
+from daemon.config.schema import Config
 from daemon.delivery import schedule, target_store
 from daemon.delivery.dispatcher import Dispatcher
 from daemon.delivery.schedule import State
 from daemon.demo.embedded_mongo import wait_for as wait_until
 from daemon.mongo.types import Database
+from daemon.runtime.health import Health
 from daemon.store import outbox
 from rules.model.events import EventType
 from tests.mongo.delivery.conftest import Outbox, Receiver, sold, webhook
@@ -143,6 +148,20 @@ def test_what_was_pruned_before_it_was_sent_is_counted_and_the_target_goes_on_be
 
     assert [entry.fact.id for entry in outbox.read(database, outbox.BEGINNING, 9)] == ["1 days old"]
     assert state_of(database).position == (3, 0)
+
+
+def test_the_heartbeat_follows_shortly_after_the_daemon_is_ready(
+    database: Database, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A term begins before its leader is ready; the monitor must not wait for five minutes after each start."""
+    monkeypatch.setattr("daemon.delivery.dispatcher.NOT_READY_SECONDS", 0.05)
+    httpserver.expect_request("/ping").respond_with_data("")
+    config, health = Config.model_validate({"delivery": {"heartbeat_url": httpserver.url_for("/ping")}}), Health()
+    with Dispatcher(database, ActiveConfig(config), 1, health):
+        time.sleep(0.1)
+        assert httpserver.log == []
+        health.set_role("leader", clock.monotonic())
+        wait_for(lambda: len(httpserver.log) == 1)
 
 
 @pytest.mark.parametrize("names", [True, False])

@@ -46,6 +46,18 @@ def test_one_redirect_to_https_is_followed(
         assert bool(problem) == bool(send_heartbeat(httpserver.url_for("/ping")))
 
 
+@pytest.mark.parametrize("address", ["https://[canary/", "https://canary:99999/", "https://canary x/"])
+def test_a_redirect_to_no_address_is_a_problem(address: str) -> None:
+    def answer(connected: socket.socket) -> None:
+        read_request(connected)
+        connected.sendall(f"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: {address}\r\n\r\n".encode())
+
+    with raw_server(answer) as port:
+        problem = send_heartbeat(f"http://127.0.0.1:{port}/ping")
+
+    assert problem == "delivery.heartbeat_url: the address is not a valid URL; check host and port"
+
+
 def test_a_closed_port_is_a_problem() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
