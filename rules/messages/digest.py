@@ -128,14 +128,23 @@ def _period_subject(morning: Morning) -> str:
 def _correction_subject(morning: Morning) -> str:
     first = morning.corrected[0]
     if len(morning.corrected) > 1:
-        return italian.plural(message_texts.SUBJECT_CORRECTIONS, len(morning.corrected))
+        return message_texts.SUBJECT_CORRECTIONS.format(periods=" e ".join(_corrected_periods(morning.corrected)))
     field, (before, after) = next(iter(first.changes.items()))
+    del_day = italian.with_article(italian.DEL, first.day, morning.today)
     return message_texts.SUBJECT_CORRECTION.format(
-        del_day=italian.with_article(italian.DEL, first.day, morning.today),
+        of_period=f"di {_month(first.day).lower()}" if first.month else del_day,
         name=message_texts.NUMBERS[field],
         before=numbers.value(field, before),
         after=numbers.value(field, after),
     )
+
+
+def _corrected_periods(corrected: Sequence[Correction]) -> Iterator[str]:
+    months = sum(one.month for one in corrected)
+    forms = (message_texts.SUBJECT_CORRECTED_DAYS, message_texts.SUBJECT_CORRECTED_MONTHS)
+    for form, count in zip(forms, (len(corrected) - months, months), strict=True):
+        if count:
+            yield italian.plural(form, count)
 
 
 def _mrr(period: PeriodNumbers) -> dict[str, str]:

@@ -68,7 +68,8 @@ def gap_lines(kind: FactType, gap: GapFact, zone: tzinfo) -> list[str]:
         return [message_texts.APPROVAL.format(missing=", ".join(missing)), message_texts.APPROVAL_WHAT_TO_DO]
     if kind is FactType.GAP_OPENED:
         began = _moment(italian.DAL, gap.since, zone)
-        line = message_texts.INTERRUPTION_OPEN.format(dal_moment=began, cause=gap.cause)
+        cause = message_texts.CAUSES.get(gap.cause, gap.cause)
+        line = message_texts.INTERRUPTION_OPEN.format(dal_moment=began, cause=cause)
         return [line, message_texts.INTERRUPTION_OPEN_MEANWHILE]
     return [_closed(gap, zone)]
 

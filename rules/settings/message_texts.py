@@ -20,8 +20,10 @@ SUBJECT_DAY = "{short_day}: MRR {mrr} ({change})"
 SUBJECT_DAY_QUIET = "{short_day}: giornata tranquilla, MRR {mrr}"
 SUBJECT_DAYS = "{short_range}: MRR {mrr} ({change})"
 SUBJECT_NEW_CUSTOMERS = ("1 nuovo cliente", "{count} nuovi clienti")
-SUBJECT_CORRECTION = "✏️ Rettifica {del_day}: {name} {before} → {after}"
-SUBJECT_CORRECTIONS = ("✏️ Rettifica di 1 giorno", "✏️ Rettifica di {count} giorni")
+SUBJECT_CORRECTION = "✏️ Rettifica {of_period}: {name} {before} → {after}"
+SUBJECT_CORRECTIONS = "✏️ Rettifica di {periods}"
+SUBJECT_CORRECTED_DAYS = ("1 giorno", "{count} giorni")
+SUBJECT_CORRECTED_MONTHS = ("1 mese", "{count} mesi")
 SUBJECT_NOW = ("1 novità", "{count} novità")
 
 UNCHANGED = "="
@@ -54,6 +56,24 @@ MORE_FACTS = "… e altri {count} ({kinds})"
 ONE_MORE_FACT = "… e un altro evento"
 TEXT_REMOVED = "(testo rimosso)"
 
+CAUSES: Mapping[str, str] = {
+    "first_start": "primo avvio",
+    "upgrade": "aggiornamento a una nuova versione",
+    "filter_change": "sono cambiati i campi seguiti",
+    "history_lost": "la cronologia del database non arrivava abbastanza indietro",
+    "fatal": "il collegamento si è chiuso con un errore definitivo",
+    "bad_token": "la posizione salvata non valeva più",
+    "future_token": "la posizione salvata era nel futuro",
+    "drop": "una collezione è stata eliminata",
+    "rename": "una collezione è stata rinominata",
+    "dropDatabase": "il database è stato eliminato",
+    "invalidate": "il database ha chiuso il collegamento",
+    "event_too_large": "una modifica era troppo grande per essere letta",
+    "mass_deletion": "troppi documenti eliminati in pochi minuti",
+    "requested": "confronto chiesto a mano",
+    "retry": "nuovo tentativo sui documenti messi da parte",
+}
+"""Why the stream could not be followed, by cause of the gap."""
 INTERRUPTION_OPEN = "🔌 Interruzione in corso {dal_moment}: {cause}"
 INTERRUPTION_OPEN_MEANWHILE = "I numeri possono essere incompleti. Il sistema recupera da solo."
 INTERRUPTION_SAME_DAY = "🔌 Interruzione {del_day} dalle {since} alle {until}, {recovered}"

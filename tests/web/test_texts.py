@@ -9,7 +9,7 @@ import pytest
 from daemon.runtime.metrics import CAUSES, ROLES
 from daemon.web.page import system_texts, texts
 from daemon.web.page.environment import HERE
-from rules.settings import italian
+from rules.settings import italian, message_texts
 
 N = italian.NBSP
 
@@ -77,7 +77,7 @@ def test_every_counted_text_has_a_singular_form() -> None:
 
 def test_every_role_and_cause_has_a_text() -> None:
     assert set(system_texts.ROLES) == set(ROLES)
-    assert set(system_texts.CAUSES) >= set(CAUSES)
+    assert set(message_texts.CAUSES) >= set(CAUSES)
     assert set(system_texts.ROLE_HINTS) | {"leader", "standby"} == set(ROLES)
 
 

@@ -58,23 +58,6 @@ GAP_HINT = (
     "Si chiude da sola dopo un confronto con il database. Se resta in corso: chatello-analytics reconcile --dry-run"
 )
 GAP_START = "inizio"
-CAUSES = {
-    "first_start": "primo avvio",
-    "upgrade": "aggiornamento a una nuova versione",
-    "filter_change": "sono cambiati i campi seguiti",
-    "history_lost": "la cronologia del database non arrivava abbastanza indietro",
-    "fatal": "il collegamento si è chiuso con un errore definitivo",
-    "bad_token": "la posizione salvata non valeva più",
-    "future_token": "la posizione salvata era nel futuro",
-    "drop": "una collezione è stata eliminata",
-    "rename": "una collezione è stata rinominata",
-    "dropDatabase": "il database è stato eliminato",
-    "invalidate": "il database ha chiuso il collegamento",
-    "event_too_large": "una modifica era troppo grande per essere letta",
-    "mass_deletion": "troppi documenti eliminati in pochi minuti",
-    "requested": "confronto chiesto a mano",
-    "retry": "nuovo tentativo sui documenti messi da parte",
-}
 DEAD_LETTERS = "Documenti messi da parte"
 DEAD_LETTERS_NONE = "nessuno"
 DEAD_LETTERS_HELD = ("1 da correggere", "{count} da correggere")

@@ -2,6 +2,8 @@
 
 from datetime import date, timedelta
 
+import pytest
+
 from rules.messages import corrections, digest
 from rules.messages.digest import Morning
 from rules.messages.model import PeriodNumbers
@@ -75,6 +77,26 @@ def test_corrections_come_first_and_are_sent_alone_too() -> None:
     assert both.text.splitlines()[0] == "✏️ Rettifica del 20 novembre: MRR €\xa010,00 → €\xa09,00"
     assert alone is not None
     assert alone.subject == "✏️ Rettifica del 20 novembre: MRR €\xa010,00 → €\xa09,00"
+
+
+@pytest.mark.parametrize(
+    ("days", "months", "subject"),
+    [
+        ([], [1], "✏️ Rettifica di novembre 2026: MRR €\xa010,00 → €\xa09,00"),
+        ([20], [1], "✏️ Rettifica di 1 giorno e 1 mese"),
+        ([20, 21], [], "✏️ Rettifica di 2 giorni"),
+        ([20, 21], [1], "✏️ Rettifica di 2 giorni e 1 mese"),
+    ],
+)
+def test_the_subject_of_corrections_counts_days_and_months(days: list[int], months: list[int], subject: str) -> None:
+    change = (Difference("mrr_cents", 1000, 900),)
+    rows = [
+        RowFact(date(2026, 11, day), 1, month, change) for month, of in ((False, days), (True, months)) for day in of
+    ]
+    found = digest.message(Morning(date(2026, 11, 27), corrected=tuple(corrections.net(rows, THURSDAY))))
+
+    assert found is not None
+    assert found.subject == subject
 
 
 def test_the_week_and_the_month_have_their_own_blocks() -> None:

@@ -60,6 +60,15 @@ def test_an_interruption_states_its_times_and_what_was_recovered() -> None:
     )
 
 
+def test_an_open_interruption_names_its_cause_in_italian() -> None:
+    opened = GapFact("g", "history_lost", NOON)
+
+    assert instant.interruption(opened, ROME).subject == (
+        "🔌 Interruzione in corso dal 26 novembre alle 12:00: "
+        "la cronologia del database non arrivava abbastanza indietro"
+    )
+
+
 def test_a_question_says_what_to_do() -> None:
     asked = gap(FactType.APPROVAL_REQUESTED, missing={"customers": 30, "licenses": 1})
 

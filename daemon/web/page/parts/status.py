@@ -18,7 +18,7 @@ from daemon.web.context import WebContext
 from daemon.web.page import system_texts, texts
 from daemon.web.page.parts import reasons
 from rules import business_days
-from rules.settings import italian
+from rules.settings import italian, message_texts
 from rules.text import one_line
 
 LATE_SECONDS = 45.0
@@ -152,7 +152,7 @@ def _gaps(context: WebContext, now: datetime) -> Iterator[StatusLine]:
 
 
 def _cause(gap: Document) -> str:
-    return system_texts.CAUSES.get(str(gap.get("cause")), one_line(gap.get("cause")))
+    return message_texts.CAUSES.get(str(gap.get("cause")), one_line(gap.get("cause")))
 
 
 def closed_gap(gap: Document, zone: tzinfo) -> str:
