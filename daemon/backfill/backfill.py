@@ -24,8 +24,6 @@ from daemon.store.ledger import reader as ledger
 from daemon.store.mirror.reader import MirrorReader
 from rules import business_days
 from rules.model.changes import Plan, Source
-from rules.revenue import pricing
-from rules.revenue.pricing import InvalidDocument
 from rules.rows import periods
 from rules.settings import catalog
 
@@ -105,15 +103,8 @@ class Backfill:
         return daily_rows.rows(day_range, self.plans, self.date_context, sorted(unusable))
 
     def _plans(self) -> Sequence[Plan]:
-        """Return every plan with a price, from its document, else from the mirror (last valid version, deleted too)."""
-        states = MirrorReader(self.database, self.settings).plans().values()
-        plans = {state.id: state.plan for state in states if state.plan is not None}
-        for plan_id, fields in snapshot.read(self.database, Source.PLANS, self.decoder, None):
-            try:
-                plans[plan_id] = pricing.read_plan(plan_id, fields, self.settings.rates)
-            except InvalidDocument:
-                continue
-        return list(plans.values())
+        mirrored = MirrorReader(self.database, self.settings).plans().values()
+        return list(snapshot.plans(self.database, self.decoder, self.settings.rates, mirrored).values())
 
 
 def is_done(day_range: DayRange, existing: dict[str, int], *, over_dashboard: bool) -> bool:

@@ -24,9 +24,7 @@ from daemon.store import dead_letters, forgotten, gaps
 from daemon.store.ledger import line_groups
 from daemon.store.mirror.reader import MirrorReader
 from rules.model import documents
-from rules.model.changes import DocId, Plan, Source
-from rules.revenue import pricing
-from rules.revenue.pricing import InvalidDocument
+from rules.model.changes import DocId, Source
 
 MAX_ATTEMPTS = 5
 RETRY_SECONDS = 1.0
@@ -107,18 +105,9 @@ class Verification:
         """Count the source as of the checkpoint; held licenses count with their last valid state."""
         held = dead_letters.held_ids(self.database, Source.LICENSES)
         instant = cluster_datetime(time).astimezone(self.zone).replace(tzinfo=UTC)
-        counted = source_totals.totals(self.database, self._plans(), held, instant, time)
+        plans = snapshot.plans(self.database, self.decoder, self.settings.rates, self.mirror.plans().values())
+        counted = source_totals.totals(self.database, plans, held, instant, time)
         return self._add_held(counted, held)
-
-    def _plans(self) -> dict[DocId, Plan]:
-        """Return the plans as their documents price them now; an invalid one as it was last valid."""
-        plans = {state.id: state.plan for state in self.mirror.plans().values() if state.plan is not None}
-        for plan_id, fields in snapshot.read(self.database, Source.PLANS, self.decoder, None):
-            try:
-                plans[plan_id] = pricing.read_plan(plan_id, fields, self.settings.rates)
-            except InvalidDocument:
-                continue
-        return plans
 
     def _add_held(self, counted: dict[str, int], held: list[DocId]) -> dict[str, int]:
         states = [state for state in self.mirror.licenses(held) if state.value and state.value.active]

@@ -3,8 +3,9 @@
 The comparison holds one document of each side at a time, so memory does not grow with the collections.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from bson import Binary, Decimal128, MaxKey, MinKey, ObjectId
@@ -21,7 +22,10 @@ from daemon.mongo.types import Database
 from daemon.source import reads
 from daemon.source.decode import Decoder
 from rules.model import documents
-from rules.model.changes import DocId, Fields, Source
+from rules.model.changes import DocId, Fields, Plan, Source
+from rules.model.states import PlanState
+from rules.revenue import pricing
+from rules.revenue.pricing import InvalidDocument
 
 MAX_SKIPPED = 1000
 
@@ -126,3 +130,16 @@ _SINGLE: dict[type, int] = {MinKey: -1, type(None): 0, MaxKey: 10}
 def _binary_key(value: bytes, subtype: int) -> tuple[int, int, bytes]:
     """Return length, subtype and content; subtype 2 is stored with four bytes of length before the content."""
     return len(value) + 4 * (subtype == OLD_BINARY_SUBTYPE), subtype, bytes(value)
+
+
+def plans(
+    database: Database, decoder: Decoder, rates: Mapping[str, Decimal], mirrored: Iterable[PlanState]
+) -> dict[DocId, Plan]:
+    """Return every plan with a price, from its document; an invalid or deleted one as it was last valid."""
+    found = {state.id: state.plan for state in mirrored if state.plan is not None}
+    for plan_id, fields in read(database, Source.PLANS, decoder, None):
+        try:
+            found[plan_id] = pricing.read_plan(plan_id, fields, rates)
+        except InvalidDocument:
+            continue
+    return found
