@@ -1,7 +1,7 @@
 """Mail with the standard library. The URL of a mailbox:
 
-    mailtos://USER:PASSWORD@SERVER[:PORT]?to=ADDRESS[,ADDRESS]&from=ADDRESS      STARTTLS on port 587, TLS on port 465
-    mailto://SERVER[:PORT]?to=ADDRESS&from=ADDRESS                               no encryption, port 25
+    mailtos://USER:PASSWORD@SERVER[:PORT]?to=ADDRESS&from=ADDRESS     STARTTLS on port 587, TLS on port 465
+    mailto://SERVER[:PORT]?to=ADDRESS&from=ADDRESS                    no encryption, port 25
 
 Options: `from` (default: USER), `name` (of the sender), `mode` (ssl, starttls or plain).
 """
@@ -33,7 +33,7 @@ _ADDRESS = re.compile(r"[^\s@<>,;\"]+@[^\s@<>,;\"]+")
 
 
 class Mailbox(NamedTuple):
-    """Mail server, login (user "" for none), sender and recipients."""
+    """Mail server, login (user "" for none), sender and recipient."""
 
     server: str
     port: int
@@ -41,16 +41,16 @@ class Mailbox(NamedTuple):
     user: str
     password: str
     sender: Address
-    recipients: tuple[str, ...]
+    recipient: str
 
 
 def send(url: str, subject: str, text: str, message_id: str) -> str:
-    """Send a mail; return a remark, "" if all went well. Raises NotSent."""
+    """Send a mail to one recipient; return "". Raises NotSent."""
     mailbox = parse(url)
     mail = compose(mailbox, subject, text, message_id)
     with _session(mailbox) as session:
-        refused = session.send_message(mail)
-    return f"{len(refused)} of {len(mailbox.recipients)} recipients refused" if refused else ""
+        session.send_message(mail)
+    return ""
 
 
 def check(url: str) -> str:
@@ -67,9 +67,12 @@ def parse(url: str) -> Mailbox:
     try:
         parts = urlsplit(url)
         server, port = parts.hostname, parts.port
-        options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
+        given = parse_qsl(parts.query, strict_parsing=bool(parts.query))
     except ValueError:
         raise NotSent("the mail URL cannot be parsed; escape special characters as %40 (@), %2F (/), %3A (:)") from None
+    options = dict(given)
+    if [name for name, _ in given].count("to") > 1 or "," in options.get("to", ""):
+        raise NotSent("to= must be one address, because a refusal of one of several would be lost; split the target")
     unknown = options.keys() - set(OPTIONS)
     if not server or unknown or parts.path.strip("/"):
         raise NotSent(f"expected mailtos://USER:PASSWORD@SERVER?to=ADDRESS with the options {', '.join(OPTIONS)} only")
@@ -78,9 +81,9 @@ def parse(url: str) -> Mailbox:
     if mode not in MODES:
         raise NotSent(f"mode must be one of {', '.join(MODES)}")
     user = unquote(parts.username or "")
-    recipients = tuple(map(_address, options.get("to", "").split(",")))
+    recipient = _address(options.get("to", ""))
     sender = Address(options.get("name", "Chatello"), addr_spec=_address(options.get("from", user), "from"))
-    mailbox = Mailbox(server, port or PORTS[mode], mode, user, unquote(parts.password or ""), sender, recipients)
+    mailbox = Mailbox(server, port or PORTS[mode], mode, user, unquote(parts.password or ""), sender, recipient)
     _require_encrypted_password(mailbox)
     return mailbox
 
@@ -109,7 +112,7 @@ def compose(mailbox: Mailbox, subject: str, text: str, message_id: str) -> Email
     mail = EmailMessage(policy=SMTP)
     mail["Subject"] = subject
     mail["From"] = mailbox.sender
-    mail["To"] = ", ".join(mailbox.recipients)
+    mail["To"] = mailbox.recipient
     mail["Date"] = format_datetime(clock.now())
     mail["Message-ID"] = message_id
     mail["Auto-Submitted"] = "auto-generated"
@@ -154,7 +157,7 @@ def _sentence(error: Exception) -> str:
             return f"the mail server rejects the login ({_status(error)}); check user and password"
         case smtplib.SMTPRecipientsRefused():
             code, text = next(iter(error.recipients.values()))
-            return f"the mail server refuses all recipients ({_status(smtplib.SMTPResponseException(code, text))})"
+            return f"the mail server refuses the recipient ({_status(smtplib.SMTPResponseException(code, text))})"
         case smtplib.SMTPNotSupportedError():
             return "the mail server does not offer what is needed (STARTTLS or a login); check port and mode"
         case smtplib.SMTPResponseException():
