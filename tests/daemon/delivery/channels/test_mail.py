@@ -94,17 +94,21 @@ def test_a_mail_has_text_first_html_second_and_an_id_of_its_own(receiver: Receiv
 
 
 def test_a_hostile_name_adds_no_header_and_no_markup(receiver: Receiver, start: Start) -> None:
-    hostile = "Rossi\r\nBcc: evil@example.it\r\n\r\n<script>x</script>\n.\nQUIT"
+    hostile = "Rossi\r\nBcc: evil@example.it\r\n\r\n<script>x</script> https://evil.example t.me/x\n.\nQUIT"
     url = f"mailto://127.0.0.1:{start()}?to=owner@example.it&from=chatello@example.it"
     assert send(url, Message("k", hostile, hostile)).kind is OutcomeKind.DELIVERED
     (received,) = receiver.mails
     text, html = (part.get_content() for part in received.iter_parts())
 
     assert received["Bcc"] is None
-    assert received["Subject"] == "Rossi Bcc: evil@example.it <script>x</script> . QUIT"
+    assert received["Subject"] == (
+        "Rossi Bcc: evil@example\u2024it <script>x</script> https\u2236//evil\u2024example t\u2024me/x . QUIT"
+    )
     assert receiver.envelopes[0].rcpt_tos == ["owner@example.it"]
     assert text.splitlines()[-2:] == [".", "QUIT"]
     assert "<script>" not in html
+    for link in ("https://", "evil.example", "t.me"):
+        assert link not in text + html
 
 
 def login(user: str, password: str) -> Any:

@@ -11,7 +11,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from daemon import clock
-from daemon.delivery.channels import notifier, services
+from daemon.delivery.channels import notifier, send, services
 from daemon.delivery.channels.notifier import Notifier
 from daemon.delivery.channels.outcome import OutcomeKind
 from daemon.runtime.url_parts import without_url
@@ -46,10 +46,20 @@ def test_a_hostile_name_breaks_no_format(httpserver: HTTPServer, scheme: str) ->
     request, _ = httpserver.log[0]
     body = request.get_data(as_text=True) + json.dumps(request.form.to_dict(), ensure_ascii=False)
 
-    for part in ("@everyone", "<!channel>", "<@123>", "<script>", "](https", "\x1b", "\u202e"):
+    for part in (
+        "@everyone",
+        "<!channel>",
+        "<@123>",
+        "<script>",
+        "](https",
+        "://evil",
+        "evil.example",
+        "\x1b",
+        "\u202e",
+    ):
         assert part not in body
     assert "X-Injected" not in request.headers
-    assert "evil.example" in body, "the message did arrive"
+    assert "qui] (http" in body, "the message did arrive"
 
 
 @pytest.mark.parametrize("status", [400, 401, 500, 503])
@@ -152,6 +162,24 @@ def test_every_part_of_a_url_is_removed_as_written_and_decoded(text: str, url: s
 
     for part in ("123456", "host.example", "name%40mail", "name@mail"):
         assert part not in filtered
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["https://evil.example/x", "t.me/truffa", "www.evil.it", "Evil.IT", "evil。com", "💩.la", "tg://x", "xn--e.рф"],
+)
+def test_a_name_is_no_link(link: str) -> None:
+    found = send.without_links(f"🎉 Nuovo cliente: {link}")
+
+    assert not re.search(r"://|[.\u3002\uff0e\uff61]\w{2}", found)
+    assert len(found) == len(f"🎉 Nuovo cliente: {link}"), "a similar character stands for each"
+
+
+@pytest.mark.parametrize(
+    "name", ["Rossi S.r.l.", "Bianchi & C. s.a.s.", "€ 1.234,50", "A.B.C. Srl", "alle 12:30. Poi", "…"]
+)
+def test_a_name_with_dots_stays_as_it_is(name: str) -> None:
+    assert send.without_links(name) == name
 
 
 def test_inert_text_keeps_what_is_harmless() -> None:
