@@ -18,6 +18,7 @@ from rules.messages.model import Message, PeriodNumbers
 from rules.model.facts import FactType, RowFact
 from rules.rows import announced, periods
 from rules.rows.periods import Period, PeriodKind
+from rules.rows.row import are_comparable
 from rules.settings.catalog import SEPARATOR
 from rules.settings.settings import Settings
 
@@ -119,7 +120,7 @@ def _week(database: Database, sunday: date) -> PeriodNumbers | None:
     if row is None:
         return None
     monday = sunday - timedelta(days=6)
-    return PeriodNumbers(monday, sunday, announced.numbers(row), announced.numbers(before or {}))
+    return PeriodNumbers(monday, sunday, announced.numbers(row), _numbers_before(before, row))
 
 
 def _numbers(
@@ -134,11 +135,16 @@ def _numbers(
         period.first,
         period.last,
         announced.numbers(row),
-        announced.numbers(before or {}),
+        _numbers_before(before, row),
         tuple(note.split(SEPARATOR)) if note else (),
         row.get("new_customers", 0),
         _interrupted(database, start, end),
     )
+
+
+def _numbers_before(before: Mapping[str, Any] | None, row: Mapping[str, Any]) -> dict[str, int]:
+    """Return the numbers to compare a row with: none of a row that the dashboard counted in its own way."""
+    return announced.numbers(before if before and are_comparable(before, row) else {})
 
 
 def _interrupted(database: Database, start: datetime, end: datetime) -> float:

@@ -128,3 +128,13 @@ def auto_event(stored: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
         "customer_id": None if customer_id is None else str(customer_id),
         "amount": stored.get("amount"),
     }
+
+
+def is_comparable(row: Mapping[str, Any]) -> bool:
+    """Whether a row was counted by our rules: the dashboard's rows count free and lifetime licenses differently."""
+    return row.get("active_licenses") is not None
+
+
+def are_comparable(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether two rows were counted by the same rules."""
+    return is_comparable(before) == is_comparable(after)

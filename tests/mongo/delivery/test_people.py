@@ -67,9 +67,9 @@ def amended(day: date, before: int, after: int) -> Fact:
     return Fact(f"day-{day}.r1.{after}", FactType.DAY_AMENDED, NOON, RowFact(day, 1, changes=changes))
 
 
-def store_row(database: Database, day: date, mrr: float, note: str = "") -> None:
+def store_row(database: Database, day: date, mrr: float, note: str = "", **numbers: int) -> None:
     row = {"date": business_days.stored(day), "period_type": "daily", "mrr": mrr, "auto_notes": note}
-    rows.write(database, row, final=True, now=clock.now())
+    rows.write(database, row | numbers, final=True, now=clock.now())
 
 
 def test_what_happened_at_once_is_one_message(term: Term, database: Database, inbox: Inbox, written: Outbox) -> None:
@@ -136,6 +136,19 @@ def test_the_message_of_the_morning_has_the_corrections_and_the_day(
         "🎉 Nuovo cliente: TechCorp",
         "💰 Pagamento ricevuto: € 7,99",
     ]
+
+
+def test_the_first_own_day_is_not_compared_with_one_that_the_dashboard_counted(
+    term: Term, database: Database, inbox: Inbox, written: Outbox
+) -> None:
+    store_row(database, DAY - timedelta(days=1), 7.99)
+    store_row(database, DAY, 15.98, "🎉 Nuovo cliente: TechCorp", active_licenses=2)
+    dispatcher = started(term(anna=person(inbox, now=[])), database, "anna")
+    written.commit(closed(DAY))
+    dispatcher.wake()
+    wait_for(lambda: bool(inbox.messages))
+
+    assert inbox.messages[0].splitlines()[:3] == ["📅 Mercoledì 25 novembre", "MRR: € 15,98", "Licenze attive: 2"]
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from daemon.web.page.charts import goals, marks
 from daemon.web.page.charts.lines import Drawn, LineChart, Point, line_chart, resample
 from daemon.web.page.charts.marks import MarkedDay
 from daemon.web.page.charts.metrics import METRICS, Metric
-from daemon.web.page.parts import figures
 from daemon.web.page.snapshot import Snapshot
+from rules.rows.row import are_comparable, is_comparable
 from rules.settings import italian
 
 View = dict[str, Any]
@@ -109,7 +109,7 @@ def _points(
 ) -> list[Point]:
     """Return the number of the rows since `first`, and for today that of the totals."""
     points = [
-        Point(day, metric.value_of(row), bool(row.get("reconstructed")), not figures.is_comparable(row))
+        Point(day, metric.value_of(row), bool(row.get("reconstructed")), not is_comparable(row))
         for day, row in days.items()
         if first is None or day >= first
     ]
@@ -128,7 +128,7 @@ def _previous(days: Mapping[date, ReadOnlyDocument], snapshot: Snapshot, wanted:
     span, first = timedelta(wanted.days), snapshot.today - timedelta(wanted.days - 1)
     shown = [(day, days.get(day - span, {})) for day in (first + timedelta(number) for number in range(wanted.days))]
     found = [
-        Point(day, wanted.metric.value_of(row) if figures.are_comparable(row, days.get(day, row)) else None)
+        Point(day, wanted.metric.value_of(row) if are_comparable(row, days.get(day, row)) else None)
         for day, row in shown
     ]
     return found if any(point.value is not None for point in found) else []

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from daemon.mongo.types import ReadOnlyDocument
 from daemon.web.page import trend_texts
-from daemon.web.page.parts import figures
 from rules.model.ledger import Totals
+from rules.rows.row import is_comparable
 from rules.settings import italian
 from rules.settings.goals import GoalMetric, amount_of
 
@@ -61,7 +61,7 @@ METRICS = {
         _count(
             TrendMetric.PAYING,
             GoalMetric.PAYING,
-            lambda row: row.get("paying_customers") if figures.is_comparable(row) else None,
+            lambda row: row.get("paying_customers") if is_comparable(row) else None,
         ),
         _count(TrendMetric.LICENSES, GoalMetric.LICENSES, lambda row: row.get("active_licenses")),
     )

@@ -129,19 +129,9 @@ def figures(current: CurrentTotals, rows: Mapping[int, ReadOnlyDocument]) -> lis
 
 def _earlier_values(measure: Measure, current: CurrentTotals, rows: Mapping[int, ReadOnlyDocument]) -> dict[int, int]:
     """Return the known earlier values by age in days; the ledger takes precedence over the table."""
-    known = {ago: measure.of_row(row) for ago, row in rows.items() if is_comparable(row)}
+    known = {ago: measure.of_row(one) for ago, one in rows.items() if row.is_comparable(one)}
     known |= {ago: measure.of_totals(totals) for ago, totals in current.earlier.items()}
     return {ago: value for ago, value in known.items() if isinstance(value, int)}
-
-
-def is_comparable(row: ReadOnlyDocument) -> bool:
-    """Whether a row was counted by our rules: the dashboard's rows count free and lifetime licenses differently."""
-    return row.get("active_licenses") is not None
-
-
-def are_comparable(before: ReadOnlyDocument, after: ReadOnlyDocument) -> bool:
-    """Whether two rows were counted by the same rules."""
-    return is_comparable(before) == is_comparable(after)
 
 
 def _change(now: int, earlier: int, since: str, format_change: Callable[[int], str]) -> FigureChange:

@@ -17,7 +17,7 @@ from daemon.store.ledger import reader as ledger
 from daemon.store.mirror.reader import MirrorReader
 from daemon.web.page import assets, texts
 from daemon.web.page.environment import environment
-from daemon.web.page.parts import feed, figures, status
+from daemon.web.page.parts import feed, status
 from daemon.web.page.snapshot import Snapshot
 from rules import business_days
 from rules.messages import corrections
@@ -28,6 +28,7 @@ from rules.messages.letter.letter import Letter
 from rules.model.events import EventType
 from rules.rows import announced, periods, row
 from rules.rows.periods import Period
+from rules.rows.row import are_comparable
 from rules.settings import italian, letter_texts, message_texts
 from rules.settings.catalog import cents
 from rules.text import one_line
@@ -102,7 +103,7 @@ def _facts(snapshot: Snapshot, month: Month, listed: Sequence[Month], proof: str
     return MonthFacts(
         month.first,
         month.row,
-        previous if figures.are_comparable(previous, month.row) else {},
+        previous if are_comparable(previous, month.row) else {},
         is_running=month.source is MonthSource.OPEN,
         is_best=is_best(month, listed),
         status=status_text(snapshot, month),
@@ -167,7 +168,7 @@ def is_best(month: Month, listed: Sequence[Month]) -> bool:
 
 def mrr_change(before: Month, month: Month) -> int | None:
     """Return the change of MRR between two months; None if they are not adjacent or not counted by the same rules."""
-    if periods.next_month(before.first) != month.first or not figures.are_comparable(before.row, month.row):
+    if periods.next_month(before.first) != month.first or not are_comparable(before.row, month.row):
         return None
     earlier, later = cents(before.row.get("mrr")), cents(month.row.get("mrr"))
     return None if earlier is None or later is None else later - earlier
@@ -211,7 +212,7 @@ def day_changes(days: Sequence[Document], first: date) -> Iterator[Day]:
 
 def _difference(before: Mapping[str, Any], day: Mapping[str, Any]) -> int | None:
     earlier, later = cents(before.get("mrr")), cents(day.get("mrr"))
-    if earlier is None or later is None or not figures.are_comparable(before, day):
+    if earlier is None or later is None or not are_comparable(before, day):
         return None
     if day["date"] - before["date"] != business_days.ONE_DAY:
         return None
