@@ -20,6 +20,7 @@ from daemon.mongo.types import Database
 from daemon.rollup.retention import HistoryPruner
 from daemon.rollup.rollup import Rollup
 from daemon.runtime import logs, metrics
+from daemon.runtime.business_metrics import BUSINESS
 from daemon.runtime.health import Health, Instant
 from daemon.store import gaps
 from rules import business_days
@@ -207,7 +208,7 @@ class Scheduler:
             return
         now = self.rollup.now()
         if self.leader.take_changed() or self.rollup.today_was_changed(now):
-            metrics.BUSINESS.show_rates(self.rollup.write_today(now))
+            BUSINESS.show_rates(self.rollup.write_today(now))
             took = clock.monotonic() - began
             self._next_live_row = began + took / LIVE_ROW_SHARE
 

@@ -7,6 +7,7 @@ from prometheus_client import ProcessCollector
 from prometheus_client.metrics import MetricWrapperBase
 
 from daemon.runtime import metrics
+from daemon.runtime.business_metrics import BUSINESS
 from tests import boards
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -14,7 +15,7 @@ DASHBOARDS = DOCS.parent / "deploy" / "grafana" / "dashboards"
 
 HEAD = """# Metrics
 
-Generated from `daemon/runtime/metrics.py` by `make pages`; a test keeps it up to date.
+Generated from `daemon/runtime/metrics.py` and `business_metrics.py` by `make pages`; a test keeps it up to date.
 
 `/metrics` serves the metrics in the Prometheus text format on `http.host:http.port`
 (127.0.0.1:5013). Timestamps are Unix times; the age is `time() - metric`. No label contains an id,
@@ -44,7 +45,7 @@ def families() -> Iterator[tuple[str, str, tuple[str, ...], str]]:
         if isinstance(declared, MetricWrapperBase):
             name, kind = _named(declared._name, str(declared._type)), str(declared._type)
             yield name, kind, tuple(declared._labelnames), declared._documentation
-    for family in metrics.BUSINESS.describe():
+    for family in BUSINESS.describe():
         yield family.name, family.type, tuple(getattr(family, "_labelnames", ())), family.documentation
     for family in ProcessCollector(registry=None).collect():
         yield _named(family.name, family.type), family.type, (), family.documentation

@@ -17,6 +17,7 @@ from daemon.mongo.types import Database
 from daemon.pipeline import api_milestones
 from daemon.pipeline.pipeline import Pipeline
 from daemon.runtime import logs, metrics
+from daemon.runtime.business_metrics import BUSINESS
 from daemon.runtime.health import Health, Instant
 from daemon.store.lease import Lease, Leaser
 
@@ -83,7 +84,7 @@ class Election:
                 log.warning("lease.lost", problem=str(lost))
             finally:
                 metrics.LEADER.set(0)
-                metrics.BUSINESS.hide()
+                BUSINESS.hide()
         if self.stop.is_set():
             self.leaser.release(lease)
 

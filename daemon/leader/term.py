@@ -27,6 +27,7 @@ from daemon.pipeline.daily_events import DailyEvents
 from daemon.pipeline.pipeline import Pipeline
 from daemon.pipeline.reconciliation import Reconciliation
 from daemon.runtime import logs, metrics
+from daemon.runtime.business_metrics import BUSINESS
 from daemon.runtime.health import Health
 from daemon.source.decode import Decoder
 from daemon.source.filter import fingerprint, same_except_custom_rules
@@ -130,7 +131,7 @@ class LeaderTerm:
             self._change_filter(checkpoint, expected, config)
         self.gaps.adopt_requested(checkpoint)
         pipeline = Pipeline(self.reader, self.committer, checkpoint, config, self.health, self.stop)
-        metrics.BUSINESS.show(checkpoint.totals, pipeline.plans)
+        BUSINESS.show(checkpoint.totals, pipeline.plans)
         gaps.export_counts(self.database)
         return pipeline
 

@@ -20,6 +20,7 @@ from daemon.pipeline.pending_commit import PendingCommit
 from daemon.pipeline.prefetch import Prefetcher
 from daemon.pipeline.state_memory import StateMemory
 from daemon.runtime import logs, metrics
+from daemon.runtime.business_metrics import BUSINESS
 from daemon.runtime.health import Health, Instant
 from daemon.source.external_events import reported_externally
 from daemon.source.stream import StreamItem, StreamPosition
@@ -287,7 +288,7 @@ class Pipeline:
             newest = max(event.at for event in decision.events).timestamp()  # an event of a day is dated at its start
             self.health.record(Instant.EVENT, max(newest, self.health.at(Instant.EVENT)))
         self.health.record(Instant.CHECKPOINT, self.checkpoint.seconds)
-        metrics.BUSINESS.show(decision.totals, self.plans)
+        BUSINESS.show(decision.totals, self.plans)
 
 
 def _revalue(revaluation: Revaluation, license_id: DocId) -> Change:

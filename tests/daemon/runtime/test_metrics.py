@@ -12,8 +12,9 @@ from prometheus_client import generate_latest
 
 from daemon import clock
 from daemon.runtime import metrics
+from daemon.runtime.business_metrics import BUSINESS
 from daemon.runtime.health import Health, Instant
-from daemon.runtime.metrics import BUSINESS, REGISTRY
+from daemon.runtime.metrics import REGISTRY
 from daemon.web.middleware.request_metrics import RequestMetrics
 from rules.model.changes import Change, DocId, Operation, Plan, Source
 from rules.model.decision import Decision

@@ -15,6 +15,7 @@ from daemon.leader.election import Election
 from daemon.mongo.types import Database
 from daemon.rollup.rollup import Rollup
 from daemon.runtime import metrics
+from daemon.runtime.business_metrics import BUSINESS
 from daemon.runtime.health import Health, Instant
 from daemon.runtime.supervisor import ThreadSupervisor
 from daemon.scheduler import Scheduler
@@ -143,4 +144,4 @@ def test_an_emptied_note_comes_back_at_the_next_refresh_although_nothing_was_com
 
     assert (back["notes"], note) == (note, "🎉 Nuovo cliente: elena")
     assert row_of(life.db, today) == back, "an unchanged row is not written"
-    assert metrics.BUSINESS.row["arpa"] == back["arpa"] > 0, "the metrics export the rates of today's row"
+    assert BUSINESS.row["arpa"] == back["arpa"] > 0, "the metrics export the rates of today's row"
