@@ -52,10 +52,10 @@ def external(decision: Decision, stored: Mapping[Any, Document], events: Mapping
             continue
         subject = event_fact(events.get(one.id) or {"_id": one.id, "event_type": one.type})
         if subject is not None:
-            yield Fact(_external_id(one), FactType.EVENT_RECORDED, one.at, subject)
+            yield Fact(external_id(one), FactType.EVENT_RECORDED, one.at, subject)
 
 
-def _external_id(one: ExternalFact) -> str:
+def external_id(one: ExternalFact) -> str:
     if one.key is not None:
         return str(event_id(one.key))
     return id_key(one.id) if _is_short(one.id) else _hash(one.id)

@@ -8,7 +8,7 @@ from rules.handlers.fact_matching import MATCHED_EVENTS
 from rules.handlers.payments import owner_of
 from rules.insights import milestones
 from rules.model import documents, event_keys
-from rules.model.changes import Change, Fields
+from rules.model.changes import Change, Fields, Origin
 from rules.model.decision import ExternalFact, WithdrawalKind
 from rules.model.events import PAYMENT_EVENTS, EventType
 from rules.model.recent import FactObservation
@@ -23,7 +23,10 @@ def apply_external_event(batch: Batch, change: Change) -> None:
         _replace(batch, change.fields, key, at)
     elif isinstance(kind, str) and kind in MATCHED_EVENTS:
         key = _observe(batch, change, EventType(kind), at)
-    batch.decision.external.append(ExternalFact(change.id, kind if isinstance(kind, str) else "", at, key))
+    is_recovered = change.origin is Origin.RECOVERED
+    batch.decision.external.append(
+        ExternalFact(change.id, kind if isinstance(kind, str) else "", at, key, is_recovered)
+    )
 
 
 def _replace(batch: Batch, event: Fields, key: str, at: datetime) -> None:

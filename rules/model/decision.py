@@ -62,13 +62,15 @@ class ExternalFact(NamedTuple):
     """An external event that was applied, and the fact that it reports.
 
     `id` is the event's `_id`. `key` is the key of the first own event of the same fact, whether that was emitted or
-    not; None if the daemon had no own event of the fact before, so that the fact is known by `id` alone.
+    not; None if the daemon had no own event of the fact before, so that the fact is known by `id` alone. A `recovered`
+    one was found in a gap, perhaps for the second time.
     """
 
     id: DocId
     type: str
     at: datetime
     key: str | None = None
+    recovered: bool = False
 
 
 class HeldDocument(NamedTuple):

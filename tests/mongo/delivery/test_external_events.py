@@ -9,6 +9,7 @@ from bson import ObjectId
 from daemon import clock
 from daemon.mongo.collections import event_id
 from daemon.mongo.types import Database
+from daemon.store import gaps
 from rules.model.events import Event, EventType
 from tests import shop
 from tests.mongo.delivery.conftest import Receiver
@@ -142,3 +143,22 @@ def test_a_date_or_a_milestone_that_the_dashboard_reports_too_is_one_message(
     kinds = [body["type"] for body in receiver.bodies if body["data"].get("event_type") == REPORTS[key]["event_type"]]
     assert kinds == ["it.chatello.event.recorded"]
     assert receiver.ids.count(str(event_id(key))) == 1
+
+
+@pytest.mark.usefixtures("running")
+def test_an_external_event_that_a_gap_finds_again_adds_no_message(database: Database, receiver: Receiver) -> None:
+    """A gap includes the minute before it, because the clock that made an `_id` may differ."""
+    story = Story(database, receiver)
+    campaign = {"event_type": "marketing_campaign", "description": "Sconti", "event_date": clock.now()}
+    known = database.business_events.insert_one(campaign).inserted_id
+    shop.customer(database, "TechCorp", _id=story.customer_id)
+    story.settle()
+    story.report("new_customer")
+    story.settle()
+    delivered = story.delivered()
+    gaps.open_gap(database, "requested", "a test", None, clock.now())
+    shop.until(lambda: gaps.count_open(database) == 0, "the reconciliation")
+    story.settle()
+
+    assert story.delivered() == delivered == [("event.recorded", "new_customer")]
+    assert receiver.ids.count(str(known)) == 1
