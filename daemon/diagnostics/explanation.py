@@ -133,7 +133,8 @@ class Explanation:
             raise NotExplained(Obstacle.RECONSTRUCTED if is_stored else Obstacle.BEFORE_LEDGER, first_day)
         if line is None and period.last < today:
             return Asked(period)
-        return Asked(period, line or checkpoint.seq, is_live=True, at=checkpoint.at)
+        at = checkpoint.at if line in (None, checkpoint.seq) else ledger.time_of(self.database, line)
+        return Asked(period, line or checkpoint.seq, is_live=True, at=at)
 
     def _current_period(self, line: int | None, today: date) -> Period:
         return periods.day(today if line is None else ledger.day_at(self.database, line) or today)

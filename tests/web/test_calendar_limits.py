@@ -19,6 +19,7 @@ OF_DAYS = (
     "/analytics/perche/{}/mrr",
     "/analytics/perche/{}/arpa?riga=1",
     "/analytics/perche/{}/nota/new_customer",
+    "/analytics/scarica/perche.csv?numero=mrr&quando={}",
     "/api/explain?number=mrr&when={}",
     "/api/explain?number=arpa&line=1&when={}",
 )

@@ -117,6 +117,23 @@ def test_older_steps_are_on_further_pages(serve: Serve, followed: Database, monk
     assert wrong.status_code == 422
 
 
+def test_the_numbers_of_a_customer_lead_to_the_story_and_to_the_payments(serve: Serve, followed: Database) -> None:
+    who = (followed.customers.find_one({"name": "Rossi & Figli"}) or {})["_id"]
+    with serve() as client:
+        without = page(client, f"{LIST}/o-{who}")
+        followed.payments.insert_one({"customer_id": who, "amount": 7.99, "status": "completed"})
+        payment = {"_id": {"k": "payments", "id": 1}, "present": True, "fields": {"customer_id": who}}
+        followed.analytics_mirror.insert_one(payment)
+        text = page(client, f"{LIST}/o-{who}")
+    address = re.search(r'<dt>Pagato</dt><dd class="value"><a href="([^"]*)">', text)
+
+    assert '<dd class="value"><a href="#story">€\xa07,99</a></dd>' in text
+    assert 'id="story"' in text
+    assert address is not None
+    assert address[1] == f"/analytics/eventi?tipo=payment_completed&amp;cliente={who}"
+    assert '<dt>Pagato</dt><dd class="value">–</dd>' in without
+
+
 @pytest.mark.parametrize(
     "path", ["o-66c4f0c0ffee65f0c0ffee65", "n-1", "s-x", "66c4f0c0ffee65f0c0ffee65", "b-AAAA", "x"]
 )

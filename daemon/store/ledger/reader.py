@@ -158,6 +158,13 @@ def day_at(database: Database, line: int) -> date | None:
     return found["day"].date() if found else None
 
 
+def time_of(database: Database, line: int) -> datetime | None:
+    """Return the time of a line; None if it is archived."""
+    with translated():
+        found = database[LEDGER].find_one({"_id": line}, {"at": 1})
+    return found["at"] if found else None
+
+
 def newest_line(database: Database, session: ClientSession | None = None) -> int:
     """Return the `_id` of the newest line at the session's snapshot; 0 for an empty ledger."""
     with translated():

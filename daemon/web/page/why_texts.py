@@ -39,6 +39,8 @@ NOTE_FROM_EVENTS = ("Questa frase viene da 1 evento.", "Questa frase viene da {c
 NOTE_NOT_FOUND = "Nella nota di questo giorno non c’è questa frase."
 MORE_EVENTS = ("… e un altro evento", "… e altri {count} eventi")
 BACK_TO_DAY = "Torna al giorno"
+DOWNLOAD = "Scarica queste righe"
+FILE_COLUMNS = ("Conto", "Quando", "Che cosa", "Cliente", "Piano", "Importo")
 SAME_BY_API = "La stessa cosa via API"
 ALL_OF_DAY = "Tutto il giorno"
 

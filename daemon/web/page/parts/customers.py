@@ -66,6 +66,7 @@ class CustomerView(NamedTuple):
     since: str
     mrr: str
     paid: str
+    paid_address: str
     expires: str
     licenses: list[LicenseRow]
     steps: list[StepRow]
@@ -140,6 +141,7 @@ def view(account: CustomerAccount, snapshot: Snapshot) -> CustomerView:
         since=_since(line.registered_at, zone, today),
         mrr=italian.cents(line.mrr_cents),
         paid=paid(line.paid_cents),
+        paid_address=addresses.events(tipo=EventType.PAYMENT_COMPLETED.value, cliente=shown_id(line.id)),
         expires=_expiry(line.expires_at, zone, today),
         licenses=[_license(one, zone) for one in account.licenses],
         steps=[*_steps(account, snapshot.settings, chart)],

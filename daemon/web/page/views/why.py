@@ -7,6 +7,7 @@ from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path, Query, Response
+from fastapi.responses import StreamingResponse
 
 from daemon.diagnostics.explanation import Asked, Explanation, NotExplained, Obstacle
 from daemon.diagnostics.note_explanation import NoteExplanation
@@ -14,9 +15,12 @@ from daemon.store.ledger import reader as ledger
 from daemon.web.api.explain import MAX_SKIP
 from daemon.web.api.schemas import BusinessDay
 from daemon.web.context import WebContext
+from daemon.web.download import Download
+from daemon.web.errors import RequestRejected
 from daemon.web.page import addresses, texts, why_texts
+from daemon.web.page.environment import page_url
 from daemon.web.page.parts import facts as fact_parts
-from daemon.web.page.parts import letter, plan_titles
+from daemon.web.page.parts import letter, plan_titles, why_file
 from daemon.web.page.parts.why import WhyView, field_name
 from daemon.web.page.rendering import Renderer, View
 from daemon.web.page.snapshot import Snapshot
@@ -26,9 +30,14 @@ from rules.rows.periods import Period, PeriodKind
 from rules.settings import italian
 
 SHOWN = 50
+DOWNLOADED = 1000
+"""Movements listed in the file; the others are one line per day, as on the page."""
+DOWNLOAD = "/analytics/scarica/perche.csv"
 
 When = Annotated[str, Path(max_length=10)]
 Number = Annotated[str, Path(max_length=200)]
+OfWhen = Annotated[str, Query(alias="quando", max_length=10)]
+OfNumber = Annotated[str, Query(alias="numero", max_length=200)]
 Line = Annotated[int | None, Query(alias="riga", ge=1, le=2**53)]
 Skip = Annotated[int, Query(alias="salta", ge=0, le=MAX_SKIP)]
 
@@ -76,6 +85,22 @@ def router(context: WebContext) -> APIRouter:
                 return renderer.page("why_not.html", "", snapshot, _obstacle(when, number, problem, snapshot), status)
             return renderer.page("why.html", "", snapshot, view)
 
+    @routes.get(DOWNLOAD, response_class=StreamingResponse)
+    def download(when: OfWhen, number: OfNumber, line: Line = None, skip: Skip = 0) -> Download:
+        """Return the rows of the page as a file, with more movements."""
+        from daemon.export import plain  # noqa: PLC0415 - loads its libraries only for an export
+
+        explanation = context.explanation(DOWNLOADED)
+        with renderer.snapshot() as snapshot:
+            try:
+                asked = explanation.ask(when, line)
+                found = list(why_file.cells(_explained(explanation, number, asked, skip, snapshot)))
+            except NotExplained as problem:
+                status = STATUSES.get(problem.obstacle, HTTPStatus.NOT_FOUND)
+                raise RequestRejected(status, problem.obstacle.value) from None
+        chunks = plain.chunks(why_file.COLUMNS, found, plain.STYLES["excel-it"], snapshot.settings.zone)
+        return Download(chunks, f"chatello-perche-{asked.period}.csv", "text/csv; charset=utf-8")
+
     return routes
 
 
@@ -98,17 +123,21 @@ def _day_of(when: str) -> date | None:
     return None
 
 
-def _number(explanation: Explanation, number: str, asked: Asked, skip: int, snapshot: Snapshot) -> dict[str, object]:
+def _explained(explanation: Explanation, number: str, asked: Asked, skip: int, snapshot: Snapshot) -> WhyView:
     source = explanation.number(number, asked, skip)
     movements = [line.movement for account in source.question.accounts for line in account.lines]
     plans = explanation.mirror.plans()
     names = explanation.customer_names(movements), plan_titles.by_id(plans, snapshot.settings)
     titles = plan_titles.by_key(plans, snapshot.settings)
     first_day = ledger.first_day(snapshot.database) or asked.period.first
-    shown = WhyView(source, asked, names, snapshot.settings.zone, first_day, titles)
-    field = source.question.field
+    return WhyView(source, asked, names, snapshot.settings.zone, first_day, titles)
+
+
+def _number(explanation: Explanation, number: str, asked: Asked, skip: int, snapshot: Snapshot) -> dict[str, object]:
+    shown = _explained(explanation, number, asked, skip, snapshot)
+    source, field = shown.source, shown.source.question.field
     return {
-        "name": field_name(field, titles),
+        "name": field_name(field, shown.titles),
         "value": shown.value(source.question.answer if not source.unknown else None),
         "fraction": shown.fraction(),
         "reason": shown.reason(),
@@ -120,16 +149,20 @@ def _number(explanation: Explanation, number: str, asked: Asked, skip: int, snap
         "reported": shown.value(source.reported) if italian.number(source.reported) is not None else "",
         "day": asked.period.first if asked.period.kind is PeriodKind.DAILY else None,
         "api": _api(number, asked),
+        "download": page_url(DOWNLOAD, quando=str(asked.period), numero=number, riga=asked.line, salta=skip or None),
     }
 
 
 def _period_text(period: Period, asked: Asked, snapshot: Snapshot) -> str:
-    """Return the day or the month, and for a number at a ledger line the time of the totals."""
+    """Return the day or the month, and for a number at a ledger line the time of the numbers."""
     is_month = period.kind is PeriodKind.MONTHLY
     day = texts.month(period.first) if is_month else texts.long_day(period.first)
     if asked.line is None:
         return day
-    return why_texts.AT_LINE.format(moment=day, line=italian.integer(asked.line))
+    at = asked.at.astimezone(snapshot.settings.zone) if asked.at is not None else None
+    of_day = "" if at is None or at.date() == period.first else f" ({at:%d/%m/%Y})"
+    moment = day if at is None else f"{day} · {texts.AS_OF.format(time=f'{at:%H:%M:%S}')}{of_day}"
+    return why_texts.AT_LINE.format(moment=moment, line=italian.integer(asked.line))
 
 
 def _api(number: str, asked: Asked) -> str:
