@@ -59,7 +59,8 @@ def _document(event: EventFact) -> Document:
 
 
 def _text(event: Mapping[str, Any], settings: Settings) -> FactText:
-    metadata = event.get("metadata") or {}
+    stored = event.get("metadata")
+    metadata = stored if isinstance(stored, Mapping) else {}
     emoji, text = daily_note.split_emoji(event["event_type"], metadata, event["description"], settings)
     return FactText(text, emoji, str(metadata.get("customer_name") or ""))
 

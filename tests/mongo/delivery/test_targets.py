@@ -31,6 +31,7 @@ from rules import business_days
 from rules.model.events import EventType
 from rules.model.facts import Fact, FactType, GapFact
 from tests import shop
+from tests.daemon.source.test_any_document import ODD
 from tests.mongo.delivery.conftest import NOON, SECRET, Outbox, Receiver, sold, webhook
 from tests.mongo.delivery.test_people import DAY, Inbox, amended, closed, inbox, person, store_row
 from tests.mongo.delivery.test_webhooks import started, state_of, wait_for
@@ -141,6 +142,22 @@ def test_an_attempt_that_the_end_of_the_term_cuts_short_is_no_failure(
 
     assert state_of(database).target.state is State.ACTIVE
     assert state_of(database).position < (1, 1)
+
+
+def test_name_and_text_of_any_external_event_can_be_read(
+    alone: Callable[..., WebhookWorker], receiver: Receiver, written: Outbox, database: Database
+) -> None:
+    worker = alone(n8n=webhook(receiver, names=True))
+    for number, odd in enumerate(ODD):
+        reported, kind = sold(f"{number}", EventType.MILESTONE_REACHED), EventType.MILESTONE_REACHED.value
+        event = dict.fromkeys(("metadata", "amount", "currency", "customer_id", "plan_name", "description"), odd)
+        known = {"_id": reported.subject.reference, "event_type": kind, "event_date": NOON}  # type: ignore[union-attr]
+        database["business_events"].insert_one({**event, **known})
+        written.commit(reported)
+    worker._step()
+
+    assert receiver.ids == [f"{number}" for number in range(len(ODD))]
+    assert all(body["data"]["text"] for body in receiver.bodies)
 
 
 @pytest.fixture
