@@ -10,9 +10,16 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 ONE_DAY = timedelta(days=1)
 
 
+def local(at: datetime, zone: tzinfo) -> datetime:
+    """Return an instant in a time zone; at the ends of the calendar, which other programs store as "never", in UTC."""
+    with suppress(OverflowError):
+        return at.astimezone(zone)
+    return at.astimezone(UTC)
+
+
 def business_day(at: datetime, zone: tzinfo) -> date:
     """Return the business day of an instant."""
-    return at.astimezone(zone).date()
+    return local(at, zone).date()
 
 
 def business_days(instants: Sequence[datetime], zone: tzinfo) -> list[date]:

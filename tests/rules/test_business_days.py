@@ -116,3 +116,12 @@ def test_a_day_in_another_form_is_refused_without_repeating_it(text: str) -> Non
 @pytest.mark.parametrize("day", [date(2, 1, 1), date(9998, 12, 31)])
 def test_the_second_year_and_the_last_but_one_are_whole(day: date) -> None:
     assert business_days.parsed(str(day)) == day
+
+
+@pytest.mark.parametrize("name", ["Europe/Rome", "America/New_York"])
+@pytest.mark.parametrize("at", [datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)])
+def test_the_ends_of_the_calendar_have_a_day_in_any_zone(at: datetime, name: str) -> None:
+    zone = ZoneInfo(name)
+
+    assert business_days.local(at, zone) == at
+    assert business_days.business_day(at, zone) == at.date()

@@ -1,9 +1,12 @@
 """Days and months in addresses: those that do not exist, those in another form, and the ends of the calendar."""
 
+from datetime import UTC, datetime
+
 import httpx2
 import pytest
 
 from daemon.mongo.types import Database
+from tests import oracle, shop
 from tests.shop_history import spring_history
 from tests.web.conftest import BEARER, Serve
 
@@ -57,3 +60,22 @@ def test_days_that_a_shop_could_have_are_served(serve: Serve, followed: None) ->
             assert client.get(f"/analytics/eventi?giorno={day}").status_code == 200
         assert client.get("/analytics/eventi?giorno=").status_code == 200
         assert client.get("/analytics/mesi/2025-05").status_code == 200
+
+
+def test_an_event_that_another_program_dated_at_an_end_of_the_calendar_is_listed(
+    mongo_uri: str, serve: Serve, database: Database
+) -> None:
+    with shop.running(shop.config_for(mongo_uri, database)):
+        who = shop.customer(database, "Rossi")
+        shop.until(lambda: oracle.totals(database) == oracle.recount(database), "the totals")
+    dates = (datetime(9999, 12, 31, 23, 59, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC))
+    of_who = {"description": "Mai", "customer_id": who}
+    kinds = ("marketing_campaign", "payment_failed", "milestone_reached")
+    events = [{**of_who, "event_type": kind, "event_date": at} for kind in kinds for at in dates]
+    database.business_events.insert_many(events)
+    paths = ("", "/eventi", "/eventi?cerca=mai", "/andamento?periodo=tutto", f"/clienti/o-{who}", "/mesi", "/sistema")
+    with serve() as client:
+        pages = {path: client.get(f"/analytics{path}") for path in paths}
+
+    assert {path: page.status_code for path, page in pages.items()} == dict.fromkeys(paths, 200)
+    assert "31/12/9999" in pages["/eventi"].text

@@ -123,7 +123,7 @@ def row(line: CustomerLine, zone: tzinfo) -> CustomerRow:
 
 
 def _day(at: datetime | None, zone: tzinfo) -> str:
-    return texts.day(at.astimezone(zone)) if at is not None else italian.DASH
+    return texts.day(business_days.local(at, zone)) if at is not None else italian.DASH
 
 
 # -- one customer -------------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ def view(account: CustomerAccount, snapshot: Snapshot) -> CustomerView:
 def _chart(account: CustomerAccount, snapshot: Snapshot) -> StepChart | None:
     """Return the chart of the steps shown, up to the next newer one or to now."""
     zone = snapshot.settings.zone
-    levels = [Level(step.at.astimezone(zone), step.mrr_after) for step in reversed(account.history.steps)]
+    levels = [Level(business_days.local(step.at, zone), step.mrr_after) for step in reversed(account.history.steps)]
     return step_chart(levels, (account.until or snapshot.now).astimezone(zone))
 
 
@@ -241,7 +241,7 @@ def _movement_text(step: Step) -> str:
 
 
 def _row_at(at: datetime, settings: Settings) -> StepRow:
-    local = at.astimezone(settings.zone)
+    local = business_days.local(at, settings.zone)
     address = addresses.day(business_days.business_day(at, settings.zone))
     return StepRow(f"{local:%d/%m/%Y %H:%M}", address)
 

@@ -38,20 +38,24 @@ def event_line(event: Mapping[str, Any], settings: Settings) -> EventLine:
     at, kind, metadata = event.get("event_date"), str(event.get("event_type")), _metadata(event)
     text = italian.with_readers_euros(note_text(event.get("description")))
     emoji, text = daily_note.split_emoji(kind, metadata, text, settings)
-    is_dated, customer = isinstance(at, datetime), event.get("customer_id")
+    local, customer = _local(at, settings), event.get("customer_id")
     return EventLine(
         id=shown_id(event.get("_id")),
         at=at.isoformat() if isinstance(at, datetime) else "",
-        day=f"{at.astimezone(settings.zone):%d/%m/%Y}" if isinstance(at, datetime) else italian.DASH,
-        time=f"{at.astimezone(settings.zone):%H:%M}" if isinstance(at, datetime) else "",
+        day=f"{local:%d/%m/%Y}" if local else italian.DASH,
+        time=f"{local:%H:%M}" if local else "",
         emoji=emoji,
         text=text,
         kind=event_texts.TYPES[EventType(kind)] if kind in set(EventType) else one_line(kind, 50),
         source=_source(metadata),
         is_recovered=metadata.get("recovered") is True,
-        day_address=addresses.day(business_days.business_day(at, settings.zone)) if is_dated and at else "",
+        day_address=addresses.day(local.date()) if local else "",
         customer_address=addresses.customer(customer) if customer is not None and is_id(customer) else "",
     )
+
+
+def _local(at: object, settings: Settings) -> datetime | None:
+    return business_days.local(at, settings.zone) if isinstance(at, datetime) else None
 
 
 def _metadata(event: Mapping[str, Any]) -> Mapping[str, Any]:

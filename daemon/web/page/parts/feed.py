@@ -35,7 +35,7 @@ def feed_item(event: Mapping[str, Any], today: date, settings: Settings) -> Feed
 
 def _time(at: datetime, today: date, settings: Settings) -> str:
     """Return `14:32` for today, `ieri 14:32` for yesterday, else `22/11 14:32`."""
-    local, day = at.astimezone(settings.zone), business_days.business_day(at, settings.zone)
+    local, day = business_days.local(at, settings.zone), business_days.business_day(at, settings.zone)
     time = f"{local:%H:%M}"
     if day == today:
         return time
