@@ -7,7 +7,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -18,6 +18,9 @@ from daemon.mongo.client import CODEC
 from daemon.mongo.types import Database
 from tests import containers, schedule, shop
 from tests.source_reads import SourceReads
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 SOURCE_READS = SourceReads()
 MEMORY = Path("/dev/shm")
@@ -96,6 +99,15 @@ def source_reads() -> Iterator[SourceReads]:
     SOURCE_READS.inexact.clear()
     yield SOURCE_READS
     assert SOURCE_READS.inexact == []
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """Open a headless Chromium."""
+    from tests.browser import chromium  # loads Playwright
+
+    with chromium() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

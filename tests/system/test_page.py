@@ -23,7 +23,7 @@ from rules import business_days
 from rules.settings import italian
 from rules.settings.settings import Settings
 from tests import shop
-from tests.browser import PHONE, Visitor, chromium
+from tests.browser import PHONE, Visitor
 
 TOKEN = "an-owner-who-reads-in-the-morning"
 ROWS = 5000
@@ -44,12 +44,6 @@ SMALL_TARGETS = """[...document.querySelectorAll("a, button, summary, input, tex
   .map((target) => [target.getBoundingClientRect(), target.outerHTML.slice(0, 80)])
   .filter(([box]) => Math.round(box.width) < 24 || Math.round(box.height) < 24)
   .map(([box, html]) => `${box.width} x ${box.height}: ${html}`)"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

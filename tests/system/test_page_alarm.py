@@ -13,7 +13,7 @@ from daemon.demo.embedded_mongo import EmbeddedMongo, wait_for
 from daemon.mongo.types import Database
 from daemon.web.page import error_texts, system_texts, texts
 from tests import shop
-from tests.browser import Visitor, chromium
+from tests.browser import Visitor
 
 LIMIT_MS = 30_000
 """So long may a page say that all is well although its numbers are old."""
@@ -24,12 +24,6 @@ VISIBLE_A_MINUTE_LATER = """
   document.dispatchEvent(new Event("visibilitychange"));
   isHidden = true; // so that no timer checks in its place
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
 
 
 class Tunnel:

@@ -15,17 +15,11 @@ from daemon.mongo.client import CODEC
 from daemon.mongo.types import Database
 from daemon.web.page import customer_texts
 from tests import oracle, shop
-from tests.browser import PHONE, Visitor, chromium
+from tests.browser import PHONE, Visitor
 from tests.system.test_page import HOSTILE, SMALL_TARGETS, violations
 
 LIST = "/analytics/clienti"
 TOKEN = "an-owner-who-looks-for-customers"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

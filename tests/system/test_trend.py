@@ -22,7 +22,7 @@ from rules import business_days
 from rules.settings import italian
 from rules.settings.settings import Settings
 from tests import shop
-from tests.browser import PHONE, Visitor, chromium
+from tests.browser import PHONE, Visitor
 
 TREND = "/analytics/andamento?periodo=90"
 GOALS = """
@@ -32,12 +32,6 @@ value = 900
 by = {by}
 """
 READING = "#history-reading"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
 
 
 def today() -> date:

@@ -22,19 +22,13 @@ from daemon.mongo.types import Database
 from daemon.web.page import event_texts, why_texts
 from rules.settings import italian
 from tests import oracle, shop
-from tests.browser import PHONE, Visitor, chromium
+from tests.browser import PHONE, Visitor
 
 TOKEN = "an-owner-who-asks-why"
 STEPS = 120
 TOO_EARLY = why_texts.TOO_EARLY.partition("{")[0]
 """A column of movements also has days before the ledger."""
 RECOUNTED = {"mrr": "mrr_cents", "clienti": "customers", "paganti": "paying_customers", "licenze": "active_licenses"}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from daemon.mongo.types import Database
 from daemon.web.page import rendering
 from rules import business_days
 from rules.settings import italian, letter_texts
-from tests.browser import PHONE, Visitor, chromium
+from tests.browser import PHONE, Visitor
 from tests.shop_history import ShopHistory, local, restore_or_create, row_of, spring_history
 from tests.system.test_process import run_once
 from tests.web.conftest import Serve
@@ -24,12 +24,6 @@ from tests.web.test_months import MAY, NOW, close, insert, words
 
 LETTER = "/analytics/mesi/2025-05"
 LONG = "Un accordo con un nome piuttosto lungo, come ne scrive chi ha molto da raccontare, " * 3
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture
