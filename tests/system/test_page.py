@@ -139,7 +139,7 @@ def test_monthly_rows_have_their_own_table_and_reconstructed_rows_a_tag(visitor:
     month = {"period_type": "monthly", "notes": "Il mese"}
     db.historical_analytics.insert_one(row(date(2026, 10, 1), **month))
     long_ago = {"date": business_days.stored(today() - timedelta(5))}
-    db.historical_analytics.update_one(long_ago, {"$set": {"reconstructed": True}})
+    db.historical_analytics.update_one(long_ago, {"$set": {"reconstructed": True, "active_licenses": 5}})
     with visitor.visit(f"{TREND}?periodo=mesi") as page:
         assert page.locator("table.rows th.when").all_inner_texts() == ["ottobre 2026"]
         page.goto(visitor.origin + TREND)
@@ -335,7 +335,7 @@ def test_hostile_names_are_shown_as_text(visitor: Visitor, db: Database) -> None
 def test_the_page_works_without_javascript(visitor: Visitor, db: Database) -> None:
     day = today() - timedelta(2)
     with visitor.visit(java_script_enabled=False) as page:
-        expect(page.locator(".history .stroke.current").first).to_be_visible()
+        expect(page.locator(".history .stroke.dashboard").first).to_be_visible()
         expect(page.locator("#link")).to_have_text(texts.FEED_STATIC)
         page.get_by_text(texts.SHOW_NUMBERS).first.click()
         expect(page.locator(".history td").first).to_be_visible()

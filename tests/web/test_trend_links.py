@@ -6,7 +6,6 @@ from html import unescape
 
 import httpx2
 
-from rules.settings import italian
 from tests.shop_history import ShopHistory, local
 from tests.web.test_months import NOW, life, page
 
@@ -41,15 +40,6 @@ def test_a_sale_in_between_does_not_change_what_the_movements_of_the_running_mon
 def figure(html: str) -> str:
     """Return the number that a page explains."""
     return html.partition("<h1")[2].partition("</h1>")[0]
-
-
-def test_the_net_of_a_month_leads_to_its_mrr(page: httpx2.Client) -> None:
-    shown = section(page.get("/analytics/andamento").text, "movements")
-    nets = re.findall(r"<b>(.*?)</b>", shown)
-
-    assert [net for net in nets if net.startswith("<a ")] == nets[:4]
-    assert set(nets[4:]) == {italian.DASH}
-    assert 'href="/analytics/perche/2025-05/mrr"' in nets[1]
 
 
 def test_the_numbers_of_the_period_before_lead_to_their_own_day(page: httpx2.Client) -> None:
