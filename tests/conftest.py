@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 from pymongo import MongoClient, monitoring
 
+from daemon.demo import embedded_mongo
 from daemon.demo.embedded_mongo import EmbeddedMongo
 from daemon.mongo.client import CODEC
 from daemon.mongo.types import Database
@@ -33,6 +34,7 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     monitoring.register(SOURCE_READS)
     _keep_files_in_memory()
+    _choose_own_ports()
 
 
 def _keep_files_in_memory() -> None:
@@ -40,6 +42,12 @@ def _keep_files_in_memory() -> None:
     if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_BYTES:
         os.environ["TMPDIR"] = str(MEMORY)
         tempfile.tempdir = None  # computed again from TMPDIR
+
+
+def _choose_own_ports() -> None:
+    """Let no worker choose a port that another one chose and has not opened yet."""
+    worker, workers = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
+    embedded_mongo.PORTS = embedded_mongo.PORTS[int(worker.removeprefix("gw")) :: int(workers)]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -77,7 +77,7 @@ def test_a_created_event_is_stored_in_the_dashboards_format(mongo_uri: str, data
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("new_customer", "x"), "'new_customer' is not one of 'feature_released'"),
+        (("new_customer", "x"), "'new_customer' is not one of 'marketing_campaign'"),
         (("partnership", "\u200b"), "must contain visible characters"),
         (("partnership", "x", "--at", "2999-01-01"), "must not be in the future"),
         (("partnership", "x", "--at", "ieri"), "does not match the formats"),

@@ -71,10 +71,11 @@ def test_a_request_that_is_not_read_yet_is_answered_although_a_crowd_came_after_
     with (
         visitors.connections(port, 1),  # the server accepts the others after it has counted this one
         visitors.connect(port, WHOLE) as first,
-        visitors.connections(port, 100),
+        visitors.connections(port, 100) as crowd,
     ):
         has_come.set()
         assert first.recv(100).startswith(b"HTTP/1.1 200")
+        wait_for(lambda: sum(map(is_open, crowd)) <= limits.MIN_CONNECTIONS, "the crowd to be accepted and closed")
 
 
 @pytest.mark.parametrize("sent", [b"", HALF_SENT], ids=["idle", "half-sent"])

@@ -89,7 +89,7 @@ INVALID = [
     ({"collection": "licenses"}, "collection: must be a collection that the daemon does not use"),
     ({"collection": "analytics_ledger"}, "collection: must"),
     ({"collection": ""}, "collection: must"),
-    ({"event_type": "new_customer"}, "event_type: must be one of feature_released, "),
+    ({"event_type": "new_customer"}, "event_type: must be one of marketing_campaign, "),
     ({"text": " "}, "text: must be a text"),
     ({"text": "a {0.__class__!r}"}, "text: must have fields as {name}"),
     ({"text": "a {b"}, "text: must have fields as {name}"),
