@@ -100,7 +100,7 @@ def bands(snapshot: Snapshot) -> Iterator[Band]:
     zone = snapshot.settings.zone
     for gap in gaps.newest(snapshot.database, MAX_GAPS, None, snapshot.session):
         since, until = gap.get("since"), gap.get("closed_at")
-        if gap.get("cause") in gaps.PLANNED or not isinstance(since, datetime):
+        if not gaps.cause_of_interruption(gap) or not isinstance(since, datetime):
             continue
         first = business_days.business_day(since, zone)
         if not isinstance(until, datetime):
