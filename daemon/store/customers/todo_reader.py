@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 
-from bson.max_key import MaxKey
-from bson.min_key import MinKey
 from pymongo.client_session import ClientSession
 
 from daemon.mongo.client import translated
@@ -14,7 +12,7 @@ from daemon.mongo.types import Database, Document
 from daemon.store.customers import customer_details
 from daemon.store.forgotten import ErasureList
 from daemon.store.ledger import reader as ledger
-from daemon.store.mirror.states import customer_of, mirror_id
+from daemon.store.mirror.states import customer_of, ids_of, mirror_id
 from rules import business_days
 from rules.insights import todo
 from rules.insights.todo import TodoGroup, TodoItem, TodoKind
@@ -152,7 +150,7 @@ class TodoReader:
         first = business_days.business_day(since, self.settings.zone)
         begin = ledger.ledger_start(self.database, self.session)
         if begin is None or begin.day >= first:
-            return {"$gte": mirror_id(Source.CUSTOMERS, MinKey()), "$lte": mirror_id(Source.CUSTOMERS, MaxKey())}
+            return ids_of(Source.CUSTOMERS)
         created = {"day": {"$gte": business_days.stored(first)}, "reason": Reason.CUSTOMER_CREATED.value}
         lines = self.database[LEDGER].find(created, {"customer_id": 1}, session=self.session)
         return {"$in": [mirror_id(Source.CUSTOMERS, line["customer_id"]) for line in lines]}

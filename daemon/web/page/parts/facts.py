@@ -1,6 +1,6 @@
 """The facts of a note: each with the address that explains it, and the events behind one of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date
 from typing import NamedTuple
 
@@ -28,13 +28,12 @@ class LinkedFact(NamedTuple):
 
 
 class FactSource(NamedTuple):
-    """A fact with its first events, each with its movements; `gone` are texts of events deleted since."""
+    """A fact with its first events, each with its movements."""
 
     text: str
     from_events: str
     events: list[tuple[EventLine, list[str]]]
     omitted: str
-    gone: list[str]
 
 
 def of_day(snapshot: Snapshot, day: date, note: object) -> list[LinkedFact]:
@@ -85,7 +84,6 @@ def _source(source: NoteSource, settings: Settings) -> FactSource:
         italian.plural(why_texts.NOTE_FROM_EVENTS, count) if count else "",
         events,
         italian.plural(why_texts.MORE_EVENTS, source.omitted) if source.omitted else "",
-        [_gone(entry) for entry in source.deleted_events],
     )
 
 
@@ -93,8 +91,3 @@ def _movement(movement: Movement) -> str:
     kind, reason = why_texts.KINDS[movement.kind], why_texts.REASONS[movement.reason]
     amount = f" ({italian.signed_cents(movement.mrr_cents)})" if movement.mrr_cents else ""
     return f"{kind}: {reason}{amount}"
-
-
-def _gone(entry: object) -> str:
-    found = entry if isinstance(entry, Mapping) else {}
-    return f"{note_text(found.get('time'))} {italian.with_readers_euros(note_text(found.get('description')))}"

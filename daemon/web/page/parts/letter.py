@@ -16,6 +16,7 @@ from daemon.store import events, gaps, month_rows
 from daemon.store.ledger import reader as ledger
 from daemon.store.mirror.reader import MirrorReader
 from daemon.web.page import assets, texts
+from daemon.web.page.charts import marks
 from daemon.web.page.environment import environment
 from daemon.web.page.parts import feed, status
 from daemon.web.page.snapshot import Snapshot
@@ -33,14 +34,6 @@ from rules.settings import italian, letter_texts, message_texts
 from rules.settings.catalog import cents
 from rules.text import one_line
 
-MARKS = (
-    EventType.MARKETING_CAMPAIGN,
-    EventType.FEATURE_RELEASED,
-    EventType.PARTNERSHIP,
-    EventType.MEDIA_MENTION,
-    EventType.SERVER_ISSUE,
-    EventType.MAINTENANCE,
-)
 OF_THE_CALENDAR = ("special_date",)
 """Metadata of campaigns that are dates of the calendar."""
 NOT_REACHED = ("founders_remaining", "week_start", "month_start", "growth_period", "trend")
@@ -111,7 +104,7 @@ def _facts(snapshot: Snapshot, month: Month, listed: Sequence[Month], proof: str
         limited=tuple(_limited(snapshot, month)),
         days=tuple(day_changes(days, period.first)),
         milestones=_lines(snapshot, [EventType.MILESTONE_REACHED], span, NOT_REACHED),
-        marks=_lines(snapshot, MARKS, span, OF_THE_CALENDAR),
+        marks=_lines(snapshot, marks.TYPES, span, OF_THE_CALENDAR),
         corrections=corrections.lines(_corrections(snapshot, month, days, span), snapshot.today),
         gaps=[status.closed_gap(gap, zone) for gap in gaps.between(snapshot.database, *span, snapshot.session)],
         proof=proof,
