@@ -21,17 +21,21 @@ class Backlog(NamedTuple):
 
 def of(database: Database, record: TargetRecord) -> Backlog:
     """Return what waits."""
-    commits = count(database, record)  # read first: what is counted has an oldest entry
     passed = _passed(database, record)
+    after = outbox.count(database, record.position)  # read first: what is counted has an oldest entry
     oldest = passed[0] if passed else next(outbox.read(database, record.position, 1), None)
-    return Backlog(commits, None if oldest is None else oldest.at)
+    return Backlog(_commits(passed) + after, None if oldest is None else oldest.at)
 
 
 def count(database: Database, record: TargetRecord, before: OutboxPosition | None = None) -> int:
     """Return the number of commits that wait, of all or of those before a position."""
-    passed = {one.position.number for one in _passed(database, record) if before is None or one.position < before}
+    passed = [one for one in _passed(database, record) if before is None or one.position < before]
     after = 0 if before is not None and record.position >= before else outbox.count(database, record.position, before)
-    return len(passed) + after
+    return _commits(passed) + after
+
+
+def _commits(entries: list[OutboxEntry]) -> int:
+    return len({one.position.number for one in entries})
 
 
 def _passed(database: Database, record: TargetRecord) -> list[OutboxEntry]:
