@@ -61,7 +61,14 @@ def db(client: MongoClient[dict[str, Any]]) -> Iterator[Database]:
     holiday = {"event_type": "marketing_campaign", "description": "Oggi è festa", "metadata": {"special_date": "10-01"}}
     made.business_events.insert_one({**holiday, "event_date": clock.now() - timedelta(30)})
     ended = clock.now() - timedelta(50)
-    gap = {"cause": "history_lost", "detail": "", "since": ended - timedelta(2), "opened_at": ended, "closed_at": ended}
+    gap = {
+        "cause": "upgrade",
+        "further_causes": ["history_lost"],
+        "detail": "",
+        "since": ended - timedelta(2),
+        "opened_at": ended,
+        "closed_at": ended,
+    }
     made.analytics_gaps.insert_one(gap)
     yield made
     client.drop_database(made.name)
